@@ -1,0 +1,99 @@
+"""Meters: peak, rms and clip counts of what is heard, as immutable snapshots.
+
+`Meter.update` belongs to the mixer thread; `Meter.snapshot` may be read from any thread (it is one
+reference, replaced whole). Levels are linear, per channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Meter", "MeterSnapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSnapshot:
+    """Levels over the last window.
+
+    Attributes
+    ----------
+    peak, rms : tuple of float
+        Linear, one for each channel; 1.0 is full scale.
+    reduction : float
+        The limiter's largest reduction in the window, 0 (none) to 1. Often above 0: turn down.
+    clips : int
+        Frames, since the start, that would have clipped without the limiter. Growing: turn down.
+    frames : int
+        Frames metered since the start.
+    """
+
+    peak: tuple[float, ...]
+    rms: tuple[float, ...]
+    reduction: float
+    clips: int
+    frames: int
+
+
+class Meter:
+    """Gathers levels and publishes a snapshot every `window_s` seconds.
+
+    Parameters
+    ----------
+    rate : int
+        Frames per second.
+    channels : int
+    window_s : float
+        Length of a window (0.033 is a screen's 30 pictures a second).
+    """
+
+    def __init__(self, rate: int, channels: int, *, window_s: float = 0.033) -> None:
+        self._window = max(1, round(window_s * rate))
+        self._channels = channels
+        self._clips = 0
+        self._frames = 0
+        self._clear()
+        zeros = (0.0,) * channels
+        self._snapshot = MeterSnapshot(zeros, zeros, 0.0, 0, 0)
+
+    def update(self, heard: NDArray[np.float32], *, clips: int = 0, reduction: float = 0.0) -> None:
+        """Take in one block, and what the limiter did to it; mixer thread only.
+
+        Parameters
+        ----------
+        heard : ndarray [shape=(frames, channels)] float32
+        clips : int
+            Frames of this block above full scale before the limiter.
+        reduction : float
+            The limiter's largest reduction in it.
+        """
+        if heard.shape[0] == 0:
+            return
+        np.maximum(self._peak, np.abs(heard).max(axis=0), out=self._peak)
+        self._power += np.einsum("fc,fc->c", heard, heard)
+        self._reduction = max(self._reduction, reduction)
+        self._clips += clips
+        self._gathered += heard.shape[0]
+        self._frames += heard.shape[0]
+        if self._gathered >= self._window:
+            rms = np.sqrt(self._power / self._gathered)
+            self._snapshot = MeterSnapshot(
+                tuple(float(v) for v in self._peak),
+                tuple(float(v) for v in rms),
+                self._reduction,
+                self._clips,
+                self._frames,
+            )
+            self._clear()
+
+    def snapshot(self) -> MeterSnapshot:
+        """Levels of the last whole window; any thread."""
+        return self._snapshot
+
+    def _clear(self) -> None:
+        self._peak = np.zeros(self._channels, np.float32)
+        self._power = np.zeros(self._channels, np.float64)
+        self._reduction = 0.0
+        self._gathered = 0

@@ -1,0 +1,450 @@
+"""The mixer: one period at a time, from the stream's audio to the sound card (or a file).
+
+pull -> resample -> effects -> device channels -> gain -> gate -> limiter -> taps -> sink.
+
+The same object runs live (`run_live`, a thread of its own that keeps the sink at its target) and
+offline (`process_once`, in the caller's thread). Everything is owned by whichever thread processes;
+other threads only set immutable values (`set`, `set_effects`, `set_taps`, `panic`), which take
+effect with the next period, and read immutable snapshots (`stats`, `meters`).
+
+Arrays: `ndarray [shape=(frames, channels)] float32`; gains cross over from decibels at `set` only.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.channels import to_channels
+from engine.audio.clock import Clock
+from engine.audio.effects import EffectChain
+from engine.audio.fifo import FrameFifo
+from engine.audio.gain import Gate, SmoothGain, db_to_gain
+from engine.audio.limiter import Limiter
+from engine.audio.meters import Meter, MeterSnapshot
+from engine.audio.priority import raised_priority
+from engine.audio.sinks import Sink
+from engine.errors import ConfigError
+
+__all__ = ["LiveControls", "Mixer", "MixerStats", "Resampler", "Source"]
+
+Block: TypeAlias = NDArray[np.float32]
+Effect: TypeAlias = Callable[[Block], Block]
+Tap: TypeAlias = Callable[[Block], None]
+
+_GATE_S = 0.01
+_SWITCH_INTERVAL = 0.0005
+
+
+class Source(Protocol):
+    """Where audio comes from: it always has as many frames as asked, and never waits."""
+
+    def pull(self, frames: int) -> Block:
+        """The next frames: `[frames, channels_in]`."""
+        ...
+
+
+class Resampler(Protocol):
+    """A stateful converter from the source's rate to the sink's."""
+
+    def process(self, block: Block, /) -> Block:
+        """Take frames at the one rate, give those that are ready at the other."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiveControls:
+    """What may change while playing; heard within the output latency.
+
+    Attributes
+    ----------
+    gain_db : float
+        Decibels.
+    mute : bool
+        Silence while the music goes on unheard.
+    pause : bool
+        Silence while the music stands still.
+    """
+
+    gain_db: float = 0.0
+    mute: bool = False
+    pause: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MixerStats:
+    """What the mixer has counted, and what to do about each.
+
+    Attributes
+    ----------
+    periods : int
+        Periods processed.
+    busy_max_s, busy_mean_s : float
+        Time a period took, seconds. Near the period's own length: fewer or lighter effects.
+    source_errors : int
+        Periods of silence because the source raised; see `last_error`.
+    effect_errors : int
+        Periods that passed an effect dry because it raised or gave no usable block.
+    tap_errors : int
+        Times that a tap (recorder, ...) raised.
+    bad_frames : int
+        Frames with a value that is no number, made silent: a broken effect or model.
+    dropped_frames : int
+        Frames that the sink had no room for: only when stopped while the device is gone.
+    panics : int
+        Times PANIC was carried out.
+    realtime : bool
+        Whether the live thread got real-time scheduling; if not, see docs/audio-path.md.
+    last_error : str
+        The last error of a source, effect or tap, in one line.
+    """
+
+    periods: int = 0
+    busy_max_s: float = 0.0
+    busy_mean_s: float = 0.0
+    source_errors: int = 0
+    effect_errors: int = 0
+    tap_errors: int = 0
+    bad_frames: int = 0
+    dropped_frames: int = 0
+    panics: int = 0
+    realtime: bool = False
+    last_error: str = ""
+
+
+class Mixer:
+    """See the module's first lines.
+
+    Parameters
+    ----------
+    source : Source
+    sink : Sink
+    rate_in, rate_out : int
+        Frames per second of the source and of the sink.
+    channels_in : int
+        Channels of the source; the sink says its own.
+    clock : Clock
+    resampler : Resampler, optional
+        Needed when the rates differ.
+    period : int
+        Frames (at `rate_out`) made at once: the grain of live controls. Above 250 stereo frames
+        numpy gives up the interpreter lock in each operation, and a busy thread takes it.
+    effects, taps : sequence
+        `fx(block) -> block` with as many frames (channels may change); `tap(block)`, which must not
+        keep the block. An effect may have `reset()`, called at PANIC.
+    controls : LiveControls
+
+    Raises
+    ------
+    ConfigError
+        The rates differ and there is no resampler, or the period is not positive.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        *,
+        rate_in: int,
+        rate_out: int,
+        channels_in: int,
+        clock: Clock,
+        resampler: Resampler | None = None,
+        period: int = 128,
+        effects: Sequence[Effect] = (),
+        taps: Sequence[Tap] = (),
+        controls: LiveControls | None = None,
+    ) -> None:
+        if period < 1:
+            raise ConfigError(f"the period is {period!r} frames; take 1 or more, usually 128")
+        if rate_in != rate_out and resampler is None:
+            raise ConfigError(f"from {rate_in!r} Hz to {rate_out!r} Hz needs a resampler")
+        self.period = period
+        self.rate = rate_out
+        self._source, self._sink, self._clock = source, sink, clock
+        self._resampler = resampler
+        # Rounded up: the FIFO carries the rest over.
+        self._pull = -(-period * rate_in // rate_out)
+        self._fifo = FrameFifo(channels_in)
+        self._channels_in = channels_in
+        self._controls = controls or LiveControls()
+        self._panics_asked = 0
+        self._taps = tuple(taps)
+        self._setting = threading.Lock()
+        self._chain = EffectChain(effects)
+        start = 0.0 if self._controls.mute else db_to_gain(self._controls.gain_db)
+        self._gain = SmoothGain(rate_out, period, start=start)
+        self._gate = Gate(round(_GATE_S * rate_out))
+        self._limiter = Limiter(rate_out, sink.channels)
+        self._meter = Meter(rate_out, sink.channels)
+        self._count = _Counters()
+        self._thread: threading.Thread | None = None
+        self._ending = threading.Event()
+        self._failure: BaseException | None = None
+
+    # ------------------------------------------------------------------ from any thread
+
+    @property
+    def controls(self) -> LiveControls:
+        """The live controls in force from the next period on."""
+        return self._controls
+
+    def set(
+        self,
+        *,
+        gain_db: float | None = None,
+        mute: bool | None = None,
+        pause: bool | None = None,
+    ) -> LiveControls:
+        """Change live controls; those not named stay. Returns all of them."""
+        with self._setting:
+            old = self._controls
+            self._controls = replace(
+                old,
+                gain_db=old.gain_db if gain_db is None else gain_db,
+                mute=old.mute if mute is None else mute,
+                pause=old.pause if pause is None else pause,
+            )
+            return self._controls
+
+    def set_effects(self, effects: Sequence[Effect]) -> None:
+        """Replace the effects from the next period on; the join is smoothed."""
+        self._chain.replace(effects)
+
+    def set_taps(self, taps: Sequence[Tap]) -> None:
+        """Replace the taps from the next period on."""
+        self._taps = tuple(taps)
+
+    def panic(self) -> None:
+        """Fade out, drop what is queued in the sink, forget all tails, go on with a fade-in.
+
+        The source's own queue is its owner's to drop.
+        """
+        with self._setting:
+            self._panics_asked += 1
+
+    @property
+    def stats(self) -> MixerStats:
+        """Counters as of now."""
+        return self._count.snapshot(self._chain)
+
+    @property
+    def meters(self) -> MeterSnapshot:
+        """Levels of the last 33 ms."""
+        return self._meter.snapshot()
+
+    @property
+    def latency_frames(self) -> int:
+        """Frames by which the mixer itself delays (the limiter's look-ahead), at `rate_out`."""
+        return self._limiter.latency
+
+    # ------------------------------------------------------------------ the processing thread
+
+    def process_once(self) -> Block:
+        """Make one period and write it to the sink.
+
+        Returns
+        -------
+        ndarray [shape=(period, sink.channels)] float32
+            What was written; valid until the next call.
+
+        Raises
+        ------
+        StorageError
+            A file sink cannot be written.
+        """
+        begun = self._clock.now()
+        if self._count.panics < self._panics_asked:
+            self._carry_out_panic()
+        controls = self._controls
+        block = self._render(controls, opened=not controls.pause)
+        taken = self._sink.write(block)
+        self._count.dropped_frames += block.shape[0] - taken
+        self._count.add_time(self._clock.now() - begun)
+        return block
+
+    def finish(self) -> None:
+        """Fade out, empty the limiter, and finish the sink; after the last `process_once`."""
+        self._close_gate(write=True)
+        self._sink.finish()
+
+    def _close_gate(self, *, write: bool) -> None:
+        """Render until the gate is closed and the limiter empty; taps get it in any case."""
+        tail = self._limiter.latency
+        while not self._gate.closed or tail > 0:
+            if self._gate.closed:
+                tail -= self.period
+            block = self._render(self._controls, opened=False)
+            if write:
+                self._count.dropped_frames += block.shape[0] - self._sink.write(block)
+
+    def _render(self, controls: LiveControls, *, opened: bool) -> Block:
+        if not opened and self._gate.closed:
+            block = np.zeros((self.period, self._sink.channels), np.float32)
+        else:
+            block = self._chain.process(self._next_period())
+            block = to_channels(block, self._sink.channels)
+            block = self._own_and_finite(block)
+            self._gain.process(block, 0.0 if controls.mute else db_to_gain(controls.gain_db))
+            self._gate.process(block, opened)
+        heard = self._limiter.process(block)
+        clips = 0
+        if self._limiter.reduction > 0.0:
+            clips = int(np.count_nonzero(np.abs(block).max(axis=1) > 1.0))
+        self._meter.update(heard, clips=clips, reduction=self._limiter.reduction)
+        for tap in self._taps:
+            try:
+                tap(heard)
+            except Exception as error:  # a tap must never stop the sound
+                self._count.tap_errors += 1
+                self._count.note(error)
+        return heard
+
+    def _next_period(self) -> Block:
+        for _ in range(1024):
+            if self._fifo.frames >= self.period:
+                return self._fifo.take(self.period)
+            block = self._pulled()
+            self._fifo.put(self._resampler.process(block) if self._resampler else block)
+        raise ConfigError(
+            f"the resampler gave fewer than {self.period} frames for {1024 * self._pull}: it is "
+            "made for other rates"
+        )
+
+    def _pulled(self) -> Block:
+        want = (self._pull, self._channels_in)
+        try:
+            block = self._source.pull(self._pull)
+            if block.shape == want:
+                return block
+            raise ValueError(f"the source gave {list(block.shape)} for {list(want)}")
+        except Exception as error:  # silence, counted: the stream may recover
+            self._count.source_errors += 1
+            self._count.note(error)
+            return np.zeros(want, np.float32)
+
+    def _own_and_finite(self, block: Block) -> Block:
+        """A copy (gain and gate work in place) in which every value is a number."""
+        if np.isfinite(np.abs(block).max()):  # a NaN comes through max, an infinity is one
+            return block.copy()
+        fine = np.isfinite(block)
+        self._count.bad_frames += int(np.count_nonzero(~fine.all(axis=1)))
+        return np.where(fine, block, np.float32(0.0))
+
+    def _carry_out_panic(self) -> None:
+        self._count.panics = self._panics_asked
+        # The taps get the fade in any case, so that a recording ends as softly as the sound does.
+        queued = self._sink.flush()
+        self._close_gate(write=not queued)
+        self._chain.reset()
+        self._limiter.reset()
+        self._fifo.clear()
+
+    # ------------------------------------------------------------------ live
+
+    def run_live(self) -> None:
+        """Start the mixer thread: it keeps the sink at its target until `stop`.
+
+        While it runs, the interpreter's switch interval is at most 0.5 ms (for the whole process),
+        so that a busy Python thread cannot hold this one off for the default 5 ms.
+
+        Raises
+        ------
+        ConfigError
+            It is running already.
+        """
+        if self._thread is not None:
+            raise ConfigError("the mixer is running already; stop it first")
+        self._ending.clear()
+        self._failure = None
+        self._thread = threading.Thread(target=self._live, name="attacca-mixer", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the mixer thread is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Fade out and end the mixer thread; stopping twice is harmless.
+
+        Raises
+        ------
+        AttaccaError
+            What had ended the thread before (a file sink's full disk).
+        """
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._ending.set()
+        thread.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _live(self) -> None:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(interval, _SWITCH_INTERVAL))
+        try:
+            with raised_priority() as realtime:
+                self._count.realtime = realtime
+                self._loop()
+        except BaseException as error:  # handed to whoever calls stop()
+            self._failure = error
+        finally:
+            sys.setswitchinterval(interval)
+
+    def _loop(self) -> None:
+        pause = self.period / self.rate / 2
+        self._sink.start()
+        while not self._ending.is_set():
+            wanted = self._sink.wanted()
+            while wanted > 0 and not self._ending.is_set():
+                wanted -= self.process_once().shape[0]
+            self._clock.sleep(pause)
+        self.finish()
+
+
+class _Counters:
+    """The processing thread's own counters; `snapshot` makes them immutable."""
+
+    def __init__(self) -> None:
+        self.source_errors = 0
+        self.tap_errors = 0
+        self.bad_frames = 0
+        self.dropped_frames = 0
+        self.panics = 0
+        self.realtime = False
+        self._periods = 0
+        self._busy = 0.0
+        self._busy_max = 0.0
+        self._error = ""
+
+    def note(self, error: Exception) -> None:
+        self._error = f"{type(error).__name__}: {error}".splitlines()[0]
+
+    def add_time(self, seconds: float) -> None:
+        self._periods += 1
+        self._busy += seconds
+        self._busy_max = max(self._busy_max, seconds)
+
+    def snapshot(self, chain: EffectChain) -> MixerStats:
+        return MixerStats(
+            periods=self._periods,
+            busy_max_s=self._busy_max,
+            busy_mean_s=self._busy / max(1, self._periods),
+            source_errors=self.source_errors,
+            effect_errors=chain.errors,
+            tap_errors=self.tap_errors,
+            bad_frames=self.bad_frames,
+            dropped_frames=self.dropped_frames,
+            panics=self.panics,
+            realtime=self.realtime,
+            last_error=chain.last_error or self._error,
+        )

@@ -1,0 +1,176 @@
+"""Where the mixer's blocks go: the sound card's ring, a file, or nowhere at the right pace.
+
+A sink belongs to the thread that runs the mixer. Arrays: `ndarray [shape=(frames, channels)]
+float32` at the sink's rate. The mixer asks `wanted`, writes, and so needs to know nothing about
+pacing: live and offline are the same loop.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.clock import Clock
+from engine.audio.ring import OutputRing
+from engine.audio.soundfiles import SoundWriter
+
+__all__ = ["FileSink", "NullSink", "RingSink", "Sink"]
+
+
+class Sink(Protocol):
+    """What the mixer writes to."""
+
+    channels: int
+
+    def start(self) -> None:
+        """Sound is about to come (again)."""
+        ...
+
+    def wanted(self) -> int:
+        """Frames that it would like now; 0 or less means wait."""
+        ...
+
+    def write(self, block: NDArray[np.float32]) -> int:
+        """Take a block; returns the frames taken."""
+        ...
+
+    def flush(self) -> bool:
+        """PANIC: fade out and drop what is queued; False when nothing is ever queued."""
+        ...
+
+    def finish(self) -> None:
+        """No more sound for now."""
+        ...
+
+
+class RingSink:
+    """The sound card: keeps the output ring at its target fill.
+
+    Parameters
+    ----------
+    ring : OutputRing
+    target_fill : int
+        Frames to keep in the ring (4 x 256 is 21 ms at 48 kHz): the ring's share of the latency.
+    """
+
+    def __init__(self, ring: OutputRing, target_fill: int) -> None:
+        self.channels = ring.channels
+        self.target_fill = min(target_fill, ring.capacity)
+        self._ring = ring
+
+    def start(self) -> None:
+        """Drop what an earlier `finish` left in the ring, and open its gate."""
+        self._ring.flush()
+        self._ring.mute(False)
+
+    def wanted(self) -> int:
+        """Frames missing to the target; none while the device is gone, as nobody drains it."""
+        return self.target_fill - self._ring.fill
+
+    def write(self, block: NDArray[np.float32]) -> int:
+        """Put a block into the ring."""
+        return self._ring.write(block)
+
+    def flush(self) -> bool:
+        """Let the callback fade out and drop the ring's frames."""
+        self._ring.flush()
+        return True
+
+    def finish(self) -> None:
+        """Close the ring's gate: it fades, holds, and counts no underrun."""
+        self._ring.mute(True)
+
+
+class FileSink:
+    """A sound file, written as fast as it comes.
+
+    Parameters
+    ----------
+    path : Path
+        `.flac` (24 bit), `.wav` (32-bit float) or `.ogg` (Vorbis).
+    rate, channels : int
+
+    Raises
+    ------
+    StorageError
+        The file cannot be made (also from `write` and `finish`: the disk is full).
+    """
+
+    def __init__(self, path: Path, rate: int, channels: int) -> None:
+        self.channels = channels
+        self._writer = SoundWriter(path, rate, channels)
+
+    @property
+    def frames(self) -> int:
+        """Frames written."""
+        return self._writer.frames
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def wanted(self) -> int:
+        """Always more."""
+        return 1 << 30
+
+    def write(self, block: NDArray[np.float32]) -> int:
+        """Append a block."""
+        self._writer.write(block)
+        return block.shape[0]
+
+    def flush(self) -> bool:
+        """Nothing is queued."""
+        return False
+
+    def finish(self) -> None:
+        """Write the headers and close the file."""
+        self._writer.close()
+
+
+class NullSink:
+    """No sound device: takes frames at the pace of a clock.
+
+    Parameters
+    ----------
+    rate, channels : int
+    clock : Clock
+    lead_frames : int
+        How far ahead of the clock it lets the mixer run.
+    """
+
+    def __init__(self, rate: int, channels: int, clock: Clock, *, lead_frames: int = 1024) -> None:
+        self.channels = channels
+        self.frames = 0
+        self._rate = rate
+        self._clock = clock
+        self._lead = lead_frames
+        self._started = clock.now()
+        self._taken_since = 0
+
+    def start(self) -> None:
+        """Begin counting time now."""
+        self._started = self._clock.now()
+        self._taken_since = 0
+
+    def wanted(self) -> int:
+        """Frames due by the clock. After a stall of a second the lost time is given up."""
+        due = int((self._clock.now() - self._started) * self._rate) + self._lead
+        if due - self._taken_since > self._rate + self._lead:
+            self.start()
+            due = self._lead
+        return due - self._taken_since
+
+    def write(self, block: NDArray[np.float32]) -> int:
+        """Count a block and forget it."""
+        self.frames += block.shape[0]
+        self._taken_since += block.shape[0]
+        return block.shape[0]
+
+    def flush(self) -> bool:
+        """Nothing is queued."""
+        return False
+
+    def finish(self) -> None:
+        """Nothing to do."""

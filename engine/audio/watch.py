@@ -1,0 +1,112 @@
+"""Waits for a vanished device and takes it again.
+
+`DeviceWatch` has a thread of its own, which owns the device (and PortAudio) while it runs. The
+mixer needs to know nothing of it: while nobody drains the ring, it waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.audio.clock import Clock
+from engine.audio.device import OutputDevice
+from engine.errors import DeviceError
+
+__all__ = ["DeviceEvent", "DeviceWatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """A device went or came; one event each time, however long it takes.
+
+    Attributes
+    ----------
+    kind : {'lost', 'back'}
+    device : str
+        The name it is remembered by.
+    message : str
+        One line for the user.
+    away_s : float
+        How long it was away, seconds; 0 for 'lost'.
+    """
+
+    kind: Literal["lost", "back"]
+    device: str
+    message: str
+    away_s: float = 0.0
+
+
+class DeviceWatch:
+    """Looks at a device several times a second and reopens it by name when it is back.
+
+    Parameters
+    ----------
+    device : OutputDevice
+        Started.
+    on_event : callable
+        Gets each `DeviceEvent`, in the watch's thread; must not wait.
+    clock : Clock
+    look_s, retry_s : float
+        Seconds between looks, and between tries to reopen.
+    """
+
+    def __init__(
+        self,
+        device: OutputDevice,
+        on_event: Callable[[DeviceEvent], None],
+        *,
+        clock: Clock,
+        look_s: float = 0.2,
+        retry_s: float = 1.0,
+    ) -> None:
+        self.tries = 0
+        self._device = device
+        self._on_event = on_event
+        self._clock = clock
+        self._look_s, self._retry_s = look_s, retry_s
+        self._ending = threading.Event()
+        self._lost_at: float | None = None
+        self._thread = threading.Thread(target=self._run, name="attacca-device", daemon=True)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the device is away now."""
+        return self._lost_at is not None
+
+    def start(self) -> None:
+        """Begin watching."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; the device is the caller's again. Stopping twice is harmless."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> float:
+        """One look, and one try when it is lost. Returns the seconds to wait until the next."""
+        if self._lost_at is None:
+            if self._device.alive():
+                return self._look_s
+            self._lost_at = self._clock.now()
+            label = self._device.info.label
+            message = f"the sound device {label!r} is gone; waiting for it"
+            self._on_event(DeviceEvent("lost", self._device.name, message))
+        self.tries += 1
+        try:
+            self._device.reopen()
+        except DeviceError:
+            # Expected for as long as it is away: the event has been told, the tries are counted.
+            return self._retry_s
+        away = self._clock.now() - self._lost_at
+        self._lost_at = None
+        message = f"the sound device {self._device.info.label!r} is back after {away:.1f} s"
+        self._on_event(DeviceEvent("back", self._device.name, message, away))
+        return self._look_s
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._ending.wait(self.look())

@@ -1,0 +1,230 @@
+"""`pack.toml`, read and checked. Pure data: any thread, any process. Documented in docs/packs.md.
+
+Every field is a row of a table below; a manifest with a missing, unknown or wrong field is
+refused with one line that names the file, the field and what it takes.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engine.errors import PackError
+
+FORMAT = 1  # the newest version of pack.toml this player reads
+MANIFEST = "pack.toml"
+_CONTINUING = ("embed",)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One row of the manifest: its place, its type, its bounds, and what it means."""
+
+    name: str
+    kind: type
+    about: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    required: bool = True
+
+
+TABLES: Mapping[str, tuple[Field, ...]] = {
+    "": (Field("format", int, "version of this file; this player reads 1"),),
+    "pack": (
+        Field("name", str, "short name: letters, digits, dashes; also its folder's name"),
+        Field("title", str, "one line for people"),
+        Field("version", str, "the pack's own version"),
+        Field("licence", str, "SPDX identifier of the weights' licence"),
+        Field("credits", list, "lines that must be shown with it", default=(), required=False),
+    ),
+    "audio": (
+        Field("rate", int, "samples per second", 4000, 192000),
+        Field("channels", int, "1 mono, 2 stereo", 1, 2),
+    ),
+    "representation": (
+        Field("kind", str, "what a frame is", choices=("log-magnitude",)),
+        Field("window", int, "samples of the Hann window", 16, 16384),
+        Field("hop", int, "samples from frame to frame", 4, 8192),
+        Field("bins", int, "rows of a block; bins above are silent", 8, 8193),
+        Field("floor", float, "added to magnitudes before the logarithm", 1e-9, 10.0),
+        Field("scale", float, "of the logarithm; divides it after the mean is taken off", 1e-6, 1e3),
+        Field("mean", str, "file: float32 .npy [bins], mean of the logarithm"),
+        Field("phase", str, "phase reconstruction; empty takes the best", default="", required=False),
+    ),
+    "stage": (
+        Field("name", str, "of the stage"),
+        Field("frames", int, "columns of a block", 1, 65536),
+        Field("step", str, "file: ONNX graph of one step, (x, alpha, sigma, ...) -> x0"),
+        Field("continuing", str, "how a block hears its past", choices=_CONTINUING),
+        Field("context", str, "file: ONNX graph run once a block, (previous, present) -> tensors"),
+        Field("schedule", str, "noise levels", default="karras", required=False),
+        Field("schedule_options", dict, "of the schedule", default={}, required=False),
+        Field("sampler", str, "default sampler", default="dpmpp_2m", required=False),
+        Field("steps", int, "default network evaluations per block", 1, 1000),
+        Field("min_steps", int, "the governor goes no lower", 1, 1000, default=1, required=False),
+        Field("guidance", bool, "whether it was trained without a past at times", default=False, required=False),
+    ),
+    "golden": (
+        Field("file", str, "file: .npz of inputs and outputs for the self-test"),
+        Field("tolerance", float, "largest difference in units of the output's deviation", 0.0, 1.0),
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One diffusion process of a pack; see the table `stage` for the fields."""
+
+    name: str
+    frames: int
+    step: str
+    continuing: str
+    context: str
+    steps: int
+    schedule: str = "karras"
+    schedule_options: Mapping[str, float] = field(default_factory=dict[str, float])
+    sampler: str = "dpmpp_2m"
+    min_steps: int = 1
+    guidance: bool = False
+
+
+@dataclass(frozen=True)
+class Representation:
+    """How a frame becomes sound; see the table `representation`."""
+
+    kind: str
+    window: int
+    hop: int
+    bins: int
+    floor: float
+    scale: float
+    mean: str
+    phase: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checked `pack.toml`. `files` maps every file of the pack to its SHA-256."""
+
+    folder: Path
+    name: str
+    title: str
+    version: str
+    licence: str
+    credits: tuple[str, ...]
+    rate: int
+    channels: int
+    representation: Representation
+    stage: Stage
+    golden: str
+    tolerance: float
+    files: Mapping[str, str]
+
+    @property
+    def block_samples(self) -> int:
+        """Samples at the pack's rate in one whole block."""
+        return self.stage.frames * self.representation.hop
+
+    @property
+    def block_seconds(self) -> float:
+        """Length of one whole block."""
+        return self.block_samples / self.rate
+
+    def path(self, name: str) -> Path:
+        """Full path of one of the pack's files.
+
+        Raises
+        ------
+        PackError
+            When the name leads out of the pack's folder or is not listed.
+        """
+        inside = PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts or name not in self.files:
+            raise PackError(f"{self.folder / MANIFEST}: {name!r} is no file listed in the pack")
+        return self.folder / name
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a pack's folder. Hashes are not checked here (see verify).
+
+    Raises
+    ------
+    PackError
+        One line: what is missing or wrong, where, and what it takes.
+    """
+    path = folder / MANIFEST
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PackError(f"{folder}: no {MANIFEST} there; is it a pack? See 'attacca packs'") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackError(f"{path}: cannot be read ({error})") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PackError(f"{path}: not valid TOML ({error}); install the pack again") from error
+    version = raw.get("format")
+    if isinstance(version, int) and version > FORMAT:
+        raise PackError(
+            f"{path}: format {version} is of a future version; this player reads up to {FORMAT}: "
+            "update attacca"
+        )
+    if version != FORMAT:
+        raise PackError(f"{path}: format is {version!r}; it has to be {FORMAT}")
+    tables = {name: _table(path, name, raw) for name in TABLES if name}
+    files = raw.get("files")
+    if not isinstance(files, dict) or not all(isinstance(v, str) for v in files.values()):
+        raise PackError(f"{path}: table [files] is missing; it maps each file to its SHA-256")
+    head, audio, golden = tables["pack"], tables["audio"], tables["golden"]
+    representation = Representation(**tables["representation"])
+    if representation.bins > representation.window // 2 + 1:
+        raise PackError(
+            f"{path}: representation.bins is {representation.bins}; a window of "
+            f"{representation.window} has {representation.window // 2 + 1}"
+        )
+    return Manifest(
+        folder=folder,
+        name=head["name"], title=head["title"], version=head["version"],
+        licence=head["licence"], credits=tuple(map(str, head["credits"])),
+        rate=audio["rate"], channels=audio["channels"],
+        representation=representation,
+        stage=Stage(**tables["stage"]),
+        golden=golden["file"], tolerance=golden["tolerance"],
+        files=files,
+    )  # fmt: skip
+
+
+def _table(path: Path, name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    table = raw.get(name)
+    if not isinstance(table, dict):
+        raise PackError(f"{path}: table [{name}] is missing")
+    known = {f.name: f for f in TABLES[name]}
+    for key in table:
+        if key not in known:
+            raise PackError(f"{path}: {name}.{key} is unknown; known are {', '.join(known)}")
+    return {f.name: _value(path, name, f, table) for f in TABLES[name]}
+
+
+def _value(path: Path, table: str, f: Field, values: Mapping[str, Any]) -> Any:
+    if f.name not in values:
+        if f.required:
+            raise PackError(f"{path}: {table}.{f.name} is missing: {f.about}")
+        return f.default
+    value = values[f.name]
+    if f.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
+        raise PackError(f"{path}: {table}.{f.name} is {value!r}; it takes a {f.kind.__name__}")
+    if f.choices and value not in f.choices:
+        raise PackError(f"{path}: {table}.{f.name} is {value!r}; it takes {', '.join(f.choices)}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        low = f.low if f.low is not None else value
+        high = f.high if f.high is not None else value
+        if not low <= value <= high:
+            raise PackError(f"{path}: {table}.{f.name} is {value}; it takes {low:g} to {high:g}")
+    return value

@@ -1,0 +1,177 @@
+"""The one table of controls. Everything that shows or takes a control is made from it.
+
+A *live* control is heard within the output latency; a *block* control from the next block on.
+Values are in real units; `Param.clip` brings any value into range. Pure data: any thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from engine.errors import ConfigError
+
+When = Literal["live", "block"]
+Value = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class Param:
+    """One control.
+
+    Attributes
+    ----------
+    name : the last part of its address, such as `temperature`.
+    kind : `float`, `int`, `bool` or `choice`.
+    default, low, high : in `unit`s; for a choice only `default`.
+    choices : the names a choice takes, in the order of their indices.
+    when : `live` or `block`.
+    about : one sentence for whoever turns it.
+    """
+
+    name: str
+    kind: Literal["float", "int", "bool", "choice"]
+    default: Value
+    when: When
+    about: str
+    low: float = 0.0
+    high: float = 1.0
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+
+    def clip(self, value: object) -> Value:
+        """Return `value` as this control holds it, brought into range.
+
+        Raises
+        ------
+        ConfigError
+            When it is not of the control's kind: not a number, or not one of the choices.
+        """
+        if self.kind == "choice":
+            return self._choice(value)
+        if self.kind == "bool":
+            return self._bool(value)
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = math.nan
+        if math.isnan(number):
+            raise ConfigError(f"{self.name}: {value!r} is not a number; give {self.span()}")
+        number = min(max(number, self.low), self.high)
+        return round(number) if self.kind == "int" else number
+
+    def check(self, value: object) -> Value:
+        """Like `clip`, but a number out of range is an error: for options a person typed.
+
+        Raises
+        ------
+        ConfigError
+            Naming the value and the bounds.
+        """
+        clipped = self.clip(value)
+        if self.kind in ("float", "int") and not math.isclose(
+            float(clipped), float(value), abs_tol=1e-9  # type: ignore[arg-type]
+        ):
+            raise ConfigError(f"{self.name}: {value} is out of range; give {self.span()}")
+        return clipped
+
+    def span(self) -> str:
+        """The values it takes, for people."""
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "bool":
+            return "on or off"
+        return f"{self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}"
+
+    def _choice(self, value: object) -> str:
+        if isinstance(value, str) and value in self.choices:
+            return value
+        if isinstance(value, (int, float)) and 0 <= int(value) < len(self.choices):
+            return self.choices[int(value)]
+        raise ConfigError(f"{self.name}: {value!r} is unknown; give {self.span()}")
+
+    def _bool(self, value: object) -> bool:
+        words = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        if isinstance(value, (bool, int, float)):
+            return bool(value)
+        raise ConfigError(f"{self.name}: {value!r} is neither on nor off")
+
+
+PARAMS: tuple[Param, ...] = (
+    Param("gain", "float", 0.0, "live", "Output level.", -60.0, 12.0, "dB"),
+    Param("pause", "bool", False, "live", "Hold the music; the lead is kept."),
+    Param("steps", "int", 8, "block", "Network evaluations per block.", 1, 200),
+    Param(
+        "sampler", "choice", "dpmpp_2m", "block", "How the steps are taken.",
+        choices=("ddim", "euler", "heun", "dpmpp_2m", "ancestral", "ddpm", "ping_pong"),
+    ),
+    Param(
+        "temperature", "float", 1.0, "block",
+        "Scale of the noise a block starts from: lower is calmer.", 0.5, 1.5,
+    ),
+    Param(
+        "guidance", "float", 1.0, "block",
+        "How strictly a block follows its past: 1 as trained, more is stricter.", 0.0, 4.0,
+    ),
+    Param(
+        "stride", "float", 1.0, "block",
+        "How much of a block is kept before the next is made.", 0.125, 1.0, "block",
+    ),
+    Param("seed", "int", 1, "block", "Same seed, same music.", 0, 2**31 - 1),
+)  # fmt: skip
+
+
+def _empty() -> Mapping[str, Value]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An immutable set of values, one for each control; safe to hand across threads."""
+
+    values: Mapping[str, Value] = field(default_factory=_empty)
+
+    @classmethod
+    def defaults(cls, **changes: Value) -> Settings:
+        """Every control at its default, but for `changes`."""
+        values = {p.name: p.default for p in PARAMS}
+        return cls(MappingProxyType(values)).changed(**changes)
+
+    def changed(self, **changes: object) -> Settings:
+        """A copy with `changes` clipped into range.
+
+        Raises
+        ------
+        ConfigError
+            For a name that is no control, or a value of the wrong kind.
+        """
+        new = dict(self.values)
+        for name, value in changes.items():
+            new[name] = param(name).clip(value)
+        return Settings(MappingProxyType(new))
+
+    def __getitem__(self, name: str) -> Value:
+        return self.values[name]
+
+    def number(self, name: str) -> float:
+        """The value of a numeric control."""
+        return float(self.values[name])
+
+
+def param(name: str) -> Param:
+    """Find a control by name.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, listing those there are.
+    """
+    for p in PARAMS:
+        if p.name == name:
+            return p
+    raise ConfigError(f"{name!r} is no control; there are {', '.join(p.name for p in PARAMS)}")

@@ -1,0 +1,176 @@
+"""From what a network answers (v, eps, x0, flow velocity, EDM's F) to x0, and the training targets.
+
+Pure functions: any thread or process may call them. Plain arithmetic only, so numpy arrays, torch
+tensors and numbers all work (the exporter wraps networks with these, and they trace). `x`, answers
+and targets have one shape; alpha and sigma are numbers or arrays that broadcast against it; all of
+x = alpha x0 + sigma eps. None of the conversions asks for a particular schedule: where the formula
+of the paper assumes one (alpha^2 + sigma^2 = 1, alpha + sigma = 1, alpha = 1), it is divided out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from engine.errors import ConfigError
+
+__all__ = [
+    "PARAMETERISATIONS",
+    "SIGMA_DATA",
+    "EdmCoefficients",
+    "Parameterisation",
+    "edm_coefficients",
+    "edm_target",
+    "eps_target",
+    "flow_target",
+    "to_x0",
+    "v_target",
+    "x0_from_edm",
+    "x0_from_eps",
+    "x0_from_flow",
+    "x0_from_v",
+    "x0_from_x0",
+    "x0_target",
+]
+
+Array = Any
+"""A numpy array, a torch tensor or a number: whatever has + - * / and **."""
+
+SIGMA_DATA = 0.5
+
+
+@dataclass(frozen=True)
+class EdmCoefficients:
+    """EDM's preconditioning at one level: D = skip x + out F(in_ x; noise)."""
+
+    skip: Array
+    out: Array
+    in_: Array
+    noise: Array
+
+
+def edm_coefficients(sigma: Array, sigma_data: float = SIGMA_DATA) -> EdmCoefficients:
+    """c_skip, c_out, c_in and c_noise for alpha = 1 (piano continuation Eq 28-31, EDM table 1).
+
+    `sigma` must be above 0 (c_noise is its logarithm); sigma_data is the data's std.
+    """
+    total = sigma**2 + sigma_data**2
+    root = total**0.5
+    # torch has its logarithm as a method, numpy and plain numbers do not
+    log = sigma.log() if hasattr(sigma, "log") else np.log(sigma)
+    return EdmCoefficients(sigma_data**2 / total, sigma * sigma_data / root, 1 / root, log / 4)
+
+
+def x0_from_v(x: Array, v: Array, alpha: Array, sigma: Array) -> Array:
+    """x0 from v = alpha eps - sigma x0 (ArchiSound Eq 16; Salimans and Ho 2022)."""
+    return (alpha * x - sigma * v) / (alpha**2 + sigma**2)
+
+
+def x0_from_eps(x: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
+    """x0 from eps (Ho et al. 2020, Eq 15). Alpha must be above 0: pure noise holds no x0."""
+    return (x - sigma * eps) / alpha
+
+
+def x0_from_x0(x: Array, x0: Array, alpha: Array, sigma: Array) -> Array:
+    """x0 itself, for networks that answer it."""
+    return x0
+
+
+def x0_from_flow(x: Array, u: Array, alpha: Array, sigma: Array) -> Array:
+    """x0 from the flow velocity u = eps - x0, which is dx/dt for alpha = 1 - t, sigma = t."""
+    return (x - sigma * u) / (alpha + sigma)
+
+
+def x0_from_edm(
+    x: Array, f: Array, alpha: Array, sigma: Array, sigma_data: float = SIGMA_DATA
+) -> Array:
+    """x0 from EDM's raw network output F (piano continuation Eq 24).
+
+    `f` is F(c_in x / alpha; c_noise), with the coefficients at sigma / alpha. Alpha above 0.
+    """
+    level = sigma / alpha
+    total = level**2 + sigma_data**2
+    return (sigma_data**2 / total) * (x / alpha) + (level * sigma_data / total**0.5) * f
+
+
+def v_target(x0: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
+    """v = alpha eps - sigma x0."""
+    return alpha * eps - sigma * x0
+
+
+def eps_target(x0: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
+    """eps itself."""
+    return eps
+
+
+def x0_target(x0: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
+    """x0 itself."""
+    return x0
+
+
+def flow_target(x0: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
+    """u = eps - x0."""
+    return eps - x0
+
+
+def edm_target(
+    x0: Array, eps: Array, alpha: Array, sigma: Array, sigma_data: float = SIGMA_DATA
+) -> Array:
+    """What F must answer: (x0 - c_skip y) / c_out with y = x / alpha (EDM Eq 8). Sigma above 0."""
+    level = sigma / alpha
+    total = level**2 + sigma_data**2
+    y = x0 + level * eps
+    return (x0 - (sigma_data**2 / total) * y) / (level * sigma_data / total**0.5)
+
+
+@dataclass(frozen=True)
+class Parameterisation:
+    """One thing a network may answer.
+
+    Attributes
+    ----------
+    name : str
+        As in a pack's manifest.
+    to_x0 : callable
+        (x, answer, alpha, sigma) to x0.
+    target : callable
+        (x0, eps, alpha, sigma) to the answer of a perfect network.
+    """
+
+    name: str
+    to_x0: Callable[..., Array]
+    target: Callable[..., Array]
+
+
+PARAMETERISATIONS: Mapping[str, Parameterisation] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            Parameterisation("v", x0_from_v, v_target),
+            Parameterisation("eps", x0_from_eps, eps_target),
+            Parameterisation("x0", x0_from_x0, x0_target),
+            Parameterisation("flow", x0_from_flow, flow_target),
+            Parameterisation("edm", x0_from_edm, edm_target),
+        )
+    }
+)
+
+
+def to_x0(name: str, x: Array, answer: Array, alpha: Array, sigma: Array, **options: Any) -> Array:
+    """x0 from the answer of a network of parameterisation `name` (options: sigma_data of edm).
+
+    Raises
+    ------
+    ConfigError
+        Unknown name.
+    """
+    entry = PARAMETERISATIONS.get(name)
+    if entry is None:
+        raise ConfigError(
+            f"Unknown parameterisation {name!r}: choose one of {', '.join(PARAMETERISATIONS)}"
+        )
+    return entry.to_x0(x, answer, alpha, sigma, **options)

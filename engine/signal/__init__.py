@@ -1,0 +1,1 @@
+"""Representations of sound: STFT, log magnitudes, phase reconstruction, resampling."""

@@ -1,0 +1,337 @@
+"""Magnitude blocks in, one continuous signal out: the streaming phase reconstructions.
+
+Blocks of any number of frames arrive one after another. A reconstructor keeps the last
+``latency_frames`` frames back, because their phases get better when the next block is known; all
+before them are *committed*: their complex frames never change again, neither do the samples that
+they alone make up. So a push of F frames answers exactly F * hop samples (the first one
+``latency_frames`` fewer), every sample belongs to one smooth overlap-add, and there is no seam to
+mend. Without `prime` the past is silence and the sound fades in over one window.
+
+Magnitudes float32 [bins, frames] in the scale of `Stft`, samples float32 [samples]. One owner
+thread for each object: the generator process's loop. The same seed and the same pushes give the
+same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ConfigError
+from engine.signal.griffin_lim import Refiner, polar
+from engine.signal.propagation import PhaseGradient, Propagation, RandomPhases, Spsi, run_plan
+from engine.signal.stft import Stft
+
+__all__ = [
+    "DEFAULT_PHASE",
+    "PHASE_KINDS",
+    "PhaseKind",
+    "PhaseReconstructor",
+    "Rtpghi",
+    "StreamingGriffinLim",
+    "make_phase",
+]
+
+Float = NDArray[np.float32]
+Complex = NDArray[np.complex64]
+
+# Magnitudes under this are silence: 20 log10(1e-7 / 256) = -188 dB of full scale, and its square
+# and its products with the taper's ends are still normal numbers.
+_SILENT = np.float32(1e-7)
+
+
+class PhaseReconstructor(Protocol):
+    """What turns magnitudes into samples, block by block.
+
+    Attributes
+    ----------
+    latency_frames : int
+        Frames kept back between pushes.
+    """
+
+    @property
+    def latency_frames(self) -> int:
+        """Frames kept back between pushes."""
+        ...
+
+    def prepare(self, frames: int) -> None:
+        """Allocate for pushes of up to ``frames`` frames, and forget everything heard so far."""
+        ...
+
+    def prime(self, samples: Float) -> int:
+        """Take real audio as the past (see `StreamingGriffinLim.prime`)."""
+        ...
+
+    def push(self, magnitude: Float) -> Float:
+        """Take magnitudes [bins, frames], return the samples [n] that are final."""
+        ...
+
+    def flush(self) -> Float:
+        """Return all that is kept back, fading out, and forget it."""
+        ...
+
+
+class StreamingGriffinLim:
+    """Fast Griffin-Lim on the new block and the frames kept back, after a past that stays fixed.
+
+    The phases start from one pass of sinusoidal or gradient propagation out of the last committed
+    frame. In each iteration the committed frames take part by what they add to the first
+    ``overlap`` samples (as the committed frames do in RTISI, Zhu, Beauregard & Wyse 2007), so
+    the new frames settle on phases that fit them.
+
+    Parameters
+    ----------
+    stft : Stft
+    iterations : int
+        For each push; 0 leaves the propagated phases alone.
+    lookahead : int
+        Frames kept back and optimised again.
+    momentum : float
+        See `engine.signal.griffin_lim`.
+    start : Propagation, optional
+        `PhaseGradient` when left out.
+    seed : int
+        Of the phases from which silence is left.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        stft: Stft,
+        iterations: int = 32,
+        lookahead: int = 4,
+        momentum: float = 0.99,
+        start: Propagation | None = None,
+        seed: int = 0,
+    ) -> None:
+        if iterations < 0:
+            raise ConfigError(f"phase iterations {iterations}: must be 0 or more")
+        if lookahead < 0:
+            raise ConfigError(f"phase look-ahead of {lookahead} frames: must be 0 or more")
+        if not 0.0 <= momentum <= 1.0:
+            raise ConfigError(f"phase momentum {momentum}: must be 0 to 1, for example 0.99")
+        self._stft = stft
+        self._iterations = iterations
+        self._lookahead = lookahead
+        self._start = start or PhaseGradient(stft)
+        self._refiner = Refiner(stft, momentum)
+        self._seed = seed
+        self._forget()
+
+    @property
+    def latency_frames(self) -> int:
+        """Frames kept back between pushes."""
+        return self._lookahead
+
+    def prepare(self, frames: int) -> None:
+        """Allocate for pushes of up to ``frames`` frames, and forget everything heard so far."""
+        self._refiner.prepare(frames + self._lookahead)
+        self._forget()
+
+    def _forget(self) -> None:
+        stft = self._stft
+        rng = np.random.default_rng(self._seed)
+        self._phase: Float = rng.random(stft.bins, np.float32) * np.float32(2.0 * np.pi)
+        self._past: Float = np.zeros((2, stft.bins), np.float32)
+        self._tail: Float = np.zeros(stft.overlap, np.float32)
+        self._held: Float = np.zeros((0, stft.bins), np.float32)
+        self._held_phases: Float = np.zeros((0, stft.bins), np.float32)
+
+    def prime(self, samples: Float) -> int:
+        """Take real audio as the past, whose phases the next frames go on from.
+
+        Forgets what was heard before. The frames are laid so that the last one ends with the last
+        sample, and the first frame pushed comes one hop after it; so the first sample returned
+        stands where ``samples[-overlap]`` stands, and fades from the audio given to the new one.
+
+        Parameters
+        ----------
+        samples : ndarray [samples] float32
+            At least ``window + hop`` samples to have an effect; what is older than two windows
+            does not matter. Shorter audio is taken as following silence.
+
+        Returns
+        -------
+        int
+            How many samples at the end of ``samples`` are given out again (``overlap``).
+        """
+        stft = self._stft
+        self._forget()
+        need = stft.window + (stft.ratio - 1) * stft.hop  # ratio frames: all that reach beyond
+        recent = np.zeros(need, np.float32)
+        taken = samples[-need:]
+        if taken.size:
+            recent[need - taken.size :] = taken
+        rows = stft.rows(recent)
+        whole = np.zeros(need, np.float32)
+        stft.overlap_add(rows, whole)
+        self._tail = whole[need - stft.overlap :].copy()
+        self._past = np.abs(rows[-2:])
+        self._phase = np.angle(rows[-1])
+        return stft.overlap
+
+    def push(self, magnitude: Float) -> Float:
+        """Take magnitudes and return the samples that are final.
+
+        Parameters
+        ----------
+        magnitude : ndarray [bins, frames] float32
+            Non-negative; any number of frames, 0 too.
+
+        Returns
+        -------
+        ndarray [samples] float32
+            ``frames * hop`` samples once the look-ahead is full.
+
+        Raises
+        ------
+        ConfigError
+            If the number of bins is not that of the STFT.
+        """
+        if magnitude.ndim != 2 or magnitude.shape[0] != self._stft.bins:
+            raise ConfigError(
+                f"magnitudes of shape {magnitude.shape}: give ({self._stft.bins}, frames)"
+            )
+        new = np.array(magnitude.T, np.float32, order="C")
+        # Denormals, negative values and NaN alike: decaying notes are full of the first.
+        new[~(new >= _SILENT)] = 0.0
+        frames = np.concatenate((self._held, new))
+        return self._solve(frames, max(0, frames.shape[0] - self._lookahead))
+
+    def flush(self) -> Float:
+        """Return all that is kept back, fading out over one window, and forget the past."""
+        out = self._solve(self._held, self._held.shape[0])
+        out = np.concatenate((out, self._tail))
+        self._forget()
+        return out
+
+    def _solve(self, frames: Float, commit: int) -> Float:
+        """Find phases for ``frames`` [n, bins] and commit the first ``commit`` of them."""
+        stft = self._stft
+        if frames.shape[0] == 0:
+            return np.zeros(0, np.float32)
+        if not frames.any():
+            # Nothing to find, and what the past still adds decays by itself.
+            spectrum: Complex = np.zeros(frames.shape, np.complex64)
+            phases = np.tile(self._phase, (frames.shape[0], 1))
+        else:
+            plan = self._start.plan(self._past, frames, frames.shape[0])
+            phases = run_plan(plan, self._phase)
+            if self._iterations:
+                # Frames kept back go on from what they had reached; without iterations their
+                # phases are better made anew, now that the frame after them is known.
+                phases[: self._held_phases.shape[0]] = self._held_phases
+            spectrum = polar(frames, phases)
+            if self._iterations:
+                self._refiner.refine(frames, spectrum, self._iterations, self._tail)
+                np.copyto(phases, np.angle(spectrum), where=frames > 0.0)
+        self._held = frames[commit:].copy()
+        self._held_phases = phases[commit:].copy()
+        if commit == 0:
+            return np.zeros(0, np.float32)
+        out = np.zeros(commit * stft.hop + stft.overlap, np.float32)
+        out[: stft.overlap] = self._tail
+        stft.overlap_add(spectrum[:commit], out)
+        self._tail = out[commit * stft.hop :].copy()
+        self._past = np.concatenate((self._past, frames[:commit]))[-2:]
+        self._phase = phases[commit - 1].copy()
+        return out[: commit * stft.hop]
+
+
+class Rtpghi(StreamingGriffinLim):
+    """Real-time phase gradient heap integration alone: no iterations.
+
+    Parameters
+    ----------
+    stft : Stft
+    lookahead : int
+        1 for central differences in time, 0 for the zero-delay form.
+    seed : int
+    """
+
+    def __init__(self, stft: Stft, lookahead: int = 1, seed: int = 0) -> None:
+        super().__init__(stft, iterations=0, lookahead=lookahead, seed=seed)
+
+
+class PhaseKind(NamedTuple):
+    """One row of `PHASE_KINDS`."""
+
+    about: str
+    start: Callable[[Stft, int], Propagation]  # from the transform and the seed
+    iterations: int
+    lookahead: int  # frames
+    momentum: float
+
+
+def _gradients(stft: Stft, seed: int) -> Propagation:
+    return PhaseGradient(stft)
+
+
+def _sinusoids(stft: Stft, seed: int) -> Propagation:
+    return Spsi(stft)
+
+
+# docs/phase.md has the measurement behind each row.
+PHASE_KINDS: dict[str, PhaseKind] = {
+    "gradient-gl": PhaseKind(
+        "phase gradients, then fast Griffin-Lim",
+        _gradients, 32, 4, 0.99,
+    ),
+    "sinusoid-gl": PhaseKind(
+        "single-pass sinusoids, then fast Griffin-Lim",
+        _sinusoids, 32, 4, 0.99,
+    ),
+    "gradient": PhaseKind(
+        "phase gradients alone (RTPGHI): the cheapest",
+        _gradients, 0, 1, 0.0,
+    ),
+    "griffin-lim": PhaseKind(
+        "the paper's Griffin-Lim from random phases, made to stream",
+        RandomPhases, 32, 4, 0.0,
+    ),
+}  # fmt: skip
+DEFAULT_PHASE = "gradient-gl"
+
+
+def make_phase(
+    kind: str,
+    stft: Stft,
+    *,
+    iterations: int | None = None,
+    lookahead: int | None = None,
+    seed: int = 0,
+) -> PhaseReconstructor:
+    """Make a reconstructor by its name in `PHASE_KINDS`.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `PHASE_KINDS`; `DEFAULT_PHASE` is the one to ship.
+    stft : Stft
+    iterations, lookahead : int, optional
+        In place of the row's own.
+    seed : int
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind.
+    """
+    row = PHASE_KINDS.get(kind)
+    if row is None:
+        raise ConfigError(f"phase reconstruction {kind!r}: choose one of {', '.join(PHASE_KINDS)}")
+    return StreamingGriffinLim(
+        stft,
+        iterations=row.iterations if iterations is None else iterations,
+        lookahead=row.lookahead if lookahead is None else lookahead,
+        momentum=row.momentum,
+        start=row.start(stft, seed),
+        seed=seed,
+    )

@@ -1,0 +1,125 @@
+"""Sample rate conversion: one-shot, and a stream that never restarts between chunks.
+
+Both are soxr (linear phase, time-aligned: output sample k stands at input time k * from / to).
+Samples float32 [samples] or [samples, channels] for `resample`, [frames, channels] for the stream
+(interleaved, as the ring has them; here a frame is one sample of every channel). One owner thread
+for each stream: the mixer's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from engine.errors import ConfigError
+
+__all__ = ["StreamResampler", "resample"]
+
+Float = NDArray[np.float32]
+
+_PROBE_CHUNK = 256
+_PROBE_CHUNKS = 200
+
+
+def resample(x: Float, from_rate: float, to_rate: float, quality: str = "HQ") -> Float:
+    """Convert a whole signal.
+
+    Parameters
+    ----------
+    x : ndarray [samples] or [samples, channels] float32
+    from_rate, to_rate : float
+        Hz, over 0.
+    quality : str
+        ``QQ LQ MQ HQ VHQ``.
+
+    Returns
+    -------
+    ndarray float32
+        ``samples * to / from`` samples; a copy when the rates match.
+    """
+    _check(from_rate, to_rate)
+    x = np.ascontiguousarray(x, np.float32)
+    if from_rate == to_rate:
+        return x.copy()
+    return soxr.resample(x, from_rate, to_rate, quality=quality)
+
+
+class StreamResampler:
+    """Converts chunk after chunk; nothing but a copy when the rates match.
+
+    Parameters
+    ----------
+    from_rate, to_rate : float
+        Hz, over 0.
+    channels : int
+    quality : str
+        ``QQ LQ MQ HQ VHQ``.
+
+    Attributes
+    ----------
+    latency_samples : int
+        The most output samples that were owed at once when the converter was tried, at
+        construction, with chunks of 256: what the lead must cover. soxr works in batches, so the
+        amount owed varies; `pending` is the present one.
+
+    Raises
+    ------
+    ConfigError
+        If a rate or the number of channels is not over 0.
+    """
+
+    def __init__(
+        self, from_rate: float, to_rate: float, channels: int = 1, quality: str = "HQ"
+    ) -> None:
+        _check(from_rate, to_rate)
+        if channels < 1:
+            raise ConfigError(f"resampler with {channels} channels: must be 1 or more")
+        self.from_rate = from_rate
+        self.to_rate = to_rate
+        self.channels = channels
+        self.latency_samples = 0
+        self._stream: soxr.ResampleStream | None = None
+        if from_rate != to_rate:
+            self._stream = soxr.ResampleStream(
+                from_rate, to_rate, channels, dtype="float32", quality=quality
+            )
+            self.latency_samples = self._probe(self._stream)
+
+    @property
+    def pending(self) -> float:
+        """Output samples owed for the input taken so far."""
+        return self._stream.delay() if self._stream is not None else 0.0
+
+    def push(self, x: Float) -> Float:
+        """Convert ``x`` [frames, channels]; return what is ready [n, channels], maybe none."""
+        x = np.ascontiguousarray(x, np.float32)
+        if x.ndim != 2 or x.shape[1] != self.channels:
+            raise ConfigError(f"resampler input of shape {x.shape}: give (frames, {self.channels})")
+        if self._stream is None:
+            return x.copy()
+        return self._stream.resample_chunk(x)
+
+    def flush(self) -> Float:
+        """Return all that is owed [n, channels]; the next push begins a new signal."""
+        nothing = np.zeros((0, self.channels), np.float32)
+        if self._stream is None:
+            return nothing
+        out = self._stream.resample_chunk(nothing, last=True)
+        self._stream.clear()
+        return out
+
+    def _probe(self, stream: soxr.ResampleStream) -> int:
+        silence = np.zeros((_PROBE_CHUNK, self.channels), np.float32)
+        worst = 0.0
+        for _ in range(_PROBE_CHUNKS):
+            stream.resample_chunk(silence)
+            worst = max(worst, stream.delay())
+        stream.clear()
+        return int(np.ceil(worst))
+
+
+def _check(from_rate: float, to_rate: float) -> None:
+    for rate in (from_rate, to_rate):
+        if not rate > 0.0:
+            raise ConfigError(f"sample rate {rate} Hz: must be over 0, for example 48000")

@@ -1,0 +1,252 @@
+"""The feeder thread: asks the generator for blocks so that the lead stays where it should be.
+
+Other threads hand it immutable settings and commands; it owns the generator and the governor.
+A generator that dies is started again from the audio made so far, and the music goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.clock import Clock
+from engine.errors import AttaccaError, ConfigError, WorkerError
+from engine.params import Settings
+from engine.stream.blocks import Request
+from engine.stream.generator import Block, Generator, GeneratorDied
+from engine.stream.governor import Governor
+from engine.stream.lead import Lead
+
+RESTARTS = 5  # in a row without a block between them; then the generator is given up
+_POLL = 0.01  # seconds between looks at the lead
+_TIMES = 512  # block times kept for the load and its percentiles
+
+
+@dataclass(frozen=True)
+class StreamStats:
+    """Of the generator: its last block, its load (time to make / time it lasts), its faults."""
+
+    blocks: int
+    steps: int
+    evaluations: int
+    stride: float
+    eased: bool
+    load: float
+    worst_load: float
+    restarts: int
+    clipped: int
+    seed: int
+    pending: bool
+
+
+class Feeder:
+    """Keeps a lead filled.
+
+    Parameters
+    ----------
+    generator : not started; the feeder starts and stops it.
+    lead : what it fills.
+    governor : decides steps and stride within what is asked for.
+    block_samples : samples of a whole block at the pack's rate.
+    wanted : seconds of lead under which the next block is asked for.
+    settings : the controls to begin with.
+    say : called with (kind, text) for what a performer should know; must not wait.
+    clock : for pauses.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        lead: Lead,
+        governor: Governor,
+        *,
+        block_samples: int,
+        wanted: float,
+        settings: Settings,
+        say: Callable[[str, str], None],
+        clock: Clock,
+    ) -> None:
+        self._generator, self._lead, self._governor = generator, lead, governor
+        self._block_samples = block_samples
+        self.wanted = wanted
+        self._settings = self._good = settings
+        self._asked_with = settings
+        self._say, self._clock = say, clock
+        self._stop = threading.Event()
+        self._commands: deque[tuple[str, NDArray[np.float32] | None]] = deque()
+        self._index = 0
+        self._loads: deque[float] = deque(maxlen=_TIMES)
+        self._last: Block | None = None
+        self._eased = False
+        self._restarts = self._in_a_row = self._blocks = 0
+        self.failure: AttaccaError | None = None
+        self._thread = threading.Thread(target=self._run, name="attacca-feeder", daemon=True)
+
+    # ------------------------------------------------------------- any thread
+
+    def start(self, past: NDArray[np.float32] | None = None) -> None:
+        """Open the pack in a generator and begin to fill the lead.
+
+        `past` [frames, channels] at the pack's rate is played first and continued.
+
+        Raises
+        ------
+        AttaccaError
+            When the pack cannot be opened.
+        """
+        try:
+            self._generator.start()
+        except GeneratorDied as error:
+            raise WorkerError(f"the generator does not start: {error}") from error
+        if past is not None:
+            self._commands.append(("continue", past))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and the generator."""
+        self._stop.set()
+        self._lead.close()
+        self._generator.stop()  # also ends a wait for a block
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+        self._generator.stop()
+
+    def set(self, settings: Settings) -> None:
+        """Use these controls from the next block on."""
+        self._settings = settings
+
+    def reset(self) -> None:
+        """Forget the past and what is unheard: a new piece begins."""
+        self._commands.append(("reset", None))
+
+    @property
+    def generator_pid(self) -> int | None:
+        """Process number of the generator while it runs."""
+        return self._generator.pid
+
+    def stats(self) -> StreamStats:
+        """A snapshot."""
+        last, loads = self._last, list(self._loads)
+        return StreamStats(
+            blocks=self._blocks,
+            steps=last.request.steps if last else 0,
+            evaluations=last.evaluations if last else 0,
+            stride=last.request.stride if last else 1.0,
+            eased=self._eased,
+            load=float(np.mean(loads[-8:])) if loads else 0.0,
+            worst_load=max(loads, default=0.0),
+            restarts=self._restarts,
+            clipped=last.clipped if last else 0,
+            seed=int(self._settings.number("seed")),
+            pending=self._settings is not self._asked_with,
+        )
+
+    def loads(self) -> list[float]:
+        """Time to make over time it lasts, of the last blocks."""
+        return list(self._loads)
+
+    # ---------------------------------------------------------------- its own
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._carry_out_commands()
+                if self._lead.seconds >= self.wanted:
+                    self._clock.sleep(_POLL)
+                    continue
+                self._one_block()
+            except GeneratorDied as error:
+                if self._stop.is_set():
+                    break
+                self._restart(error)
+            except AttaccaError as error:
+                if self._settings is self._good:
+                    self._give_up(error)
+                else:  # a control that the pack cannot take: back to what it could
+                    self._say("refused", str(error))
+                    self._settings = self._good
+
+    def _one_block(self) -> None:
+        settings = self._settings
+        asked, stride = int(settings.number("steps")), settings.number("stride")
+        plan = self._governor.plan(asked, stride)
+        request = Request(
+            self._index, plan.steps, str(settings["sampler"]), int(settings.number("seed")),
+            settings.number("temperature"), settings.number("guidance"), plan.stride,
+        )  # fmt: skip
+        self._asked_with = settings
+        block = self._generator.make(request)
+        self._good = settings
+        lead = self._lead.seconds
+        self._governor.made(asked, plan, block.seconds, lead, self.wanted)
+        self._lead.append(block.samples, block.rewind)
+        self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
+        if plan.eased != self._eased:
+            self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
+        self._eased = plan.eased
+        self._last = block
+        self._index += 1
+        self._blocks += 1
+        self._in_a_row = 0
+
+    def _carry_out_commands(self) -> None:
+        while self._commands:
+            name, samples = self._commands[0]
+            if name == "reset":
+                self._generator.reset()
+                self._lead.flush()
+                self._index = 0
+            elif samples is not None:
+                self._generator.continue_from(samples)
+                self._lead.append(samples)
+            self._commands.popleft()
+
+    def _restart(self, error: GeneratorDied) -> None:
+        """Start the generator again and hand it what was made so far."""
+        self._restarts += 1
+        self._in_a_row += 1
+        if self._in_a_row > RESTARTS:
+            self._give_up(WorkerError(f"the generator died {self._in_a_row} times in a row: {error}"))
+            return
+        self._say("restarted", f"{error}; started again from what was heard")
+        try:
+            self._generator.start()
+            if self._blocks:
+                self._generator.continue_from(self._lead.recent())
+        except GeneratorDied as again:
+            self._clock.sleep(0.1 * self._in_a_row)
+            self._say("restarted", f"{again}; trying again")
+        except AttaccaError as pack:
+            self._give_up(pack)
+
+    def _give_up(self, error: AttaccaError) -> None:
+        self.failure = error
+        self._say("failed", str(error))
+        self._stop.set()
+        self._lead.close()
+
+
+def profile(latency: float, block_seconds: float) -> tuple[float, float]:
+    """Split the time until a block control is heard into (lead to keep in seconds, stride).
+
+    A control waits for the lead to be played and for one stride. Long latencies keep whole
+    blocks; short ones give half the time to the stride, down to an eighth of a block.
+
+    Raises
+    ------
+    ConfigError
+        When it is too short for the pack's blocks.
+    """
+    if latency >= 1.45 * block_seconds:
+        return latency - block_seconds, 1.0
+    stride = max(0.125, min(1.0, latency / 2 / block_seconds))
+    lead = latency - stride * block_seconds
+    if lead < 0.05:
+        least = 0.125 * block_seconds + 0.05
+        raise ConfigError(f"latency {latency:g} s is too short; this pack takes {least:.2f} s or more")
+    return lead, stride

@@ -1,0 +1,175 @@
+"""The lead: audio made and not yet heard, between the feeder thread and the mixer thread.
+
+`append` is the feeder's, `pull` the mixer's; a short lock stands between them (the mixer is not
+the audio callback). Samples are float32 [frames, channels] at the pack's rate.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.stream.conceal import Concealer
+
+Array = NDArray[np.float32]
+_RESUME_SECONDS = 0.03  # crossfade from held sound back to music
+_REMEMBERED_SECONDS = 10.0  # of what was made, to continue from after a fault
+
+
+@dataclass(frozen=True)
+class LeadStats:
+    """`seconds` of lead now, its `low` since last asked; how often and how long it was gone."""
+
+    seconds: float
+    low: float
+    gaps: int
+    concealed_seconds: float
+    blocks: int
+
+
+class Lead:
+    """Bounded buffer of blocks that never runs dry to the ear.
+
+    Parameters
+    ----------
+    rate, channels : of the pack.
+    wait : whether `pull` waits for audio instead of concealing: for rendering offline.
+    """
+
+    def __init__(self, rate: int, channels: int, *, wait: bool = False) -> None:
+        self.rate, self.channels = rate, channels
+        self._wait = wait
+        self._blocks: deque[Array] = deque()
+        self._frames = 0
+        self._lock = threading.Condition()
+        self._concealer = Concealer(rate, channels)
+        self._fade = round(_RESUME_SECONDS * rate)
+        self._started = False
+        self._closed = False
+        self._low = float("inf")
+        self._gaps = self._concealed = self._count = 0
+        self._made = np.zeros((round(_REMEMBERED_SECONDS * rate), channels), np.float32)
+
+    # ------------------------------------------------------------ feeder thread
+
+    def append(self, block: Array, rewind: int = 0) -> None:
+        """Add a block; its first `rewind` frames stand in place of the last ones still unheard."""
+        block = np.ascontiguousarray(block, np.float32)
+        with self._lock:
+            if rewind:
+                block = self._rewound(block, rewind)
+            self._blocks.append(block)
+            self._frames += len(block)
+            self._count += 1
+            self._remember(block)
+            self._lock.notify_all()
+
+    def _rewound(self, block: Array, rewind: int) -> Array:
+        """Take back what is unheard of the last `rewind` frames; cut the block where it is not."""
+        unheard = min(rewind, self._frames)
+        left = unheard
+        while left:
+            last = self._blocks.pop()
+            self._frames -= len(last)
+            if len(last) > left:
+                self._blocks.append(last[:-left])
+                self._frames += len(last) - left
+                left = 0
+            else:
+                left -= len(last)
+        if unheard:
+            self._made = np.roll(self._made, unheard, axis=0)
+        return block[rewind - unheard :]
+
+    def _remember(self, block: Array) -> None:
+        n = min(len(block), len(self._made))
+        self._made = np.roll(self._made, -n, axis=0)
+        self._made[-n:] = block[-n:]
+
+    def recent(self) -> Array:
+        """The last seconds made, heard or not: what a new generator continues from."""
+        with self._lock:
+            return self._made.copy()
+
+    def flush(self) -> None:
+        """Drop everything unheard."""
+        with self._lock:
+            self._blocks.clear()
+            self._frames = 0
+
+    def close(self) -> None:
+        """No more will come: a waiting pull returns what there is, then silence."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
+
+    # ------------------------------------------------------------- mixer thread
+
+    def pull(self, frames: int) -> Array:
+        """Exactly `frames` of sound: music where there is some, held sound where there is none.
+
+        Before the first block it is silence. Offline it waits for music instead.
+        """
+        with self._lock:
+            if self._wait:
+                self._lock.wait_for(lambda: self._frames >= frames or self._closed)
+            elif not self._started and not self._frames:
+                return np.zeros((frames, self.channels), np.float32)
+            got = self._take(frames)
+        self._started = True
+        if self._concealer.active and len(got):
+            got = self._resumed(got)
+        if len(got):
+            self._concealer.heard(got)
+        missing = frames - len(got)
+        if not missing:
+            return got
+        if self._wait:
+            return np.concatenate([got, np.zeros((missing, self.channels), np.float32)])
+        if not self._concealer.active:
+            self._gaps += 1
+        self._concealed += missing
+        return np.concatenate([got, self._concealer.make(missing)])
+
+    def _take(self, frames: int) -> Array:
+        self._low = min(self._low, self._frames / self.rate)
+        parts: list[Array] = []
+        need = frames
+        while need and self._blocks:
+            first = self._blocks[0]
+            if len(first) <= need:
+                parts.append(self._blocks.popleft())
+                need -= len(first)
+            else:
+                parts.append(first[:need])
+                self._blocks[0] = first[need:]
+                need = 0
+        self._frames -= frames - need
+        if len(parts) == 1:
+            return parts[0].copy()
+        return np.concatenate(parts) if parts else np.zeros((0, self.channels), np.float32)
+
+    def _resumed(self, got: Array) -> Array:
+        n = min(self._fade, len(got))
+        rise = np.linspace(0, 1, n, dtype=np.float32)[:, None]
+        got = got.copy()
+        got[:n] = got[:n] * rise + self._concealer.make(n) * (1 - rise)
+        return got
+
+    # --------------------------------------------------------------- any thread
+
+    @property
+    def seconds(self) -> float:
+        """Lead now."""
+        return self._frames / self.rate
+
+    def stats(self) -> LeadStats:
+        """A snapshot; resets the low mark."""
+        low, self._low = self._low, float("inf")
+        return LeadStats(
+            self.seconds, min(low, self.seconds), self._gaps, self._concealed / self.rate, self._count
+        )

@@ -1,0 +1,104 @@
+"""The generator process: `python -m engine.stream.worker`, driven over its standard pipes.
+
+Single-threaded. It owns the ONNX sessions and the stream's past, answers one message with one
+message, and ends when its standard input closes, so it never outlives the engine.
+
+    open      pack, threads, target           -> ready | error
+    continue  samples of the past             -> done  | error
+    reset                                     -> done
+    make      the fields of blocks.Request    -> block with samples | error
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from engine.errors import AttaccaError
+from engine.stream.messages import Message, receive, send
+
+NICENESS = 5  # behind the mixer, before everything in the background
+
+
+class Worker:
+    """Holds the block maker once a pack is open."""
+
+    def __init__(self) -> None:
+        self._maker: Any = None
+
+    def answer(self, message: Message) -> tuple[dict[str, Any], Any]:
+        """Carry out one message. Returns the head and the samples of the answer."""
+        if message.op == "open":
+            return self._open(message.head), None
+        if self._maker is None:
+            return _error("WorkerError", f"{message.op!r} before 'open'"), None
+        if message.op == "reset":
+            self._maker.reset()
+            return {"op": "done"}, None
+        if message.op == "continue":
+            self._maker.continue_from(message.samples)
+            return {"op": "done"}, None
+        if message.op == "make":
+            return self._make(message.head)
+        return _error("WorkerError", f"unknown message {message.op!r}"), None
+
+    def _open(self, head: dict[str, Any]) -> dict[str, Any]:
+        from engine.packs.manifest import read_manifest
+        from engine.packs.sessions import Sessions
+        from engine.packs.verify import verify_files
+        from engine.stream.blocks import BlockMaker
+
+        manifest = read_manifest(Path(head["pack"]))
+        verify_files(manifest)
+        sessions = Sessions(manifest, head["threads"], head["target"])
+        sessions.warm_up()
+        self._maker = BlockMaker(manifest, sessions)
+        return {"op": "ready", "rate": manifest.rate, "channels": manifest.channels}
+
+    def _make(self, head: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+        from engine.stream.blocks import Request
+
+        request = Request(**{k: v for k, v in head.items() if k != "op"})
+        started = time.perf_counter()
+        made = self._maker.make(request)
+        answer = {
+            "op": "block", "index": request.index, "evaluations": made.evaluations,
+            "rewind": made.rewind, "seconds": time.perf_counter() - started,
+            "clipped": self._maker.clipped, "request": asdict(request),
+        }  # fmt: skip
+        return answer, made.samples
+
+
+def _error(kind: str, text: str) -> dict[str, Any]:
+    return {"op": "error", "kind": kind, "text": text}
+
+
+def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    """Answer messages until the other end closes."""
+    worker = Worker()
+    while (message := receive(incoming)) is not None:
+        try:
+            head, samples = worker.answer(message)
+        except AttaccaError as error:
+            head, samples = _error(type(error).__name__, str(error)), None
+        send(outgoing, head, samples)
+
+
+def main() -> None:
+    """Serve on standard input and output; anything printed goes to standard error instead."""
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    try:
+        serve(sys.stdin.buffer, outgoing)
+    except (BrokenPipeError, EOFError, KeyboardInterrupt):
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

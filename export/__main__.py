@@ -1,0 +1,58 @@
+"""`python -m export CHECKPOINT --out packs/NAME`: a trained checkpoint in, a playing pack out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from engine.errors import AttaccaError
+from export.checkpoint import read_checkpoint
+from export.pack import Card, write_pack
+
+PIANO_CREDITS = (
+    "Piano samples: Salamander Grand Piano V3 by Alexander Holm "
+    "(archive.org/details/SalamanderGrandPianoV3), CC BY 3.0, resampled and trimmed.",
+    "Upright Piano KW (FreePats), CC0.",
+    "GiantMIDI-Piano, Q. Kong, B. Li, J. Chen, Y. Wang, CC BY 4.0.",
+    "POP909, (c) 2020 Music X Lab, MIT.",
+    "First Editions of Fryderyk Chopin's Music, (c) 2017-2021 The Fryderyk Chopin Institute "
+    "(nifc.pl), chopinscores.org, CC BY 4.0.",
+)
+
+
+def main() -> int:
+    """Parse the command line and export. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="the pack's folder, named as the pack")
+    parser.add_argument("--title", default="Endless piano")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--licence", default="CC-BY-4.0")
+    parser.add_argument("--credit", action="append", help="a line of credit; may be repeated")
+    parser.add_argument("--sampler", default="dpmpp_2m")
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--min-steps", type=int, default=4)
+    parser.add_argument("--sigma-max", type=float, default=80.0)
+    parser.add_argument("--sigma-min", type=float, default=0.002)
+    parser.add_argument("--rho", type=float, default=7.0)
+    parser.add_argument("--notes", type=Path, help="Markdown to put into the model card")
+    a = parser.parse_args()
+    card = Card(
+        a.out.name, a.title, a.version, a.licence, tuple(a.credit or PIANO_CREDITS), a.sampler,
+        a.steps, a.min_steps,
+        {"sigma_min": a.sigma_min, "sigma_max": a.sigma_max, "rho": a.rho},
+        a.notes.read_text() if a.notes else "",
+    )  # fmt: skip
+    try:
+        worst = write_pack(read_checkpoint(a.checkpoint), card, a.out)
+    except AttaccaError as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 1
+    size = sum(f.stat().st_size for f in a.out.iterdir()) / 1e6
+    print(f"{a.out}: {size:.1f} MB, worst step differs from torch by {worst:.1e} of its deviation")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,198 @@
+"""Write a pack's folder: graphs, mean, golden vectors, manifest, licence, model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from engine.errors import PackError
+from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
+from engine.packs.sessions import Sessions
+from engine.packs.verify import self_test, verify_files
+from engine.sampling.samplers import table_for
+from engine.sampling.schedules import make_schedule
+from export.checkpoint import Checkpoint
+from export.graphs import export_graph
+from export.wrap import ContextGraph, StepGraph, folded
+
+PARITY = 1e-4  # largest |torch - onnx| of one call, in units of the output's deviation
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a person says about a pack; everything else is read off the checkpoint."""
+
+    name: str
+    title: str
+    version: str = "1.0.0"
+    licence: str = "CC-BY-4.0"
+    credits: tuple[str, ...] = ()
+    sampler: str = "dpmpp_2m"
+    steps: int = 8
+    min_steps: int = 4
+    schedule_options: dict[str, float] = field(default_factory=dict)
+    notes: str = ""
+
+
+def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
+    """Export into `folder` and return the parity: worst step of torch against ONNX Runtime.
+
+    Raises
+    ------
+    PackError
+        When a step differs by more than `PARITY`, or what was written does not read back.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    denoiser = folded(checkpoint.denoiser)
+    config = denoiser.net.config
+    names = _graphs(denoiser, folder)
+    np.save(folder / "mean.npy", checkpoint.mean.astype(np.float32))
+    golden = _golden(denoiser, names, (config.bins, config.frames), card)
+    np.savez_compressed(folder / "golden.npz", **golden)
+    (folder / "LICENSE").write_text(_licence(card))
+    (folder / "MODEL_CARD.md").write_text(_model_card(card, checkpoint, denoiser))
+    _write_manifest(checkpoint, card, folder, config.frames, config.bins)
+    manifest = read_manifest(folder)
+    verify_files(manifest)
+    result = self_test(manifest, Sessions(manifest, threads=1))
+    if not result.passed:
+        raise PackError(f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed")
+    return result.worst
+
+
+def _graphs(denoiser: nn.Module, folder: Path) -> list[str]:
+    config = denoiser.net.config
+    context = ContextGraph(denoiser)
+    previous, present = torch.zeros(1, 1, config.bins, config.frames), torch.ones(1)
+    inputs = {"previous": previous, "present": present}
+    export_graph(context, inputs, context.names, folder / "context.onnx")
+    tensors = dict(zip(context.names, context(previous, present), strict=True))
+    step = StepGraph(denoiser, context.names)
+    inputs = {"x": previous, "alpha": torch.ones(1), "sigma": torch.ones(1), **tensors}
+    export_graph(step, inputs, ["x0"], folder / "step.onnx")
+    return context.names
+
+
+@torch.no_grad()
+def _golden(
+    denoiser: nn.Module, names: list[str], shape: tuple[int, int], card: Card
+) -> dict[str, np.ndarray]:
+    """Inputs and torch's outputs of four steps spread over the default schedule, two with a past."""
+
+    def schedule_of(n: int) -> object:
+        return make_schedule("karras", n, **card.schedule_options)
+
+    table = table_for(card.sampler, card.steps, schedule_of)
+    rows = np.linspace(0, len(table) - 1, 4).round().astype(int)
+    generator = torch.Generator().manual_seed(7)
+    previous = 0.5 * torch.randn(4, *shape, generator=generator)
+    present = np.array([1, 0, 1, 0], np.float32)
+    context, step = ContextGraph(denoiser), StepGraph(denoiser, names)
+    xs, outputs, alphas, sigmas = [], [], [], []
+    for i, row in enumerate(rows):
+        alpha, sigma = float(table.alpha[row]), float(table.sigma[row])
+        x = alpha * 0.5 * torch.randn(shape, generator=generator)
+        x = x + sigma * torch.randn(shape, generator=generator)
+        past = previous[i] * float(present[i])
+        tensors = context(past[None, None], torch.tensor([float(present[i])]))
+        x0 = step(x[None, None], torch.tensor([alpha]), torch.tensor([sigma]), *tensors)
+        xs.append(x.numpy())
+        outputs.append(x0[0, 0].numpy())
+        alphas.append(alpha)
+        sigmas.append(sigma)
+    return {
+        "previous": previous.numpy(), "present": present, "x": np.stack(xs),
+        "x0": np.stack(outputs), "alpha": np.array(alphas), "sigma": np.array(sigmas),
+    }  # fmt: skip
+
+
+def _write_manifest(c: Checkpoint, card: Card, folder: Path, frames: int, bins: int) -> None:
+    s = c.spectrogram
+    options = ", ".join(f"{k} = {v!r}" for k, v in card.schedule_options.items())
+    listed = ("context.onnx", "step.onnx", "mean.npy", "golden.npz", "LICENSE", "MODEL_CARD.md")
+    hashes = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in listed}
+    text = f"""# A pack: an exported model that Attacca plays. Fields: docs/packs.md
+format = {FORMAT}
+
+[pack]
+name = {json.dumps(card.name)}
+title = {json.dumps(card.title)}
+version = {json.dumps(card.version)}
+licence = {json.dumps(card.licence)}
+credits = {json.dumps(list(card.credits), indent=4)}
+
+[audio]
+rate = {s["rate"]}
+channels = 1
+
+[representation]
+kind = "log-magnitude"
+window = {s["window"]}
+hop = {s["hop"]}
+bins = {bins}
+floor = {s["floor"]!r}
+scale = {c.scale!r}
+mean = "mean.npy"
+
+[stage]
+name = "spectrogram"
+frames = {frames}
+step = "step.onnx"
+continuing = "embed"
+context = "context.onnx"
+schedule = "karras"
+schedule_options = {{ {options} }}
+sampler = {json.dumps(card.sampler)}
+steps = {card.steps}
+min_steps = {card.min_steps}
+guidance = true
+
+[golden]
+file = "golden.npz"
+tolerance = {PARITY}
+
+[files]
+"""
+    text += "".join(f'"{name}" = "{digest}"\n' for name, digest in hashes.items())
+    (folder / MANIFEST).write_text(text)
+
+
+def _licence(card: Card) -> str:
+    lines = "\n".join(f"- {line}" for line in card.credits)
+    return f"""The weights in this pack are licensed under {card.licence}
+(https://creativecommons.org/licenses/by/4.0/legalcode).
+
+They were trained on the following, which have to be credited with them:
+
+{lines}
+"""
+
+
+def _model_card(card: Card, c: Checkpoint, denoiser: nn.Module) -> str:
+    s = c.spectrogram
+    parameters = sum(p.numel() for p in denoiser.parameters()) / 1e6
+    credits_ = "\n".join(f"- {line}" for line in card.credits)
+    block = s["frames"] * s["hop"] / s["rate"]
+    return f"""# {card.title}
+
+| | |
+|---|---|
+| what it makes | {s["rate"]} Hz mono, blocks of {block:.3f} s, each continuing the one before |
+| network | five-level U-Net with spectrogram embedding, {parameters:.1f} M parameters (weights stored as float16, computed in float32) |
+| represents sound as | ln(magnitude + {s["floor"]}), Hann {s["window"]}, hop {s["hop"]}; phase is reconstructed |
+| trained | preset `{c.preset}`, {c.samples:,} blocks, {c.hours:.2f} h, EDM preconditioning and loss |
+| default | {card.sampler}, {card.steps} network evaluations per block |
+| licence | {card.licence} |
+
+{card.notes}
+
+## Credits
+
+{credits_}
+"""

@@ -1,0 +1,109 @@
+"""Pairs of neighbouring spectrogram blocks, drawn at random from a dataset.
+
+The spectrogram is the engine's: a periodic Hann window, no centring (frame n covers samples
+n * hop to n * hop + window), the top bin left out, x = (ln(magnitude + floor) - mean) / scale.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.edm import SIGMA_DATA
+
+
+@dataclass(frozen=True)
+class SpectrogramConfig:
+    """How samples become a block. `floor` is added to magnitudes: what lies under it is silence."""
+
+    rate: int = 16000
+    window: int = 1024
+    hop: int = 256
+    frames: int = 128
+    floor: float = 0.02
+
+    @property
+    def bins(self) -> int:
+        """Rows of a block: half the window, the top row discarded as in the paper."""
+        return self.window // 2
+
+    def samples(self, frames: int) -> int:
+        """Samples that `frames` frames cover."""
+        return (frames - 1) * self.hop + self.window
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """`mean` [bins] of ln(magnitude + floor) and one `scale`, giving std `SIGMA_DATA`."""
+
+    mean: np.ndarray
+    scale: float
+
+
+class Blocks:
+    """Draws batches of (previous, current) from one split of a dataset folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder is no dataset.
+    """
+
+    def __init__(self, folder: Path, split: str, config: SpectrogramConfig) -> None:
+        index_file = folder / "index.json"
+        if not index_file.is_file():
+            raise FileNotFoundError(
+                f"{folder}: no index.json; make a dataset with 'python -m training.data.build'"
+            )
+        index = json.loads(index_file.read_text())
+        if index["rate"] != config.rate:
+            raise ValueError(f"{folder} holds {index['rate']} Hz, the recipe wants {config.rate} Hz")
+        self.config = config
+        self.audio = np.load(folder / f"{split}.npy", mmap_mode="r")
+        need = config.samples(3 * config.frames)
+        self.pieces = [p for p in index["pieces"] if p["split"] == split and p["length"] > need]
+        lengths = np.array([p["length"] for p in self.pieces], float)
+        self._share = lengths / lengths.sum()
+        self._hann = torch.hann_window(config.window, periodic=True)
+
+    def spectrogram(self, samples: Tensor) -> Tensor:
+        """ln(magnitude + floor) of [batch, samples]; returns [batch, bins, frames]."""
+        c = self.config
+        spectrum = torch.stft(
+            samples, c.window, c.hop, window=self._hann, center=False, return_complex=True
+        )
+        return (spectrum.abs()[:, : c.bins] + c.floor).log()
+
+    def excerpt(self, rng: np.random.Generator, frames: int) -> np.ndarray:
+        """Samples of `frames` frames from a random place that is not near silence at its end."""
+        need = self.config.samples(frames)
+        for _ in range(20):
+            piece = self.pieces[rng.choice(len(self.pieces), p=self._share)]
+            at = piece["offset"] + int(rng.integers(0, piece["length"] - need))
+            x = self.audio[at : at + need].astype(np.float32) / 32768
+            if np.sqrt(np.mean(x[need // 2 :] ** 2)) > 0.004:
+                break
+        return x
+
+    def batch(self, rng: np.random.Generator, size: int, blocks: int = 2) -> Tensor:
+        """Unnormalised blocks in a row: [size, bins, blocks * frames]."""
+        x = np.stack([self.excerpt(rng, blocks * self.config.frames) for _ in range(size)])
+        return self.spectrogram(torch.from_numpy(x))
+
+    def measure(self, rng: np.random.Generator, count: int = 600) -> Normalisation:
+        """Statistics for normalisation from `count` random blocks."""
+        x = torch.cat([self.batch(rng, 20, 1) for _ in range(count // 20)])
+        mean = x.mean(dim=(0, 2))
+        scale = float((x - mean[:, None]).std() / SIGMA_DATA)
+        return Normalisation(mean.numpy(), scale)
+
+
+def normalised(x: Tensor, norm: Normalisation) -> Tensor:
+    """[batch, bins, frames] of ln magnitude -> [batch, 1, bins, frames] of std SIGMA_DATA."""
+    mean = torch.from_numpy(norm.mean)[None, :, None]
+    return ((x - mean) / norm.scale)[:, None]

@@ -1,0 +1,185 @@
+"""Build a dataset: `python -m training.data.build --kit FOLDER --out data/piano`.
+
+A dataset is a folder: `train.npy` and `held.npy`, int16 [samples] mono, all pieces one after
+another, and `index.json` with the rate, and for each piece its name, split, offset and length in
+samples and how it was made. The split is by work: all versions of one file fall on one side.
+Rendering runs in one process a core; the same seed gives the same dataset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tarfile
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from training.data import room
+from training.data.kit import Kit
+from training.data.notes import is_flat, perform, read_midi, vary, without_gaps
+
+HELD_OUT = 0.08  # share of the works
+LONGEST = 300.0  # seconds taken of one piece
+_AUDIO = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
+_kits: list[Kit] = []  # one set a process, filled by the pool's initialiser
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece to make: where it comes from, its split and how it is varied."""
+
+    path: str
+    name: str
+    split: str
+    seed: int
+    rate: int
+
+
+def held_out(name: str) -> bool:
+    """Whether a work belongs to the held-out side; depends on its name alone."""
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32 < HELD_OUT
+
+
+def render(job: Job) -> tuple[Job, np.ndarray, dict[str, object]] | None:
+    """Make one piece: int16 [samples] and a note of how, or None when the source cannot be read."""
+    rng = np.random.default_rng(job.seed)
+    path = Path(job.path)
+    if path.suffix.lower() in _AUDIO:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        x = soxr.resample(audio.mean(axis=1), rate, job.rate)
+        x = room.levelled(x, job.rate)
+        return job, _int16(x), {"source": "audio"}
+    try:
+        notes = without_gaps(read_midi(path))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return None
+    if is_flat(notes):
+        notes = perform(notes, rng)
+    training = job.split == "train"
+    made = {
+        "source": "midi",
+        "kit": int(rng.random() < 0.15) if len(_kits) > 1 else 0,
+        "transpose": int(rng.integers(-3, 4)) if training else 0,
+        "tempo": float(rng.uniform(0.9, 1.1)) if training else 1.0,
+        "curve": float(rng.uniform(0.85, 1.2)) if training else 1.0,
+        "level_db": float(room.TARGET_RMS_DB + (rng.normal(0, 2) if training else 0)),
+    }
+    notes = vary(
+        notes, rng, transpose=made["transpose"], tempo=made["tempo"], curve=made["curve"]
+    )
+    notes = [n for n in notes if n.start < LONGEST]
+    x = _kits[made["kit"]].render(notes)[: int(LONGEST * job.rate)]
+    x = room.in_a_room(x, job.rate, rng)
+    x = room.levelled(room.toned(x, job.rate, rng), job.rate, made["level_db"])
+    return job, _int16(x), made
+
+
+def _int16(x: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(x, -1, 1) * 32767).astype(np.int16)
+
+
+def _open_kits(folders: list[str], rate: int) -> None:
+    _kits[:] = [Kit(Path(f), rate) for f in folders]
+
+
+def _sources(arguments: argparse.Namespace, work: Path) -> tuple[list[str], dict[str, list[Path]]]:
+    """Kit folders and the files to render, by collection."""
+    collections: dict[str, list[Path]] = {}
+    kits: list[str] = []
+    if arguments.kit:
+        kit = Path(arguments.kit)
+        for archive in sorted((kit / "midi").glob("*.tar.xz")):
+            name = archive.name.split(".")[0]
+            with tarfile.open(archive) as tar:
+                tar.extractall(work / name, filter="data")
+            collections[name] = sorted((work / name).rglob("*.mid*"))
+        kits = [
+            str(f) for f in sorted(kit.iterdir()) if f.is_dir() and any(f.glob("*[0-9]v*.ogg"))
+        ]
+    if arguments.audio:
+        files = [p for p in Path(arguments.audio).rglob("*") if p.suffix.lower() in _AUDIO]
+        collections["audio"] = sorted(files)
+    if not any(collections.values()):
+        sys.exit("nothing to render: give --kit FOLDER (with midi/*.tar.xz) or --audio FOLDER")
+    return kits, collections
+
+
+def main() -> None:
+    """Parse the command line and build the dataset."""
+    parser = argparse.ArgumentParser(prog="python -m training.data.build", description=__doc__)
+    parser.add_argument("--kit", help="folder of a sampled piano kit with MIDI archives")
+    parser.add_argument("--audio", help="folder of recordings, searched recursively")
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--rate", type=int, default=16000, help="samples per second")
+    parser.add_argument("--hours", type=float, default=16.0, help="about how much to make")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        kits, collections = _sources(arguments, Path(work))
+        _build(arguments, kits, collections)
+
+
+def _jobs(arguments: argparse.Namespace, collections: dict[str, list[Path]]) -> list[Job]:
+    """Take the collections in turn, so that each weighs the same until it runs out of works."""
+    rng = np.random.default_rng(arguments.seed)
+    queues = {name: list(rng.permutation(len(files))) for name, files in collections.items()}
+    passes = dict.fromkeys(collections, 0)
+    jobs: list[Job] = []
+    for turn in range(20000):
+        name = list(collections)[turn % len(collections)]
+        if not queues[name]:
+            passes[name] += 1
+            queues[name] = list(rng.permutation(len(collections[name])))
+        path = collections[name][queues[name].pop()]
+        split = "held" if held_out(path.stem) else "train"
+        if passes[name] and split == "held":
+            continue
+        jobs.append(Job(str(path), f"{name}/{path.stem}", split, turn * 7919 + arguments.seed, arguments.rate))
+    return jobs
+
+
+def _build(arguments: argparse.Namespace, kits: list[str], collections: dict[str, list[Path]]) -> None:
+    pieces, lengths = [], {"train": 0, "held": 0}
+    wanted = arguments.hours * 3600 * arguments.rate
+    parts = {split: (arguments.out / f"{split}.raw").open("wb") for split in lengths}
+    jobs = iter(_jobs(arguments, collections))
+    with ProcessPoolExecutor(
+        arguments.workers, initializer=_open_kits, initargs=(kits, arguments.rate)
+    ) as pool:
+        while sum(lengths.values()) < wanted:
+            batch = [job for _, job in zip(range(4 * arguments.workers), jobs, strict=False)]
+            if not batch:
+                break
+            for made in pool.map(render, batch):
+                if made is None:
+                    continue
+                job, samples, how = made
+                parts[job.split].write(samples.tobytes())
+                pieces.append(
+                    {"name": job.name, "split": job.split, "offset": lengths[job.split],
+                     "length": len(samples), **how}
+                )
+                lengths[job.split] += len(samples)
+            print(f"{sum(lengths.values()) / arguments.rate / 3600:.2f} h", flush=True)
+    for split, part in parts.items():
+        part.close()
+        raw = np.memmap(part.name, np.int16, "r") if lengths[split] else np.zeros(0, np.int16)
+        np.save(arguments.out / f"{split}.npy", raw)
+        Path(part.name).unlink()
+    index = {"rate": arguments.rate, "seed": arguments.seed, "pieces": pieces}
+    (arguments.out / "index.json").write_text(json.dumps(index, indent=1))
+
+
+if __name__ == "__main__":
+    main()

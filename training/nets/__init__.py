@@ -1,0 +1,1 @@
+"""Networks: magnitude-preserving layers and the U-Net with the previous block's embedding."""
