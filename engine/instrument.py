@@ -25,7 +25,7 @@ from engine.audio.recorder import Recorder
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import FileSink, NullSink, RingSink, Sink
 from engine.audio.watch import DeviceEvent, DeviceWatch
-from engine.errors import AttaccaError, ConfigError
+from engine.errors import AttaccaError, ConfigError, WorkerError
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.params import Settings, Value, param
@@ -169,7 +169,9 @@ class Instrument:
         self._rate = info.default_rate
         channels = min(CHANNELS_OUT, info.channels)
         self._ring = OutputRing(2 * RING_PERIODS * PERIOD, channels)
-        self._device = OutputDevice(portaudio, device, self._ring, rate=self._rate, clock=self._clock)
+        self._device = OutputDevice(
+            portaudio, device, self._ring, rate=self._rate, clock=self._clock
+        )
         return RingSink(self._ring, RING_PERIODS * PERIOD)
 
     def _start_stream(self, *, wait: bool, past: NDArray[np.float32] | None) -> None:
@@ -204,8 +206,6 @@ class Instrument:
     def close(self) -> None:
         """Fade out and end everything; closing twice is harmless."""
         with self._lock:
-            if self._recorder is not None:
-                self.record(None)
             watch, self._watch = self._watch, None
             if watch is not None:
                 watch.stop()
@@ -215,6 +215,7 @@ class Instrument:
                     mixer.stop()
                     self._drain()
             finally:
+                self.record(None)  # after the mixer, so that a recording has the fade-out too
                 device, self._device = self._device, None
                 if device is not None:
                     device.stop()
@@ -245,7 +246,7 @@ class Instrument:
         *,
         rate: int | None = None,
         past: NDArray[np.float32] | None = None,
-        progress: Callable[[float], None] | None = None,
+        progress: Callable[[float], object] | None = None,
     ) -> None:
         """The same path into a file, as fast as blocks can be made.
 
@@ -253,7 +254,7 @@ class Instrument:
         ----------
         path : ends in .wav, .flac or .ogg.
         rate : of the file; the pack's own by default.
-        progress : called with the fraction done.
+        progress : called with the fraction done; when it answers False the file ends there.
 
         Raises
         ------
@@ -261,10 +262,12 @@ class Instrument:
             In one line.
         """
         rate = rate or self.manifest.rate
-        sink = FileSink(path, rate, CHANNELS_OUT if self.manifest.channels > 1 else 1)
         with self._lock:
+            sink: FileSink | None = None
             try:
                 self._start_stream(wait=True, past=past)
+                # Not before the pack is open: one that cannot be must not cost an older file.
+                sink = FileSink(path, rate, CHANNELS_OUT if self.manifest.channels > 1 else 1)
                 self._mixer = mixer = self._make_mixer(sink, rate)
                 feeder = self._feeder
                 assert feeder is not None
@@ -273,9 +276,13 @@ class Instrument:
                     mixer.process_once()
                     if feeder.failure is not None:
                         raise feeder.failure
-                    if progress is not None and i % 64 == 0:
-                        progress(i / periods)
+                    if progress is not None and i % 64 == 0 and progress(i / periods) is False:
+                        break
                 mixer.finish()
+            except BaseException:
+                if sink is not None:
+                    sink.finish()  # what there is stays readable
+                raise
             finally:
                 self._mixer = None
                 self.close()
@@ -331,7 +338,9 @@ class Instrument:
                 done = recorder.stop()
                 lost = f", {done.dropped_frames} frames lost" if done.dropped_frames else ""
                 why = f", ended early: {done.error}" if done.error else ""
-                self._say("recorded", f"{recorder.path}: {done.frames / self._rate:.1f} s{lost}{why}")
+                self._say(
+                    "recorded", f"{recorder.path}: {done.frames / self._rate:.1f} s{lost}{why}"
+                )
             if path is None:
                 return
             if mixer is None:
@@ -360,6 +369,11 @@ class Instrument:
     def generator_pid(self) -> int | None:
         """Process number of the generator while it runs."""
         return self._feeder.generator_pid if self._feeder else None
+
+    @property
+    def failure(self) -> AttaccaError | None:
+        """What ended the stream for good, if anything did."""
+        return self._feeder.failure if self._feeder else None
 
     def latencies(self) -> Latencies:
         """Output latency by parts as of now."""
@@ -407,7 +421,7 @@ class Instrument:
         ------
         AttaccaError
             What ended the stream before it began.
-        ConfigError
+        WorkerError
             When nothing came in time.
         """
         began = time.monotonic()
@@ -418,7 +432,7 @@ class Instrument:
             if lead is not None and lead.seconds > 0:
                 return time.monotonic() - began
             time.sleep(0.005)
-        raise ConfigError(f"no sound after {timeout:g} s; see 'attacca doctor'")
+        raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
 
 
 class _Resampling:

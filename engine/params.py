@@ -72,10 +72,12 @@ class Param:
             Naming the value and the bounds.
         """
         clipped = self.clip(value)
-        if self.kind in ("float", "int") and not math.isclose(
-            float(clipped), float(value), abs_tol=1e-9  # type: ignore[arg-type]
-        ):
-            raise ConfigError(f"{self.name}: {value} is out of range; give {self.span()}")
+        if self.kind in ("float", "int"):
+            number = float(value)  # type: ignore[arg-type]
+            if not self.low <= number <= self.high:
+                raise ConfigError(f"{self.name}: {value} is out of range; give {self.span()}")
+            if self.kind == "int" and number != clipped:
+                raise ConfigError(f"{self.name}: {value} is no whole number; give {self.span()}")
         return clipped
 
     def span(self) -> str:

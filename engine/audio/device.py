@@ -26,17 +26,19 @@ __all__ = ["COMMON_RATES", "DEFAULT", "DeviceInfo", "OutputDevice", "PortAudio"]
 DEFAULT = "default"
 COMMON_RATES = (22050, 44100, 48000, 88200, 96000)
 
-# Latency asked of PortAudio where its own "low" is more than the system can keep: PulseAudio and
-# PipeWire behind ALSA make gaps now and then at 9 to 11 ms and none at 50 ms.
-_LATENCY_S = {"ALSA": 0.05}
+# Latency asked of PortAudio where its own "low" is of no use: PulseAudio and PipeWire behind ALSA
+# make gaps now and then at 9 to 11 ms and none at 50 ms; JACK's is the server's own affair.
+_JACK = "JACK Audio Connection Kit"
+_LATENCY_S = {"ALSA": 0.05, _JACK: 0.0}
 _CURE = (
     "install it: `sudo apt-get install libportaudio2 libasound2-plugins` (Debian, Ubuntu), "
     "`sudo dnf install portaudio` (Fedora), `brew install portaudio` (macOS)"
 )
-_START_PATIENCE_S = 2.0  # PulseAudio may take a second before its first call
+# Time without a call after which a device is taken for gone. PulseAudio fills its buffer and may
+# then stand still for a second before it plays.
+_START_PATIENCE_S = 2.0
 _PATIENCE_S = 0.7
 _SETTLE = 2.0  # of a device's latency: silence while it fills its buffer at the start
-_JACK = "JACK Audio Connection Kit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +195,17 @@ class PortAudio:
                 "attacca, again"
             )
         try:
-            sd._terminate()
+            self.close()
             sd._initialize()
         except sd.PortAudioError as error:
             raise DeviceError(f"cannot look for sound devices: {_one_line(error)}") from error
+
+    def close(self) -> None:
+        """Let go of all sound servers; `rescan` connects again. Close the streams first."""
+        if self._module is None or self._jack_is_dead():
+            return
+        while self._module._initialized:
+            self._module._terminate()
 
     def _jack_is_dead(self) -> bool:
         """Whether PortAudio holds a client of a JACK server that has gone.
@@ -205,6 +214,8 @@ class PortAudio:
         pa_jack.c); opening a stream on it only returns an error.
         """
         sd = self.module
+        if not sd._initialized:
+            return False
         jack = next((api for api in sd.query_hostapis() if api["name"] == _JACK), None)
         if jack is None or jack["default_output_device"] < 0:
             return False
@@ -273,7 +284,7 @@ class OutputDevice:
         self._stream: Any = None
         self._heard = 0
         self._heard_at = 0.0
-        self._patience = _START_PATIENCE_S
+        self._started_at = 0.0
         self.info = self._open()
 
     @property
@@ -291,8 +302,8 @@ class OutputDevice:
         """
         if self._stream is None:
             raise DeviceError(f"the sound device {self.name!r} is closed; reopen it")
-        self._heard, self._heard_at = self._ring.stats().frames_out, self._clock.now()
-        self._patience = _START_PATIENCE_S
+        self._heard, self._started_at = self._ring.stats().frames_out, self._clock.now()
+        self._heard_at = self._started_at
         try:
             # PortAudio's thread takes over the priority of the thread that starts it.
             with raised_priority(10):
@@ -319,9 +330,10 @@ class OutputDevice:
             return False
         heard, now = self._ring.stats().frames_out, self._clock.now()
         if heard != self._heard:
-            self._heard, self._heard_at, self._patience = heard, now, _PATIENCE_S
+            self._heard, self._heard_at = heard, now
             return True
-        return now - self._heard_at < self._patience
+        starting = now - self._started_at < _START_PATIENCE_S
+        return starting or now - self._heard_at < _PATIENCE_S
 
     def reopen(self) -> None:
         """Scan anew, find the device by its name, open and start it.
@@ -348,7 +360,7 @@ class OutputDevice:
         function, user = self._ring.callback()
         latency = self._latency
         if latency is None:
-            latency = max(_LATENCY_S.get(info.host_api, 0.0), info.latency_s)
+            latency = _LATENCY_S.get(info.host_api, info.latency_s)
         try:
             stream = sd._StreamBase(
                 "output",

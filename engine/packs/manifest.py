@@ -161,7 +161,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise PackError(f"{folder}: no {MANIFEST} there; is it a pack? See 'attacca packs'") from None
+        raise PackError(
+            f"{folder}: no {MANIFEST} there; is it a pack? See 'attacca packs'"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise PackError(f"{path}: cannot be read ({error})") from error
     try:

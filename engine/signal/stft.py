@@ -28,7 +28,7 @@ Complex = NDArray[np.complex64]
 
 # Where the first or last frame alone covers a sample, w^2 goes to 0; the division is held to this
 # share of the steady sum (20 dB of gain), so the edges fade instead of amplifying rounding errors.
-_EDGE_SHARE = 1e-9
+_EDGE_SHARE = 0.1
 
 
 class Stft:

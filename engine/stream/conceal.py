@@ -27,7 +27,9 @@ class Concealer:
     decay_db : per second.
     """
 
-    def __init__(self, rate: int, channels: int, window: int = 2048, decay_db: float = 18.0) -> None:
+    def __init__(
+        self, rate: int, channels: int, window: int = 2048, decay_db: float = 18.0
+    ) -> None:
         self._rate, self._window, self._hop = rate, window, window // 4
         self._hann = np.hanning(window + 1)[:-1].astype(np.float32)[:, None]
         self._norm = np.float32(1 / 1.5)  # sum of squared Hann windows at a quarter hop
@@ -50,6 +52,11 @@ class Concealer:
         elif len(block):
             self._history[: n - len(block)] = self._history[len(block) :]
             self._history[n - len(block) :] = block
+
+    def forget(self) -> None:
+        """Hold silence, until something is heard again."""
+        self._history[:] = 0
+        self._active = False
 
     def make(self, frames: int) -> Array:
         """The next `frames` of held sound."""

@@ -123,6 +123,7 @@ class Feeder:
     def reset(self) -> None:
         """Forget the past and what is unheard: a new piece begins."""
         self._commands.append(("reset", None))
+        self._lead.flush()
 
     @property
     def generator_pid(self) -> int | None:
@@ -182,6 +183,8 @@ class Feeder:
         self._asked_with = settings
         block = self._generator.make(request)
         self._good = settings
+        if any(name == "reset" for name, _ in self._commands):
+            return  # made for the piece that has just been ended
         lead = self._lead.seconds
         self._governor.made(asked, plan, block.seconds, lead, self.wanted)
         self._lead.append(block.samples, block.rewind)
@@ -199,7 +202,6 @@ class Feeder:
             name, samples = self._commands[0]
             if name == "reset":
                 self._generator.reset()
-                self._lead.flush()
                 self._index = 0
             elif samples is not None:
                 self._generator.continue_from(samples)
@@ -211,7 +213,9 @@ class Feeder:
         self._restarts += 1
         self._in_a_row += 1
         if self._in_a_row > RESTARTS:
-            self._give_up(WorkerError(f"the generator died {self._in_a_row} times in a row: {error}"))
+            self._give_up(
+                WorkerError(f"the generator died {self._in_a_row} times in a row: {error}")
+            )
             return
         self._say("restarted", f"{error}; started again from what was heard")
         try:
@@ -248,5 +252,7 @@ def profile(latency: float, block_seconds: float) -> tuple[float, float]:
     lead = latency - stride * block_seconds
     if lead < 0.05:
         least = 0.125 * block_seconds + 0.05
-        raise ConfigError(f"latency {latency:g} s is too short; this pack takes {least:.2f} s or more")
+        raise ConfigError(
+            f"latency {latency:g} s is too short; this pack takes {least:.2f} s or more"
+        )
     return lead, stride

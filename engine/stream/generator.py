@@ -88,7 +88,12 @@ class Generator:
             target=_read, args=(process, answers), name="attacca-generator-pipe", daemon=True
         ).start()
         self._process, self._answers = process, answers
-        head = {"op": "open", "pack": str(self._pack.resolve()), "threads": self._threads, "target": self._target}
+        head = {
+            "op": "open",
+            "pack": str(self._pack.resolve()),
+            "threads": self._threads,
+            "target": self._target,
+        }
         self._ask(head, None, OPEN_TIMEOUT)
 
     def stop(self) -> None:

@@ -96,10 +96,12 @@ class Lead:
             return self._made.copy()
 
     def flush(self) -> None:
-        """Drop everything unheard."""
+        """Drop everything unheard; silence, not held sound, until the next block."""
         with self._lock:
             self._blocks.clear()
             self._frames = 0
+            self._started = False
+            self._concealer.forget()
 
     def close(self) -> None:
         """No more will come: a waiting pull returns what there is, then silence."""
@@ -171,5 +173,9 @@ class Lead:
         """A snapshot; resets the low mark."""
         low, self._low = self._low, float("inf")
         return LeadStats(
-            self.seconds, min(low, self.seconds), self._gaps, self._concealed / self.rate, self._count
+            self.seconds,
+            min(low, self.seconds),
+            self._gaps,
+            self._concealed / self.rate,
+            self._count,
         )

@@ -52,18 +52,20 @@ class UNetConfig:
 class Stem(nn.Module):
     """Patches to channels, with a learned place along frequency and along time."""
 
-    def __init__(self, config: UNetConfig, channels: int) -> None:
+    def __init__(self, config: UNetConfig, channels: int, more: int = 0) -> None:
         super().__init__()
         pf, pt = config.patch
         self.patch = config.patch
-        self.conv = MPConv(pf * pt + 1, channels, (3, 3))
+        self.conv = MPConv(pf * pt + 1 + more, channels, (3, 3))
         self.frequency = nn.Parameter(0.3 * torch.randn(1, channels, config.bins // pf, 1))
         self.time = nn.Parameter(0.3 * torch.randn(1, channels, 1, config.frames // pt))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
         x = patches(x, self.patch)
-        x = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
-        return self.conv(x) + self.frequency + self.time
+        parts = [x, torch.ones_like(x[:, :1])]
+        if more is not None:
+            parts.append(more.expand(-1, -1, -1, x.shape[3]))
+        return self.conv(torch.cat(parts, dim=1)) + self.frequency + self.time
 
 
 def patches(x: Tensor, patch: tuple[int, int]) -> Tensor:
@@ -82,11 +84,21 @@ def unpatched(x: Tensor, patch: tuple[int, int]) -> Tensor:
     return x.reshape(b, 1, f * pf, t * pt)
 
 
+ENDINGS = (1, 16)  # the past's last frame, and the mean of its last 16 frames
+
+
+def ending(previous: Tensor, patch: int) -> Tensor:
+    """How a block ends, bin by bin: [batch, 2 * patch, bins / patch, 1]."""
+    parts = [previous[..., -n:].mean(-1, keepdim=True) for n in ENDINGS]
+    b, _, f, _ = previous.shape
+    return torch.cat([p.reshape(b, f // patch, patch, 1).transpose(1, 2) for p in parts], dim=1)
+
+
 class ContextEncoder(nn.Module):
     """The spectrogram embedding: previous block -> what every level of the U-Net is told of it.
 
     Returns a dict of tensors: `vector` [batch, embedding]; with columns, `column1`.. [batch,
-    channels, frequency, 1] one a level; with memory, `memory` [batch, channels, frequency, time].
+    channels, frequency, 1] one a level, and `column0`, how the past ends bin by bin; with memory, `memory` [batch, channels, frequency, time].
     `present` [batch] is 1 where there is a past and 0 where there is none.
     """
 
@@ -120,6 +132,8 @@ class ContextEncoder(nn.Module):
         here = present[:, None]
         x = self.stem(previous * here[:, :, None, None])
         out: dict[str, Tensor] = {}
+        if self.config.columns:
+            out["column0"] = ending(previous, self.config.patch[0]) * here[:, :, None, None]
         nothing = torch.zeros_like(self.null.expand(len(x), -1))
         for level, block in enumerate(self.blocks):
             if level:
@@ -147,7 +161,7 @@ class UNet(nn.Module):
         self.context = ContextEncoder(config)
         self.fourier = Fourier(96)
         self.noise0 = MPConv(96, e)
-        self.stem = Stem(config, widths[0])
+        self.stem = Stem(config, widths[0], len(ENDINGS) * config.patch[0] * config.columns)
         self.down = nn.ModuleList()
         self.up = nn.ModuleList()
         skips: list[int] = []
@@ -179,7 +193,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, noise: Tensor, context: dict[str, Tensor]) -> Tensor:
         embedding = mp_silu(mp_sum(self.noise0(self.fourier(noise)), context["vector"]))
         memory = context.get("memory")
-        x = self.stem(x)
+        x = self.stem(x, context.get("column0"))
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down):
             column = context.get(f"column{level + 1}")

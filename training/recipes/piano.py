@@ -25,14 +25,14 @@ class Preset:
     spectrogram: SpectrogramConfig
     network: UNetConfig
     noise: NoiseLevels = field(default_factory=NoiseLevels)
-    batch: int = 16
+    batch: int = 8
     rate: float = 3e-3
     decay_after: float = 0.5
     ema: float = 0.999
     context_noise: float = 0.3
     context_dropout: float = 0.1
     rollout_share: float = 0.25
-    rollout_after: float = 0.6
+    rollout_after: float = 0.7
 
 
 _PAPER = {"columns": False, "memory": False}

@@ -27,7 +27,7 @@ class FakeSoundDevice:
         self.names = self.next = names
         self.default = SimpleNamespace(device=[-1, 0 if names else -1])
         self.streams = []
-        self.scans = 0
+        self._initialized = 1
 
     def query_hostapis(self):
         return [{"name": "ALSA", "default_output_device": 0}]
@@ -50,9 +50,10 @@ class FakeSoundDevice:
 
     def _terminate(self):
         assert all(s.closed for s in self.streams), "streams must be closed before a scan"
-        self.scans += 1
+        self._initialized -= 1
 
     def _initialize(self):
+        self._initialized += 1
         self.names = self.next
         self.default.device[1] = 0 if self.names else -1
 

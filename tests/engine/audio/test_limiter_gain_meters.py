@@ -25,7 +25,7 @@ def in_blocks(process, x: np.ndarray, sizes: list[int]) -> np.ndarray:
     return np.concatenate(out)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     loudness=st.floats(0.01, 100.0),

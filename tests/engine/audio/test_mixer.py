@@ -195,13 +195,13 @@ def test_a_failing_effect_is_bypassed_dry_without_a_click_and_counted():
 
     sink = Sink()
     m = mixer(Tone(), sink, effects=[flaky])
-    for _ in range(100):
+    for _ in range(400):
         m.process_once()
     assert m.stats.effect_errors == 2 + 3
     assert len(calls) == 63, "given up after three in a row"
     assert m.stats.last_error == "flaky: RuntimeError: no more"
     assert jump(sink.audio) < OWN + 1.0 * 1.5 / 127 + 1e-3
-    tail = Tone().pull(100 * 128)[-1000 - 144 : -144]
+    tail = Tone().pull(400 * 128)[-1000 - 144 : -144]
     np.testing.assert_allclose(sink.audio[-1000:, :1], tail, atol=1e-6)
 
 

@@ -1,0 +1,94 @@
+"""Options that several verbs share, made from the table of controls, checked as they are read.
+
+Imported with the parser: standard library and `engine.params` only. A value out of range raises
+ConfigError, which quotes it and names the bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.params import PARAMS, Param, Value, param
+
+__all__ = [
+    "LATENCIES",
+    "add_pack",
+    "add_playing",
+    "checked",
+    "chosen",
+    "latency",
+]
+
+LATENCIES = {"default": 3.0, "jam": 1.0}  # seconds until a block control is heard
+# How much of a block is kept follows from the latency, so the command line does not ask for it.
+BLOCK_CONTROLS = tuple(p for p in PARAMS if p.when == "block" and p.name != "stride")
+_THREADS = Param("threads", "int", 1, "block", "Processor threads of the network.", 1, 256)
+_LATENCY = Param("latency", "float", 3.0, "block", "", 0.05, 60.0, "s, or default, or jam")
+
+
+def checked(control: Param) -> Callable[[str], Value]:
+    """What argparse calls to turn an option's text into a value of `control`."""
+
+    def read(text: str) -> Value:
+        return control.check(text)
+
+    read.__name__ = control.name
+    return read
+
+
+def latency(text: str) -> float:
+    """Seconds from the text of `--latency`.
+
+    Raises
+    ------
+    ConfigError
+        Neither a number in range nor the name of a profile.
+    """
+    return LATENCIES[text] if text in LATENCIES else float(_LATENCY.check(text))
+
+
+def add_pack(parser: argparse.ArgumentParser) -> None:
+    """`--pack`."""
+    parser.add_argument(
+        "--pack", default="piano", metavar="NAME", help="a pack's name or folder (piano)"
+    )
+
+
+def add_playing(parser: argparse.ArgumentParser) -> None:
+    """What `play` and `render` have in common: the pack, the controls, the past."""
+    add_pack(parser)
+    for control in BLOCK_CONTROLS:
+        _add_control(parser, control)
+    _add_control(parser, param("gain"))
+    parser.add_argument(
+        "--latency", type=latency, default="default", metavar="SECONDS|default|jam",
+        help="time until a turned control is heard: default 3 s, jam 1 s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed-audio", type=Path, metavar="FILE", help="play this recording's end and go on from it"
+    )
+    parser.add_argument(
+        "--threads", type=checked(_THREADS), metavar="N",
+        help="processor threads of the network; by default all cores but one",
+    )  # fmt: skip
+
+
+def _add_control(parser: argparse.ArgumentParser, control: Param) -> None:
+    own = "" if control.name not in ("steps", "sampler") else "; by default the pack's own"
+    if control.name == "seed":
+        own = "; by default a new one each time, which is shown"
+    parser.add_argument(
+        f"--{control.name}", type=checked(control), metavar=control.name.upper(),
+        choices=control.choices or None,
+        help=f"{control.about.rstrip('.')}: {control.span()}{own}",
+    )  # fmt: skip
+
+
+def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, Value]:
+    """The controls that were given, and a new seed if none was: for `Instrument(**controls)`."""
+    names = [p.name for p in (*BLOCK_CONTROLS, param("gain"))]
+    given = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+    return {"seed": new_seed(), **given}
+

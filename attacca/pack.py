@@ -1,0 +1,67 @@
+"""A pack as the public interface shows it: what it is, whether it is whole, whether it computes.
+
+Any thread; `self_test` opens ONNX sessions of its own and takes a second or two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.packs.discovery import find_pack, installed_packs
+from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.verify import SelfTest, verify_files
+
+__all__ = ["Pack"]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """An installed pack.
+
+    Attributes
+    ----------
+    manifest : Manifest
+        Its `pack.toml`, read and checked: name, rate, credits, stage, files.
+    """
+
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, name: str | Path) -> Pack:
+        """Find a pack by name or folder and read its manifest.
+
+        Raises
+        ------
+        PackError
+            There is none, or its manifest cannot be used.
+        """
+        return cls(read_manifest(find_pack(str(name))))
+
+    @staticmethod
+    def installed() -> dict[str, Path]:
+        """Name to folder of every pack installed, damaged ones included."""
+        return installed_packs()
+
+    def verify(self) -> None:
+        """Check that every file is there and has its SHA-256.
+
+        Raises
+        ------
+        PackError
+            Naming the first file that is missing or damaged.
+        """
+        verify_files(self.manifest)
+
+    def self_test(self, threads: int = 1) -> SelfTest:
+        """Run the pack's golden vectors on this machine's CPU.
+
+        Raises
+        ------
+        PackError
+            A graph or the vectors cannot be opened.
+        """
+        from engine.packs.sessions import Sessions
+        from engine.packs.verify import self_test
+
+        return self_test(self.manifest, Sessions(self.manifest, threads))

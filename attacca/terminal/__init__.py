@@ -1,0 +1,1 @@
+"""What a terminal shows and says: keys, the live view, plain lines, tables."""

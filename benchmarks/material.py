@@ -1,0 +1,245 @@
+"""What is measured: held-out pieces, a real recording, generated streams, and controls.
+
+Samples are float32 [samples] mono at the pack's rate. A generated stream is what a listener hears:
+blocks of `engine.stream.blocks.BlockMaker` through the mixer's limiter, sample for sample what
+`Instrument.render` writes (tests/benchmarks says so), with the places of its seams known.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from benchmarks.embedding import QUIET_DB, level_db
+from engine.audio.limiter import Limiter
+from engine.errors import ConfigError
+from engine.packs.discovery import find_pack
+from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.sessions import Sessions
+from engine.signal.log_magnitude import LogMagnitude
+from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
+from engine.signal.resample import resample
+from engine.signal.stft import Stft
+from engine.stream.blocks import BlockMaker, Request
+
+Samples = NDArray[np.float32]
+RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"
+
+
+class Held:
+    """The held-out pieces of a dataset folder made by `python -m training.data.build`.
+
+    Raises
+    ------
+    ConfigError
+        When the folder is no dataset or of another rate than the pack.
+    """
+
+    def __init__(self, folder: Path, rate: int) -> None:
+        try:
+            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            self._audio = np.load(folder / "held.npy", mmap_mode="r")
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{error.filename}: missing; make a dataset with 'python -m training.data.build' "
+                "and give its folder with --held"
+            ) from error
+        if index["rate"] != rate:
+            raise ConfigError(f"{folder} holds {index['rate']} Hz; the pack plays {rate} Hz")
+        self.rate = rate
+        self.pieces = [p for p in index["pieces"] if p["split"] == "held"]
+
+    def cut(self, piece: int, at: int, samples: int) -> Samples:
+        """`samples` from sample `at` of a piece; shorter at its end."""
+        p = self.pieces[piece]
+        at = min(max(at, 0), p["length"])
+        stop = p["offset"] + min(at + samples, p["length"])
+        return self._audio[p["offset"] + at : stop].astype(np.float32) / 32768.0
+
+    def excerpt(self, piece: int, seconds: float, rng: np.random.Generator) -> tuple[int, Samples]:
+        """A random place of a piece that is nowhere silent for a second: (sample, samples)."""
+        need = round(seconds * self.rate)
+        free = self.pieces[piece]["length"] - need
+        if free < 0:
+            raise ConfigError(
+                f"piece {self.pieces[piece]['name']} is shorter than the {seconds:g} s wanted"
+            )
+        best: tuple[float, int, Samples] | None = None
+        for _ in range(12):
+            at = int(rng.integers(0, free + 1))
+            x = self.cut(piece, at, need)
+            parts = np.array_split(x, max(1, round(seconds)))
+            least = min(level_db(part) for part in parts)
+            if best is None or least > best[0]:
+                best = (least, at, x)
+            if least > QUIET_DB + 10:
+                break
+        assert best is not None
+        return best[1], best[2]
+
+    def longer_than(self, seconds: float) -> list[int]:
+        """Indices of the pieces of at least that length."""
+        need = round(seconds * self.rate)
+        return [i for i, p in enumerate(self.pieces) if p["length"] >= need]
+
+    def minutes(self, pieces: list[int], count: int, rng: np.random.Generator) -> list[Samples]:
+        """`count` excerpts of a minute, taken from the pieces in turn."""
+        return [self.excerpt(pieces[i % len(pieces)], 60.0, rng)[1] for i in range(count)]
+
+    def halves(self, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+        """The pieces of a minute and more, divided by chance into two halves."""
+        order = [int(i) for i in rng.permutation(self.longer_than(60.0))]
+        return order[: len(order) // 2], order[len(order) // 2 :]
+
+
+def recording(folder: Path, rate: int) -> Samples:
+    """The real recording of the evaluation folder, mono.
+
+    Raises
+    ------
+    ConfigError
+        When it is not there.
+    """
+    path = folder / RECORDING
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; give --eval-folder with {RECORDING} in it")
+    audio, own = soundfile.read(path, dtype="float32", always_2d=True)
+    return resample(audio.mean(axis=1), own, rate)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A generated stream.
+
+    Attributes
+    ----------
+    samples : what is heard, in time with what the generator gave out.
+    joints : sample at which each block but the first begins to be given out.
+    crossing : samples from a joint to the middle of the passage from old frames to new.
+    evaluations : of the network, over the whole stream.
+    cost : process time of making it, seconds per second of audio.
+    """
+
+    samples: Samples
+    joints: list[int]
+    crossing: int
+    evaluations: int
+    cost: float
+
+
+class Source:
+    """Makes streams with one pack; its sessions are opened once.
+
+    Parameters
+    ----------
+    pack : name or folder.
+    threads : of ONNX Runtime.
+    schedule : options of the noise schedule in place of the pack's own, to try others.
+    """
+
+    def __init__(
+        self, pack: str, threads: int = 1, schedule: Mapping[str, float] | None = None
+    ) -> None:
+        manifest = read_manifest(find_pack(pack))
+        self.sessions = Sessions(manifest, threads)
+        self.sessions.warm_up()
+        options = {**manifest.stage.schedule_options, **(schedule or {})}
+        self.manifest: Manifest = replace(
+            manifest, stage=replace(manifest.stage, schedule_options=options)
+        )
+
+    def rescheduled(self, **options: float) -> Source:
+        """The same open pack with other schedule options; those that are None stay."""
+        new = object.__new__(Source)
+        new.sessions = self.sessions
+        given = {k: v for k, v in options.items() if v is not None}
+        stage = self.manifest.stage
+        new.manifest = replace(
+            self.manifest,
+            stage=replace(stage, schedule_options={**stage.schedule_options, **given}),
+        )
+        return new
+
+    def maker(self) -> BlockMaker:
+        """A block maker with nothing behind it."""
+        return BlockMaker(self.manifest, self.sessions)
+
+    def request(self, **controls: float | str | None) -> Request:
+        """The pack's own controls, but for those given; the request's index is 0."""
+        stage = self.manifest.stage
+        base = Request(0, stage.steps, stage.sampler, 1)
+        return replace(base, **{k: v for k, v in controls.items() if v is not None})
+
+    def stream(self, seconds: float, request: Request, past: Samples | None = None) -> Stream:
+        """Make at least `seconds` of sound, beginning from nothing or continuing `past`.
+
+        With a past, the stream begins where the past ends (what replaces its last samples is cut).
+        """
+        maker, rate = self.maker(), self.manifest.rate
+        stft, frames = self.manifest.representation, self.manifest.stage.frames
+        phase = make_phase(stft.phase or DEFAULT_PHASE, Stft(stft.window, stft.hop))
+        if past is not None:
+            maker.continue_from(past[:, None])
+        began, parts, joints, made, evaluations = time.process_time(), [], [], 0, 0
+        index = 0
+        while made < round(seconds * rate):
+            block = maker.make(replace(request, index=index))
+            if index:
+                joints.append(made)
+            kept = block.samples[block.rewind :, 0]
+            parts.append(kept)
+            made += kept.size
+            evaluations += block.evaluations
+            index += 1
+        assert frames >= phase.latency_frames
+        crossing = phase.latency_frames * stft.hop + (stft.window - stft.hop) // 2
+        samples = heard(np.concatenate(parts), rate)
+        cost = (time.process_time() - began) / (made / rate)
+        return Stream(samples, joints, crossing, evaluations, cost)
+
+    def alone(self, count: int, request: Request) -> Samples:
+        """`count` blocks that know nothing of each other, butt-joined: the control of seams.
+
+        Each is cut where it has faded in, so that a join is no gap.
+        """
+        maker, parts = self.maker(), []
+        r = self.manifest.representation
+        for index in range(count):
+            maker.reset()
+            made = maker.make(replace(request, index=index, seed=request.seed + 1 + index))
+            parts.append(made.samples[r.window :, 0])
+        return heard(np.concatenate(parts), self.manifest.rate)
+
+    def decoded(self, samples: Samples) -> Samples:
+        """True audio through the pack's representation and phase: the decoder's ceiling."""
+        r, frames = self.manifest.representation, self.manifest.stage.frames
+        stft = Stft(r.window, r.hop)
+        mean = np.load(self.manifest.path(r.mean), allow_pickle=False)
+        coding = LogMagnitude(stft, r.bins, r.floor, mean, r.scale)
+        phase = make_phase(r.phase or DEFAULT_PHASE, stft)
+        phase.prepare(frames)
+        x = coding.encode(np.abs(stft.forward(samples)).astype(np.float32))
+        parts = [
+            phase.push(coding.decode(x[:, n : n + frames])) for n in range(0, x.shape[1], frames)
+        ]
+        return heard(np.concatenate([*parts, phase.flush()])[: samples.size], self.manifest.rate)
+
+
+def heard(samples: Samples, rate: int) -> Samples:
+    """What the mixer's limiter makes of mono samples, its delay taken off again."""
+    limiter = Limiter(rate, 1)
+    padded = np.concatenate([samples, np.zeros(limiter.latency, np.float32)])[:, None]
+    return limiter.process(np.ascontiguousarray(padded))[limiter.latency :, 0]
+
+
+def white_noise(samples: int, level: float, rng: np.random.Generator) -> Samples:
+    """White noise at `level` dBFS."""
+    noise = rng.standard_normal(samples).astype(np.float32)
+    return np.clip(noise * np.float32(10 ** (level / 20)), -1.0, 1.0)
