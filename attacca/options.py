@@ -67,7 +67,10 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
         help="time until a turned control is heard: default 3 s, jam 1 s",
     )  # fmt: skip
     parser.add_argument(
-        "--seed-audio", type=Path, metavar="FILE", help="play this recording's end and go on from it"
+        "--seed-audio",
+        type=Path,
+        metavar="FILE",
+        help="play this recording's end and go on from it",
     )
     parser.add_argument(
         "--threads", type=checked(_THREADS), metavar="N",
@@ -75,14 +78,17 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+_METAVARS = {"int": "N", "float": "X", "choice": "NAME"}
+
+
 def _add_control(parser: argparse.ArgumentParser, control: Param) -> None:
-    own = "" if control.name not in ("steps", "sampler") else "; by default the pack's own"
+    own = "; the pack's own by default" if control.name in ("steps", "sampler") else ""
     if control.name == "seed":
-        own = "; by default a new one each time, which is shown"
+        own = "; a new one each time by default, which is shown"
     parser.add_argument(
-        f"--{control.name}", type=checked(control), metavar=control.name.upper(),
+        f"--{control.name}", type=checked(control), metavar=_METAVARS[control.kind],
         choices=control.choices or None,
-        help=f"{control.about.rstrip('.')}: {control.span()}{own}",
+        help=f"{control.about.rstrip('.')} ({control.span()}{own})",
     )  # fmt: skip
 
 
@@ -91,4 +97,3 @@ def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, V
     names = [p.name for p in (*BLOCK_CONTROLS, param("gain"))]
     given = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
     return {"seed": new_seed(), **given}
-

@@ -76,6 +76,13 @@ class Embedder:
         scores = self._net.get_tensor(self._scores)[0]
         return self._net.get_tensor(self._embedding)[0].copy(), float(scores[_PIANO])
 
+    def at_rate(self, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
+        """Embedding [1024] of the first 0.975 s of samples at `rate`."""
+        heard = samples if rate == RATE else resample(samples, rate, RATE)
+        window = np.zeros(WINDOW, np.float32)
+        window[: min(WINDOW, heard.size)] = heard[:WINDOW]
+        return self.one(window)[0]
+
     def cloud(self, samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], float]:
         """Embeddings of all windows that are not quiet, and the mean piano score of them.
 

@@ -38,10 +38,10 @@ def seam_measures(
     place : first sample after the join.
     crossing : samples from there to the middle of the spectral passage; the first two measures
         look at the place, the others at the crossing.
-    embed : gives the embedding of 15,600 samples at 16 kHz; left out where it is None.
+    embed : gives the embedding of 0.975 s at `rate`; left out where it is None.
     """
     middle = place + crossing
-    reach = max(rate, WINDOW)
+    reach = rate
     if min(place, middle) < reach or max(place, middle) + reach > samples.size:
         return None
     if level_db(samples[middle - reach : middle + reach]) < QUIET_DB:
@@ -56,7 +56,8 @@ def seam_measures(
         "loudness": _loudness_step(samples, middle, rate),
     }
     if embed is not None:
-        before, after = samples[middle - WINDOW : middle], samples[middle : middle + WINDOW]
+        n = round(WINDOW * rate / RATE)
+        before, after = samples[middle - n : middle], samples[middle : middle + n]
         found["embedding"] = cosine_distance(embed(before), embed(after))
     return found
 
@@ -149,10 +150,3 @@ def quantiles(values: Sequence[float], steps: int = 40) -> list[float]:
     if not len(values):
         return []
     return [round(float(v), 4) for v in np.quantile(values, np.linspace(0, 1, steps + 1))]
-
-
-def to_model_rate(samples: Samples, rate: int) -> Samples:
-    """At YAMNet's rate."""
-    from engine.signal.resample import resample
-
-    return samples if rate == RATE else resample(samples, rate, RATE)

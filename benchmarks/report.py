@@ -36,6 +36,11 @@ def machine() -> str:
     return ", ".join(parts)
 
 
+def _short(argument: str) -> str:
+    """An argument as the page shows it: of a path of this machine only its last part."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
@@ -57,17 +62,17 @@ def replaced(page: str, name: str, section: str) -> str:
 
 def deliver(name: str, section: str, data: dict[str, Any], out: Path | None) -> None:
     """Print the section; with `out`, put it on the page there and the data beside it."""
-    command = " ".join(["python -m benchmarks." + Path(sys.argv[0]).stem, *sys.argv[1:]])
+    command = " ".join(["python -m benchmarks." + Path(sys.argv[0]).stem, *map(_short, sys.argv[1:])])
     foot = f"`{command}`: {machine()}, {time.strftime('%Y-%m-%d')}."
     section = f"{section.strip()}\n\n{foot}"
     print(f"\n{section}\n", flush=True)
     if out is None:
         return
+    folder = out / "benchmarks"
+    folder.mkdir(parents=True, exist_ok=True)
     page = out / PAGE
     old = page.read_text(encoding="utf-8") if page.is_file() else "# Measurements\n"
     page.write_text(replaced(old, name, section), encoding="utf-8")
-    folder = out / "benchmarks"
-    folder.mkdir(parents=True, exist_ok=True)
     whole = {"command": command, "machine": machine(), **data}
     (folder / f"{name}.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     print(f"{page} and {folder / (name + '.json')} written", flush=True)

@@ -37,8 +37,9 @@ from engine.stream.lead import Lead, LeadStats
 
 DEFAULT_LATENCY = 3.0  # seconds until a block control is heard
 JAM_LATENCY = 1.0
-PERIOD = 256  # frames of the mixer
-RING_PERIODS = 4
+PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
+RING = 2048  # frames kept in the output ring: 43 ms at 48 kHz, safe beside a busy Python thread
+JAM_RING = 1024  # the same where latency was asked to be short
 CHANNELS_OUT = 2
 
 
@@ -120,6 +121,7 @@ class Instrument:
         self.manifest: Manifest = read_manifest(find_pack(str(pack)))
         self._clock = clock or SystemClock()
         stage = self.manifest.stage
+        self._latency = latency
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
         start: dict[str, Value] = {"steps": stage.steps, "sampler": stage.sampler, "stride": stride}
         self._settings = Settings.defaults(**{**start, **controls})
@@ -131,6 +133,7 @@ class Instrument:
         self._lead: Lead | None = None
         self._mixer: Mixer | None = None
         self._ring: OutputRing | None = None
+        self._portaudio: PortAudio | None = None
         self._device: OutputDevice | None = None
         self._watch: DeviceWatch | None = None
         self._recorder: Recorder | None = None
@@ -164,15 +167,16 @@ class Instrument:
         if device is None:
             self._rate = 48000
             return NullSink(self._rate, CHANNELS_OUT, self._clock)
-        portaudio = PortAudio()
+        self._portaudio = portaudio = PortAudio()
         info = portaudio.find(device)
         self._rate = info.default_rate
         channels = min(CHANNELS_OUT, info.channels)
-        self._ring = OutputRing(2 * RING_PERIODS * PERIOD, channels)
+        fill = JAM_RING if self._latency <= JAM_LATENCY else RING
+        self._ring = OutputRing(2 * fill, channels)
         self._device = OutputDevice(
             portaudio, device, self._ring, rate=self._rate, clock=self._clock
         )
-        return RingSink(self._ring, RING_PERIODS * PERIOD)
+        return RingSink(self._ring, fill)
 
     def _start_stream(self, *, wait: bool, past: NDArray[np.float32] | None) -> None:
         m = self.manifest
@@ -226,6 +230,9 @@ class Instrument:
                 ring, self._ring = self._ring, None
                 if ring is not None:
                     ring.close()
+                portaudio, self._portaudio = self._portaudio, None
+                if portaudio is not None:
+                    portaudio.close()
 
     def _drain(self) -> None:
         """Let the faded end in the ring be heard before the device stops."""

@@ -86,7 +86,8 @@ class Param:
             return "one of " + ", ".join(self.choices)
         if self.kind == "bool":
             return "on or off"
-        return f"{self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}"
+        form = ".0f" if self.kind == "int" else "g"
+        return f"{self.low:{form}} to {self.high:{form}}{' ' + self.unit if self.unit else ''}"
 
     def _choice(self, value: object) -> str:
         if isinstance(value, str) and value in self.choices:

@@ -25,7 +25,9 @@ def main() -> int:
     """Parse the command line and export. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="the pack's folder, named as the pack")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="the pack's folder, named as the pack"
+    )
     parser.add_argument("--title", default="Endless piano")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--licence", default="CC-BY-4.0")

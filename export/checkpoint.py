@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     from training.nets.unet import UNetConfig
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of foreign pickles; refused just below
+            state = torch.load(path, map_location="cpu", weights_only=True)
         config = UNetConfig.from_dict(json.loads(state["network"]))
         denoiser = Denoiser(config)
         denoiser.load_state_dict(state["ema"])
@@ -54,6 +57,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     except FileNotFoundError:
         raise PackError(f"{path}: no such checkpoint; give the checkpoint.pt of a run") from None
-    except (pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+    ) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PackError(f"{path}: not a checkpoint of the piano system ({first})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,14 @@ def export_graph(
         When the exporter made a graph that is no valid ONNX.
     """
     # A context's tensors come in as *args of one name, so inputs are renamed after the trace.
-    program = torch.onnx.export(
-        module.eval(), tuple(inputs.values()), dynamo=True, opset_version=OPSET, optimize=True,
-        output_names=outputs, verbose=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # PyTorch's exporter warns of its own use of its own deprecated parts.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        program = torch.onnx.export(
+            module.eval(), tuple(inputs.values()), dynamo=True, opset_version=OPSET,
+            optimize=True, output_names=outputs, verbose=False,
+        )  # fmt: skip
     model = program.model_proto
     _rename_inputs(model, list(inputs))
     halve_weights(model)
@@ -63,6 +68,8 @@ def halve_weights(model: onnx.ModelProto) -> None:
             continue  # derived constants that half precision would change stay as they are
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(half, name + ".half"))
-        casts.append(onnx.helper.make_node("Cast", [name + ".half"], [name], to=onnx.TensorProto.FLOAT))
+        casts.append(
+            onnx.helper.make_node("Cast", [name + ".half"], [name], to=onnx.TensorProto.FLOAT)
+        )
     for cast in reversed(casts):
         model.graph.node.insert(0, cast)

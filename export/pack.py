@@ -62,7 +62,9 @@ def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
     verify_files(manifest)
     result = self_test(manifest, Sessions(manifest, threads=1))
     if not result.passed:
-        raise PackError(f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed")
+        raise PackError(
+            f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed"
+        )
     return result.worst
 
 
@@ -83,7 +85,7 @@ def _graphs(denoiser: nn.Module, folder: Path) -> list[str]:
 def _golden(
     denoiser: nn.Module, names: list[str], shape: tuple[int, int], card: Card
 ) -> dict[str, np.ndarray]:
-    """Inputs and torch's outputs of four steps spread over the default schedule, two with a past."""
+    """Four steps spread over the default schedule, two with a past: inputs, torch's outputs."""
 
     def schedule_of(n: int) -> object:
         return make_schedule("karras", n, **card.schedule_options)
@@ -184,9 +186,10 @@ def _model_card(card: Card, c: Checkpoint, denoiser: nn.Module) -> str:
 | | |
 |---|---|
 | what it makes | {s["rate"]} Hz mono, blocks of {block:.3f} s, each continuing the one before |
-| network | five-level U-Net with spectrogram embedding, {parameters:.1f} M parameters (weights stored as float16, computed in float32) |
-| represents sound as | ln(magnitude + {s["floor"]}), Hann {s["window"]}, hop {s["hop"]}; phase is reconstructed |
-| trained | preset `{c.preset}`, {c.samples:,} blocks, {c.hours:.2f} h, EDM preconditioning and loss |
+| network | five-level U-Net with spectrogram embedding, {parameters:.1f} M parameters |
+| precision | weights stored as float16, computed in float32 |
+| represents sound as | ln(magnitude + {s["floor"]}), Hann {s["window"]}, hop {s["hop"]} |
+| trained | preset `{c.preset}`, {c.samples:,} blocks, {c.hours:.2f} h, EDM loss |
 | default | {card.sampler}, {card.steps} network evaluations per block |
 | licence | {card.licence} |
 

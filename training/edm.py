@@ -6,6 +6,7 @@ Blocks are [batch, 1, bins, frames], normalised to a standard deviation of `sigm
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -53,15 +54,13 @@ def edm_loss(denoised: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
     return weight * (denoised - clean).square().mean(dim=(1, 2, 3))
 
 
-def euler_rollout(
-    model: Denoiser, x: Tensor, sigmas: Tensor, context: dict[str, Tensor]
-) -> Tensor:
+def euler_rollout(model: Denoiser, x: Tensor, sigmas: Tensor, context: dict[str, Tensor]) -> Tensor:
     """Follow the probability-flow ODE by Euler steps from `x` at sigmas[0] to sigma 0.
 
     Cheap on purpose: what it makes stands in for the model's own output when the next block
     learns to continue imperfect pasts.
     """
-    for now, after in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for now, after in itertools.pairwise(sigmas):
         x0 = model.denoise(x, now.expand(len(x)), context)
         x = x0 + (x - x0) * (after / now)
     return x

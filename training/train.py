@@ -1,4 +1,4 @@
-"""Train a preset: `python -m training.train piano-16k --data data/piano16 --out runs/piano --hours 2`.
+"""Train: `python -m training.train piano-16k --data data/piano16 --out runs/piano --hours 2`.
 
 One process a core under torchrun (`torchrun --nproc-per-node 2 -m training.train ...`): processes
 wait for each other once a step, threads many times, and beside other work that costs ten times.
@@ -37,7 +37,9 @@ class Trainer:
     Used by one process of the run's group; rank 0 writes checkpoints and the log.
     """
 
-    def __init__(self, preset: Preset, name: str, data: Path, run: Path, hours: float, device: str) -> None:
+    def __init__(
+        self, preset: Preset, name: str, data: Path, run: Path, hours: float, device: str
+    ) -> None:
         self.preset, self.name, self.run, self.budget = preset, name, run, hours * 3600
         self.device = torch.device(device)
         self.rank = dist.get_rank() if dist.is_initialized() else 0
@@ -45,7 +47,9 @@ class Trainer:
         torch.manual_seed(1)
         self.model = Denoiser(preset.network).to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=preset.rate, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=preset.rate, betas=(0.9, 0.99)
+        )
         self.train_blocks = Blocks(data, "train", preset.spectrogram)
         self.held_blocks = Blocks(data, "held", preset.spectrogram)
         self.samples, self.seconds, self.steps = 0, 0.0, 0
@@ -69,7 +73,9 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.ema.load_state_dict(state["ema"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.samples, self.seconds, self.steps = (state[k] for k in ("samples", "seconds", "steps"))
+            self.samples, self.seconds, self.steps = (
+                state[k] for k in ("samples", "seconds", "steps")
+            )
             return Normalisation(state["mean"].numpy(), state["scale"])
         return self.train_blocks.measure(np.random.default_rng(0))
 
@@ -102,7 +108,7 @@ class Trainer:
         return self.preset.rate * min(1.0, self.steps / 60, left)
 
     def _past(self, x: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-        """The condition as it will be when playing: noised, missing at times, at times one's own."""
+        """The condition as it will be when playing: noised, missing at times, or one's own."""
         p = self.preset
         before, previous = x[..., :frames], x[..., frames : 2 * frames]
         if self.progress > p.rollout_after and self.rng.random() < p.rollout_share * 2:
@@ -112,7 +118,9 @@ class Trainer:
                 start = float(np.exp(self.rng.uniform(np.log(0.4), np.log(8.0))))
                 sigmas = start * torch.tensor([1.0, 0.45, 0.15, 0.0])
                 context = self.model.net.context(before[:half], torch.ones(half))
-                noised = previous[:half] + start * torch.randn(previous[:half].shape, generator=self.noise)
+                noised = previous[:half] + start * torch.randn(
+                    previous[:half].shape, generator=self.noise
+                )
                 own = euler_rollout(self.model, noised, sigmas, context)
                 self.model.train()
             previous = torch.cat([own.clamp(-4, 4), previous[half:]])
@@ -144,7 +152,9 @@ class Trainer:
         self.samples += p.batch * self.world
         decay = min(p.ema, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.ema.parameters()), list(self.model.parameters()), 1 - decay)
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.model.parameters()), 1 - decay
+            )
         return float(loss.detach())
 
     @torch.no_grad()
@@ -160,8 +170,13 @@ class Trainer:
             for level in _VALIDATION_SIGMAS:
                 sigma = torch.full((count,), level)
                 noised = clean + level * torch.randn(clean.shape, generator=noise)
-                given = [t.to(self.device) for t in (noised, sigma, previous, torch.full((count,), present))]
-                total += float(edm_loss(self.ema(*given), clean.to(self.device), sigma.to(self.device)).mean())
+                given = [
+                    t.to(self.device)
+                    for t in (noised, sigma, previous, torch.full((count,), present))
+                ]
+                total += float(
+                    edm_loss(self.ema(*given), clean.to(self.device), sigma.to(self.device)).mean()
+                )
             losses[key] = total / len(_VALIDATION_SIGMAS)
         return losses
 

@@ -52,9 +52,9 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("hop", int, "samples from frame to frame", 4, 8192),
         Field("bins", int, "rows of a block; bins above are silent", 8, 8193),
         Field("floor", float, "added to magnitudes before the logarithm", 1e-9, 10.0),
-        Field("scale", float, "of the logarithm; divides it after the mean is taken off", 1e-6, 1e3),
+        Field("scale", float, "divides the logarithm once the mean is taken off", 1e-6, 1e3),
         Field("mean", str, "file: float32 .npy [bins], mean of the logarithm"),
-        Field("phase", str, "phase reconstruction; empty takes the best", default="", required=False),
+        Field("phase", str, "phase reconstruction; empty: the best", default="", required=False),
     ),
     "stage": (
         Field("name", str, "of the stage"),
@@ -67,11 +67,11 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("sampler", str, "default sampler", default="dpmpp_2m", required=False),
         Field("steps", int, "default network evaluations per block", 1, 1000),
         Field("min_steps", int, "the governor goes no lower", 1, 1000, default=1, required=False),
-        Field("guidance", bool, "whether it was trained without a past at times", default=False, required=False),
+        Field("guidance", bool, "trained without a past at times", default=False, required=False),
     ),
     "golden": (
         Field("file", str, "file: .npz of inputs and outputs for the self-test"),
-        Field("tolerance", float, "largest difference in units of the output's deviation", 0.0, 1.0),
+        Field("tolerance", float, "largest difference over the output's deviation", 0.0, 1.0),
     ),
 }  # fmt: skip
 

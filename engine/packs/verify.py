@@ -41,8 +41,8 @@ def verify_files(manifest: Manifest) -> None:
             raise PackError(f"{path}: cannot be read ({error.strerror})") from error
         if actual != expected:
             raise PackError(
-                f"{path}: damaged (SHA-256 {actual[:12]}..., the manifest says {expected[:12]}...); "
-                "install the pack again"
+                f"{path}: damaged (SHA-256 {actual[:12]}..., "
+                f"the manifest says {expected[:12]}...); install the pack again"
             )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 Array = NDArray[np.float32]
 _OFFSET_SECONDS = 0.002  # over which a remaining step at the join is let go
@@ -68,8 +67,8 @@ class Concealer:
         return out
 
     def _begin(self) -> None:
-        before = fft.rfft(self._history[: self._window] * self._hann, axis=0)
-        now = fft.rfft(self._history[self._hop :] * self._hann, axis=0)
+        before = np.fft.rfft(self._history[: self._window] * self._hann, axis=0)
+        now = np.fft.rfft(self._history[self._hop :] * self._hann, axis=0)
         self._magnitude = np.abs(now)
         self._phase = np.angle(now)
         self._advance = self._phase - np.angle(before)
@@ -86,7 +85,9 @@ class Concealer:
 
     def _frame(self, number: int) -> Array:
         phase = self._phase + number * self._advance
-        return fft.irfft(self._magnitude * np.exp(1j * phase), self._window, axis=0) * self._hann
+        spectrum = self._magnitude * np.exp(1j * phase)
+        frame = np.fft.irfft(spectrum, self._window, axis=0) * self._hann
+        return frame.astype(np.float32)
 
     def _tail_at_join(self) -> Array:
         """Sum, past the join, of the standing frames that began at or before it."""

@@ -6,6 +6,7 @@ waiting can be given up after a time on every system.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -102,10 +103,9 @@ class Generator:
         if process is None:
             return
         if process.stdin is not None:
-            try:
+            # It may have died with something still in the pipe: nobody wants that any more.
+            with contextlib.suppress(OSError):
                 process.stdin.close()
-            except OSError:
-                pass  # it died with something still in the pipe, which is what we want of it
         try:
             process.wait(0.5)
         except subprocess.TimeoutExpired:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Message:
         return str(self.head["op"])
 
 
-def send(pipe: BinaryIO, head: dict[str, Any], samples: NDArray[np.float32] | None = None) -> None:
+def send(pipe: IO[bytes], head: dict[str, Any], samples: NDArray[np.float32] | None = None) -> None:
     """Write one message and flush. Raises BrokenPipeError when the other end is gone."""
     payload = b""
     if samples is not None:
@@ -42,7 +42,7 @@ def send(pipe: BinaryIO, head: dict[str, Any], samples: NDArray[np.float32] | No
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> Message | None:
+def receive(pipe: IO[bytes]) -> Message | None:
     """Read one message; None when the other end closed. Raises EOFError in mid-message."""
     prefix = pipe.read(_PREFIX.size)
     if not prefix:
@@ -60,7 +60,7 @@ def receive(pipe: BinaryIO) -> Message | None:
     return Message(head, samples)
 
 
-def _exactly(pipe: BinaryIO, count: int) -> bytes:
+def _exactly(pipe: IO[bytes], count: int) -> bytes:
     data = pipe.read(count)
     if len(data) < count:
         raise EOFError("the pipe closed within a message")

@@ -62,7 +62,9 @@ class Blocks:
             )
         index = json.loads(index_file.read_text())
         if index["rate"] != config.rate:
-            raise ValueError(f"{folder} holds {index['rate']} Hz, the recipe wants {config.rate} Hz")
+            raise ValueError(
+                f"{folder} holds {index['rate']} Hz, the recipe wants {config.rate} Hz"
+            )
         self.config = config
         self.audio = np.load(folder / f"{split}.npy", mmap_mode="r")
         need = config.samples(3 * config.frames)

@@ -73,9 +73,7 @@ def render(job: Job) -> tuple[Job, np.ndarray, dict[str, object]] | None:
         "curve": float(rng.uniform(0.85, 1.2)) if training else 1.0,
         "level_db": float(room.TARGET_RMS_DB + (rng.normal(0, 2) if training else 0)),
     }
-    notes = vary(
-        notes, rng, transpose=made["transpose"], tempo=made["tempo"], curve=made["curve"]
-    )
+    notes = vary(notes, rng, transpose=made["transpose"], tempo=made["tempo"], curve=made["curve"])
     notes = [n for n in notes if n.start < LONGEST]
     x = _kits[made["kit"]].render(notes)[: int(LONGEST * job.rate)]
     x = room.in_a_room(x, job.rate, rng)
@@ -102,9 +100,7 @@ def _sources(arguments: argparse.Namespace, work: Path) -> tuple[list[str], dict
             with tarfile.open(archive) as tar:
                 tar.extractall(work / name, filter="data")
             collections[name] = sorted((work / name).rglob("*.mid*"))
-        kits = [
-            str(f) for f in sorted(kit.iterdir()) if f.is_dir() and any(f.glob("*[0-9]v*.ogg"))
-        ]
+        kits = [str(f) for f in sorted(kit.iterdir()) if f.is_dir() and any(f.glob("*[0-9]v*.ogg"))]
     if arguments.audio:
         files = [p for p in Path(arguments.audio).rglob("*") if p.suffix.lower() in _AUDIO]
         collections["audio"] = sorted(files)
@@ -145,11 +141,21 @@ def _jobs(arguments: argparse.Namespace, collections: dict[str, list[Path]]) -> 
         split = "held" if held_out(path.stem) else "train"
         if passes[name] and split == "held":
             continue
-        jobs.append(Job(str(path), f"{name}/{path.stem}", split, turn * 7919 + arguments.seed, arguments.rate))
+        jobs.append(
+            Job(
+                str(path),
+                f"{name}/{path.stem}",
+                split,
+                turn * 7919 + arguments.seed,
+                arguments.rate,
+            )
+        )
     return jobs
 
 
-def _build(arguments: argparse.Namespace, kits: list[str], collections: dict[str, list[Path]]) -> None:
+def _build(
+    arguments: argparse.Namespace, kits: list[str], collections: dict[str, list[Path]]
+) -> None:
     pieces, lengths = [], {"train": 0, "held": 0}
     wanted = arguments.hours * 3600 * arguments.rate
     parts = {split: (arguments.out / f"{split}.raw").open("wb") for split in lengths}
@@ -167,8 +173,13 @@ def _build(arguments: argparse.Namespace, kits: list[str], collections: dict[str
                 job, samples, how = made
                 parts[job.split].write(samples.tobytes())
                 pieces.append(
-                    {"name": job.name, "split": job.split, "offset": lengths[job.split],
-                     "length": len(samples), **how}
+                    {
+                        "name": job.name,
+                        "split": job.split,
+                        "offset": lengths[job.split],
+                        "length": len(samples),
+                        **how,
+                    }
                 )
                 lengths[job.split] += len(samples)
             print(f"{sum(lengths.values()) / arguments.rate / 3600:.2f} h", flush=True)

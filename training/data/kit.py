@@ -80,7 +80,9 @@ class Kit:
             at = int(n.start * self.rate)
             held = int((n.end - n.start) * self.rate)
             release = fade[n.pitch]
-            sound = sample[: min(held + len(release), len(sample), len(out) - at)] * np.float32(gain)
+            sound = sample[: min(held + len(release), len(sample), len(out) - at)] * np.float32(
+                gain
+            )
             if n.pitch < _UNDAMPED and len(sound) > held:
                 sound[held:] *= release[: len(sound) - held]
             out[at : at + len(sound)] += sound

@@ -111,7 +111,9 @@ def perform(notes: list[Note], rng: np.random.Generator) -> list[Note]:
         tops[slot] = max(tops.get(slot, 0), n.pitch)
     out = []
     for n in notes:
-        wave = sum(math.sin(2 * math.pi * n.start / p + f) for p, f in zip(period, phase, strict=True))
+        wave = sum(
+            math.sin(2 * math.pi * n.start / p + f) for p, f in zip(period, phase, strict=True)
+        )
         melody = 12 if n.pitch == tops[round(n.start * 20)] else 0
         velocity = level + 9 * wave + melody + rng.normal(0, 4)
         start = n.start + rng.normal(0, 0.010)

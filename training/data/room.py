@@ -41,7 +41,7 @@ def toned(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def levelled(x: np.ndarray, rate: int, db: float = TARGET_RMS_DB) -> np.ndarray:
-    """Scale so that the RMS of the sounding second-long windows is `db` dBFS; peaks are kept under 1."""
+    """Scale so that the RMS of the sounding seconds is `db` dBFS, with peaks under 1."""
     n = len(x) // rate * rate
     rms = np.sqrt(np.mean(x[:n].reshape(-1, rate) ** 2, axis=1) + 1e-12) if n else np.array([1e-6])
     sounding = rms[rms > rms.max() * 0.05]

@@ -48,7 +48,9 @@ class MPConv(nn.Module):
     In training the stored weight is kept on the unit sphere; `fold()` freezes it for export.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...] = (), stride: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: tuple[int, ...] = (), stride: int = 1
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, *kernel))
         self.stride = stride
@@ -123,7 +125,14 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, embedding: int, *, encoder: bool, attention: bool = False, memory: int = 0
+        self,
+        inputs: int,
+        outputs: int,
+        embedding: int,
+        *,
+        encoder: bool,
+        attention: bool = False,
+        memory: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -135,7 +144,11 @@ class Block(nn.Module):
         self.attention = Attention(outputs, memory) if attention else None
 
     def forward(
-        self, x: Tensor, embedding: Tensor, column: Tensor | None = None, memory: Tensor | None = None
+        self,
+        x: Tensor,
+        embedding: Tensor,
+        column: Tensor | None = None,
+        memory: Tensor | None = None,
     ) -> Tensor:
         if self.encoder:
             x = self.skip(x) if self.skip is not None else x

@@ -98,7 +98,8 @@ class ContextEncoder(nn.Module):
     """The spectrogram embedding: previous block -> what every level of the U-Net is told of it.
 
     Returns a dict of tensors: `vector` [batch, embedding]; with columns, `column1`.. [batch,
-    channels, frequency, 1] one a level, and `column0`, how the past ends bin by bin; with memory, `memory` [batch, channels, frequency, time].
+    channels, frequency, 1] one a level, and `column0`, how the past ends bin by bin; with memory,
+    `memory` [batch, channels, frequency, time].
     `present` [batch] is 1 where there is a past and 0 where there is none.
     """
 
@@ -171,7 +172,9 @@ class UNet(nn.Module):
             self.down.append(nn.ModuleList())
             for _ in range(config.blocks[level]):
                 self.down[-1].append(
-                    Block(channels, width, e, encoder=True, attention=low, memory=memory if low else 0)
+                    Block(
+                        channels, width, e, encoder=True, attention=low, memory=memory if low else 0
+                    )
                 )
                 channels = width
                 skips.append(channels)
@@ -181,8 +184,12 @@ class UNet(nn.Module):
             for _ in range(config.blocks[level]):
                 self.up[-1].append(
                     Block(
-                        channels + skips.pop(), widths[level], e, encoder=False,
-                        attention=low, memory=memory if low else 0,
+                        channels + skips.pop(),
+                        widths[level],
+                        e,
+                        encoder=False,
+                        attention=low,
+                        memory=memory if low else 0,
                     )
                 )
                 channels = widths[level]

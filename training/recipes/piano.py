@@ -42,16 +42,24 @@ PRESETS: dict[str, Preset] = {
     "paper-128": Preset(
         SpectrogramConfig(rate=8000, window=256, hop=128, frames=128),
         UNetConfig(
-            bins=128, frames=128, patch=(1, 1), channels=(32, 64, 128, 128, 256),
-            context_channels=(16, 32, 64, 64, 128), **_PAPER,
+            bins=128,
+            frames=128,
+            patch=(1, 1),
+            channels=(32, 64, 128, 128, 256),
+            context_channels=(16, 32, 64, 64, 128),
+            **_PAPER,
         ),
     ),
     # Table I of the paper: 256x256, 8 kHz, Hann 512, hop 64 (2.048 s a block).
     "paper-256": Preset(
         SpectrogramConfig(rate=8000, window=512, hop=64, frames=256),
         UNetConfig(
-            bins=256, frames=256, patch=(1, 1), channels=(32, 64, 128, 128, 256),
-            context_channels=(16, 32, 64, 64, 128), **_PAPER,
+            bins=256,
+            frames=256,
+            patch=(1, 1),
+            channels=(32, 64, 128, 128, 256),
+            context_channels=(16, 32, 64, 64, 128),
+            **_PAPER,
         ),
     ),
     # What ships: twice the band, a patch stem, so that it plays in real time on two CPU cores.
@@ -66,17 +74,25 @@ PRESETS: dict[str, Preset] = {
     "piano-16k-full": Preset(
         SpectrogramConfig(),
         UNetConfig(
-            patch=(4, 2), channels=(96, 160, 256, 320, 384), blocks=(2, 2, 2, 2, 2),
-            context_channels=(48, 80, 128, 160, 192), embedding=384,
+            patch=(4, 2),
+            channels=(96, 160, 256, 320, 384),
+            blocks=(2, 2, 2, 2, 2),
+            context_channels=(48, 80, 128, 160, 192),
+            embedding=384,
         ),
-        noise=NoiseLevels(-0.6, 1.4), batch=64,
+        noise=NoiseLevels(-0.6, 1.4),
+        batch=64,
     ),
     # Seconds on any machine, for tests: everything tiny.
     "tiny": Preset(
         SpectrogramConfig(rate=8000, window=128, hop=32, frames=32),
         UNetConfig(
-            bins=64, frames=32, patch=(2, 1), channels=(8, 8, 12, 12, 16),
-            context_channels=(8, 8, 8, 8, 8), embedding=16,
+            bins=64,
+            frames=32,
+            patch=(2, 1),
+            channels=(8, 8, 12, 12, 16),
+            context_channels=(8, 8, 8, 8, 8),
+            embedding=16,
         ),
         batch=4,
     ),

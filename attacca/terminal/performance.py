@@ -1,0 +1,227 @@
+"""The loop of `attacca play`: keys in, the face out, until somebody or the clock ends it.
+
+Main thread only. The instrument has threads of its own; its events arrive here through a bounded
+queue, so that a slow terminal holds nothing up.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from attacca.terminal.faces import Face
+from attacca.terminal.keys import Keys
+from attacca.terminal.readout import Readout, readout
+from attacca.terminal.stopping import Stopping
+from engine.audio.clock import Clock
+from engine.errors import AttaccaError, WorkerError
+from engine.instrument import Event, Instrument
+
+__all__ = ["Performance", "Played"]
+
+TICK = 0.1  # seconds between looks
+FIRST_SOUND = 60.0  # seconds to wait for the first block
+FADE = 0.4  # seconds of fade-out at the end
+_FADE_STEPS = 16
+GAIN_STEP = 1.0  # dB
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a performance went."""
+
+    seconds: float
+    xruns: int
+    gaps: int
+    worst_load: float
+    seed: int
+
+    def __str__(self) -> str:
+        return (
+            f"played {self.seconds:.1f} s, {self.xruns} xruns, {self.gaps} gaps, "
+            f"worst load {self.worst_load:.2f}, seed {self.seed}"
+        )
+
+
+class Performance:
+    """Plays an instrument that has been started.
+
+    Parameters
+    ----------
+    instrument : playing.
+    face, keys, stopping : entered by the caller.
+    clock : of the performance.
+    duration : seconds of sound, or None for ever.
+    new_seed : gives a seed for the key `s`.
+    now : the date, for the names of recordings.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        face: Face,
+        keys: Keys,
+        stopping: Stopping,
+        *,
+        clock: Clock,
+        duration: float | None,
+        new_seed: Callable[[], int],
+        now: Callable[[], datetime] = datetime.now,
+    ) -> None:
+        self._instrument, self._face, self._keys = instrument, face, keys
+        self._stopping, self._clock, self._duration = stopping, clock, duration
+        self._new_seed, self._now = new_seed, now
+        self._events: queue.Queue[Event] = queue.Queue(256)
+        self._lost = 0
+        self._last = ""
+        self._first: float | None = None
+        self._began = clock.now()
+        instrument.listen(self._take)
+        self._actions: dict[str, Callable[[], None]] = {
+            " ": self._pause, "p": instrument.panic, "r": self._record, "s": self._seed,
+            "+": lambda: self._steps(1), "=": lambda: self._steps(1),
+            "-": lambda: self._steps(-1), "_": lambda: self._steps(-1),
+            "]": lambda: self._gain(GAIN_STEP), "up": lambda: self._gain(GAIN_STEP),
+            "[": lambda: self._gain(-GAIN_STEP), "down": lambda: self._gain(-GAIN_STEP),
+            "q": stopping.ask, "\x03": stopping.ask,
+        }  # fmt: skip
+
+    def _take(self, event: Event) -> None:
+        """Any thread: note an event, or count it where the loop is far behind."""
+        try:
+            self._events.put_nowait(event)
+        except queue.Full:
+            self._lost += 1
+
+    # --------------------------------------------------------------------- the loop
+
+    def run(self) -> Played:
+        """Play until the end, and fade out.
+
+        Raises
+        ------
+        AttaccaError
+            What ended the stream.
+        """
+        while not self._over():
+            self._look()
+            try:
+                keys = self._keys.poll(TICK)
+            except EOFError:
+                break
+            for key in keys:
+                self._press(key)
+        self._tell()
+        played = self._played()
+        if self._instrument.failure is not None:
+            raise self._instrument.failure
+        self._fade()
+        return played
+
+    def _over(self) -> bool:
+        if self._stopping.asked or self._instrument.failure is not None:
+            return True
+        if self._first is None:
+            waited = self._clock.now() - self._began
+            if waited > FIRST_SOUND:
+                raise WorkerError(f"no sound after {waited:.0f} s; see 'attacca doctor'")
+            return False
+        return self._duration is not None and self._seconds() >= self._duration
+
+    def _seconds(self) -> float:
+        return 0.0 if self._first is None else self._clock.now() - self._first
+
+    def _look(self) -> Readout:
+        self._tell()
+        instrument = self._instrument
+        status = instrument.status()
+        if self._first is None and status.lead.blocks:
+            self._first = self._clock.now()
+        block = instrument.manifest.block_seconds
+        now = readout(status, instrument.settings, block, self._seconds(), self._last)
+        self._face.show(now)
+        return now
+
+    def _tell(self) -> None:
+        while True:
+            try:
+                event = self._events.get_nowait()
+            except queue.Empty:
+                break
+            self._say(event.kind, event.text)
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self._say("events", f"{lost} more than could be shown")
+
+    def _say(self, kind: str, text: str) -> None:
+        self._last = f"{kind}: {text}"
+        self._face.event(kind, text)
+
+    def _played(self) -> Played:
+        status = self._instrument.status()
+        return Played(
+            self._seconds(), status.xruns, status.lead.gaps, status.stream.worst_load,
+            status.stream.seed,
+        )  # fmt: skip
+
+    def _fade(self) -> None:
+        """Turn down over `FADE` seconds; the instrument's own 10 ms would be abrupt."""
+        gain = self._instrument.settings.number("gain")
+        for i in range(1, _FADE_STEPS + 1):
+            self._instrument.set(gain=gain - 60.0 * (i / _FADE_STEPS) ** 2)
+            self._clock.sleep(FADE / _FADE_STEPS)
+
+    # --------------------------------------------------------------------- keys
+
+    def _press(self, key: str) -> None:
+        action = self._actions.get(key)
+        if action is None:
+            return
+        try:
+            action()
+        except AttaccaError as error:
+            self._say("error", str(error))
+
+    def _pause(self) -> None:
+        paused = not self._instrument.settings["pause"]
+        self._instrument.set(pause=paused)
+        self._say("pause", "on" if paused else "off")
+
+    def _record(self) -> None:
+        if self._instrument.status().recording is not None:
+            self._instrument.record(None)
+        else:
+            self.record_to(self.fresh_name())
+
+    def record_to(self, path: Path) -> None:
+        """Record into `path`.
+
+        Raises
+        ------
+        StorageError
+            It cannot be written.
+        """
+        self._instrument.record(path)
+
+    def fresh_name(self) -> Path:
+        """A file in the current folder named after the moment and the seed."""
+        seed = int(self._instrument.settings.number("seed"))
+        return Path(f"attacca-{self._now():%Y%m%d-%H%M%S}-seed{seed}.flac")
+
+    def _seed(self) -> None:
+        seed = self._new_seed()
+        self._instrument.set(seed=seed)
+        self._say("seed", f"{seed}, from the next block on")
+
+    def _steps(self, by: int) -> None:
+        steps = self._instrument.settings.number("steps")
+        applied = self._instrument.set(steps=steps + by)
+        self._say("steps", f"{applied['steps']}, from the next block on")
+
+    def _gain(self, by: float) -> None:
+        gain = self._instrument.settings.number("gain")
+        applied = self._instrument.set(gain=gain + by)
+        self._say("gain", f"{applied.number('gain'):+.0f} dB")

@@ -1,0 +1,150 @@
+"""What a player shows, as words and bars: a view-model, made from a Status, knowing no terminal.
+
+Pure functions and values; any thread. Levels arrive linear and leave in dB.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.instrument import Status
+    from engine.params import Settings
+
+__all__ = ["KEYS_HELP", "Readout", "bar", "clock_time", "decibels", "readout"]
+
+KEYS_HELP = "space pause   r record   s new seed   + - steps   [ ] gain   p panic   q quit"
+FLOOR_DB = -60.0
+
+
+def decibels(level: float) -> float:
+    """Linear level to dB of full scale, no lower than the meter's floor.
+
+    >>> decibels(1.0), decibels(0.0)
+    (0.0, -60.0)
+    """
+    return max(FLOOR_DB, 20.0 * math.log10(level)) if level > 0.0 else FLOOR_DB
+
+
+def clock_time(seconds: float) -> str:
+    """Seconds as a clock shows them.
+
+    >>> clock_time(75), clock_time(3675)
+    ('1:15', '1:01:15')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def bar(db: float, width: int, *, full: str = "█", empty: str = "░") -> str:
+    """A meter of `width` characters from -60 dB to 0 dB.
+
+    >>> bar(-30.0, 8, full="#", empty=".")
+    '####....'
+    """
+    filled = round(width * min(1.0, max(0.0, 1.0 - db / FLOOR_DB)))
+    return full * filled + empty * (width - filled)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One moment of a performance, in the units people read.
+
+    Attributes
+    ----------
+    peaks_db, rms_db : one for each channel.
+    lead, load, worst : seconds; time to make a block over the time it lasts.
+    steps : as they are now; `asked` as they were asked for; `eased` when those differ for want of
+        time, `pending` when a turned control waits for the next block.
+    block_time : seconds that the last blocks took to make.
+    """
+
+    pack: str
+    device: str
+    state: str
+    played: float
+    peaks_db: tuple[float, ...]
+    rms_db: tuple[float, ...]
+    lead: float
+    load: float
+    worst: float
+    steps: int
+    asked: int
+    eased: bool
+    pending: bool
+    sampler: str
+    block_time: float
+    seed: int
+    gain: float
+    xruns: int
+    gaps: int
+    restarts: int
+    live_latency: float
+    block_latency: float
+    recording: str
+    last: str
+
+    @property
+    def steps_text(self) -> str:
+        """Steps in use, and why they are not those asked for."""
+        if self.eased:
+            return f"{self.steps} (eased from {self.asked})"
+        if self.pending and self.steps and self.steps != self.asked:
+            return f"{self.steps} (next {self.asked})"
+        return str(self.steps or self.asked)
+
+    @property
+    def line(self) -> str:
+        """All of it in one plain line."""
+        level = max(self.peaks_db, default=FLOOR_DB)
+        parts = [
+            f"{clock_time(self.played)} {self.state}",
+            f"peak {level:.1f} dB",
+            f"lead {self.lead:.1f} s",
+            f"load {self.load:.2f}",
+            f"steps {self.steps_text}",
+            f"block {self.block_time:.2f} s",
+            f"seed {self.seed}",
+            f"xruns {self.xruns}",
+            f"gaps {self.gaps}",
+        ]
+        if self.recording:
+            parts.append(f"recording {self.recording}")
+        return "  ".join(parts)
+
+
+def readout(
+    status: Status, settings: Settings, block_seconds: float, played: float, last: str = ""
+) -> Readout:
+    """Make a readout.
+
+    Parameters
+    ----------
+    status, settings : of the instrument.
+    block_seconds : length of the pack's whole block.
+    played : seconds since the first sound.
+    last : the last event, in one line.
+    """
+    stream, lead, meters = status.stream, status.lead, status.meters
+    if status.paused:
+        state = "paused"
+    elif not stream.blocks:
+        state = "starting"
+    else:
+        state = "playing"
+    return Readout(
+        pack=status.pack, device=status.device, state=state, played=played,
+        peaks_db=tuple(decibels(v) for v in meters.peak),
+        rms_db=tuple(decibels(v) for v in meters.rms),
+        lead=lead.seconds, load=stream.load, worst=stream.worst_load,
+        steps=stream.steps, asked=int(settings.number("steps")), eased=stream.eased,
+        pending=stream.pending, sampler=str(settings["sampler"]),
+        block_time=stream.load * stream.stride * block_seconds,
+        seed=stream.seed, gain=settings.number("gain"),
+        xruns=status.xruns, gaps=lead.gaps, restarts=stream.restarts,
+        live_latency=status.latencies.live, block_latency=status.latencies.total,
+        recording=status.recording.name if status.recording else "", last=last,
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Ctrl-C, SIGTERM and a closed terminal as one flag that a loop can look at.
+
+Entered on the main thread (signals come to it); the flag may be read from any. The second signal
+raises KeyboardInterrupt, for whoever waits on something that does not end.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+__all__ = ["Stopping"]
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class Stopping:
+    """While entered, `asked` turns true at the first such signal."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._before: dict[int, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody wants an end."""
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """Want an end without a signal."""
+        self._asked.set()
+
+    def __enter__(self) -> Stopping:
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None:
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def _on_signal(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self._asked.set()
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,44 @@
+"""`attacca export`: a trained checkpoint in, a playing pack out (needs PyTorch)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+
+from engine.errors import MissingExtra
+
+__all__ = ["add", "run"]
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the verb; its options are those of `python -m export`."""
+    parser = verbs.add_parser(
+        "export", help="make a pack of a checkpoint", description=__doc__, add_help=False,
+        prefix_chars="\0",  # every option is handed over as it is
+        usage="attacca export CHECKPOINT --out FOLDER [...]",
+    )  # fmt: skip
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hand over to `export`. Returns its exit status.
+
+    Raises
+    ------
+    MissingExtra
+        PyTorch is not installed.
+    """
+    if find_spec("torch") is None:
+        raise MissingExtra(
+            "export needs PyTorch, which is not installed: run `pip install 'attacca[export]'`"
+        )
+    from export.__main__ import main
+
+    before = sys.argv
+    sys.argv = ["attacca export", *args.arguments]
+    try:
+        return main()
+    finally:
+        sys.argv = before

@@ -1,0 +1,86 @@
+"""`attacca packs`: the packs installed, whether they are whole, and what each can do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attacca.pack import Pack
+
+__all__ = ["add", "run"]
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "packs", help="list the packs", description=__doc__, allow_abbrev=False,
+        epilog="Exit status 1 when a pack is damaged or fails its test.",
+    )  # fmt: skip
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one pack, by name or folder")
+    parser.add_argument(
+        "--test",
+        action="store_true",
+        help="run the golden vectors: does this machine compute right",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the packs. Returns the exit status.
+
+    Raises
+    ------
+    PackError
+        The pack that was named is not there, or there is none at all.
+    """
+    from engine.packs.discovery import DEFAULT, find_pack, installed_packs
+
+    if args.name is not None:
+        folders = [find_pack(args.name)]
+    else:
+        folders = list(installed_packs().values()) or [find_pack(DEFAULT)]
+    sound = [_show(folder, test=args.test) for folder in folders]
+    return 0 if all(sound) else 1
+
+
+def _show(folder: Path, *, test: bool) -> bool:
+    """Print one pack. Returns whether it is sound."""
+    from attacca.pack import Pack
+    from engine.errors import PackError
+
+    try:
+        pack = Pack.open(folder)
+        pack.verify()
+    except PackError as error:
+        print(f"{folder.name}: damaged: {error}")
+        return False
+    print("\n".join(_lines(pack)))
+    if not test:
+        print("  self-test  files verified; --test runs the golden vectors")
+        return True
+    try:
+        result = pack.self_test()
+    except PackError as error:
+        print(f"  self-test  FAILED: {error}")
+        return False
+    verdict = "passed" if result.passed else "FAILED: this machine computes otherwise"
+    print(f"  self-test  {verdict} (worst {result.worst:.1e}, bound {result.tolerance:.0e})")
+    return result.passed
+
+
+def _lines(pack: Pack) -> list[str]:
+    m = pack.manifest
+    stage = m.stage
+    channels = "mono" if m.channels == 1 else "stereo"
+    guidance = "yes" if stage.guidance else "no"
+    return [
+        f"{m.name} {m.version}: {m.title}",
+        f"  folder     {m.folder}",
+        f"  sound      {m.rate} Hz {channels}, blocks of {m.block_seconds:.3f} s",
+        f"  steps      {stage.steps} ({stage.sampler}); no fewer than {stage.min_steps} when late",
+        f"  guidance   {guidance}",
+        f"  licence    {m.licence}",
+        *(f"  {'credits' if i == 0 else '':9}  {line}" for i, line in enumerate(m.credits)),
+    ]

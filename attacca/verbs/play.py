@@ -1,0 +1,147 @@
+"""`attacca play`: endless music into the sound card, a meter, or a file."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attacca.options import add_playing, checked, chosen
+from engine.params import Param
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from attacca.terminal.keys import Keys
+    from attacca.terminal.stopping import Stopping
+    from engine.instrument import Instrument
+
+__all__ = ["add", "new_seed", "run"]
+
+_DURATION = Param("duration", "float", 1.0, "live", "", 0.1, 31_536_000.0, "s")
+_HIGHEST_SEED = 999_999  # a fresh seed is short enough to be typed again
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "play", help="play without end", description=__doc__, allow_abbrev=False,
+        epilog="Keys: space pause, r record, s new seed, + - steps, [ ] gain, p panic, q quit.",
+    )  # fmt: skip
+    add_playing(parser)
+    parser.add_argument(
+        "--device", default="default", metavar="NAME",
+        help="a sound device's name or a part of it, or none (see 'attacca devices')",
+    )  # fmt: skip
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="record into FILE (.flac .wav .ogg)"
+    )
+    parser.add_argument(
+        "--duration", type=checked(_DURATION), metavar="SECONDS", help="end after so many seconds"
+    )
+    parser.add_argument("--no-status", action="store_true", help="show no status, only the end")
+    parser.set_defaults(run=run)
+
+
+def new_seed() -> int:
+    """A seed that nobody chose."""
+    return random.SystemRandom().randint(1, _HIGHEST_SEED)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play until asked to stop. Returns the exit status."""
+    from attacca.terminal.stopping import Stopping
+
+    with Stopping() as stopping:
+        from attacca.terminal.faces import choose_face
+        from attacca.terminal.keys import NoKeys, open_keys
+        from attacca.terminal.performance import Performance
+        from engine.audio.clock import SystemClock
+        from engine.instrument import Instrument
+
+        clock = SystemClock()
+        controls = chosen(args, new_seed)
+        with Instrument(
+            args.pack, latency=args.latency, threads=args.threads, clock=clock, **controls
+        ) as instrument:
+            past = _past(args.seed_audio, instrument)
+            record: Path | None = args.record
+            keys = open_keys()
+            there = not isinstance(keys, NoKeys)
+
+            def ask() -> str:
+                return _ask(keys, stopping) if there and record is None else "m"
+
+            to_file = _start(instrument, args.device, past, ask)
+            if to_file is None:
+                return 0
+            face = choose_face(status=not args.no_status, keys=there)
+            performance = Performance(
+                instrument, face, keys, stopping,
+                clock=clock, duration=args.duration, new_seed=new_seed,
+            )  # fmt: skip
+            if record is not None or to_file:
+                performance.record_to(record or performance.fresh_name())
+            with keys, face:
+                played = performance.run()
+            instrument.close()
+        print(played)
+    return 0
+
+
+def _past(path: Path | None, instrument: Instrument) -> NDArray[np.float32] | None:
+    if path is None:
+        return None
+    from attacca.seed_audio import read_past
+
+    return read_past(path, instrument.manifest.rate, instrument.manifest.channels)
+
+
+def _start(
+    instrument: Instrument, device: str, past: NDArray[np.float32] | None, ask: Callable[[], str]
+) -> bool | None:
+    """Start on the device, or without one. Returns whether to record, or None to give up.
+
+    A device asked for by name has to be there; without the default one the music goes on, and
+    `ask` says where to: f, m or q.
+
+    Raises
+    ------
+    AttaccaError
+        What is wrong with the pack, the values, or the device that was named.
+    """
+    from engine.errors import DeviceError
+
+    if device == "none":
+        instrument.play(None, past=past)
+        return False
+    try:
+        instrument.play(device, past=past)
+    except DeviceError as error:
+        if device != "default":
+            raise
+        print(f"attacca: {error} (`attacca doctor` names the cure)", file=sys.stderr, flush=True)
+        answer = ask()
+        if answer == "q":
+            return None
+        instrument.play(None, past=past)
+        return answer == "f"
+    return False
+
+
+def _ask(keys: Keys, stopping: Stopping) -> str:
+    """What to do without a sound device, in one key: f, m or q."""
+    print("play into a [f]ile, a [m]eter only, or [q]uit? ", end="", file=sys.stderr, flush=True)
+    answer = ""
+    with keys:
+        while not answer and not stopping.asked:
+            try:
+                answer = next((k for k in keys.poll(0.1) if k in ("f", "m", "q")), "")
+            except EOFError:
+                break
+    print(answer or "q", file=sys.stderr, flush=True)
+    return answer or "q"

@@ -1,0 +1,89 @@
+"""`attacca render`: the same music into a file, as fast as it can be made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attacca.options import add_playing, checked, chosen
+from engine.params import Param
+
+__all__ = ["add", "run"]
+
+_LONGEST = 24 * 3600.0
+_SECONDS = Param("seconds", "float", 60.0, "block", "", 0.1, _LONGEST, "s")
+_MINUTES = Param("minutes", "float", 1.0, "block", "", 0.002, _LONGEST / 60, "min")
+_RATE = Param("rate", "int", 48000, "block", "", 8000, 192000, "Hz")
+
+
+def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the verb."""
+    parser = verbs.add_parser(
+        "render", help="play into a file, faster than real time", description=__doc__,
+        allow_abbrev=False,
+    )  # fmt: skip
+    add_playing(parser)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=checked(_MINUTES), metavar="M")
+    length.add_argument("--seconds", type=checked(_SECONDS), metavar="S")
+    parser.add_argument(
+        "--rate", type=checked(_RATE), metavar="HZ", help="of the file; by default the pack's own"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="ends in .wav, .flac or .ogg")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render. Returns the exit status."""
+    from attacca.terminal.stopping import Stopping
+
+    with Stopping() as stopping:
+        from attacca.seed_audio import read_past
+        from attacca.verbs.play import new_seed
+        from engine.instrument import Instrument
+
+        controls = chosen(args, new_seed)
+        instrument = Instrument(args.pack, latency=args.latency, threads=args.threads, **controls)
+        manifest = instrument.manifest
+        past = None
+        if args.seed_audio is not None:
+            past = read_past(args.seed_audio, manifest.rate, manifest.channels)
+        seconds: float = args.seconds if args.seconds is not None else 60.0 * args.minutes
+        began = time.monotonic()
+        with _progress(args.out.name) as bar:
+            done = 0.0
+
+            def progress(fraction: float) -> bool:
+                nonlocal done
+                done = fraction
+                bar(fraction)
+                return not stopping.asked
+
+            instrument.render(args.out, seconds, rate=args.rate, past=past, progress=progress)
+        took = time.monotonic() - began
+        made = seconds * done if stopping.asked else seconds
+        seed = int(instrument.settings.number("seed"))
+        early = "stopped early: " if stopping.asked else ""
+        print(
+            f"{early}{args.out}: {made:.1f} s of music in {took:.1f} s, "
+            f"real-time factor {took / max(made, 1e-9):.2f}, seed {seed}"
+        )
+        return 130 if stopping.asked else 0
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error where that is a terminal, else nothing."""
+    if not sys.stderr.isatty():
+        yield lambda fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
