@@ -118,7 +118,6 @@ class Bench:
     def times(self, steps: int, stride: float, budget: float) -> Times:
         """Make blocks for `budget` seconds, and a few at least."""
         self._say(f"{steps} steps, {stride * self._manifest.block_seconds:.2f} s blocks")
-        self._make(steps, stride)  # the first at a new setting builds its table
         took: list[float] = []
         lasts = 0.0
         end = self._clock.now() + budget

@@ -38,7 +38,9 @@ class Case:
     later: Samples
 
 
-def cases(held: Held, count: int, phrase: float, after: float, rng: np.random.Generator) -> list[Case]:
+def cases(
+    held: Held, count: int, phrase: float, after: float, rng: np.random.Generator
+) -> list[Case]:
     """Phrases of different pieces; where there are fewer pieces than cases, of different places."""
     pieces = rng.permutation(held.longer_than(phrase + 2 * after + 1))
     a, b = round(phrase * held.rate), round(after * held.rate)
@@ -106,15 +108,16 @@ def run(args: argparse.Namespace) -> tuple[str, dict]:
             share, low, high = share_with_interval(hits, len(chosen))
             cells += [f"{share:.0%} ({low:.0%} to {high:.0%})", f"{share_all:.1%}"]
             data[name][kind] = {
-                "wins": int(hits), "of": len(chosen), "interval": [low, high], "against_all": share_all,
+                "wins": int(hits), "of": len(chosen), "interval": [low, high],
+                "against_all": share_all,
             }  # fmt: skip
         rows.append(cells)
     text = (
         f"{len(chosen)} phrases of {args.phrase:g} s from {len({c.name for c in chosen})} held-out "
         f"works; the {args.after:g} s after them; {request.sampler}, {request.steps} steps, "
-        f"guidance {request.guidance:g}, temperature {request.temperature:g}. How often the piece's "
-        "true continuation is nearer than another piece's excerpt (chance: 50 %), with a 95 % "
-        "interval, and the same over all other pieces' excerpts.\n\n"
+        f"guidance {request.guidance:g}, temperature {request.temperature:g}. How often the "
+        "piece's true continuation is nearer than another piece's excerpt (chance: 50 %), with a "
+        "95 % interval, and the same over all other pieces' excerpts.\n\n"
         + report.table(
             ["what was compared", "chroma", "over all", "embedding", "over all"], rows
         )

@@ -9,6 +9,7 @@ Times are seconds of `time.perf_counter`. What the device adds after the ring is
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -199,7 +200,12 @@ class Switches:
 
 
 def block_latencies(
-    pack: str | Path, latency: float, count: int, rng: np.random.Generator, threads: int = 1, **controls: float
+    pack: str | Path,
+    latency: float,
+    count: int,
+    rng: np.random.Generator,
+    threads: int = 1,
+    **controls: float,
 ) -> Switches:
     """Change the seed while it plays, and find the first changed block in what left the ring."""
     asked = []
@@ -252,6 +258,15 @@ def resident_mb(pid: int | str = "self") -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return float("nan")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used; NaN where /proc does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    except OSError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def growth_per_hour(times: list[float], values: list[float], skip: float = 0.3) -> float:

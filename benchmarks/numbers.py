@@ -27,6 +27,7 @@ from benchmarks.live import (
     RATE,
     ProbedInstrument,
     block_latencies,
+    cpu_seconds,
     gain_latencies,
     growth_per_hour,
     resident_mb,
@@ -57,7 +58,10 @@ sys.exit(main(["play", "--pack", {pack!r}, "--device", "none", "--no-status", "-
 
 @dataclass(frozen=True)
 class Row:
-    """One line: `value` against `must` (both in `unit`; lower is better unless `higher`)."""
+    """One line: `value` against `must` (both in `unit`; lower is better unless `higher`).
+
+    `short`: over less time than the bounds are meant for.
+    """
 
     what: str
     value: float
@@ -66,18 +70,21 @@ class Row:
     aim: float | None
     unit: str = ""
     higher: bool = False
+    short: bool = False
 
     @property
     def verdict(self) -> str:
-        """Against the two bounds."""
+        """Against the two bounds; "so far" where it was measured for less than the bound's time."""
         for word, bound in (("aim", self.aim), ("must", self.must)):
             if bound is not None and (self.value >= bound if self.higher else self.value <= bound):
-                return word
+                return "so far" if self.short else word
         return "" if self.must is None else "**no**"
 
     def cells(self) -> list[str]:
         """As the table shows it."""
-        bounds = [f"{b:g} {self.unit}".strip() if b is not None else "" for b in (self.must, self.aim)]
+        bounds = [
+            f"{b:g} {self.unit}".strip() if b is not None else "" for b in (self.must, self.aim)
+        ]
         return [self.what, self.said, *bounds, self.verdict]
 
 
@@ -88,13 +95,17 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     times, stamps, resident = [], [], []
     generator.start()
     try:
+        used = 0.0
         for k in range(args.blocks + 3):
             began = time.perf_counter()
             made = generator.make(Request(k, stage.steps, stage.sampler, 1))
+            if k == 2:
+                used = cpu_seconds(generator.pid or 0)
             if k >= 3:
                 times.append((time.perf_counter() - began) / (len(made.samples) / rate))
             stamps.append(k * manifest.block_seconds)
             resident.append(resident_mb(generator.pid or 0))
+        used = (cpu_seconds(generator.pid or 0) - used) / (args.blocks * manifest.block_seconds)
         few = [
             generator.make(Request(k, stage.min_steps, stage.sampler, 1)).seconds for k in range(6)
         ]
@@ -106,14 +117,19 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     evaluation = (np.median(t) * manifest.block_seconds - np.median(few)) / max(
         1, stage.steps - stage.min_steps
     )
-    most = stage.steps + max(0.0, (0.6 - np.quantile(t, 0.99)) * manifest.block_seconds / evaluation)
+    most = stage.steps + max(
+        0.0, (0.6 - np.quantile(t, 0.99)) * manifest.block_seconds / evaluation
+    )
     return [
         Row(
             f"generation time / audio time, {stage.sampler}, {stage.steps} steps", float(t.mean()),
-            f"{t.mean():.3f} (median {np.median(t):.3f}; {stage.min_steps} steps "
-            f"{np.median(few) / manifest.block_seconds:.3f})", 0.35, 0.1,
+            f"{t.mean():.3f} (median {np.median(t):.3f}; processor time {used:.3f}; "
+            f"{stage.min_steps} steps {np.median(few) / manifest.block_seconds:.3f})", 0.35, 0.1,
         ),
-        Row("block time / block duration", float(high), f"{kind} {high:.3f}, p99 {np.quantile(t, 0.99):.3f}", 0.6, 0.2),
+        Row(
+            "block time / block duration", float(high),
+            f"{kind} {high:.3f}, p99 {np.quantile(t, 0.99):.3f}", 0.6, 0.2,
+        ),
         Row(
             "one evaluation; steps that would fit", evaluation * 1e3,
             f"{evaluation * 1e3:.0f} ms; about {most:.0f} within 0.6 at p99", None, None,
@@ -122,7 +138,7 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
             f"memory growth of the generator, {stamps[-1] / 60:.0f} min of audio",
             resident[-1] - resident[len(resident) // 3],
             f"{resident[-1] - resident[len(resident) // 3]:+.2f} MB after the first third, "
-            f"{resident[-1]:.0f} MB resident", 2.0, 0.0, "MB",
+            f"{resident[-1]:.0f} MB resident", 2.0, 0.0, "MB", short=stamps[-1] < 3590,
         ),
     ]  # fmt: skip
 
@@ -130,11 +146,12 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
 def first_sound(args: argparse.Namespace) -> list[Row]:
     """From the start of the process until the first block is there, and out of the ring."""
     ring, taken = RING / RATE, []
+    here = os.pathsep.join(p or "." for p in sys.path)
     for _ in range(args.starts + 1):
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-c", _FRONT_DOOR.format(pack=args.pack)], stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p) or "."},
+            stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": here},
         )  # fmt: skip
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -146,7 +163,9 @@ def first_sound(args: argparse.Namespace) -> list[Row]:
     warm = taken[1:]
     middle = float(np.median(warm))
     said = f"{middle:.2f} s (worst of {len(warm)}: {max(warm):.2f} s)"
-    return [Row("first sound after `attacca play`, warm, with the ring", middle, said, 3.0, 1.0, "s")]
+    return [
+        Row("first sound after `attacca play`, warm, with the ring", middle, said, 3.0, 1.0, "s")
+    ]
 
 
 def live_control(args: argparse.Namespace) -> list[Row]:
@@ -210,7 +229,17 @@ def memory(args: argparse.Namespace) -> list[Row]:
         f"{growth_per_hour(stamps, resident):+.1f} MB/h), {resident[-1]:.0f} MB resident; "
         f"{gaps} gaps in the lead"
     )
-    return [Row("memory growth of the engine while playing", grown, said, 2.0, 0.0, "MB")]
+    return [
+        Row(
+            "memory growth of the engine while playing",
+            grown,
+            said,
+            2.0,
+            0.0,
+            "MB",
+            short=args.memory_minutes < 60,
+        )
+    ]
 
 
 def xruns(args: argparse.Namespace) -> list[Row]:
@@ -230,32 +259,41 @@ def xruns(args: argparse.Namespace) -> list[Row]:
         while not stop.is_set():
             n = (n * 1103515245 + 12345) % 2**31
 
-    with tempfile.TemporaryDirectory() as folder, pulse_server(Path(folder)):
-        with Instrument(args.pack, threads=args.threads) as instrument:
-            instrument.play("default")
-            instrument.wait_for_sound()
-            time.sleep(2.0)
-            before = instrument.status()
-            busy = threading.Thread(target=never_rest, daemon=True)
-            busy.start()
-            time.sleep(args.xrun_minutes * 60)
-            after = instrument.status()
-            stop.set()
-            busy.join()
-    count = after.xruns - before.xruns
-    said = (
-        f"{count} underruns, {after.lead.gaps - before.lead.gaps} gaps in the lead, device "
-        f"{after.device}"
-    )
-    what = f"xruns in {args.xrun_minutes:g} min, a busy Python thread (no window, no OSC yet)"
-    return [Row(what, count, said, 0, 0)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pulse_server(Path(folder)),
+        Instrument(args.pack, threads=args.threads) as instrument,
+    ):
+        instrument.play("default")
+        instrument.wait_for_sound()
+        time.sleep(2.0)
+        before = instrument.status()
+        busy = threading.Thread(target=never_rest, daemon=True)
+        busy.start()
+        time.sleep(args.xrun_minutes * 60)
+        after = instrument.status()
+        stop.set()
+        busy.join()
+    count, gaps = after.xruns - before.xruns, after.lead.gaps - before.lead.gaps
+    beside = f"in {args.xrun_minutes:g} min beside a busy Python thread (no window, no OSC yet)"
+    short = args.xrun_minutes < 10
+    return [
+        Row(f"xruns {beside}", count, f"{count}, device {after.device}", 0, 0, short=short),
+        Row("the lead ran dry meanwhile", gaps, f"{gaps} times", 0, 0, short=short),
+    ]
 
 
 def against_torch(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     """ONNX Runtime against PyTorch on the same weights, and the pack's own golden vectors."""
     test = self_test(manifest, Sessions(manifest, 1))
     rows = [
-        Row("step parity, the pack's golden vectors on this machine", test.worst, f"{test.worst:.1e}", 1e-4, 1e-5)
+        Row(
+            "step parity, the pack's golden vectors on this machine",
+            test.worst,
+            f"{test.worst:.1e}",
+            1e-4,
+            1e-5,
+        )
     ]
     if args.checkpoint is None:
         print("torch: left out, no --checkpoint given", flush=True)
@@ -267,12 +305,17 @@ def against_torch(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     except ImportError as error:
         print(f"torch: left out, {error.name or error} is not installed", flush=True)
         return rows
-    said = f"{c.faster:.2f} x ({c.torch * 1e3:.0f} against {c.onnx * 1e3:.0f} ms of one core a block)"
+    said = (
+        f"{c.faster:.2f} x ({c.torch * 1e3:.0f} against {c.onnx * 1e3:.0f} ms of one core a block)"
+    )
     what = f"PyTorch eager / ONNX Runtime, same weights, {c.sampler}, {c.steps} steps, 1 thread"
     return [
         *rows,
         Row(what, c.faster, said, 1.5, 3.0, "x", higher=True),
-        Row("step parity, torch and ONNX", c.step_parity, f"{c.step_parity:.1e}; a whole block {c.block_parity:.1e}", 1e-4, 1e-5),
+        Row(
+            "step parity, torch and ONNX", c.step_parity,
+            f"{c.step_parity:.1e}; a whole block {c.block_parity:.1e}", 1e-4, 1e-5,
+        ),
     ]  # fmt: skip
 
 
@@ -296,8 +339,21 @@ def of_sound(out: Path | None) -> list[Row]:
         drift = quality["drift"]["ratio"]
         if "few_and_many" in quality:
             ratio = quality["few_and_many"]["ratio"]
-            rows.append(Row("few steps / 40 Heun steps, Frechet distance", ratio, f"{ratio:.2f}", 1.15, 1.0, "x"))
-        rows.append(Row("drift: last minute / first, Frechet distance", drift, f"{drift:.2f}", 1.2, 1.0, "x"))
+            rows.append(
+                Row(
+                    "few steps / 40 Heun steps, Frechet distance",
+                    ratio,
+                    f"{ratio:.2f}",
+                    1.15,
+                    1.0,
+                    "x",
+                )
+            )
+        rows.append(
+            Row(
+                "drift: last minute / first, Frechet distance", drift, f"{drift:.2f}", 1.2, 1.0, "x"
+            )
+        )
     return rows
 
 
@@ -310,7 +366,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--pack", default="piano")
     add("--threads", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="of the network")
     add("--blocks", type=int, default=300, help="blocks timed; 1000 for a true p99.9")
-    add("--starts", type=int, default=4, help="times `attacca play` is started, after one to warm up")
+    add(
+        "--starts",
+        type=int,
+        default=4,
+        help="times `attacca play` is started, after one to warm up",
+    )
     add("--changes", type=int, default=20, help="gain steps")
     add("--switches", type=int, default=6, help="changes of a block control, for each latency")
     add("--memory-minutes", type=float, default=2.0)
@@ -357,7 +418,9 @@ def main() -> int:
         f"{manifest.title} {manifest.version}, {args.threads} thread(s) for the network.\n\n"
         + report.table(header, [r.cells() for r in rows])
     )
-    report.deliver("numbers", text, {"rows": [asdict(r) | {"met": r.verdict} for r in rows]}, args.out)
+    report.deliver(
+        "numbers", text, {"rows": [asdict(r) | {"met": r.verdict} for r in rows]}, args.out
+    )
     return 0
 
 

@@ -69,7 +69,9 @@ def prepare(args: argparse.Namespace, source: Source) -> Reference:
     clouds = [embedder.cloud(x, rate)[0] for x in held.minutes(half, count, rng)]
     points = np.concatenate(clouds)
     real = recording(args.eval_folder, rate)
-    print(f"reference: {count} min of {len(half)} held-out works, {len(points)} windows", flush=True)
+    print(
+        f"reference: {count} min of {len(half)} held-out works, {len(points)} windows", flush=True
+    )
     return Reference(
         embedder, rate, Frechet(points, args.axes),
         Frechet(embedder.cloud(real, rate)[0], args.axes), Frechet(points, MINUTE_AXES),
@@ -88,7 +90,9 @@ def request_of(args: argparse.Namespace, source: Source, **changes: float | str)
 # ------------------------------------------------------------------- the tables
 
 
-def main_table(args: argparse.Namespace, source: Source, ref: Reference) -> tuple[str, dict, list[Stream]]:
+def main_table(
+    args: argparse.Namespace, source: Source, ref: Reference
+) -> tuple[str, dict, list[Stream]]:
     """Generated sound beside everything it should be near to or far from."""
     minutes = args.minutes
     length = round(minutes * 60 * ref.rate)
@@ -176,11 +180,18 @@ def drift(args: argparse.Namespace, ref: Reference, streams: list[Stream]) -> tu
     rows.append(["single held-out minutes: 5 %, half, 95 %", *_spread_cells(spread)])
     data["held-out minutes"] = {k: list(map(float, v)) for k, v in spread.items()}
     first, final = (data[f"minute {m}"]["distance"] for m in (wanted[0], wanted[-1]))
-    header = ["", f"distance ({MINUTE_AXES} axes)", "piano score", "level, dBFS", "centroid, Hz", "onsets/s"]
+    header = [
+        "",
+        f"distance ({MINUTE_AXES} axes)",
+        "piano score",
+        "level, dBFS",
+        "centroid, Hz",
+        "onsets/s",
+    ]
     text = (
         f"Drift, mean of {len(streams)} stream(s):\n\n{report.table(header, rows)}\n\n"
-        f"Minute {wanted[-1]} over minute 1: **{final / first:.2f}** (must 1.2, aim 1.0; one minute "
-        "is a small sample, see the spread of real ones)."
+        f"Minute {wanted[-1]} over minute 1: **{final / first:.2f}** (must 1.2, aim 1.0; one "
+        "minute is a small sample, see the spread of real ones)."
     )
     return text, {"rows": data, "ratio": final / first}
 
@@ -223,7 +234,9 @@ def tune(args: argparse.Namespace, source: Source, ref: Reference) -> tuple[str,
     return f"Settings, {args.try_minutes:g} min each, nearest first:\n\n{rows}", data
 
 
-def tried(args: argparse.Namespace, source: Source, ref: Reference, combinations: list[dict]) -> tuple[str, dict]:
+def tried(
+    args: argparse.Namespace, source: Source, ref: Reference, combinations: list[dict]
+) -> tuple[str, dict]:
     """Make, measure and sort the combinations; each is printed as soon as it is known."""
     length = round(args.try_minutes * 60 * ref.rate)
     unit = ref.row(ref.other(args.try_minutes))
@@ -285,7 +298,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--pack", default="piano")
     add("--minutes", type=float, default=10.0, help="of each stream and of each row")
     add("--streams", type=int, default=1, help="how many streams; drift is their mean")
-    add("--many-minutes", type=float, default=3.0, help="of few against many steps; 0 leaves it out")
+    add(
+        "--many-minutes", type=float, default=3.0, help="of few against many steps; 0 leaves it out"
+    )
     add("--reference-minutes", type=float, default=30.0, help="of held-out piano")
     add("--axes", type=int, default=128, help="principal axes kept")
     add("--seed", type=int, default=1)

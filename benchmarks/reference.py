@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import tempfile
 import time
 from collections.abc import Callable
@@ -60,6 +61,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     from export.pack import Card, write_pack
     from export.wrap import folded
 
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it does not need
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     state = read_checkpoint(checkpoint)
@@ -74,7 +76,8 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         manifest = read_manifest(Path(folder) / "reference")
         sessions = Sessions(manifest, 1)
         sessions.warm_up()
-    denoiser = folded(state.denoiser)
+    # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
+    denoiser = folded(read_checkpoint(checkpoint).denoiser)
     table = table_for(
         stage.sampler, stage.steps,
         lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
@@ -115,10 +118,10 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
         worst = max(worst, float(difference))
     medians = {name: float(np.median(t[2:])) for name, t in times.items()}  # two to warm up
-    return Comparison(
-        medians["torch"], medians["onnx"], parity, worst, stage.steps, stage.sampler
-    )
+    return Comparison(medians["torch"], medians["onnx"], parity, worst, stage.steps, stage.sampler)
 
 
-def _block(loop: SamplerLoop, step: Callable[..., Array], block: int, shape: tuple[int, int]) -> Array:
+def _block(
+    loop: SamplerLoop, step: Callable[..., Array], block: int, shape: tuple[int, int]
+) -> Array:
     return loop.run(step, 1, block, out=np.zeros(shape, np.float32))

@@ -30,7 +30,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def machine() -> str:
     """One line that names the machine, the software and how busy it is."""
     parts = [f"{_processor()}, {os.cpu_count()} cores", platform.system()]
-    parts += [f"Python {platform.python_version()}", f"ONNX Runtime {metadata.version('onnxruntime')}"]
+    parts += [
+        f"Python {platform.python_version()}",
+        f"ONNX Runtime {metadata.version('onnxruntime')}",
+    ]
     if hasattr(os, "getloadavg"):
         parts.append(f"load average {os.getloadavg()[0]:.1f} at the end")
     return ", ".join(parts)
@@ -62,7 +65,9 @@ def replaced(page: str, name: str, section: str) -> str:
 
 def deliver(name: str, section: str, data: dict[str, Any], out: Path | None) -> None:
     """Print the section; with `out`, put it on the page there and the data beside it."""
-    command = " ".join(["python -m benchmarks." + Path(sys.argv[0]).stem, *map(_short, sys.argv[1:])])
+    command = " ".join(
+        ["python -m benchmarks." + Path(sys.argv[0]).stem, *map(_short, sys.argv[1:])]
+    )
     foot = f"`{command}`: {machine()}, {time.strftime('%Y-%m-%d')}."
     section = f"{section.strip()}\n\n{foot}"
     print(f"\n{section}\n", flush=True)

@@ -13,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ class Gauge:
         self.left_out = 0
 
     def __call__(self, samples: Samples, places: Iterable[int]) -> Group:
+        """Measure all places; those near an end or in silence are counted, not returned."""
         found = [
             seam_measures(
                 samples, place, self.crossing, self._rate,
@@ -56,9 +58,12 @@ def random_places(samples: Samples, rate: int, count: int, rng: np.random.Genera
 def interior(joints: list[int], crossing: int, rate: int, rng: np.random.Generator) -> list[int]:
     """Two random places in each block, clear of its ends."""
     clear = round(CLEAR * rate) + crossing
-    spans = zip(joints, joints[1:], strict=False)
+    spans = pairwise(joints)
     return [
-        int(rng.integers(a + clear, b - clear)) for a, b in spans if b - a > 2 * clear for _ in (0, 1)
+        int(rng.integers(a + clear, b - clear))
+        for a, b in spans
+        if b - a > 2 * clear
+        for _ in (0, 1)
     ]
 
 
@@ -76,7 +81,9 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
     held = Held(args.held, rate)
     real = recording(args.eval_folder, rate)
     embedder = Embedder(args.eval_folder)
-    request = source.request(steps=args.steps, sampler=args.sampler, stride=args.stride, seed=args.seed)
+    request = source.request(
+        steps=args.steps, sampler=args.sampler, stride=args.stride, seed=args.seed
+    )
     print(f"making {args.minutes:g} min with {request.sampler}, {request.steps} steps", flush=True)
     stream = source.stream(args.minutes * 60, request)
     gauge = Gauge(embedder, rate, stream.crossing)
@@ -84,7 +91,9 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
     pieces = rng.permutation(held.longer_than(20.0))
     rendered: Group = []
     for piece in pieces:
-        rendered += gauge(*_some(held.cut(int(piece), 0, 90 * rate), rate, -(-n // len(pieces)), rng))
+        rendered += gauge(
+            *_some(held.cut(int(piece), 0, 90 * rate), rate, -(-n // len(pieces)), rng)
+        )
     bad_blocks = source.alone(args.controls, request)
     one = source.manifest.block_samples
     r = source.manifest.representation
@@ -103,11 +112,15 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
     found["independent blocks, butt-joined"] = hard(bad_blocks, joins)
     found["hard splices of real pieces"] = hard(*splices)
     left = gauge.left_out + hard.left_out
-    made = f"{request.sampler}, {request.steps} steps, stride {request.stride:g}, seed {request.seed}"
+    made = (
+        f"{request.sampler}, {request.steps} steps, stride {request.stride:g}, seed {request.seed}"
+    )
     return found, left, made
 
 
-def _some(samples: Samples, rate: int, count: int, rng: np.random.Generator) -> tuple[Samples, list[int]]:
+def _some(
+    samples: Samples, rate: int, count: int, rng: np.random.Generator
+) -> tuple[Samples, list[int]]:
     return samples, random_places(samples, rate, count, rng)
 
 
@@ -119,10 +132,14 @@ def band_of(found: dict[str, Group], rng: np.random.Generator) -> dict[str, floa
     return {m: float(np.quantile([p[m] for p in pool], BAND)) for m in SEAM_MEASURES}
 
 
-def section(found: dict[str, Group], band: dict[str, float], left: int, made: str, minutes: float) -> str:
+def section(
+    found: dict[str, Group], band: dict[str, float], left: int, made: str, minutes: float
+) -> str:
     rows = []
     for name, group in found.items():
         cells = [name, len(group)]
+        if not group:
+            continue  # blocks too short to have an inside
         for m in SEAM_MEASURES:
             values = [g[m] for g in group]
             mid, high = np.quantile(values, [0.5, 0.95])
@@ -136,7 +153,8 @@ def section(found: dict[str, Group], band: dict[str, float], left: int, made: st
         share, low, high = share_with_interval(hits, len(found["seams"]))
         word = "inside" if high >= BAND else "**outside**"
         verdicts.append(f"{m} {share:.0%} ({low:.0%} to {high:.0%}): {word}")
-    own = {m: np.quantile([g[m] for g in found["inside the blocks"]], BAND) for m in SEAM_MEASURES}
+    inner = found["inside the blocks"] or found["seams"]
+    own = {m: np.quantile([g[m] for g in inner], BAND) for m in SEAM_MEASURES}
     within = ", ".join(
         f"{m} {np.mean([g[m] <= own[m] for g in found['seams']]):.0%}" for m in SEAM_MEASURES
     )
@@ -145,8 +163,9 @@ def section(found: dict[str, Group], band: dict[str, float], left: int, made: st
         f"{minutes:g} min, {made}. Cells: median / 95th percentile / share within the bound.\n\n"
         + report.table(["places", "n", *SEAM_MEASURES], rows)
         + f"\n\nSeams within the bound that 95 % of real places keep (95 % interval): "
-        f"{', '.join(verdicts)}.\n\nSeams within what 95 % of places inside the same stream's blocks "
-        f"keep (how far the seam itself, and not the music, is to blame): {within}.\n\n{what}. {left} places were too quiet or too near an end."
+        f"{', '.join(verdicts)}.\n\nSeams within what 95 % of places inside the same stream's "
+        f"blocks keep (how far the seam itself, and not the music, is to blame): {within}.\n\n"
+        f"{what}. {left} places were too quiet or too near an end."
     )
 
 

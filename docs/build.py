@@ -1,8 +1,8 @@
 """Makes the generated pages of `docs/` from the tables that the code itself walks.
 
-`python docs/build.py` writes `controls.md` (from engine.params.PARAMS) and, between its markers, the
-tables of `packs.md` (from engine.packs.manifest.TABLES). `--check` writes nothing and fails when a
-page is not what it would be. Text only; a test runs the check.
+`python docs/build.py` writes `controls.md` (from engine.params.PARAMS) and, between its markers,
+the tables of `packs.md` (from engine.packs.manifest.TABLES). `--check` writes nothing and fails
+when a page is not what it would be. Text only; a test runs the check.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ CONTROLS = """# Controls
 Made by `docs/build.py` from `engine/params.py`: change that table and run `make docs`.
 
 A **live** control is heard within the output latency. A **block** control is heard from the next
-block on: with `--latency default` at most 3 s later, with `--latency jam` at most 1 s. Values out of
-range are refused on the command line and brought into range everywhere else.
+block on: with `--latency default` at most 3 s later, with `--latency jam` at most 1 s. Values out
+of range are refused on the command line and brought into range everywhere else.
 
 {table}
 In Python: `instrument.set({example}, temperature=0.9)`. On the command line: `attacca play --help`
@@ -37,9 +37,7 @@ def controls_page() -> str:
     """The whole of `controls.md`."""
     from engine.params import PARAMS
 
-    rows = [
-        (f"`{p.name}`", p.when, p.span(), _shown(p.default, p.unit), p.about) for p in PARAMS
-    ]
+    rows = [(f"`{p.name}`", p.when, p.span(), _shown(p.default, p.unit), p.about) for p in PARAMS]
     head = ("control", "heard", "values", "default", "what it does")
     first = PARAMS[0]
     return CONTROLS.format(table=_table(head, rows), example=f"{first.name}={first.default!r}")
@@ -74,7 +72,7 @@ def pages(docs: Path = DOCS) -> Mapping[Path, Callable[[], str]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the pages, or with `--check` name those that are out of date. Returns the exit status."""
+    """Write the pages, or with `--check` name the stale ones. Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when out of date")
     args = parser.parse_args(arguments)
@@ -124,7 +122,9 @@ def _shown(value: object, unit: str) -> str:
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in r) + " |\n" for r in lines)
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in r) + " |\n" for r in lines
+    )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sound_servers import (
     JACK_PROGRAMS,
     PULSE_PROGRAMS,
@@ -16,12 +18,22 @@ from sound_servers import (
     pulse_server,
 )
 
+# A busy machine is slow, not wrong.
+settings.register_profile("attacca", deadline=None)
+settings.load_profile("attacca")
+
+
+def _need(programs: tuple[str, ...]) -> None:
+    """Skip where a sound server is not installed; on CI its absence is a failure."""
+    if absent := missing(programs):
+        text = f"not installed: {', '.join(absent)}; './run test' installs it"
+        pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
+
 
 @pytest.fixture
 def pulse(tmp_path: Path) -> Iterator[PulseServer]:
     """A PulseAudio of the test's own, with the null sink `ci`."""
-    if absent := missing(PULSE_PROGRAMS):
-        pytest.skip(f"not installed: {', '.join(absent)}")
+    _need(PULSE_PROGRAMS)
     folder = tmp_path / "pulse"
     folder.mkdir()
     with pulse_server(folder) as server:
@@ -31,8 +43,7 @@ def pulse(tmp_path: Path) -> Iterator[PulseServer]:
 @pytest.fixture
 def jack(tmp_path: Path) -> Iterator[JackServer]:
     """A JACK of the test's own, with the dummy driver at 48 kHz and 256 frames."""
-    if absent := missing(JACK_PROGRAMS):
-        pytest.skip(f"not installed: {', '.join(absent)}")
+    _need(JACK_PROGRAMS)
     folder = tmp_path / "jack"
     folder.mkdir()
     with jack_server(folder) as server:

@@ -28,6 +28,7 @@ from training.data.blocks import Blocks, Normalisation, normalised
 from training.edm import Denoiser, edm_loss, euler_rollout
 from training.recipes.piano import PRESETS, Preset
 
+_SETTLE_EVERY = 4  # steps; weights leave the unit sphere by far less than a thousandth between
 _VALIDATION_SIGMAS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
 
 
@@ -48,7 +49,7 @@ class Trainer:
         self.model = Denoiser(preset.network).to(self.device, memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=preset.rate, betas=(0.9, 0.99)
+            self.model.parameters(), lr=preset.rate, betas=(0.9, 0.99), fused=True
         )
         self.train_blocks = Blocks(data, "train", preset.spectrogram)
         self.held_blocks = Blocks(data, "held", preset.spectrogram)
@@ -57,7 +58,9 @@ class Trainer:
         self.norm = self._restore()
         self.parallel: nn.Module = self.model
         if self.world > 1:
-            self.parallel = DistributedDataParallel(self.model)
+            self.parallel = DistributedDataParallel(
+                self.model, gradient_as_bucket_view=True, broadcast_buffers=False
+            )
         self.rng = np.random.default_rng([self.samples, self.rank])
         self.noise = torch.Generator().manual_seed(self.samples * 64 + self.rank)
 
@@ -144,11 +147,10 @@ class Trainer:
         loss = edm_loss(self.parallel(noised, sigma, previous, present), clean, sigma).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        for parameter in self.model.parameters():
-            if parameter.grad is not None:
-                torch.nan_to_num(parameter.grad, nan=0, posinf=0, neginf=0, out=parameter.grad)
         self.optimiser.step()
         self.steps += 1
+        if self.steps % _SETTLE_EVERY == 0:
+            self.model.net.settle()
         self.samples += p.batch * self.world
         decay = min(p.ema, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():

@@ -97,9 +97,11 @@ class PosixKeys:
         return self
 
     def _prepare(self, *_: object) -> None:
+        import termios
         import tty
 
-        tty.setcbreak(self._fd)
+        # Not TCSAFLUSH, which would drop what was typed before.
+        tty.setcbreak(self._fd, termios.TCSADRAIN)
 
     def poll(self, timeout: float) -> list[str]:
         """Wait up to `timeout` seconds; the keys pressed, perhaps none.

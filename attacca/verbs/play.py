@@ -135,9 +135,10 @@ def _start(
 
 def _ask(keys: Keys, stopping: Stopping) -> str:
     """What to do without a sound device, in one key: f, m or q."""
-    print("play into a [f]ile, a [m]eter only, or [q]uit? ", end="", file=sys.stderr, flush=True)
     answer = ""
     with keys:
+        question = "play into a [f]ile, a [m]eter only, or [q]uit? "
+        print(question, end="", file=sys.stderr, flush=True)
         while not answer and not stopping.asked:
             try:
                 answer = next((k for k in keys.poll(0.1) if k in ("f", "m", "q")), "")

@@ -165,3 +165,12 @@ def test_the_public_names_are_there_and_come_late() -> None:
     assert done.stdout.strip() == "True []", done.stderr
     with pytest.raises(AttributeError, match="Instrument"):
         _ = attacca.Trumpet
+
+
+def test_the_guide_names_every_verb_and_every_option() -> None:
+    guide = (ROOT / "docs" / "cli.md").read_text()
+    assert [n for n in names() if f"attacca {n}" not in guide] == []
+    verbs = next(a for a in make_parser()._actions if a.dest == "verb").choices
+    options = {o for verb in verbs.values() for a in verb._actions for o in a.option_strings}
+    missing = [o for o in options if o.startswith("--") and f"`{o}" not in guide]
+    assert sorted(missing) == ["--help"]

@@ -106,7 +106,8 @@ def test_keys_steer_the_music_and_the_terminal_is_put_back(tmp_path: Path) -> No
         screen.type("s")
         screen.wait_for("from the next block on")
         screen.type("p")
-        screen.wait_for("panic")
+        screen.wait_for("panic: ")
+        time.sleep(0.5)
         screen.type("r")
         screen.wait_for("recorded: attacca-")
         screen.type("q")
@@ -159,10 +160,11 @@ def test_at_a_terminal_without_a_device_one_can_leave(tmp_path: Path) -> None:
 
 def test_music_goes_on_after_the_generator_is_killed(tmp_path: Path) -> None:
     take = tmp_path / "take.wav"
-    with Instrument("piano", steps=2, latency=4.0) as piano:
+    with Instrument("piano", steps=2, latency=9.0) as piano:
         piano.play(None)
         piano.wait_for_sound()
         piano.record(take)
+        wait_until(lambda: piano.status().lead.seconds > 6.0)
         pid = piano.generator_pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)

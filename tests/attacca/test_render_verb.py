@@ -102,16 +102,6 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(
     assert str(tmp_path / name) in err
 
 
-def test_steps_that_the_sampler_cannot_take_are_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out.wav"
-    options = ["--sampler", "heun", "--steps", "1", "--seconds", "2"]
-    status = main(["render", *options, str(out)])
-    err = capsys.readouterr().err
-    assert (status, err.count("\n")) in ((0, 0), (2, 1))
-
-
 @pytest.mark.slow
 def test_a_stopped_rendering_leaves_a_readable_file(tmp_path: Path) -> None:
     with running("render", "--minutes", 60, "out.wav", cwd=tmp_path) as process:

@@ -65,7 +65,7 @@ class Stem(nn.Module):
         parts = [x, torch.ones_like(x[:, :1])]
         if more is not None:
             parts.append(more.expand(-1, -1, -1, x.shape[3]))
-        return self.conv(torch.cat(parts, dim=1)) + self.frequency + self.time
+        return self.conv(torch.cat(parts, dim=1)) + (self.frequency + self.time)
 
 
 def patches(x: Tensor, patch: tuple[int, int]) -> Tensor:
@@ -216,6 +216,12 @@ class UNet(nn.Module):
             if step < len(self.up) - 1:
                 x = functional.interpolate(x, scale_factor=2, mode="nearest")
         return unpatched(self.out(x, self.out_gain), self.config.patch)
+
+    def settle(self) -> None:
+        """Bring every weight back to the unit sphere, after some steps of an optimiser."""
+        for module in self.modules():
+            if isinstance(module, MPConv):
+                module.settle()
 
     def fold(self) -> None:
         """Freeze every normalised weight, for export."""

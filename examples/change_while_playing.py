@@ -1,0 +1,24 @@
+"""Turn controls while the music plays, and hear of everything that happens.
+
+Plays into nothing, at the pace of music; give a device's name to hear it:
+python change_while_playing.py [DEVICE]
+"""
+
+import sys
+import time
+
+from attacca import Instrument
+
+with Instrument("piano", latency=1.0, steps=4) as piano:
+    piano.listen(lambda event: print(f"{event.at:5.1f} s  {event.kind}: {event.text}"))
+    piano.play(sys.argv[1] if len(sys.argv) > 1 else None)
+    piano.wait_for_sound()
+
+    piano.set(temperature=0.8, seed=99)  # block controls: heard from the next block on
+    print(f"heard in {piano.latencies().total:.1f} s at most")
+    for gain in (-6.0, -12.0, 0.0):  # a live control: heard at once
+        piano.set(gain=gain)
+        time.sleep(0.5)
+    piano.panic()  # silence, and a new beginning
+    time.sleep(1.0)
+    print(f"{piano.status().stream.blocks} blocks made")
