@@ -141,12 +141,13 @@ class Bench:
         estimate = fit_steps(points)
         if estimate < 1:
             return Sustained(0, f"estimated from a fit of {len(points)} measured points")
+        steps = estimate
         for steps in dict.fromkeys((estimate, max(1, round(0.9 * estimate)))):
             tried = self.times(steps, stride, budget / 2)
             if tried.load <= BOUND:
                 return Sustained(steps, f"measured over {len(tried.took)} blocks")
             points.append(tried)
-        again = min(fit_steps(points), max(0, steps - 1))
+        again = min(fit_steps(points), steps - 1)
         return Sustained(again, f"estimated from a fit of {len(points)} measured points")
 
 

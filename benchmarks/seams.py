@@ -153,16 +153,18 @@ def section(
         share, low, high = share_with_interval(hits, len(found["seams"]))
         word = "inside" if high >= BAND else "**outside**"
         verdicts.append(f"{m} {share:.0%} ({low:.0%} to {high:.0%}): {word}")
-    inner = found["inside the blocks"] or found["seams"]
-    own = {m: np.quantile([g[m] for g in inner], BAND) for m in SEAM_MEASURES}
-    within = ", ".join(
-        f"{m} {np.mean([g[m] <= own[m] for g in found['seams']]):.0%}" for m in SEAM_MEASURES
-    )
+    inner, within = found["inside the blocks"], "not known, the blocks have no inside"
+    if inner:
+        own = {m: np.quantile([g[m] for g in inner], BAND) for m in SEAM_MEASURES}
+        within = ", ".join(
+            f"{m} {np.mean([g[m] <= own[m] for g in found['seams']]):.0%}" for m in SEAM_MEASURES
+        )
     what = "; ".join(f"*{name}*: {about}" for name, about in SEAM_MEASURES.items())
     return (
         f"{minutes:g} min, {made}. Cells: median / 95th percentile / share within the bound.\n\n"
         + report.table(["places", "n", *SEAM_MEASURES], rows)
-        + f"\n\nSeams within the bound that 95 % of real places keep (95 % interval): "
+        + f"\n\nSeams within the bound that 95 % of real places keep (in brackets the 95 % "
+        "interval; inside where it reaches 95 %): "
         f"{', '.join(verdicts)}.\n\nSeams within what 95 % of places inside the same stream's "
         f"blocks keep (how far the seam itself, and not the music, is to blame): {within}.\n\n"
         f"{what}. {left} places were too quiet or too near an end."

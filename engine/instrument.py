@@ -35,8 +35,8 @@ from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead, LeadStats
 
-DEFAULT_LATENCY = 3.0  # seconds until a block control is heard
-JAM_LATENCY = 1.0
+DEFAULT_LATENCY = 2.9  # seconds of lead and block; with the output's own, controls within 3 s
+JAM_LATENCY = 0.9
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 RING = 2048  # frames kept in the output ring: 43 ms at 48 kHz, safe beside a busy Python thread
 JAM_RING = 1024  # the same where latency was asked to be short
@@ -54,7 +54,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Output latency by parts, in seconds: what a live and a block control wait for."""
+    """Output latency by parts, in seconds: what a live and a block control wait for.
+
+    `lead` is what will be unheard when the next block is asked for, not the lead of this moment.
+    """
 
     device: float
     ring: float
@@ -390,7 +393,7 @@ class Instrument:
             device=self._device.latency_s if self._device else 0.0,
             ring=(self._ring.fill / rate) if self._ring else 0.0,
             mixer=self._mixer.latency_frames / rate if self._mixer else 0.0,
-            lead=self._lead.seconds if self._lead else 0.0,
+            lead=self._wanted,
             block=stride * self.manifest.block_seconds,
         )
 

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import time
-from types import TracebackType
 from typing import Any, Protocol
 
 __all__ = ["Keys", "NoKeys", "PosixKeys", "open_keys", "parse"]
@@ -123,12 +122,7 @@ class PosixKeys:
             raise EOFError("the terminal is gone")
         return parse(data.decode(errors="ignore"))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         import termios
 
         signal.signal(signal.SIGCONT, self._handler or signal.SIG_DFL)

@@ -246,7 +246,7 @@ def profile(latency: float, block_seconds: float) -> tuple[float, float]:
     ConfigError
         When it is too short for the pack's blocks.
     """
-    if latency >= 1.45 * block_seconds:
+    if latency >= 1.4 * block_seconds:
         return latency - block_seconds, 1.0
     stride = max(0.125, min(1.0, latency / 2 / block_seconds))
     lead = latency - stride * block_seconds

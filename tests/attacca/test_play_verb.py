@@ -47,6 +47,7 @@ def test_without_a_device_the_music_goes_on_into_the_file(tmp_path: Path) -> Non
     assert loudness(sound) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_device_asked_for_by_name_has_to_be_there(tmp_path: Path) -> None:
     done = attacca("play", "--device", "Steinway", cwd=tmp_path, env=no_sound(tmp_path))
     assert done.returncode == 1
@@ -54,6 +55,7 @@ def test_a_device_asked_for_by_name_has_to_be_there(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["none/take.wav", "take.mp9", "folder.wav"])
 def test_a_recording_that_cannot_be_written_ends_with_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.wav").mkdir()
@@ -63,7 +65,9 @@ def test_a_recording_that_cannot_be_written_ends_with_one_line(name: str, tmp_pa
     assert name in done.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_fades_out_and_ends_well(how: signal.Signals, tmp_path: Path) -> None:
     arguments = ["play", *FEW, "--device", "none", "--record", "take.wav", "--gain", "6"]
     with running(*arguments, cwd=tmp_path) as process:
@@ -119,6 +123,7 @@ def test_keys_steer_the_music_and_the_terminal_is_put_back(tmp_path: Path) -> No
     assert soundfile.info(takes[0]).duration > 0.2
 
 
+@pytest.mark.slow
 def test_a_recording_that_fails_while_playing_is_told_and_the_music_goes_on(
     tmp_path: Path,
 ) -> None:
@@ -135,6 +140,7 @@ def test_a_recording_that_fails_while_playing_is_told_and_the_music_goes_on(
         assert screen.end() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "files"), [("f", 1), ("m", 0)])
 def test_at_a_terminal_without_a_device_one_is_asked(key: str, files: int, tmp_path: Path) -> None:
     with terminal("play", *FEW, cwd=tmp_path, env=no_sound(tmp_path)) as screen:
@@ -147,6 +153,7 @@ def test_at_a_terminal_without_a_device_one_is_asked(key: str, files: int, tmp_p
     assert len(list(tmp_path.glob("attacca-*.flac"))) == files
 
 
+@pytest.mark.slow
 def test_at_a_terminal_without_a_device_one_can_leave(tmp_path: Path) -> None:
     with terminal("play", *FEW, cwd=tmp_path, env=no_sound(tmp_path)) as screen:
         screen.wait_for("[q]uit?")

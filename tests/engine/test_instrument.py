@@ -119,13 +119,15 @@ def test_panic_silences_and_begins_anew(playing):
 
 def test_pause_holds_the_lead(playing):
     playing.set(pause=True)
-    time.sleep(0.5)
-    blocks = playing.status().stream.blocks
+    wait_until(lambda: playing.status().meters.rms[0] < 1e-4)
+    wait_until(lambda: playing.status().lead.seconds >= playing.latencies().lead)
+    time.sleep(0.3)  # a block may still be on its way
+    held = playing.status()
     time.sleep(1.0)
-    assert playing.status().stream.blocks - blocks <= 1
-    assert playing.status().meters.rms[0] < 1e-4
+    assert playing.status().stream.blocks == held.stream.blocks
+    assert playing.status().lead.seconds == held.lead.seconds
     playing.set(pause=False)
-    wait_until(lambda: playing.status().stream.blocks > blocks + 2)
+    wait_until(lambda: playing.status().stream.blocks > held.stream.blocks + 2)
 
 
 def test_what_is_heard_is_recorded(playing, tmp_path):
