@@ -140,8 +140,7 @@ class Performance:
         status = instrument.status()
         if self._first is None and status.lead.blocks:
             self._first = self._clock.now()
-        block = instrument.manifest.block_seconds
-        now = readout(status, instrument.settings, block, self._seconds(), self._last)
+        now = readout(status, instrument.settings, self._seconds(), self._last)
         self._face.show(now)
         return now
 

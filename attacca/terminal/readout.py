@@ -116,15 +116,12 @@ class Readout:
         return "  ".join(parts)
 
 
-def readout(
-    status: Status, settings: Settings, block_seconds: float, played: float, last: str = ""
-) -> Readout:
+def readout(status: Status, settings: Settings, played: float, last: str = "") -> Readout:
     """Make a readout.
 
     Parameters
     ----------
     status, settings : of the instrument.
-    block_seconds : length of the pack's whole block.
     played : seconds since the first sound.
     last : the last event, in one line.
     """
@@ -142,7 +139,7 @@ def readout(
         lead=lead.seconds, load=stream.load, worst=stream.worst_load,
         steps=stream.steps, asked=int(settings.number("steps")), eased=stream.eased,
         pending=stream.pending, sampler=str(settings["sampler"]),
-        block_time=stream.load * stream.stride * block_seconds,
+        block_time=stream.seconds,
         seed=stream.seed, gain=settings.number("gain"),
         xruns=status.xruns, gaps=lead.gaps, restarts=stream.restarts,
         live_latency=status.latencies.live, block_latency=status.latencies.total,

@@ -29,13 +29,17 @@ _TIMES = 512  # block times kept for the load and its percentiles
 
 @dataclass(frozen=True)
 class StreamStats:
-    """Of the generator: its last block, its load (time to make / time it lasts), its faults."""
+    """Of the generator: its last block, its load (time to make / time it lasts), its faults.
+
+    `seconds` is what the last block took to make.
+    """
 
     blocks: int
     steps: int
     evaluations: int
     stride: float
     eased: bool
+    seconds: float
     load: float
     worst_load: float
     restarts: int
@@ -139,6 +143,7 @@ class Feeder:
             evaluations=last.evaluations if last else 0,
             stride=last.request.stride if last else 1.0,
             eased=self._eased,
+            seconds=last.seconds if last else 0.0,
             load=float(np.mean(loads[-8:])) if loads else 0.0,
             worst_load=max(loads, default=0.0),
             restarts=self._restarts,

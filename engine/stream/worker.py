@@ -90,14 +90,15 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
 
 def main() -> None:
     """Serve on standard input and output; anything printed goes to standard error instead."""
-    outgoing = os.fdopen(os.dup(1), "wb")
+    descriptor = os.dup(1)
     os.dup2(2, 1)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     try:
-        serve(sys.stdin.buffer, outgoing)
+        with os.fdopen(descriptor, "wb") as outgoing:
+            serve(sys.stdin.buffer, outgoing)
     except (BrokenPipeError, EOFError, KeyboardInterrupt):
-        sys.exit(0)
+        sys.exit(0)  # the engine has gone: there is nobody to tell
 
 
 if __name__ == "__main__":
