@@ -16,6 +16,7 @@ from engine.packs.manifest import Manifest
 from engine.packs.sessions import Context, Sessions
 from engine.sampling.guidance import Guidance
 from engine.sampling.loop import SamplerLoop
+from engine.sampling.parameterisation import SIGMA_DATA
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import Schedule, make_schedule
 from engine.signal.log_magnitude import LogMagnitude
@@ -75,7 +76,9 @@ class BlockMaker:
         self._out = np.zeros(sessions.shape, np.float32)
         self._none = sessions.context(None)
         self._context: Context = self._none
-        self._guidance = Guidance(self._conditional, self._unconditional, 1.0, _GUIDANCE_EVERY)
+        self._guidance = Guidance(
+            self._conditional, self._unconditional, 1.0, _GUIDANCE_EVERY, sigma_data=SIGMA_DATA
+        )
         self._guidance.prepare(sessions.shape)
         self._past: Array | None = None
         self._rewind = 0
@@ -148,7 +151,8 @@ class BlockMaker:
         table = self.table(request.sampler, request.steps)
         self._loop.prepare(self._sessions.shape, table)
         self._context = self._none if self._past is None else self._sessions.context(self._past)
-        guided = request.guidance if self._past is not None else 1.0
+        asked = self._manifest.stage.guidance and self._past is not None
+        guided = request.guidance if asked else 1.0
         self._loop.run(
             self._guidance.begin(guided), request.seed, request.index,
             temperature=request.temperature, out=self._out,

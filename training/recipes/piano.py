@@ -68,7 +68,7 @@ PRESETS: dict[str, Preset] = {
         UNetConfig(
             patch=(8, 4), channels=(64, 96, 128, 192, 256), context_channels=(32, 48, 64, 96, 128)
         ),
-        noise=NoiseLevels(-0.6, 1.4),
+        noise=NoiseLevels(0.1, 1.4),
     ),
     # The same for a GPU: wider, more blocks, for the day there is one.
     "piano-16k-full": Preset(
@@ -80,7 +80,7 @@ PRESETS: dict[str, Preset] = {
             context_channels=(48, 80, 128, 160, 192),
             embedding=384,
         ),
-        noise=NoiseLevels(-0.6, 1.4),
+        noise=NoiseLevels(0.1, 1.4),
         batch=64,
     ),
     # Seconds on any machine, for tests: everything tiny.
