@@ -17,8 +17,8 @@ test:  ## the tests
 check:  ## lint, format and types
 	@./run check
 
-bench:  ## will it run here?
-	@./run bench $(ARGS)
+bench:  ## the numbers of docs/benchmarks.md, measured here ("attacca bench" is the short verdict)
+	@./run numbers $(ARGS)
 
 docs:  ## make the generated pages again
 	@./run docs

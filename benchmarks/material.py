@@ -148,7 +148,7 @@ class Source:
         self, pack: str, threads: int = 1, schedule: Mapping[str, float] | None = None
     ) -> None:
         manifest = read_manifest(find_pack(pack))
-        self.sessions = Sessions(manifest, threads)
+        self.sessions = Sessions(manifest, threads, flush_denormals=True)
         self.sessions.warm_up()
         options = {**manifest.stage.schedule_options, **(schedule or {})}
         self.manifest: Manifest = replace(

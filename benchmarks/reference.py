@@ -74,7 +74,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
             parity = write_pack(state, card, Path(folder) / "reference")
         manifest = read_manifest(Path(folder) / "reference")
-        sessions = Sessions(manifest, 1)
+        sessions = Sessions(manifest, 1, flush_denormals=True)
         sessions.warm_up()
     # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
     denoiser = folded(read_checkpoint(checkpoint).denoiser)

@@ -32,6 +32,8 @@ class Sessions:
     threads : of ONNX Runtime within one operator. Never more than there are idle cores: spinning
         is off, but threads that wait for each other still cost.
     target : `cpu` or `cuda`.
+    flush_denormals : computes with denormals as zero, which decaying notes are full of. ONNX
+        Runtime sets that for the whole calling thread and for good: for a process of its own.
 
     Raises
     ------
@@ -41,7 +43,14 @@ class Sessions:
         When the target is unknown or this installation of ONNX Runtime lacks it.
     """
 
-    def __init__(self, manifest: Manifest, threads: int = 1, target: str = "cpu") -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        threads: int = 1,
+        target: str = "cpu",
+        *,
+        flush_denormals: bool = False,
+    ) -> None:
         import onnxruntime as ort
 
         if target not in TARGETS:
@@ -54,6 +63,7 @@ class Sessions:
         self._manifest = manifest
         self._target = target
         self._threads = threads
+        self._flush = flush_denormals
         stage, representation = manifest.stage, manifest.representation
         self.shape = (representation.bins, stage.frames)
         full = (1, 1, *self.shape)
@@ -80,7 +90,8 @@ class Sessions:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+        if self._flush:
+            options.add_session_config_entry("session.set_denormal_as_zero", "1")
         path = self._manifest.path(name)
         try:
             session = ort.InferenceSession(str(path), options, providers=[TARGETS[self._target]])

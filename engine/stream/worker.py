@@ -54,7 +54,7 @@ class Worker:
 
         manifest = read_manifest(Path(head["pack"]))
         verify_files(manifest)
-        sessions = Sessions(manifest, head["threads"], head["target"])
+        sessions = Sessions(manifest, head["threads"], head["target"], flush_denormals=True)
         sessions.warm_up()
         self._maker = BlockMaker(manifest, sessions)
         return {"op": "ready", "rate": manifest.rate, "channels": manifest.channels}

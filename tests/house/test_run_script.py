@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ("sh", "cat", "cksum", "chmod", "dirname", "env", "grep", "ls", "mkdir", "mktemp",
-        "readlink", "rm", "sed", "sleep", "tail", "true", "uname")  # fmt: skip
+        "readlink", "rm", "sed", "sleep", "tail", "touch", "true", "uname")  # fmt: skip
 
 # Answers as Python does, as far as the script asks; PACKAGES holds what apt has installed.
 PYTHON = r"""#!/bin/sh
@@ -123,6 +123,14 @@ def test_play_on_a_bare_machine_sets_up_and_plays(machine):
 
 def test_second_start_installs_nothing_and_asks_apt_nothing(machine):
     machine("play")
+    done = machine("play")
+    assert done.stdout == "attacca: play\n"
+    assert done.stderr == ""
+    assert not machine.noted("pip") + machine.noted("apt-get")
+
+
+def test_play_after_test_installs_nothing(machine):
+    machine("test")
     done = machine("play")
     assert done.stdout == "attacca: play\n"
     assert done.stderr == ""
@@ -290,8 +298,8 @@ def test_every_target_of_the_makefile_is_a_verb_of_run():
     makefile = (ROOT / "Makefile").read_text()
     script = (ROOT / "run").read_text()
     called = {line.split()[1] for line in makefile.splitlines() if line.startswith("\t@./run ")}
-    assert {"play", "test", "check", "bench", "docs"} <= called
-    for verb in called - {"bench", "play"}:  # which are attacca's own
+    assert {"play", "test", "check", "numbers", "docs"} <= called
+    for verb in called - {"play"}:  # which is attacca's own
         assert f"\n  {verb})" in script, verb
 
 

@@ -122,3 +122,10 @@ def test_packs_are_found_by_name_and_by_path_and_the_first_folder_wins(tmp_path,
 def test_a_pack_that_is_not_installed_lists_those_that_are(tmp_path):
     with pytest.raises(PackError, match=r"pack 'organ' is not installed; installed: .*piano"):
         find_pack("organ", {"HOME": str(tmp_path)})
+
+
+def test_opening_a_pack_leaves_the_callers_arithmetic_alone():
+    manifest = read_manifest(TINY)
+    Sessions(manifest)
+    smallest = np.float32(1e-40)
+    assert smallest * np.float32(0.5) > 0, "denormals are still numbers here"
