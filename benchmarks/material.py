@@ -174,7 +174,7 @@ class Source:
     def request(self, **controls: float | str | None) -> Request:
         """The pack's own controls, but for those given; the request's index is 0."""
         stage = self.manifest.stage
-        base = Request(0, stage.steps, stage.sampler, 1)
+        base = Request(0, stage.steps, stage.sampler, 1, temperature=stage.temperature)
         return replace(base, **{k: v for k, v in controls.items() if v is not None})
 
     def stream(self, seconds: float, request: Request, past: Samples | None = None) -> Stream:

@@ -126,7 +126,10 @@ class Instrument:
         stage = self.manifest.stage
         self._latency = latency
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
-        start: dict[str, Value] = {"steps": stage.steps, "sampler": stage.sampler, "stride": stride}
+        start: dict[str, Value] = {
+            "steps": stage.steps, "sampler": stage.sampler, "temperature": stage.temperature,
+            "stride": stride,
+        }  # fmt: skip
         self._settings = Settings.defaults(**{**start, **controls})
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
         self._target = target

@@ -35,6 +35,7 @@ def main() -> int:
     parser.add_argument("--sampler", default="dpmpp_2m")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--min-steps", type=int, default=4)
+    parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--sigma-max", type=float, default=80.0)
     parser.add_argument("--sigma-min", type=float, default=0.002)
     parser.add_argument("--rho", type=float, default=7.0)
@@ -42,7 +43,7 @@ def main() -> int:
     a = parser.parse_args()
     card = Card(
         a.out.name, a.title, a.version, a.licence, tuple(a.credit or PIANO_CREDITS), a.sampler,
-        a.steps, a.min_steps,
+        a.steps, a.min_steps, a.temperature,
         {"sigma_min": a.sigma_min, "sigma_max": a.sigma_max, "rho": a.rho},
         a.notes.read_text() if a.notes else "",
     )  # fmt: skip

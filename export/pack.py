@@ -36,6 +36,7 @@ class Card:
     sampler: str = "dpmpp_2m"
     steps: int = 8
     min_steps: int = 4
+    temperature: float = 1.0
     schedule_options: dict[str, float] = field(default_factory=dict)
     notes: str = ""
 
@@ -153,6 +154,7 @@ schedule_options = {{ {options} }}
 sampler = {json.dumps(card.sampler)}
 steps = {card.steps}
 min_steps = {card.min_steps}
+temperature = {card.temperature}
 guidance = true
 
 [golden]

@@ -67,6 +67,7 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("sampler", str, "default sampler", default="dpmpp_2m", required=False),
         Field("steps", int, "default network evaluations per block", 1, 1000),
         Field("min_steps", int, "the governor goes no lower", 1, 1000, default=1, required=False),
+        Field("temperature", float, "default temperature", 0.5, 1.5, default=1.0, required=False),
         Field("guidance", bool, "trained without a past at times", default=False, required=False),
     ),
     "golden": (
@@ -90,6 +91,7 @@ class Stage:
     schedule_options: Mapping[str, float] = field(default_factory=dict[str, float])
     sampler: str = "dpmpp_2m"
     min_steps: int = 1
+    temperature: float = 1.0
     guidance: bool = False
 
 
