@@ -210,7 +210,7 @@ class Trainer:
         path = self.run / "log.csv"
         fresh = not path.exists()
         with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
+            writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
