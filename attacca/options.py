@@ -10,10 +10,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.params import PARAMS, Param, Value, param
+from engine.params import LATENCIES, PARAMS, Param, Value, param
 
 __all__ = [
-    "LATENCIES",
     "add_pack",
     "add_playing",
     "checked",
@@ -21,11 +20,12 @@ __all__ = [
     "latency",
 ]
 
-LATENCIES = {"default": 3.0, "jam": 1.0}  # seconds until a block control is heard
 # How much of a block is kept follows from the latency, so the command line does not ask for it.
 BLOCK_CONTROLS = tuple(p for p in PARAMS if p.when == "block" and p.name != "stride")
 _THREADS = Param("threads", "int", 1, "block", "Processor threads of the network.", 1, 256)
-_LATENCY = Param("latency", "float", 3.0, "block", "", 0.05, 60.0, "s, or default, or jam")
+_LATENCY = Param(
+    "latency", "float", LATENCIES["default"], "block", "", 0.05, 60.0, "s, or default, or jam"
+)
 
 
 def checked(control: Param) -> Callable[[str], Value]:
@@ -64,7 +64,7 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
     _add_control(parser, param("gain"))
     parser.add_argument(
         "--latency", type=latency, default="default", metavar="SECONDS|default|jam",
-        help="time until a turned control is heard: default 3 s, jam 1 s",
+        help="lead and block: a turned control is heard after it; default 2.9 s, jam 0.9 s",
     )  # fmt: skip
     parser.add_argument(
         "--seed-audio",

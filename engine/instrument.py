@@ -28,15 +28,15 @@ from engine.audio.watch import DeviceEvent, DeviceWatch
 from engine.errors import AttaccaError, ConfigError, WorkerError
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
-from engine.params import Settings, Value, param
+from engine.params import LATENCIES, Settings, Value, param
 from engine.signal.resample import StreamResampler
 from engine.stream.feeder import Feeder, StreamStats, profile
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead, LeadStats
 
-DEFAULT_LATENCY = 2.9  # seconds of lead and block; with the output's own, controls within 3 s
-JAM_LATENCY = 0.9
+DEFAULT_LATENCY = LATENCIES["default"]
+JAM_LATENCY = LATENCIES["jam"]
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 RING = 2048  # frames kept in the output ring: 43 ms at 48 kHz, safe beside a busy Python thread
 JAM_RING = 1024  # the same where latency was asked to be short

@@ -129,6 +129,11 @@ PARAMS: tuple[Param, ...] = (
 )  # fmt: skip
 
 
+# Seconds of lead and block together: with the output's own latency, block controls are heard within
+# 3 s and 1 s.
+LATENCIES = {"default": 2.9, "jam": 0.9}
+
+
 def _empty() -> Mapping[str, Value]:
     return MappingProxyType({})
 

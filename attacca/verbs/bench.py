@@ -9,8 +9,8 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from attacca.options import LATENCIES, checked
-from engine.params import Param
+from attacca.options import checked
+from engine.params import LATENCIES, Param
 
 if TYPE_CHECKING:
     from attacca.measuring import Report
