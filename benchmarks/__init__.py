@@ -1,6 +1,8 @@
 """Measurements of the instrument: run one with `python -m benchmarks.NAME --help`.
 
-Scripts of one command each (`seams`, `continuation`, `quality`, `numbers`, `pictures`, `phase`)
-over a few shared modules (`material`, `embedding`, `measures`, `live`, `reference`, `report`). None
-is part of the player; docs/benchmarks.md holds what they measured.
+Scripts of one command each (`quality`, `seams`, `continuation`, `settings`, `numbers`, `pictures`,
+`phase`, `transcription`) over shared modules (`material`, `embedding`, `measures`, `live`,
+`reference`, `report`). The parts of `quality` are a module each, over `workbench`, `streams`,
+`asked`, `onsets` and `phrases`. None is part of the player; docs/benchmarks.md and docs/quality.md
+hold what they measured.
 """

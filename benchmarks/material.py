@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -28,6 +29,7 @@ from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
 from engine.signal.resample import resample
 from engine.signal.stft import Stft
 from engine.stream.blocks import BlockMaker, Request
+from engine.stream.stages import PACKS_OWN
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"
@@ -150,31 +152,28 @@ class Source:
         manifest = read_manifest(find_pack(pack))
         self.sessions = Sessions(manifest, threads, flush_denormals=True)
         self.sessions.warm_up()
-        options = {**manifest.stage.schedule_options, **(schedule or {})}
-        self.manifest: Manifest = replace(
-            manifest, stage=replace(manifest.stage, schedule_options=options)
-        )
+        self.manifest: Manifest = _with_levels(manifest, schedule or {})
 
     def rescheduled(self, **options: float) -> Source:
         """The same open pack with other schedule options; those that are None stay."""
         new = object.__new__(Source)
         new.sessions = self.sessions
         given = {k: v for k, v in options.items() if v is not None}
-        stage = self.manifest.stage
-        new.manifest = replace(
-            self.manifest,
-            stage=replace(stage, schedule_options={**stage.schedule_options, **given}),
-        )
+        new.manifest = _with_levels(self.manifest, given)
         return new
 
     def maker(self) -> BlockMaker:
         """A block maker with nothing behind it."""
         return BlockMaker(self.manifest, self.sessions)
 
-    def request(self, **controls: float | str | None) -> Request:
-        """The pack's own controls, but for those given; the request's index is 0."""
+    def request(self, **controls: Any) -> Request:
+        """The pack's own controls, but for those given that are not None; its index is 0."""
         stage = self.manifest.stage
-        base = Request(0, stage.steps, stage.sampler, 1, temperature=stage.temperature)
+        sampler = stage.sampler if len(self.manifest.stages) == 1 else PACKS_OWN
+        base = Request(
+            0, stage.steps, sampler, 1, temperature=stage.temperature,
+            guidance=stage.default_guidance,
+        )  # fmt: skip
         return replace(base, **{k: v for k, v in controls.items() if v is not None})
 
     def stream(self, seconds: float, request: Request, past: Samples | None = None) -> Stream:
@@ -183,7 +182,7 @@ class Source:
         With a past, the stream begins where the past ends (what replaces its last samples is cut).
         """
         maker, rate = self.maker(), self.manifest.rate
-        stft, frames = self.manifest.representation, self.manifest.stage.frames
+        stft, frames = self.manifest.representation, self.manifest.sound.frames
         phase = make_phase(stft.phase or DEFAULT_PHASE, Stft(stft.window, stft.hop))
         if past is not None:
             maker.continue_from(past[:, None])
@@ -219,7 +218,7 @@ class Source:
 
     def decoded(self, samples: Samples) -> Samples:
         """True audio through the pack's representation and phase: the decoder's ceiling."""
-        r, frames = self.manifest.representation, self.manifest.stage.frames
+        r, frames = self.manifest.representation, self.manifest.sound.frames
         stft = Stft(r.window, r.hop)
         mean = np.load(self.manifest.path(r.mean), allow_pickle=False)
         coding = LogMagnitude(stft, r.bins, r.floor, mean, r.scale)
@@ -230,6 +229,13 @@ class Source:
             phase.push(coding.decode(x[:, n : n + frames])) for n in range(0, x.shape[1], frames)
         ]
         return heard(np.concatenate([*parts, phase.flush()])[: samples.size], self.manifest.rate)
+
+
+def _with_levels(manifest: Manifest, options: Mapping[str, float]) -> Manifest:
+    """A manifest whose first stage has other options of the noise schedule."""
+    first, *rest = manifest.stages
+    first = replace(first, schedule_options={**first.schedule_options, **options})
+    return replace(manifest, stages=(first, *rest))
 
 
 def heard(samples: Samples, rate: int) -> Samples:

@@ -336,24 +336,14 @@ def of_sound(out: Path | None) -> list[Row]:
         )  # fmt: skip
     if (folder / "quality.json").is_file():
         quality = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
-        drift = quality["drift"]["ratio"]
-        if "few_and_many" in quality:
-            ratio = quality["few_and_many"]["ratio"]
-            rows.append(
-                Row(
-                    "few steps / 40 Heun steps, Frechet distance",
-                    ratio,
-                    f"{ratio:.2f}",
-                    1.15,
-                    1.0,
-                    "x",
-                )
-            )
-        rows.append(
-            Row(
-                "drift: last minute / first, Frechet distance", drift, f"{drift:.2f}", 1.2, 1.0, "x"
-            )
-        )
+        for part, key, what, must in (
+            ("many", "few_many", "default evaluations / 50, Frechet distance", 1.15),
+            ("endurance", "drift", "drift: last minutes of an hour / first, Frechet distance", 1.2),
+        ):
+            found = quality.get("parts", {}).get(part, {}).get("rows", {}).get(key)
+            if found is not None:
+                ratio, short = found["value"], found["short"]
+                rows.append(Row(what, ratio, f"{ratio:.2f}", must, 1.0, "x", short=short))
     return rows
 
 

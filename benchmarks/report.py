@@ -63,12 +63,14 @@ def replaced(page: str, name: str, section: str) -> str:
     return f"{page.rstrip()}\n\n{part}\n"
 
 
+def command() -> str:
+    """The command that runs now, as a page shows it."""
+    return " ".join(["python -m benchmarks." + Path(sys.argv[0]).stem, *map(_short, sys.argv[1:])])
+
+
 def deliver(name: str, section: str, data: dict[str, Any], out: Path | None) -> None:
     """Print the section; with `out`, put it on the page there and the data beside it."""
-    command = " ".join(
-        ["python -m benchmarks." + Path(sys.argv[0]).stem, *map(_short, sys.argv[1:])]
-    )
-    foot = f"`{command}`: {machine()}, {time.strftime('%Y-%m-%d')}."
+    foot = f"`{command()}`: {machine()}, {time.strftime('%Y-%m-%d')}."
     section = f"{section.strip()}\n\n{foot}"
     print(f"\n{section}\n", flush=True)
     if out is None:
@@ -78,6 +80,6 @@ def deliver(name: str, section: str, data: dict[str, Any], out: Path | None) -> 
     page = out / PAGE
     old = page.read_text(encoding="utf-8") if page.is_file() else "# Measurements\n"
     page.write_text(replaced(old, name, section), encoding="utf-8")
-    whole = {"command": command, "machine": machine(), **data}
+    whole = {"command": command(), "machine": machine(), **data}
     (folder / f"{name}.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     print(f"{page} and {folder / (name + '.json')} written", flush=True)

@@ -10,8 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +18,26 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock, SystemClock
 from engine.audio.device import OutputDevice, PortAudio
-from engine.audio.meters import MeterSnapshot
 from engine.audio.mixer import LiveControls, Mixer
 from engine.audio.recorder import Recorder
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import FileSink, NullSink, RingSink, Sink
 from engine.audio.watch import DeviceEvent, DeviceWatch
 from engine.errors import AttaccaError, ConfigError, WorkerError
+from engine.hearing import checked_keys, refuse_unheard
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.signal.resample import StreamResampler
-from engine.stream.feeder import Feeder, StreamStats, profile
+from engine.signal.roll import Note, NoteEvent
+from engine.status import Event, Latencies, Status
+from engine.stream.conditions import needed
+from engine.stream.feeder import Feeder, profile
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
-from engine.stream.lead import Lead, LeadStats
+from engine.stream.lead import Lead
+from engine.stream.notes_out import NotesOut
+from engine.stream.notes_track import TimedNote
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
@@ -41,56 +45,6 @@ PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 RING = 2048  # frames kept in the output ring: 43 ms at 48 kHz, safe beside a busy Python thread
 JAM_RING = 1024  # the same where latency was asked to be short
 CHANNELS_OUT = 2
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something a performer should know. `at` is seconds of the instrument's clock."""
-
-    kind: str
-    text: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Latencies:
-    """Output latency by parts, in seconds: what a live and a block control wait for.
-
-    `lead` is what will be unheard when the next block is asked for, not the lead of this moment.
-    """
-
-    device: float
-    ring: float
-    mixer: float
-    lead: float
-    block: float
-
-    @property
-    def live(self) -> float:
-        """Until a live control is heard."""
-        return self.device + self.ring + self.mixer
-
-    @property
-    def total(self) -> float:
-        """Until a block control is heard, at worst."""
-        return self.live + self.lead + self.block
-
-
-@dataclass(frozen=True)
-class Status:
-    """A snapshot of everything a face of the instrument shows."""
-
-    pack: str
-    device: str
-    seconds: float
-    meters: MeterSnapshot
-    stream: StreamStats
-    lead: LeadStats
-    xruns: int
-    paused: bool
-    recording: Path | None
-    latencies: Latencies
-    failed: str
 
 
 class Instrument:
@@ -127,14 +81,18 @@ class Instrument:
         self._latency = latency
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
         start: dict[str, Value] = {
-            "steps": stage.steps, "sampler": stage.sampler, "temperature": stage.temperature,
-            "stride": stride,
+            "steps": stage.steps, "temperature": stage.temperature,
+            "guidance": stage.default_guidance, "stride": stride,
         }  # fmt: skip
+        self._hears = needed(self.manifest.controls)
+        refuse_unheard(self.manifest, controls)
         self._settings = Settings.defaults(**{**start, **controls})
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
         self._target = target
         self.events: deque[Event] = deque(maxlen=256)
         self._listeners: tuple[Callable[[Event], None], ...] = ()
+        self._note_listeners: tuple[Callable[[NoteEvent], None], ...] = ()
+        self._notes_out: NotesOut | None = None
         self._feeder: Feeder | None = None
         self._lead: Lead | None = None
         self._mixer: Mixer | None = None
@@ -149,11 +107,16 @@ class Instrument:
     # ---------------------------------------------------------------- lifecycle
 
     def play(
-        self, device: str | None = "default", *, past: NDArray[np.float32] | None = None
+        self,
+        device: str | None = "default",
+        *,
+        past: NDArray[np.float32] | None = None,
+        phrase: Sequence[Note] = (),
     ) -> None:
         """Start playing into a device, or with `device=None` into nothing, at the same pace.
 
-        `past` [frames, channels] at the pack's rate is played first and then continued.
+        `past` [frames, channels] at the pack's rate is played first and then continued; `phrase`
+        are notes that a pack with a notes stage begins with.
 
         Raises
         ------
@@ -163,7 +126,7 @@ class Instrument:
         with self._lock:
             try:
                 sink = self._open_sink(device)
-                self._start_stream(wait=False, past=past)
+                self._start_stream(wait=False, past=past, phrase=phrase)
                 self._start_mixer(sink)
             except AttaccaError:
                 self.close()
@@ -184,25 +147,38 @@ class Instrument:
         )
         return RingSink(self._ring, fill)
 
-    def _start_stream(self, *, wait: bool, past: NDArray[np.float32] | None) -> None:
+    def _start_stream(
+        self, *, wait: bool, past: NDArray[np.float32] | None, phrase: Sequence[Note] = ()
+    ) -> None:
         m = self.manifest
-        self._lead = Lead(m.rate, m.channels, wait=wait)
+        if phrase and m.notes is None:
+            raise ConfigError(f"pack {m.name!r} makes no notes: it cannot begin with a phrase")
+        self._lead = Lead(m.rate, m.channels, wait=wait, heard=self._on_notes)
         governor = Governor(m.block_seconds, m.stage.min_steps, active=not wait)
         self._feeder = Feeder(
             Generator(m.folder, self._threads, self._target), self._lead, governor,
             block_samples=m.block_samples, wanted=self._wanted, settings=self._settings,
-            say=self._say, clock=self._clock,
+            say=self._say, clock=self._clock, heard=self._hears,
         )  # fmt: skip
-        self._feeder.start(past)
+        self._feeder.start(past, phrase)
 
     def _make_mixer(self, sink: Sink, rate: int) -> Mixer:
         m = self.manifest
         assert self._lead is not None
-        return Mixer(
+        mixer = Mixer(
             self._lead, sink, rate_in=m.rate, rate_out=rate, channels_in=m.channels,
-            clock=self._clock, resampler=_Resampling(m.rate, rate, m.channels), period=PERIOD,
+            clock=self._clock, resampler=StreamResampler(m.rate, rate, m.channels), period=PERIOD,
             controls=LiveControls(self._settings.number("gain")),
         )  # fmt: skip
+        if m.notes is not None:
+            self._notes_out = NotesOut(m.rate, rate, lambda: mixer.frames, mixer.latency_frames)
+            self._notes_out.set_listeners(self._note_listeners)
+        return mixer
+
+    def _on_notes(self, notes: tuple[TimedNote, ...]) -> None:
+        out = self._notes_out
+        if out is not None:
+            out.heard(notes)
 
     def _start_mixer(self, sink: Sink) -> None:
         self._mixer = self._make_mixer(sink, self._rate)
@@ -259,9 +235,12 @@ class Instrument:
         *,
         rate: int | None = None,
         past: NDArray[np.float32] | None = None,
+        phrase: Sequence[Note] = (),
         progress: Callable[[float], object] | None = None,
     ) -> None:
         """The same path into a file, as fast as blocks can be made.
+
+        The notes of a pack that makes some go into a MIDI file beside it.
 
         Parameters
         ----------
@@ -278,10 +257,12 @@ class Instrument:
         with self._lock:
             sink: FileSink | None = None
             try:
-                self._start_stream(wait=True, past=past)
+                self._start_stream(wait=True, past=past, phrase=phrase)
                 # Not before the pack is open: one that cannot be must not cost an older file.
                 sink = FileSink(path, rate, CHANNELS_OUT if self.manifest.channels > 1 else 1)
                 self._mixer = mixer = self._make_mixer(sink, rate)
+                if self._notes_out is not None:
+                    self._notes_out.begin_recording()
                 feeder = self._feeder
                 assert feeder is not None
                 periods = max(1, round(seconds * rate / PERIOD))
@@ -292,6 +273,8 @@ class Instrument:
                     if progress is not None and i % 64 == 0 and progress(i / periods) is False:
                         break
                 mixer.finish()
+                if self._notes_out is not None:
+                    self._notes_out.end_recording(path.with_suffix(".mid"), mixer.frames / rate)
             except BaseException:
                 if sink is not None:
                     sink.finish()  # what there is stays readable
@@ -311,12 +294,65 @@ class Instrument:
             For an unknown name or a value of the wrong kind; nothing is changed.
         """
         with self._lock:
+            refuse_unheard(self.manifest, controls)
             self._settings = settings = self._settings.changed(**controls)
             if self._feeder is not None and any(param(n).when == "block" for n in controls):
                 self._feeder.set(settings)
             if self._mixer is not None:
                 self._mixer.set(gain_db=settings.number("gain"), pause=bool(settings["pause"]))
             return settings
+
+    def hold(self, keys: Iterable[int]) -> None:
+        """Play around these keys (MIDI pitches) from the next block on; none lets them go.
+
+        Raises
+        ------
+        ConfigError
+            When the pack does not hear held keys, or a pitch is none of a piano's.
+        """
+        held = checked_keys(self.manifest, keys)
+        with self._lock:
+            if self._feeder is not None:
+                self._feeder.hold(held)
+
+    def answer(self, phrase: Sequence[Note] | NDArray[np.float32]) -> None:
+        """Go on from a phrase that was played elsewhere: notes, or sound [frames, channels].
+
+        It is not played again. The notes are taken as they are; in sound (at the pack's rate)
+        the pack's transcription model hears them.
+
+        Raises
+        ------
+        ConfigError
+            When nothing is playing, or the pack makes no notes or cannot listen.
+        """
+        with self._lock:
+            feeder, m = self._feeder, self.manifest
+            if feeder is None:
+                raise ConfigError("answer: nothing is playing; start playing first")
+            if m.notes is None:
+                raise ConfigError(f"pack {m.name!r} makes no notes: it cannot answer a phrase")
+            if not isinstance(phrase, np.ndarray):
+                feeder.phrase(phrase, heard=False)
+            elif m.transcription:
+                feeder.answer(phrase)
+            else:
+                raise ConfigError(f"pack {m.name!r} has no transcription model: give it notes")
+
+    def play_phrase(self, notes: Sequence[Note]) -> None:
+        """Play these notes next, in the pack's sound, and go on from them.
+
+        Raises
+        ------
+        ConfigError
+            When nothing is playing, or the pack makes no notes.
+        """
+        with self._lock:
+            if self._feeder is None:
+                raise ConfigError("play_phrase: nothing is playing; start playing first")
+            if self.manifest.notes is None:
+                raise ConfigError(f"pack {self.manifest.name!r} makes no notes to play")
+            self._feeder.phrase(notes, heard=True)
 
     @property
     def settings(self) -> Settings:
@@ -351,8 +387,11 @@ class Instrument:
                 done = recorder.stop()
                 lost = f", {done.dropped_frames} frames lost" if done.dropped_frames else ""
                 why = f", ended early: {done.error}" if done.error else ""
+                out, seconds = self._notes_out, done.frames / self._rate
+                notes = "" if out is None else out.write_beside(recorder.path, seconds)
                 self._say(
-                    "recorded", f"{recorder.path}: {done.frames / self._rate:.1f} s{lost}{why}"
+                    "recorded",
+                    f"{recorder.path}: {done.frames / self._rate:.1f} s{lost}{why}{notes}",
                 )
             if path is None:
                 return
@@ -361,6 +400,8 @@ class Instrument:
             channels = self._ring.channels if self._ring is not None else CHANNELS_OUT
             self._recorder = recorder = Recorder(path, self._rate, channels)
             mixer.set_taps((recorder.tap,))
+            if self._notes_out is not None:
+                self._notes_out.begin_recording()
             self._say("recording", str(path))
 
     # ------------------------------------------------------------------- status
@@ -368,6 +409,16 @@ class Instrument:
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event, in the thread it happens in; it must not wait."""
         self._listeners = (*self._listeners, listener)
+
+    def listen_notes(self, listener: Callable[[NoteEvent], None]) -> None:
+        """Call `listener` with every note as it goes to the output, timed from the mixer's start.
+
+        It is called in the mixer's thread and must not wait. A note is heard `latencies().live`
+        after that.
+        """
+        self._note_listeners = (*self._note_listeners, listener)
+        if self._notes_out is not None:
+            self._notes_out.set_listeners(self._note_listeners)
 
     def _say(self, kind: str, text: str) -> None:
         event = Event(kind, text, self._clock.now() - self._begun if self._begun else 0.0)
@@ -446,13 +497,3 @@ class Instrument:
                 return time.monotonic() - began
             time.sleep(0.005)
         raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
-
-
-class _Resampling:
-    """The signal package's resampler as the mixer calls it."""
-
-    def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
-        self._stream = StreamResampler(rate_in, rate_out, channels)
-
-    def process(self, block: NDArray[np.float32], /) -> NDArray[np.float32]:
-        return self._stream.push(block)

@@ -16,6 +16,9 @@ from engine.errors import ConfigError
 
 When = Literal["live", "block"]
 Value = float | int | str | bool
+FREE = "free"  # of a control that is left to the music
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+HARMONY = tuple("harmony_" + p.lower().replace("#", "_sharp") for p in PITCH_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Param:
     default, low, high : in `unit`s; for a choice only `default`.
     choices : the names a choice takes, in the order of their indices.
     when : `live` or `block`.
+    free : whether it also takes the word `free`, which leaves it to the music.
+    packs : whether only some packs hear it: those whose manifest names it.
     about : one sentence for whoever turns it.
     """
 
@@ -41,6 +46,8 @@ class Param:
     high: float = 1.0
     unit: str = ""
     choices: tuple[str, ...] = ()
+    free: bool = False
+    packs: bool = False
 
     def clip(self, value: object) -> Value:
         """Return `value` as this control holds it, brought into range.
@@ -54,6 +61,8 @@ class Param:
             return self._choice(value)
         if self.kind == "bool":
             return self._bool(value)
+        if self.free and value == FREE:
+            return FREE
         try:
             number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
@@ -72,7 +81,7 @@ class Param:
             Naming the value and the bounds.
         """
         clipped = self.clip(value)
-        if self.kind in ("float", "int"):
+        if self.kind in ("float", "int") and clipped != FREE:
             number = float(value)  # type: ignore[arg-type]
             if not self.low <= number <= self.high:
                 raise ConfigError(f"{self.name}: {value} is out of range; give {self.span()}")
@@ -87,7 +96,10 @@ class Param:
         if self.kind == "bool":
             return "on or off"
         form = ".0f" if self.kind == "int" else "g"
-        return f"{self.low:{form}} to {self.high:{form}}{' ' + self.unit if self.unit else ''}"
+        free = f", or {FREE}" if self.free else ""
+        return (
+            f"{self.low:{form}} to {self.high:{form}}{' ' + self.unit if self.unit else ''}{free}"
+        )
 
     def _choice(self, value: object) -> str:
         if isinstance(value, str) and value in self.choices:
@@ -108,10 +120,15 @@ class Param:
 PARAMS: tuple[Param, ...] = (
     Param("gain", "float", 0.0, "live", "Output level.", -60.0, 12.0, "dB"),
     Param("pause", "bool", False, "live", "Hold the music; the lead is kept."),
-    Param("steps", "int", 8, "block", "Network evaluations per block.", 1, 200),
     Param(
-        "sampler", "choice", "dpmpp_2m", "block", "How the steps are taken.",
-        choices=("ddim", "euler", "heun", "dpmpp_2m", "ancestral", "ddpm", "ping_pong"),
+        "steps", "int", 8, "block",
+        "Network evaluations per block, of the first stage; later stages follow in proportion.",
+        1, 200,
+    ),
+    Param(
+        "sampler", "choice", "pack", "block",
+        "How the steps are taken; pack: as each of its stages has it.",
+        choices=("pack", "ddim", "euler", "heun", "dpmpp_2m", "ancestral", "ddpm", "ping_pong"),
     ),
     Param(
         "temperature", "float", 1.0, "block",
@@ -119,13 +136,44 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "guidance", "float", 1.0, "block",
-        "How strictly a block follows its past: 1 as trained, more is stricter.", 0.0, 4.0,
+        "How strictly a block follows its past or, where a pack has them, its controls: 1 as "
+        "trained, more is stricter.", 0.0, 4.0,
     ),
     Param(
         "stride", "float", 1.0, "block",
         "How much of a block is kept before the next is made.", 0.125, 1.0, "block",
     ),
     Param("seed", "int", 1, "block", "Same seed, same music.", 0, 2**31 - 1),
+    *(
+        Param(
+            name, "float", 0.0, "block", f"How much {pitch} is wanted; all 12 at 0: free harmony.",
+            packs=True,
+        )
+        for name, pitch in zip(HARMONY, PITCH_CLASSES, strict=True)
+    ),
+    Param(
+        "register", "float", FREE, "block", "Where on the keyboard, as a mean MIDI pitch.",
+        36.0, 84.0, free=True, packs=True,
+    ),
+    Param(
+        "density", "float", FREE, "block", "Notes struck in a second.", 0.5, 20.0, "notes/s",
+        free=True, packs=True,
+    ),
+    Param(
+        "loudness", "float", FREE, "block", "How hard keys are struck, as a mean velocity.",
+        20.0, 110.0, free=True, packs=True,
+    ),
+    Param(
+        "style", "choice", FREE, "block", "What kind of music.",
+        choices=(FREE, "classical", "pop"), packs=True,
+    ),
+    Param(
+        "instrument", "float", 0.0, "block", "From the grand (0) to the upright (1).", packs=True
+    ),
+    Param("room", "float", 0.3, "block", "From a dry, small room to a large one.", packs=True),
+    Param(
+        "brightness", "float", 0.0, "block", "Tilt of the tone.", -1.0, 1.0, packs=True
+    ),
 )  # fmt: skip
 
 

@@ -39,22 +39,53 @@ def main() -> int:
     parser.add_argument("--sigma-max", type=float, default=80.0)
     parser.add_argument("--sigma-min", type=float, default=0.002)
     parser.add_argument("--rho", type=float, default=7.0)
-    parser.add_argument("--notes", type=Path, help="Markdown to put into the model card")
+    parser.add_argument("--card", type=Path, help="Markdown to put into the model card")
+    parser.add_argument(
+        "--notes", type=Path, metavar="CHECKPOINT",
+        help="of the notes stage: the checkpoint is then the sound stage of a cascade",
+    )  # fmt: skip
+    parser.add_argument("--notes-sampler", default="ddim")
+    parser.add_argument("--notes-steps", type=int, default=16)
+    parser.add_argument("--notes-min-steps", type=int, default=8)
+    parser.add_argument("--notes-temperature", type=float, default=1.0)
+    parser.add_argument("--notes-guidance", type=float, default=1.0)
+    parser.add_argument("--notes-sigma-max", type=float, default=8.0)
+    parser.add_argument("--notes-sigma-min", type=float, default=0.15)
+    parser.add_argument("--notes-rho", type=float, default=5.0)
+    parser.add_argument("--transcription", type=Path, help="basic-pitch's ONNX graph, to listen")
     a = parser.parse_args()
     card = Card(
         a.out.name, a.title, a.version, a.licence, tuple(a.credit or PIANO_CREDITS), a.sampler,
         a.steps, a.min_steps, a.temperature,
         {"sigma_min": a.sigma_min, "sigma_max": a.sigma_max, "rho": a.rho},
-        a.notes.read_text() if a.notes else "",
+        a.card.read_text() if a.card else "",
     )  # fmt: skip
     try:
-        worst = write_pack(read_checkpoint(a.checkpoint), card, a.out)
+        worst = (
+            _cascade(a, card) if a.notes else write_pack(read_checkpoint(a.checkpoint), card, a.out)
+        )
     except AttaccaError as error:
         print(f"export: {error}", file=sys.stderr)
         return 1
     size = sum(f.stat().st_size for f in a.out.iterdir()) / 1e6
     print(f"{a.out}: {size:.1f} MB, worst step differs from torch by {worst:.1e} of its deviation")
     return 0
+
+
+def _cascade(a: argparse.Namespace, card: Card) -> float:
+    from export.cascade import read_notes, read_sound
+    from export.cascade_pack import StageCard, write_cascade
+
+    notes = StageCard(
+        a.notes_sampler, a.notes_steps, a.notes_min_steps, a.notes_temperature, a.notes_guidance,
+        {"sigma_min": a.notes_sigma_min, "sigma_max": a.notes_sigma_max, "rho": a.notes_rho},
+    )  # fmt: skip
+    sound = StageCard(
+        a.sampler, a.steps, a.min_steps, a.temperature, 1.0, dict(card.schedule_options)
+    )
+    return write_cascade(
+        read_notes(a.notes), read_sound(a.checkpoint), card, (notes, sound), a.transcription, a.out
+    )
 
 
 if __name__ == "__main__":

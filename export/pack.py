@@ -14,13 +14,14 @@ from torch import nn
 from engine.errors import PackError
 from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
 from engine.packs.sessions import Sessions
-from engine.packs.verify import self_test, verify_files
+from engine.packs.verify import SelfTest, self_test, verify_files
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
 from export.checkpoint import Checkpoint
 from export.graphs import export_graph
 from export.wrap import ContextGraph, StepGraph, folded
 
+STAGE = "spectrogram"
 PARITY = 1e-4  # largest |torch - onnx| of one call, in units of the output's deviation
 
 
@@ -56,12 +57,22 @@ def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
     np.save(folder / "mean.npy", checkpoint.mean.astype(np.float32))
     golden = _golden(denoiser, names, (config.bins, config.frames), card)
     np.savez_compressed(folder / "golden.npz", **golden)
-    (folder / "LICENSE").write_text(_licence(card))
+    (folder / "LICENSE").write_text(licence_text(card.licence, card.credits))
     (folder / "MODEL_CARD.md").write_text(_model_card(card, checkpoint, denoiser))
     _write_manifest(checkpoint, card, folder, config.frames, config.bins)
     manifest = read_manifest(folder)
     verify_files(manifest)
-    result = self_test(manifest, Sessions(manifest, threads=1))
+    return refuse_difference(folder, self_test(manifest, Sessions(manifest, threads=1)))
+
+
+def refuse_difference(folder: Path, result: SelfTest) -> float:
+    """The worst difference of a pack's golden vectors.
+
+    Raises
+    ------
+    PackError
+        When it is more than `PARITY`.
+    """
     if not result.passed:
         raise PackError(
             f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed"
@@ -109,10 +120,12 @@ def _golden(
         outputs.append(x0[0, 0].numpy())
         alphas.append(alpha)
         sigmas.append(sigma)
-    return {
-        "previous": previous.numpy(), "present": present, "x": np.stack(xs),
-        "x0": np.stack(outputs), "alpha": np.array(alphas), "sigma": np.array(sigmas),
+    vectors = {
+        "previous": (previous * torch.from_numpy(present)[:, None, None]).numpy(),
+        "present": present[:, None], "x": np.stack(xs), "x0": np.stack(outputs),
+        "alpha": np.array(alphas), "sigma": np.array(sigmas),
     }  # fmt: skip
+    return {f"{STAGE}/{name}": array for name, array in vectors.items()}
 
 
 def _write_manifest(c: Checkpoint, card: Card, folder: Path, frames: int, bins: int) -> None:
@@ -143,8 +156,8 @@ floor = {s["floor"]!r}
 scale = {c.scale!r}
 mean = "mean.npy"
 
-[stage]
-name = "spectrogram"
+[[stage]]
+name = "{STAGE}"
 frames = {frames}
 step = "step.onnx"
 continuing = "embed"
@@ -155,7 +168,7 @@ sampler = {json.dumps(card.sampler)}
 steps = {card.steps}
 min_steps = {card.min_steps}
 temperature = {card.temperature}
-guidance = true
+guidance = "past"
 
 [golden]
 file = "golden.npz"
@@ -167,9 +180,10 @@ tolerance = {PARITY}
     (folder / MANIFEST).write_text(text)
 
 
-def _licence(card: Card) -> str:
-    lines = "\n".join(f"- {line}" for line in card.credits)
-    return f"""The weights in this pack are licensed under {card.licence}
+def licence_text(licence: str, credits_: tuple[str, ...]) -> str:
+    """What stands in a pack's LICENSE."""
+    lines = "\n".join(f"- {line}" for line in credits_)
+    return f"""The weights in this pack are licensed under {licence}
 (https://creativecommons.org/licenses/by/4.0/legalcode).
 
 They were trained on the following, which have to be credited with them:

@@ -1,7 +1,8 @@
 """EDM preconditioning and loss (Karras et al. 2022), with a past. Equation numbers are those of
 "Diffusion Based Audio Generation" (Nithyaganesh), which takes them over unchanged.
 
-Blocks are [batch, 1, bins, frames], normalised to a standard deviation of `sigma_data`.
+Blocks are [batch, 1, bins, frames] or [batch, bins, frames], normalised to a standard deviation of
+`sigma_data`.
 """
 
 from __future__ import annotations
@@ -29,32 +30,45 @@ class NoiseLevels:
         return (torch.randn(count, generator=generator) * self.std + self.mean).exp()
 
 
-class Denoiser(nn.Module):
-    """D_theta(x; sigma, previous) of Eq. 24: answers x0 from a noised block and its past."""
+class Preconditioned(nn.Module):
+    """D_theta(x; sigma, ...) of Eq. 24: answers x0 from a noised block and what is known of it.
 
-    def __init__(self, config: UNetConfig) -> None:
+    `net` has two parts: `net.context(...)` makes the tensors that all steps of a block share, and
+    `net(c_in * x, ln(sigma) / 4, context)` answers F_theta.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
         super().__init__()
-        self.net = UNet(config)
+        self.net = net
 
-    def forward(self, x: Tensor, sigma: Tensor, previous: Tensor, present: Tensor) -> Tensor:
-        return self.denoise(x, sigma, self.net.context(previous, present))
+    def forward(self, x: Tensor, sigma: Tensor, *known: Tensor) -> Tensor:
+        return self.denoise(x, sigma, self.net.context(*known))
 
     def denoise(self, x: Tensor, sigma: Tensor, context: dict[str, Tensor]) -> Tensor:
         """The same with the context's tensors made already. `sigma` is [batch]."""
-        s = sigma.to(x.dtype)[:, None, None, None]
+        s = sigma.to(x.dtype).reshape([-1] + [1] * (x.ndim - 1))
         norm = (s**2 + SIGMA_DATA**2).sqrt()
         c_skip, c_out, c_in = SIGMA_DATA**2 / norm**2, s * SIGMA_DATA / norm, 1 / norm
         raw = self.net(c_in * x, sigma.log() / 4, context)
         return c_skip * x + c_out * raw
 
 
+class Denoiser(Preconditioned):
+    """The same around the piano system's U-Net, whose context is the previous block."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__(UNet(config))
+
+
 def edm_loss(denoised: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
     """Weighted squared error per example [batch] (Eq. 25 with the weight of Eq. 33)."""
     weight = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
-    return weight * (denoised - clean).square().mean(dim=(1, 2, 3))
+    return weight * (denoised - clean).square().flatten(1).mean(dim=1)
 
 
-def euler_rollout(model: Denoiser, x: Tensor, sigmas: Tensor, context: dict[str, Tensor]) -> Tensor:
+def euler_rollout(
+    model: Preconditioned, x: Tensor, sigmas: Tensor, context: dict[str, Tensor]
+) -> Tensor:
     """Follow the probability-flow ODE by Euler steps from `x` at sigmas[0] to sigma 0.
 
     Cheap on purpose: what it makes stands in for the model's own output when the next block

@@ -18,7 +18,8 @@ from attacca.terminal.readout import Readout, readout
 from attacca.terminal.stopping import Stopping
 from engine.audio.clock import Clock
 from engine.errors import AttaccaError, WorkerError
-from engine.instrument import Event, Instrument
+from engine.instrument import Instrument
+from engine.status import Event
 
 __all__ = ["Performance", "Played"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.instrument import Status
     from engine.params import Settings
+    from engine.status import Status
 
 __all__ = ["KEYS_HELP", "Readout", "bar", "clock_time", "decibels", "readout"]
 

@@ -175,6 +175,7 @@ class Mixer:
         self._channels_in = channels_in
         self._controls = controls or LiveControls()
         self._panics_asked = 0
+        self._rendered = 0
         self._taps = tuple(taps)
         self._setting = threading.Lock()
         self._chain = EffectChain(effects)
@@ -228,6 +229,11 @@ class Mixer:
         """
         with self._setting:
             self._panics_asked += 1
+
+    @property
+    def frames(self) -> int:
+        """Frames rendered since it was made, at `rate_out`."""
+        return self._rendered
 
     @property
     def stats(self) -> MixerStats:
@@ -304,6 +310,7 @@ class Mixer:
             except Exception as error:  # a tap must never stop the sound
                 self._count.tap_errors += 1
                 self._count.note(error)
+        self._rendered += self.period
         return heard
 
     def _next_period(self) -> Block:

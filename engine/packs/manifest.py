@@ -10,13 +10,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from engine.errors import PackError
+from engine.packs.cascade import check_cascade
 
-FORMAT = 1  # the newest version of pack.toml this player reads
+FORMAT = 2  # the newest version of pack.toml this player reads
+OLDEST = 1  # of one stage, written [stage]
 MANIFEST = "pack.toml"
-_CONTINUING = ("embed",)
+_CONTINUING = ("embed", "prefix")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Field:
 
 
 TABLES: Mapping[str, tuple[Field, ...]] = {
-    "": (Field("format", int, "version of this file; this player reads 1"),),
+    "": (Field("format", int, "version of this file; this player reads 1 and 2"),),
     "pack": (
         Field("name", str, "short name: letters, digits, dashes; also its folder's name"),
         Field("title", str, "one line for people"),
@@ -57,18 +59,39 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("phase", str, "phase reconstruction; empty: the best", default="", required=False),
     ),
     "stage": (
-        Field("name", str, "of the stage"),
+        Field("name", str, "of the stage; later stages that hear it name it so"),
+        Field("represents", str, "what a frame is: a column of the pack's representation, or notes",
+              choices=("spectrum", "notes"), default="spectrum", required=False),
+        Field("hop", int, "of notes: samples from frame to frame", 16, 65536, default=0,
+              required=False),
         Field("frames", int, "columns of a block", 1, 65536),
         Field("step", str, "file: ONNX graph of one step, (x, alpha, sigma, ...) -> x0"),
-        Field("continuing", str, "how a block hears its past", choices=_CONTINUING),
-        Field("context", str, "file: ONNX graph run once a block, (previous, present) -> tensors"),
+        Field("continuing", str, "how a block hears its past: as the block before (embed), or as "
+              "the clean frames before it (prefix)", choices=_CONTINUING),
+        Field("context", str, "file: ONNX graph run once a block, (what it hears) -> tensors"),
+        Field("context_frames", int, "of prefix: clean frames before the block", 1, 65536,
+              default=0, required=False),
+        Field("after", str, "the earlier stage whose frames it hears", default="", required=False),
+        Field("history", int, "frames of that stage before the block", 0, 65536, default=0,
+              required=False),
+        Field("lookahead", int, "frames of that stage beyond the block", 0, 64, default=0,
+              required=False),
+        Field("controls", list, "controls it hears", default=(), required=False),
         Field("schedule", str, "noise levels", default="karras", required=False),
         Field("schedule_options", dict, "of the schedule", default={}, required=False),
         Field("sampler", str, "default sampler", default="dpmpp_2m", required=False),
         Field("steps", int, "default network evaluations per block", 1, 1000),
         Field("min_steps", int, "the governor goes no lower", 1, 1000, default=1, required=False),
         Field("temperature", float, "default temperature", 0.5, 1.5, default=1.0, required=False),
-        Field("guidance", bool, "trained without a past at times", default=False, required=False),
+        Field("guidance", str, "what it was trained without at times, so that guidance can stress "
+              "it: its past or its controls", choices=("", "past", "controls"), default="",
+              required=False),
+        Field("default_guidance", float, "default guidance", 0.0, 4.0, default=1.0,
+              required=False),
+    ),
+    "listening": (
+        Field("transcription", str, "file: basic-pitch's ONNX graph, which hears notes in audio",
+              default="", required=False),
     ),
     "golden": (
         Field("file", str, "file: .npz of inputs and outputs for the self-test"),
@@ -87,12 +110,25 @@ class Stage:
     continuing: str
     context: str
     steps: int
+    represents: str = "spectrum"
+    hop: int = 0
+    context_frames: int = 0
+    after: str = ""
+    history: int = 0
+    lookahead: int = 0
+    controls: tuple[str, ...] = ()
     schedule: str = "karras"
     schedule_options: Mapping[str, float] = field(default_factory=dict[str, float])
     sampler: str = "dpmpp_2m"
     min_steps: int = 1
     temperature: float = 1.0
-    guidance: bool = False
+    guidance: str = ""
+    default_guidance: float = 1.0
+
+    @property
+    def past_frames(self) -> int:
+        """Clean frames of its own that a block hears: the block before, or the prefix."""
+        return self.frames if self.continuing == "embed" else self.context_frames
 
 
 @dataclass(frozen=True)
@@ -122,15 +158,40 @@ class Manifest:
     rate: int
     channels: int
     representation: Representation
-    stage: Stage
+    stages: tuple[Stage, ...]
+    transcription: str
     golden: str
     tolerance: float
     files: Mapping[str, str]
 
     @property
+    def stage(self) -> Stage:
+        """The first stage: its steps, sampler and temperature are the pack's defaults."""
+        return self.stages[0]
+
+    @property
+    def sound(self) -> Stage:
+        """The last stage: its frames are decoded to samples."""
+        return self.stages[-1]
+
+    @property
+    def notes(self) -> Stage | None:
+        """The stage that makes notes, if one does."""
+        return self.stages[0] if self.stages[0].represents == "notes" else None
+
+    @property
+    def controls(self) -> frozenset[str]:
+        """Controls that some stage hears, beside those of every pack."""
+        return frozenset(name for stage in self.stages for name in stage.controls)
+
+    def hop(self, stage: Stage) -> int:
+        """Samples from frame to frame of a stage."""
+        return stage.hop if stage.represents == "notes" else self.representation.hop
+
+    @property
     def block_samples(self) -> int:
         """Samples at the pack's rate in one whole block."""
-        return self.stage.frames * self.representation.hop
+        return self.sound.frames * self.representation.hop
 
     @property
     def block_seconds(self) -> float:
@@ -178,9 +239,11 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path}: format {version} is of a future version; this player reads up to {FORMAT}: "
             "update attacca"
         )
-    if version != FORMAT:
-        raise PackError(f"{path}: format is {version!r}; it has to be {FORMAT}")
-    tables = {name: _table(path, name, raw) for name in TABLES if name}
+    if not isinstance(version, int) or version < OLDEST:
+        raise PackError(f"{path}: format is {version!r}; it has to be {OLDEST} to {FORMAT}")
+    single = [name for name in TABLES if name not in ("", "stage", "listening")]
+    tables = {name: _table(path, name, raw.get(name)) for name in single}
+    listening = _table(path, "listening", raw.get("listening", {}))
     files = raw.get("files")
     if not isinstance(files, dict) or not all(isinstance(v, str) for v in files.values()):
         raise PackError(f"{path}: table [files] is missing; it maps each file to its SHA-256")
@@ -191,23 +254,43 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path}: representation.bins is {representation.bins}; a window of "
             f"{representation.window} has {representation.window // 2 + 1}"
         )
-    return Manifest(
+    manifest = Manifest(
         folder=folder,
         name=head["name"], title=head["title"], version=head["version"],
         licence=head["licence"], credits=tuple(map(str, head["credits"])),
         rate=audio["rate"], channels=audio["channels"],
         representation=representation,
-        stage=Stage(**tables["stage"]),
+        stages=tuple(_stages(path, raw)),
+        transcription=listening["transcription"],
         golden=golden["file"], tolerance=golden["tolerance"],
         files=files,
     )  # fmt: skip
+    check_cascade(path, manifest)
+    return manifest
 
 
-def _table(path: Path, name: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    table = raw.get(name)
+def _stages(path: Path, raw: Mapping[str, Any]) -> list[Stage]:
+    given = raw.get("stage")
+    old = isinstance(given, dict)  # format 1
+    if old:
+        given = [given]
+    if not isinstance(given, list) or not given:
+        raise PackError(f"{path}: table [[stage]] is missing; a pack has one or more")
+    stages: list[Stage] = []
+    for table in cast("list[Any]", given):
+        if old and isinstance(table.get("guidance"), bool):
+            table = {**table, "guidance": "past" if table["guidance"] else ""}
+        values = _table(path, "stage", table)
+        values["controls"] = tuple(map(str, values["controls"]))
+        stages.append(Stage(**values))
+    return stages
+
+
+def _table(path: Path, name: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise PackError(f"{path}: table [{name}] is missing")
     known = {f.name: f for f in TABLES[name]}
+    table = cast("dict[str, Any]", table)
     for key in table:
         if key not in known:
             raise PackError(f"{path}: {name}.{key} is unknown; known are {', '.join(known)}")

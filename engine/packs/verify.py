@@ -60,7 +60,8 @@ class SelfTest:
 
 
 def self_test(manifest: Manifest, sessions: Sessions) -> SelfTest:
-    """Run the pack's golden vectors.
+    """Run the pack's golden vectors: for every stage an array each of what its context hears, `x`,
+    `alpha`, `sigma` and the exporter's `x0`, by the names `STAGE/NAME`.
 
     Raises
     ------
@@ -68,17 +69,18 @@ def self_test(manifest: Manifest, sessions: Sessions) -> SelfTest:
         When the vectors cannot be read.
     """
     path = manifest.path(manifest.golden)
+    worst = 0.0
     try:
         with np.load(path, allow_pickle=False) as file:
             golden: dict[str, NDArray[Any]] = {k: file[k] for k in file.files}
-        previous, present = golden["previous"], golden["present"]
-        inputs, outputs = golden["x"], golden["x0"]
-        alphas, sigmas = golden["alpha"], golden["sigma"]
+        for stage in sessions.stages:
+            own = stage.stage.name + "/"
+            found = {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)}
+            for i, (x, x0) in enumerate(zip(found["x"], found["x0"], strict=True)):
+                context = stage.context({name: found[name][i] for name in stage.inputs})
+                alpha, sigma = float(found["alpha"][i]), float(found["sigma"][i])
+                got = stage.denoise(x, alpha, sigma, context)
+                worst = max(worst, float(abs(got - x0).max() / x0.std()))
     except (OSError, ValueError, KeyError) as error:
         raise PackError(f"{path}: golden vectors cannot be read ({error})") from error
-    worst = 0.0
-    for i in range(len(inputs)):
-        context = sessions.context(previous[i] if present[i] else None)
-        got = sessions.denoise(inputs[i], float(alphas[i]), float(sigmas[i]), context)
-        worst = max(worst, float(abs(got - outputs[i]).max() / outputs[i].std()))
     return SelfTest(worst, manifest.tolerance)

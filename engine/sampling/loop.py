@@ -25,7 +25,7 @@ __all__ = ["Replace", "SamplerLoop"]
 
 @dataclass(frozen=True, eq=False)
 class Replace:
-    """Clean frames that the block must contain (continuing by replacement).
+    """Clean frames that the block must contain (continuing by replacement), or cells (inpainting).
 
     Attributes
     ----------
@@ -33,10 +33,13 @@ class Replace:
         Clean frames, of the block's shape but for the last axis.
     start : int
         Frame of the block where they stand; 0 continues the past.
+    mask : ndarray of bool [shape=the context's], optional
+        The cells that count; the others are left to the network.
     """
 
     context: NDArray[np.floating[Any]]
     start: int = 0
+    mask: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +143,13 @@ class SamplerLoop:
         x, x_next, x_saved, x0_prev, noise, term, clean = self._buffers
         if out.shape != x.shape:
             raise ConfigError(f"Invalid output shape {out.shape}: the block has {x.shape}")
-        where = None
+        where: Any = None
         if replace is not None:
             where = _where(replace, x.shape)
             clean.fill(0)
             clean[where] = replace.context
+            if replace.mask is not None:
+                where = _cells(where, replace.mask, x.shape)
 
         fill_noise(noise, seed, block, stage, INITIAL_STEP)
         np.multiply(noise, temperature * self._rows[0].sigma, out=x)
@@ -182,6 +187,13 @@ class SamplerLoop:
         if where is not None:
             out[where] = clean[where]
         return out
+
+
+def _cells(where: Any, mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The masked cells of the context as a mask over the whole block."""
+    cells = np.zeros(shape, bool)
+    cells[where] = mask
+    return cells
 
 
 def _where(replace: Replace, shape: tuple[int, ...]) -> tuple[Any, ...]:

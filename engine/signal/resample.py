@@ -100,6 +100,8 @@ class StreamResampler:
             return x.copy()
         return self._stream.resample_chunk(x)
 
+    process = push  # as the mixer calls it
+
     def flush(self) -> Float:
         """Return all that is owed [n, channels]; the next push begins a new signal."""
         nothing = np.zeros((0, self.channels), np.float32)

@@ -1,54 +1,45 @@
-"""Makes blocks: context, sampler, representation, phase. Lives in the generator process.
+"""Makes blocks: every stage in turn, then the decoder. Lives in the generator process.
 
-One thread owns it. Samples are float32 [frames, channels] at the pack's rate; diffused blocks
-are x0 [bins, frames]. Nothing here knows of time: the same requests give the same samples.
+One thread owns it. Samples are float32 [frames, channels] at the pack's rate. Nothing here knows
+of time: the same requests give the same samples.
+
+A stage that hears frames beyond its own block (`lookahead`) stands that much behind the stage it
+listens to: of notes that are made up to token T, the sound is made up to token T - lookahead.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import PackError
 from engine.packs.manifest import Manifest
-from engine.packs.sessions import Context, Sessions
-from engine.sampling.guidance import Guidance
-from engine.sampling.loop import SamplerLoop
-from engine.sampling.parameterisation import SIGMA_DATA
-from engine.sampling.samplers import Table, table_for
-from engine.sampling.schedules import Schedule, make_schedule
-from engine.signal.log_magnitude import LogMagnitude
-from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
-from engine.signal.stft import Stft
+from engine.packs.sessions import Sessions
+from engine.signal.roll import Note, silence
+from engine.stream.decoder import Decoder
+from engine.stream.notes_track import NotesTrack, TimedNote
+from engine.stream.stages import Request, StageRunner
+
+__all__ = ["BlockMaker", "Made", "Request", "TimedNote"]
 
 Array = NDArray[np.float32]
-_WILDEST = 6.0  # x0 is of deviation 0.5; what lies further out is a network gone astray
-_GUIDANCE_EVERY = 2  # the unconditional branch is asked in every second row
-
-
-@dataclass(frozen=True)
-class Request:
-    """The block controls of one block, and its place in the stream."""
-
-    index: int
-    steps: int
-    sampler: str
-    seed: int
-    temperature: float = 1.0
-    guidance: float = 1.0
-    stride: float = 1.0
 
 
 @dataclass(frozen=True)
 class Made:
-    """One block as samples. `rewind`: how many samples already given it stands in place of."""
+    """One block as samples.
+
+    `rewind`: how many samples already given it stands in place of. `notes` are timed from its
+    first sample; they may lie beyond its last one, as notes are known before they sound.
+    """
 
     samples: Array
     evaluations: int
     frames: int
     rewind: int = 0
+    notes: tuple[TimedNote, ...] = ()
 
 
 class BlockMaker:
@@ -65,80 +56,78 @@ class BlockMaker:
     """
 
     def __init__(self, manifest: Manifest, sessions: Sessions) -> None:
-        self._manifest, self._sessions = manifest, sessions
-        r = manifest.representation
-        self._stft = Stft(r.window, r.hop)
-        self._coding = LogMagnitude(self._stft, r.bins, r.floor, self._mean(), r.scale)
-        self._phase = make_phase(r.phase or DEFAULT_PHASE, self._stft)
-        self._phase.prepare(manifest.stage.frames)
-        self._loop = SamplerLoop()
-        self._tables: dict[tuple[str, int], Table] = {}
-        self._out = np.zeros(sessions.shape, np.float32)
-        self._none = sessions.context(None)
-        self._context: Context = self._none
-        self._guidance = Guidance(
-            self._conditional, self._unconditional, 1.0, _GUIDANCE_EVERY, sigma_data=SIGMA_DATA
+        self._manifest = manifest
+        self._decoder = Decoder(manifest)
+        self._runners = [
+            StageRunner(
+                manifest, s, i,
+                np.reshape(silence(1), (-1, 1)) if s.stage.represents == "notes"
+                else np.zeros((s.shape[0], 1), np.float32),
+            )
+            for i, s in enumerate(sessions.stages)
+        ]  # fmt: skip
+        self._sound = self._runners[-1]
+        self._notes: NotesTrack | None = None
+        if manifest.notes is not None:
+            stage = manifest.notes
+            self._notes = NotesTrack(stage.hop, manifest.rate, stage.frames)
+        self._behind = sum(
+            s.lookahead * manifest.hop(manifest.notes)
+            for s in manifest.stages
+            if manifest.notes is not None and s.after == manifest.notes.name
         )
-        self._guidance.prepare(sessions.shape)
-        self._past: Array | None = None
         self._rewind = 0
-
-    def _mean(self) -> Array:
-        path = self._manifest.path(self._manifest.representation.mean)
-        try:
-            mean = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise PackError(f"{path}: cannot be read ({error}); install the pack again") from error
-        return np.asarray(mean, np.float32)
-
-    def _conditional(self, x: Array, alpha: float, sigma: float) -> Array:
-        return self._sessions.denoise(x, alpha, sigma, self._context)
-
-    def _unconditional(self, x: Array, alpha: float, sigma: float) -> Array:
-        return self._sessions.denoise(x, alpha, sigma, self._none)
+        self._origin = -self._behind  # of the next sample, in the notes' time
 
     @property
     def clipped(self) -> int:
         """How many magnitudes the decoder had to hold to the ceiling since the start."""
-        return self._coding.clipped
+        return self._decoder.clipped
 
     def reset(self) -> None:
         """Forget the past: the next block begins a new piece."""
-        self._past = None
+        for runner in self._runners:
+            runner.forget()
+        if self._notes is not None:
+            self._notes.forget()
+        self._decoder.reset()
         self._rewind = 0
-        self._phase.prepare(self._manifest.stage.frames)
+        self._origin = -self._behind
 
-    def continue_from(self, samples: Array) -> None:
-        """Take real audio [frames, channels] as the past: its spectrum and its phase.
+    def continue_from(self, samples: Array, notes: Sequence[Note] = ()) -> None:
+        """Take real audio [frames, channels] as the past: its spectrum, its phase, its notes.
 
-        What is shorter than a block is taken as following silence. The next block stands in place
-        of the last `rewind` samples, fading from them.
+        `notes` are timed in seconds from the first sample; a pack without a notes stage has no
+        use for them. The next block stands in place of the last `rewind` samples, fading from
+        them.
         """
         mono = samples.mean(axis=1) if samples.ndim == 2 else samples
-        need = self._stft.samples_of(self._manifest.stage.frames)
-        recent = np.zeros(need, np.float32)
-        taken = mono[-need:]
-        recent[need - len(taken) :] = taken
-        self._past = self._coding.encode(np.abs(self._stft.forward(recent)).astype(np.float32))
-        self._phase.prepare(self._manifest.stage.frames)
-        self._rewind = self._phase.prime(recent)
+        self.reset()
+        columns, self._rewind = self._decoder.prime(mono, self._sound.past_length)
+        self._sound.keep(columns)
+        if self._notes is None:
+            return
+        r = self._manifest.representation
+        tail = r.window - r.hop  # the next column begins this far before the end
+        end = len(mono) - tail + self._behind
+        runner = self._runners[0]
+        runner.keep(self._notes.past(notes, end / self._manifest.rate, runner.past_length))
+        self._origin = self._notes.now - self._behind + tail - self._rewind
 
-    def table(self, sampler: str, steps: int) -> Table:
-        """The coefficient table for a sampler at this pack's noise levels, kept once made.
+    def answer(self, notes: Sequence[Note]) -> None:
+        """Take a phrase, unheard, as what the music goes on from: the notes' past is this alone."""
+        if self._notes is None:
+            return
+        runner = self._runners[0]
+        before = self._notes.now
+        end = max((n.end for n in notes), default=0.0)
+        runner.keep(self._notes.past(notes, end, runner.past_length))
+        self._origin += self._notes.now - before
 
-        Raises
-        ------
-        ConfigError
-            For a sampler or a number of steps that cannot be.
-        """
-        key = (sampler, steps)
-        if key not in self._tables:
-            self._tables[key] = table_for(sampler, steps, self._schedule)
-        return self._tables[key]
-
-    def _schedule(self, intervals: int) -> Schedule:
-        stage = self._manifest.stage
-        return make_schedule(stage.schedule, intervals, **stage.schedule_options)
+    def play(self, notes: Sequence[Note]) -> None:
+        """Have a phrase made as it is, and go on from it."""
+        if self._notes is not None:
+            self._notes.play(list(notes))
 
     def make(self, request: Request) -> Made:
         """Sample the next block and turn it into samples.
@@ -148,29 +137,54 @@ class BlockMaker:
         ConfigError
             For a value the sampler cannot take; the stream is as it was before.
         """
-        table = self.table(request.sampler, request.steps)
-        self._loop.prepare(self._sessions.shape, table)
-        self._context = self._none if self._past is None else self._sessions.context(self._past)
-        asked = self._manifest.stage.guidance and self._past is not None
-        guided = request.guidance if asked else 1.0
-        self._loop.run(
-            self._guidance.begin(guided), request.seed, request.index,
-            temperature=request.temperature, out=self._out,
-        )  # fmt: skip
-        np.nan_to_num(self._out, copy=False, nan=0.0, posinf=_WILDEST, neginf=-_WILDEST)
-        np.clip(self._out, -_WILDEST, _WILDEST, out=self._out)
-        frames = self._kept(request.stride)
-        block = self._out[:, :frames]
-        if self._past is None:
-            self._past = self._out.copy()
-        else:
-            self._past = np.concatenate([self._past[:, frames:], block], axis=1)
-        samples = self._phase.push(self._coding.decode(block))
+        for runner in self._runners:
+            runner.table(request)  # refuses here what cannot be, before anything has moved
+        share = self._share(request.stride)
+        made: dict[str, Array] = {}
+        notes: tuple[TimedNote, ...] = ()
+        kept: list[tuple[StageRunner, Array]] = []
+        for runner in self._runners:
+            stage = runner.stage
+            if stage.represents == "notes" and self._notes is not None:
+                tokens = round(share * stage.frames)
+                block, notes = self._notes_block(runner, request, tokens)
+            else:
+                block = runner.run(request, self._others(runner, made))
+                Decoder.tame(block)
+            made[stage.name] = block
+            kept.append((runner, block[:, : round(share * stage.frames)]))
+        samples = self._decoder.push(kept[-1][1])
+        for runner, block in kept:
+            runner.keep(block)
+        self._origin += len(samples)
         rewind, self._rewind = self._rewind, 0
-        evaluations = self._guidance.evaluations(len(table))
-        return Made(samples[:, None], evaluations, frames, rewind)
+        evaluations = sum(runner.evaluations for runner in self._runners)
+        return Made(samples[:, None], evaluations, kept[-1][1].shape[1], rewind, notes)
 
-    def _kept(self, stride: float) -> int:
-        """Frames kept of a block; all of the first one, so that there is a whole past."""
-        whole = self._manifest.stage.frames
-        return whole if self._past is None else max(4, min(whole, round(stride * whole)))
+    def _notes_block(
+        self, runner: StageRunner, request: Request, tokens: int
+    ) -> tuple[Array, tuple[TimedNote, ...]]:
+        assert self._notes is not None
+        block = self._notes.given()
+        if block is None:
+            block = runner.run(request, {}, self._notes.held(request.held))
+        return self._notes.read(block, tokens, self._origin)
+
+    def _others(self, runner: StageRunner, made: dict[str, Array]) -> dict[str, Array]:
+        """The frames of the earlier stage that this one hears, made just before."""
+        stage = runner.stage
+        if not stage.after:
+            return {}
+        other = next(r for r in self._runners if r.stage.name == stage.after)
+        return {stage.after: other.window(stage.history + stage.lookahead, made[stage.after])}
+
+    def _share(self, stride: float) -> float:
+        """How much of a block is kept; all of the first one, so that there is a whole past.
+
+        A whole number of the first stage's frames, as those of later stages are finer.
+        """
+        whole = self._runners[0].stage.frames
+        if not self._sound.has_past or (self._notes is not None and self._notes.in_phrase):
+            return 1.0
+        least = 1 if self._notes is not None else min(4, whole)
+        return max(least, min(whole, round(stride * whole))) / whole

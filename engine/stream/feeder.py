@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +17,25 @@ from numpy.typing import NDArray
 from engine.audio.clock import Clock
 from engine.errors import AttaccaError, ConfigError, WorkerError
 from engine.params import Settings
+from engine.signal.roll import Note
 from engine.stream.blocks import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
+from engine.stream.recent_notes import RecentNotes
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
 _POLL = 0.01  # seconds between looks at the lead
 _TIMES = 512  # block times kept for the load and its percentiles
+
+
+@dataclass(frozen=True)
+class _Command:
+    """Something for the generator to do between two blocks."""
+
+    name: str
+    samples: NDArray[np.float32] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Feeder:
     settings : the controls to begin with.
     say : called with (kind, text) for what a performer should know; must not wait.
     clock : for pauses.
+    heard : names of the controls that the pack hears beside those of every pack.
     """
 
     def __init__(
@@ -74,7 +86,9 @@ class Feeder:
         settings: Settings,
         say: Callable[[str, str], None],
         clock: Clock,
+        heard: Sequence[str] = (),
     ) -> None:
+        self._heard = tuple(heard)
         self._generator, self._lead, self._governor = generator, lead, governor
         self._block_samples = block_samples
         self.wanted = wanted
@@ -82,7 +96,9 @@ class Feeder:
         self._asked_with = settings
         self._say, self._clock = say, clock
         self._stop = threading.Event()
-        self._commands: deque[tuple[str, NDArray[np.float32] | None]] = deque()
+        self._commands: deque[_Command] = deque()
+        self._held: tuple[int, ...] = ()
+        self._recent = RecentNotes(lead.rate)
         self._index = 0
         self._loads: deque[float] = deque(maxlen=_TIMES)
         self._last: Block | None = None
@@ -93,10 +109,11 @@ class Feeder:
 
     # ------------------------------------------------------------- any thread
 
-    def start(self, past: NDArray[np.float32] | None = None) -> None:
+    def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
         """Open the pack in a generator and begin to fill the lead.
 
-        `past` [frames, channels] at the pack's rate is played first and continued.
+        `past` [frames, channels] at the pack's rate is played first and continued; `phrase` are
+        notes to begin with.
 
         Raises
         ------
@@ -108,7 +125,9 @@ class Feeder:
         except GeneratorDied as error:
             raise WorkerError(f"the generator does not start: {error}") from error
         if past is not None:
-            self._commands.append(("continue", past))
+            self._commands.append(_Command("continue", samples=past))
+        if phrase:
+            self._commands.append(_Command("play", notes=tuple(phrase)))
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,9 +143,21 @@ class Feeder:
         """Use these controls from the next block on."""
         self._settings = settings
 
+    def hold(self, keys: tuple[int, ...]) -> None:
+        """Play around these keys (MIDI pitches) from the next block on."""
+        self._held = keys
+
+    def phrase(self, notes: Sequence[Note], *, heard: bool) -> None:
+        """Play notes next, or go on from them as if they had just been played."""
+        self._commands.append(_Command("play" if heard else "answer", notes=tuple(notes)))
+
+    def answer(self, samples: NDArray[np.float32]) -> None:
+        """Go on from sound [frames, channels] at the pack's rate, which is not played."""
+        self._commands.append(_Command("listen", samples=samples))
+
     def reset(self) -> None:
         """Forget the past and what is unheard: a new piece begins."""
-        self._commands.append(("reset", None))
+        self._commands.append(_Command("reset"))
         self._lead.flush()
 
     @property
@@ -184,15 +215,17 @@ class Feeder:
         request = Request(
             self._index, plan.steps, str(settings["sampler"]), int(settings.number("seed")),
             settings.number("temperature"), settings.number("guidance"), plan.stride,
+            {name: settings[name] for name in self._heard}, self._held,
         )  # fmt: skip
         self._asked_with = settings
         block = self._generator.make(request)
         self._good = settings
-        if any(name == "reset" for name, _ in self._commands):
+        if any(command.name == "reset" for command in list(self._commands)):
             return  # made for the piece that has just been ended
         lead = self._lead.seconds
         self._governor.made(asked, plan, block.seconds, lead, self.wanted)
-        self._lead.append(block.samples, block.rewind)
+        self._lead.append(block.samples, block.rewind, block.notes)
+        self._recent.add(block.notes, len(block.samples), block.rewind)
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
         if plan.eased != self._eased:
             self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
@@ -204,13 +237,19 @@ class Feeder:
 
     def _carry_out_commands(self) -> None:
         while self._commands:
-            name, samples = self._commands[0]
-            if name == "reset":
+            command = self._commands[0]
+            if command.name == "reset":
                 self._generator.reset()
                 self._index = 0
-            elif samples is not None:
-                self._generator.continue_from(samples)
-                self._lead.append(samples)
+                self._recent.forget()
+            elif command.name == "continue" and command.samples is not None:
+                self._generator.continue_from(command.samples)
+                self._lead.append(command.samples)
+                self._recent.forget()
+            elif command.name == "listen" and command.samples is not None:
+                self._generator.listen(command.samples)
+            else:
+                self._generator.phrase(command.notes, heard=command.name == "play")
             self._commands.popleft()
 
     def _restart(self, error: GeneratorDied) -> None:
@@ -226,7 +265,8 @@ class Feeder:
         try:
             self._generator.start()
             if self._blocks:
-                self._generator.continue_from(self._lead.recent())
+                made = self._lead.recent()
+                self._generator.continue_from(made, self._recent.notes(len(made)))
         except GeneratorDied as again:
             self._clock.sleep(0.1 * self._in_a_row)
             self._say("restarted", f"{again}; trying again")

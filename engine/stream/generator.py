@@ -12,7 +12,8 @@ import queue
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import errors
-from engine.stream.blocks import Request
+from engine.signal.roll import Note
+from engine.stream.blocks import Request, TimedNote
 from engine.stream.messages import Message, receive, send
 
 OPEN_TIMEOUT = 60.0  # seconds; a cold disk and a slow machine included
@@ -42,6 +44,7 @@ class Block:
     seconds: float
     clipped: int
     request: Request
+    notes: tuple[TimedNote, ...] = ()
 
 
 class Generator:
@@ -116,9 +119,23 @@ class Generator:
         """Forget the past."""
         self._ask({"op": "reset"})
 
-    def continue_from(self, samples: NDArray[np.float32]) -> None:
-        """Hand over audio [frames, channels] that the next block continues."""
-        self._ask({"op": "continue"}, samples)
+    def continue_from(
+        self, samples: NDArray[np.float32], notes: Sequence[Note] | None = None
+    ) -> None:
+        """Hand over audio [frames, channels] that the next block continues.
+
+        `notes` are those of it, timed from its first sample; None has the pack listen for them.
+        """
+        told = None if notes is None else [astuple(n) for n in notes]
+        self._ask({"op": "continue", "notes": told}, samples)
+
+    def phrase(self, notes: Sequence[Note], *, heard: bool) -> None:
+        """Hand over notes to be played next (`heard`), or to go on from as if just played."""
+        self._ask({"op": "phrase", "notes": [astuple(n) for n in notes], "heard": heard})
+
+    def listen(self, samples: NDArray[np.float32]) -> None:
+        """Hand over sound whose notes the music goes on from, as if they had just been played."""
+        self._ask({"op": "listen"}, samples)
 
     def make(self, request: Request) -> Block:
         """Make one block.
@@ -137,7 +154,7 @@ class Generator:
             raise GeneratorDied(f"the generator answered {head['op']!r}, not a block")
         return Block(
             samples, head["index"], head["evaluations"], head["rewind"], head["seconds"],
-            head["clipped"], Request(**head["request"]),
+            head["clipped"], request, tuple(TimedNote(*n) for n in head["notes"]),
         )  # fmt: skip
 
     def _ask(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.stream.conceal import Concealer
+from engine.stream.notes_track import TimedNote
+from engine.stream.pending_notes import PendingNotes
 
 Array = NDArray[np.float32]
 _RESUME_SECONDS = 0.03  # crossfade from held sound back to music
@@ -38,10 +41,20 @@ class Lead:
     ----------
     rate, channels : of the pack.
     wait : whether `pull` waits for audio instead of concealing: for rendering offline.
+    heard : called in the mixer's thread with the notes that are due in what `pull` returns next;
+        must not wait.
     """
 
-    def __init__(self, rate: int, channels: int, *, wait: bool = False) -> None:
+    def __init__(
+        self,
+        rate: int,
+        channels: int,
+        *,
+        wait: bool = False,
+        heard: Callable[[tuple[TimedNote, ...]], None] | None = None,
+    ) -> None:
         self.rate, self.channels = rate, channels
+        self._pending = PendingNotes(heard)
         self._wait = wait
         self._blocks: deque[Array] = deque()
         self._frames = 0
@@ -56,10 +69,14 @@ class Lead:
 
     # ------------------------------------------------------------ feeder thread
 
-    def append(self, block: Array, rewind: int = 0) -> None:
-        """Add a block; its first `rewind` frames stand in place of the last ones still unheard."""
+    def append(self, block: Array, rewind: int = 0, notes: tuple[TimedNote, ...] = ()) -> None:
+        """Add a block; its first `rewind` frames stand in place of the last ones still unheard.
+
+        `notes` are timed from its first frame.
+        """
         block = np.ascontiguousarray(block, np.float32)
         with self._lock:
+            self._pending.add(notes, self._frames - rewind)
             if rewind:
                 block = self._rewound(block, rewind)
             self._blocks.append(block)
@@ -101,6 +118,7 @@ class Lead:
             self._blocks.clear()
             self._frames = 0
             self._started = False
+            self._pending.drop()
             self._concealer.forget()
 
     def close(self) -> None:
@@ -120,8 +138,11 @@ class Lead:
             if self._wait:
                 self._lock.wait_for(lambda: self._frames >= frames or self._closed)
             elif not self._started and not self._frames:
+                self._pending.tell(self._pending.passed(0))
                 return np.zeros((frames, self.channels), np.float32)
             got = self._take(frames)
+            due = self._pending.passed(len(got))
+        self._pending.tell(due)
         self._started = True
         if self._concealer.active and len(got):
             got = self._resumed(got)

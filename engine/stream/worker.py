@@ -4,7 +4,9 @@ Single-threaded. It owns the ONNX sessions and the stream's past, answers one me
 message, and ends when its standard input closes, so it never outlives the engine.
 
     open      pack, threads, target           -> ready | error
-    continue  samples of the past             -> done  | error
+    continue  samples of the past, notes      -> done  | error
+    phrase    notes, heard                    -> done  | error
+    listen    samples to take notes from      -> done  | error
     reset                                     -> done
     make      the fields of blocks.Request    -> block with samples | error
 """
@@ -14,11 +16,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from engine.errors import AttaccaError
+from engine.signal.roll import Note
 from engine.stream.messages import Message, receive, send
 
 NICENESS = 5  # behind the mixer, before everything in the background
@@ -29,6 +31,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._maker: Any = None
+        self._manifest: Any = None
 
     def answer(self, message: Message) -> tuple[dict[str, Any], Any]:
         """Carry out one message. Returns the head and the samples of the answer."""
@@ -40,7 +43,13 @@ class Worker:
             self._maker.reset()
             return {"op": "done"}, None
         if message.op == "continue":
-            self._maker.continue_from(message.samples)
+            self._maker.continue_from(message.samples, self._notes(message))
+            return {"op": "done"}, None
+        if message.op == "listen":
+            self._maker.answer(self._notes(message))
+            return {"op": "done"}, None
+        if message.op == "phrase":
+            self._phrase(message.head)
             return {"op": "done"}, None
         if message.op == "make":
             return self._make(message.head)
@@ -57,7 +66,27 @@ class Worker:
         sessions = Sessions(manifest, head["threads"], head["target"], flush_denormals=True)
         sessions.warm_up()
         self._maker = BlockMaker(manifest, sessions)
+        self._manifest = manifest
         return {"op": "ready", "rate": manifest.rate, "channels": manifest.channels}
+
+    def _notes(self, message: Message) -> list[Note]:
+        """The notes of a past: those sent with it, or those that the pack hears in it."""
+        if message.head.get("notes") is not None:
+            return [Note(*n) for n in message.head["notes"]]
+        manifest = self._manifest
+        if manifest.notes is None or not manifest.transcription or message.samples is None:
+            return []
+        from engine.signal.transcription import Transcriber
+
+        transcriber = Transcriber(manifest.path(manifest.transcription))
+        return transcriber.notes(message.samples.mean(axis=1), manifest.rate)
+
+    def _phrase(self, head: dict[str, Any]) -> None:
+        notes = [Note(*n) for n in head["notes"]]
+        if head["heard"]:
+            self._maker.play(notes)
+        else:
+            self._maker.answer(notes)
 
     def _make(self, head: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         from engine.stream.blocks import Request
@@ -68,7 +97,8 @@ class Worker:
         answer = {
             "op": "block", "index": request.index, "evaluations": made.evaluations,
             "rewind": made.rewind, "seconds": time.perf_counter() - started,
-            "clipped": self._maker.clipped, "request": asdict(request),
+            "clipped": self._maker.clipped,
+            "notes": [[n.offset, n.pitch, n.velocity] for n in made.notes],
         }  # fmt: skip
         return answer, made.samples
 

@@ -111,7 +111,7 @@ class FakeGenerator:
 
     def make(self, request: Any) -> Block:
         self._clock.advance(0.1 + self._per_step * request.steps)
-        frames = round(32768 * request.stride)
+        frames = round(16384 * request.stride)
         return Block(np.zeros((frames, 1), np.float32), 0, request.steps, 0, 0.0, 0, request)
 
 
@@ -127,24 +127,24 @@ def measured(per_step: float) -> tuple[float, list[measuring.Report]]:
 
 
 def test_bench_finds_the_most_steps_that_fit() -> None:
-    first, (default, jam) = measured(0.049)
-    assert first == pytest.approx(0.5 + 0.1 + 8 * 0.049)
-    assert default.times.factor == pytest.approx(0.492 / 2.048)
-    # 0.1 + 0.049 n <= 0.6 * 2.048, and of a block of a quarter: 0.1 + 0.049 n <= 0.6 * 0.5
-    assert default.sustained.steps == 23
-    assert jam.sustained.steps == 4
+    first, (default, jam) = measured(0.01)
+    assert first == pytest.approx(0.5 + 0.1 + 16 * 0.01)
+    assert default.times.factor == pytest.approx(0.26 / (16384 / 24000))
+    # 0.1 + 0.01 n <= 0.6 * 0.683: short blocks are kept whole at either latency
+    assert default.sustained.steps == 30
+    assert jam.sustained.steps == 30
     assert default.sustained.basis.startswith("measured")
 
 
 def test_bench_says_plainly_when_it_is_too_slow() -> None:
-    _, reports = measured(0.6)
+    _, reports = measured(0.3)
     manifest = read_manifest(PIANO)
     assert reports[0].sustained.steps == 1
     assert "too slow" in verdict(manifest, reports)
-    _, reports = measured(0.049)
-    assert "plays here at its 8 steps; this machine sustains 23" in verdict(manifest, reports)
-    _, reports = measured(0.16)
-    assert "plays here with --steps 7" in verdict(manifest, reports)
+    _, reports = measured(0.01)
+    assert "plays here at its 16 steps; this machine sustains 30" in verdict(manifest, reports)
+    _, reports = measured(0.03)
+    assert "plays here with --steps 10" in verdict(manifest, reports)
 
 
 def test_the_fit_counts_the_tail() -> None:

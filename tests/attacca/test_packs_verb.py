@@ -30,7 +30,7 @@ def flip(path: Path) -> None:
 def test_packs_shows_what_a_pack_can_do(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["packs"]) == 0
     out = capsys.readouterr().out
-    assert "16000 Hz mono" in out
+    assert "24000 Hz mono" in out
     assert "CC-BY-4.0" in out
     assert "Salamander" in out
     assert str(library / "piano") in out
@@ -45,21 +45,21 @@ def test_a_damaged_pack_is_listed_beside_the_sound_ones(
     library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(library / "piano", library / "broken")
-    flip(library / "broken" / "context.onnx")
+    flip(library / "broken" / "sound-context.onnx")
     assert main(["packs"]) == 1
     out = capsys.readouterr().out
     damaged = [line for line in out.splitlines() if line.startswith("broken:")]
     assert len(damaged) == 1
-    assert "context.onnx" in damaged[0]
+    assert "sound-context.onnx" in damaged[0]
     assert "install the pack again" in damaged[0]
-    assert "piano 1." in out
+    assert "piano 2." in out
 
 
 @pytest.mark.parametrize("verb", ["play", "render"])
 def test_a_damaged_pack_is_refused_in_one_line(
     verb: str, library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flip(library / "piano" / "step.onnx")
+    flip(library / "piano" / "sound-step.onnx")
     older = tmp_path / "older.wav"
     older.write_bytes(b"a recording that somebody wants to keep")
     options = {"play": ["--device", "none"], "render": ["--seconds", "1", str(older)]}[verb]

@@ -13,9 +13,9 @@ from benchmarks.continuation import strangers, wins
 from benchmarks.live import growth_per_hour, located
 from benchmarks.material import Held, Source, heard
 from benchmarks.numbers import Row
-from benchmarks.quality import SWEEP
 from benchmarks.report import replaced, table
 from benchmarks.seams import interior
+from benchmarks.settings import SWEEP
 from engine.errors import ConfigError
 from engine.instrument import Instrument
 from engine.packs.discovery import find_pack

@@ -100,8 +100,10 @@ def test_a_block_control_is_pending_until_the_next_block_and_then_heard(playing)
 
 def test_values_are_clipped_and_unknown_controls_refused(playing):
     assert playing.set(temperature=99)["temperature"] == 1.5
-    with pytest.raises(ConfigError, match="'loudness' is no control"):
-        playing.set(loudness=1)
+    with pytest.raises(ConfigError, match="'loudnes' is no control"):
+        playing.set(loudnes=1)
+    with pytest.raises(ConfigError, match=r"density: pack .tiny. does not hear it"):
+        playing.set(density=3)
     with pytest.raises(ConfigError, match="sampler: 'magic' is unknown"):
         playing.set(sampler="magic")
     assert playing.settings["temperature"] == 1.5

@@ -2,24 +2,51 @@
 
 The layer is a number (its centre velocity is (layer - 0.5) * 8) or a letter, L or H. Every one of
 the 88 keys is made once per layer from the nearest root, resampled to pitch and to the wanted rate.
+
+A velocity picks the nearest layer, and is made as loud as a line through the layers' measured
+loudness says (`Loudness`), so that loudness rises without a step where the layers change.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
+from scipy.ndimage import gaussian_filter1d
 
-from training.data.notes import HIGHEST, LOWEST, Note
+from engine.signal.roll import Note
+from training.data.notes import HIGHEST, LOWEST
 
 _NAME = re.compile(r"^([A-G])(s?)(-?\d)v(\d+|L|H)$")
 _STEP = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _LETTER_VELOCITY = {"L": 45.0, "H": 95.0}
 _UNDAMPED = 90  # from F#6 up a piano has no dampers
-_UNCALIBRATED_RMS = {"L": 0.018, "H": 0.07}  # of the first half second
+_MEASURED = 0.5  # seconds from the attack over which loudness is measured
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """How loud a piano's keys are: ln RMS of the first half second.
+
+    `velocities` [layers] rising, `levels` [layers] the mean over the keys, `keys` [88] what each
+    key adds to it in every layer, smooth over the keyboard.
+    """
+
+    velocities: np.ndarray
+    levels: np.ndarray
+    keys: np.ndarray
+
+    def of(self, pitch: int, velocity: float) -> float:
+        """Straight lines in ln velocity between the layers, and on beyond them."""
+        x = np.log(self.velocities)
+        slopes = np.diff(self.levels) / np.diff(x) if len(x) > 1 else np.array([1.3])
+        i = int(np.clip(np.searchsorted(x, np.log(velocity)) - 1, 0, len(slopes) - 1))
+        level = self.levels[i] + slopes[i] * (np.log(velocity) - x[i])
+        return float(level + self.keys[pitch - LOWEST])
 
 
 class Kit:
@@ -29,6 +56,8 @@ class Kit:
     ----------
     folder : where the sample files lie.
     rate : samples per second of what is rendered.
+    loudness : another piano's, to be as loud as; else the samples' own. Samples of one letter layer
+        are each recorded at a level of their own, so such a kit sounds even only with another's.
 
     Raises
     ------
@@ -36,7 +65,7 @@ class Kit:
         When the folder holds no file with such a name.
     """
 
-    def __init__(self, folder: Path, rate: int) -> None:
+    def __init__(self, folder: Path, rate: int, loudness: Loudness | None = None) -> None:
         roots: dict[str, dict[int, np.ndarray]] = {}
         for path in sorted(folder.iterdir()):
             match = _NAME.match(path.stem)
@@ -49,9 +78,6 @@ class Kit:
             except soundfile.LibsndfileError:
                 continue  # a root less; its neighbours cover it
             mono = _from_onset(audio.mean(axis=1))
-            if layer in _UNCALIBRATED_RMS:
-                loudness = np.sqrt(np.mean(mono[: source_rate // 2] ** 2)) + 1e-9
-                mono *= _UNCALIBRATED_RMS[layer] / loudness
             self._source_rate = source_rate
             roots.setdefault(layer, {})[pitch] = mono
         if not roots:
@@ -62,6 +88,19 @@ class Kit:
             {p: self._key(of_layer, p) for p in range(LOWEST, HIGHEST + 1)}
             for of_layer in roots.values()
         ]
+        self._levels = np.array([[self._level(x) for x in of.values()] for of in self._keys])
+        self.loudness = loudness or self._own_loudness()
+
+    def _level(self, x: np.ndarray) -> float:
+        return float(np.log(np.sqrt(np.mean(x[: int(_MEASURED * self.rate)] ** 2)) + 1e-9))
+
+    def _own_loudness(self) -> Loudness:
+        order = np.argsort(self._velocities)
+        levels = self._levels.mean(axis=1)
+        keys = (self._levels - levels[:, None]).mean(axis=0)
+        # Roots differ by up to 7 dB from their neighbours; a voiced piano is even.
+        keys = gaussian_filter1d(keys, 5.0, mode="nearest")
+        return Loudness(self._velocities[order], np.maximum.accumulate(levels[order]), keys)
 
     def _key(self, roots: dict[int, np.ndarray], pitch: int) -> np.ndarray:
         root = min(roots, key=lambda r: abs(r - pitch))
@@ -76,7 +115,8 @@ class Kit:
         for n in notes:
             layer = int(np.argmin(abs(self._velocities - n.velocity)))
             sample = self._keys[layer][n.pitch]
-            gain = (n.velocity / self._velocities[layer]) ** 1.3
+            level = self.loudness.of(n.pitch, n.velocity)
+            gain = np.exp(level - self._levels[layer, n.pitch - LOWEST])
             at = int(n.start * self.rate)
             held = int((n.end - n.start) * self.rate)
             release = fade[n.pitch]

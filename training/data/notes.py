@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import mido
 import numpy as np
 
+from engine.signal.roll import Note
+
 LOWEST, HIGHEST = 21, 108  # A0 and C8, the 88 keys
 SUSTAIN = 64  # controller number of the sustain pedal
-
-
-@dataclass(frozen=True)
-class Note:
-    """One key: `pitch` (MIDI number), `velocity` 1..127, `start` and `end` in seconds."""
-
-    pitch: int
-    velocity: int
-    start: float
-    end: float
 
 
 def read_midi(path: Path) -> list[Note]:

@@ -1,0 +1,40 @@
+"""`--seed-midi`: the end of a MIDI file, as the notes that the music continues.
+
+Any thread. Gives at most the last 30 s; times in seconds from the phrase's beginning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.signal.roll import Note
+
+__all__ = ["LONGEST", "read_phrase"]
+
+LONGEST = 30.0  # seconds
+_HEARD = 12.0  # seconds; nobody hears more of a struck string, and a forgotten pedal holds it on
+
+
+def read_phrase(path: Path) -> list[Note]:
+    """Read the notes struck in the last 30 s, shifted so that the phrase ends with its last note.
+
+    Returns
+    -------
+    list of Note
+        One or more, in the order of their starts, none before 0. The phrase begins with its first
+        note, where the file is shorter than 30 s, and ends at the largest `end`.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be read, or has no notes; see `engine.signal.midi_file.read_midi`.
+    """
+    from engine.signal.midi_file import read_midi
+
+    notes = [replace(n, end=min(n.end, n.start + _HEARD)) for n in read_midi(path)]
+    end = max(n.end for n in notes)
+    first = max(end - LONGEST, notes[0].start)
+    return [replace(n, start=n.start - first, end=n.end - first) for n in notes if n.start >= first]

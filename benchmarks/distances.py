@@ -1,0 +1,116 @@
+"""How far generated sound is from held-out works, from the first pack, and with more steps.
+
+Streams as a listener hears them, with instruments, rooms and tones drawn as the data's were and
+everything else left free. Clouds that are compared have the same number of windows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from benchmarks.asked import Found, Value
+from benchmarks.embedding import level_db
+from benchmarks.material import Source, white_noise
+from benchmarks.streams import play
+from benchmarks.workbench import Cloud, Workbench, thinned
+from engine.errors import ConfigError
+
+MANY = 50
+_AUDIO = {".wav", ".flac", ".ogg", ".opus"}
+
+
+def generated_cloud(bench: Workbench) -> Cloud:
+    """Windows of all streams, one stream after another."""
+    return np.concatenate([bench.cloud_of(s) for s in bench.streams(bench.args.minutes)])
+
+
+def generated(bench: Workbench) -> Found:
+    """Distance to held-out works, in units of what their two halves are apart."""
+    args, ruler = bench.args, bench.yardstick
+    streams = bench.streams(args.minutes)
+    cloud = generated_cloud(bench)
+    units, distance = ruler.units(cloud)
+    unit = ruler.unit(len(ruler.trimmed(cloud)))
+    each = [ruler.units(bench.cloud_of(s))[0] for s in streams]
+    loud = level_db(streams[0].cut(0.0, 60.0))
+    rng = np.random.default_rng(args.seed)
+    noise = bench.cloud(white_noise(60 * streams[0].rate, loud, rng))
+    far = ruler.reference.distance(noise)
+    total = args.minutes * args.streams
+    return Found(
+        {"distance": Value(units, f"{units:.2f} ({distance:.2f}; unit {unit:.2f})")},
+        f"{args.streams} streams of {args.minutes:g} min ({len(cloud)} windows) against "
+        f"{args.reference_minutes} min of one half of the held-out works, the unit as many windows "
+        f"of the other half. Single streams: {min(each):.1f} to {max(each):.1f} units of their "
+        f"own length. White noise: {far / unit:.0f}. Network and decoder took "
+        f"{np.mean([s.kept.cost for s in streams]):.3f} s of processor time a second.",
+        {"distance": distance, "unit": unit, "units": units, "each": each, "noise": far,
+         "minutes": total, "windows": len(cloud)},
+    )  # fmt: skip
+
+
+def first_cloud(bench: Workbench) -> Cloud:
+    """The first pack's: a pack's folder, or a folder or file of what it rendered.
+
+    Raises
+    ------
+    ConfigError
+        When there is none, or it holds neither.
+    """
+    given: Path | None = bench.args.first_pack
+    if given is None:
+        raise ConfigError("the first pack is needed: give its folder with --first-pack")
+    if (given / "pack.toml").is_file():
+        source = Source(str(given), bench.args.threads)
+        stream = play(
+            source, bench.folder, "first", bench.args.first_minutes * 60, source.request(seed=1)
+        )
+        return bench.cloud_of(stream)
+    files = [given] if given.is_file() else sorted(given.rglob("*"))
+    parts = [p for p in files if p.suffix.lower() in _AUDIO]
+    if not parts:
+        raise ConfigError(f"{str(given)!r} holds neither a pack.toml nor sound of the first pack")
+    clouds = []
+    for path in parts:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        clouds.append(bench.cloud(audio.mean(axis=1), rate=rate))
+    return np.concatenate(clouds)
+
+
+def first(bench: Workbench) -> Found:
+    """Distance over that of the first pack, to the same works and over as many windows."""
+    old, new = first_cloud(bench), generated_cloud(bench)
+    size = min(len(old), len(new))
+    a, b = (bench.yardstick.reference.distance(thinned(c, size)) for c in (new, old))
+    unit = bench.yardstick.unit(size)
+    return Found(
+        {"first_pack": Value(a / b, f"{a / b:.2f} ({a:.1f} / {b:.1f})")},
+        f"{size} windows of each, heard at 16 kHz: the first pack is {b / unit:.1f} units away, "
+        f"this one {a / unit:.1f}.",
+        {"first": b, "this": a, "unit": unit, "windows": size},
+    )
+
+
+def many(bench: Workbench) -> Found:
+    """The default number of evaluations against 50, of the same seeds and instruments."""
+    args = bench.args
+    minutes = args.many_minutes
+    few_streams = bench.streams(args.minutes)
+    many_streams = bench.streams(minutes, steps=MANY)
+    few = np.concatenate([bench.cloud_of(s, 0.0, minutes * 60) for s in few_streams])
+    more = np.concatenate([bench.cloud_of(s, 0.0, minutes * 60) for s in many_streams])
+    size = min(len(few), len(more))
+    a, b = (bench.yardstick.reference.distance(thinned(c, size)) for c in (few, more))
+    unit = bench.yardstick.unit(size)
+    steps = bench.request(args.seed).steps
+    costs = [np.mean([s.kept.cost for s in s_]) for s_ in (few_streams, many_streams)]
+    return Found(
+        {"few_many": Value(a / b, f"{a / b:.2f} ({steps}: {a:.2f}; {MANY}: {b:.2f})")},
+        f"The first {minutes:g} min of {args.streams} streams, {size} windows of each: "
+        f"{a / unit:.2f} and {b / unit:.2f} units; {costs[0]:.3f} against {costs[1]:.3f} s of "
+        "processor time a second.",
+        {"few": a, "many": b, "unit": unit, "steps": steps, "costs": costs, "windows": size},
+    )

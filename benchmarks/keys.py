@@ -1,0 +1,171 @@
+"""Notes in and out: are held keys heard, and do the notes that are sent sound when they say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from benchmarks.asked import Found, Value
+from benchmarks.obedience import needs
+from benchmarks.onsets import found_in_sound
+from benchmarks.streams import Played
+from benchmarks.workbench import Workbench
+from engine.errors import ConfigError
+from engine.signal.roll import Note
+from engine.stream.blocks import Request
+
+TRIADS = (
+    (60, 64, 67), (57, 60, 64), (53, 57, 60), (55, 59, 62), (62, 66, 69), (51, 55, 58),
+    (48, 55, 64), (67, 71, 74),
+)  # fmt: skip
+BLOCKS = 4  # that a triad is held for; as many free ones follow
+WITHIN_S = 0.03
+
+
+def held_in(index: int) -> tuple[int, ...]:
+    """The keys held in a block of the test stream."""
+    turn = index // BLOCKS
+    return TRIADS[turn // 2 % len(TRIADS)] if turn % 2 == 1 else ()
+
+
+def _holding(index: int, request: Request) -> Request:
+    return replace(request, held=held_in(index))
+
+
+def holding(bench: Workbench) -> Played:
+    """The test stream: free, a triad, free, the next triad, ..."""
+    blocks = 2 * BLOCKS * len(TRIADS) + BLOCKS
+    seconds = blocks * bench.source.manifest.block_seconds
+    plan = f"{TRIADS} {BLOCKS}"
+    return bench.play("holding", seconds, bench.request(bench.args.seed), each=_holding, plan=plan)
+
+
+def heard_in(
+    notes: Sequence[Note], spans: Sequence[tuple[float, float]], keys: Sequence[Sequence[int]]
+) -> tuple[int, int]:
+    """(how many keys are heard in their span of time, how many there are).
+
+    Heard: a note of that pitch sounds for a moment of the span.
+    """
+    hits = total = 0
+    for (begin, end), pitches in zip(spans, keys, strict=True):
+        sounding = {n.pitch for n in notes if n.start < end and n.end > begin}
+        hits += sum(p in sounding for p in pitches)
+        total += len(pitches)
+    return hits, total
+
+
+def block_spans(stream: Played, delay: float) -> list[tuple[float, float]]:
+    """(begin, end) in seconds of each whole block as it is heard, of notes `delay` late."""
+    shift = stream.kept.crossing / stream.rate + delay
+    edges = [0.0, *(j / stream.rate for j in stream.kept.joints)]
+    return [(a + shift, b + shift) for a, b in pairwise(edges)]
+
+
+def held(bench: Workbench) -> Found:
+    """Recall of held keys in the blocks they are held in, and of the same keys when they are not.
+
+    The sound stands a few tokens behind the notes (it hears ahead): a block's span is moved so.
+    """
+    needs(bench, "held")
+    stream, manifest = holding(bench), bench.source.manifest
+    behind = 0
+    if manifest.notes is not None:
+        behind = manifest.sound.lookahead * manifest.hop(manifest.notes)
+    spans = block_spans(stream, behind / stream.rate)
+    notes = bench.notes_of(stream.cut(), stream.rate)
+    asked = [held_in(k) for k in range(len(spans))]
+    # The triad that comes next, in the blocks before it: what would be heard of it anyway.
+    before = [held_in(k + BLOCKS) if not a else () for k, a in enumerate(asked)]
+    hits, total = heard_in(notes, spans, asked)
+    free_hits, free_total = heard_in(notes, spans, before)
+    recall, chance = hits / max(total, 1), free_hits / max(free_total, 1)
+    return Found(
+        {"held": Value(recall, f"{recall:.3f} ({hits} of {total}; not held: {chance:.2f})")},
+        f"{len(TRIADS)} triads, each held for {BLOCKS} blocks of {manifest.block_seconds:.2f} s, "
+        "as many free ones between them. In brackets the same keys in the blocks before.",
+        {"recall": recall, "not_held": chance, "keys": total},
+    )
+
+
+def events(bench: Workbench) -> Found:
+    """Of the notes that are sent, how many are struck in the sound within 30 ms."""
+    needs_notes(bench)
+    counts = {"sent": 0, "found": 0, "late": 0, "late_of": 0, "beside": 0}
+    seconds = bench.args.events_seconds
+    for stream in bench.streams(bench.args.minutes):
+        x = stream.cut(0.0, seconds)
+        sent = [n for n in stream.notes() if 0.1 <= n.start < seconds - 0.2]
+        tally(counts, x, stream.rate, sent, bench.notes_of(x, stream.rate))
+        print(f"events: {counts['found']} of {counts['sent']}", flush=True)
+    real = dict.fromkeys(counts, 0)
+    for x, notes in real_notes(bench, len(bench.streams(bench.args.minutes)), seconds):
+        tally(real, x, bench.held.rate, notes, bench.notes_of(x))
+    found = counts["found"] / max(counts["sent"], 1)
+    of_real = real["found"] / max(real["sent"], 1)
+    return Found(
+        {"events": Value(found, f"{found:.3f} ({counts['found']} of {counts['sent']})")},
+        f"{seconds:g} s of each stream. An onset is there when it is transcribed, or the note's "
+        f"partials rise by 3 dB, within {WITHIN_S * 1e3:g} ms. The same of held-out works and "
+        f"their true notes: {of_real:.3f}. What is found of notes moved by 0.15 s: "
+        f"{counts['late'] / max(counts['late_of'], 1):.2f} (held out "
+        f"{real['late'] / max(real['late_of'], 1):.2f}), by a semitone: "
+        f"{counts['beside'] / max(counts['sent'], 1):.2f} (held out "
+        f"{real['beside'] / max(real['sent'], 1):.2f}).",
+        {"generated": counts, "held_out": real},
+    )
+
+
+def tally(
+    counts: dict[str, int], x: np.ndarray, rate: int, sent: list[Note], heard: list[Note]
+) -> None:
+    """Count what is found of the notes, and of the same notes in wrong places."""
+    late = [replace(n, start=n.start + 0.15) for n in sent if n.start + 0.3 < len(x) / rate]
+    beside = [replace(n, pitch=n.pitch + 1) for n in sent]
+    counts["sent"] += len(sent)
+    counts["late_of"] += len(late)
+    for key, notes in (("found", sent), ("late", late), ("beside", beside)):
+        counts[key] += found_in_sound(x, rate, notes, heard, WITHIN_S)
+
+
+def needs_notes(bench: Workbench) -> None:
+    """Refuse a pack that sends no notes, and a dataset without them.
+
+    Raises
+    ------
+    ConfigError
+        Naming what is missing.
+    """
+    if bench.source.manifest.notes is None:
+        name = bench.source.manifest.name
+        raise ConfigError(f"pack {name!r} sends no notes: leave this part out (--only)")
+    if not has_notes(bench):
+        raise ConfigError(
+            f"{bench.args.held / 'notes.npy'}: missing; make the dataset anew with "
+            "'python -m training.data.build'"
+        )
+
+
+def has_notes(bench: Workbench) -> bool:
+    """Whether the dataset of the held-out works has their notes beside them."""
+    return (bench.args.held / "notes.npy").is_file()
+
+
+def real_notes(bench: Workbench, count: int, seconds: float) -> list[tuple[np.ndarray, list[Note]]]:
+    """Excerpts of held-out works with their true notes, timed from the excerpt's beginning."""
+    table = np.load(bench.args.held / "notes.npy", mmap_mode="r")
+    rng = np.random.default_rng(bench.args.seed)
+    rate, found = bench.held.rate, []
+    long = bench.held.longer_than(seconds + 2)
+    able = [i for i in long if "notes_offset" in bench.held.pieces[i]]
+    for piece in rng.permutation(able)[:count]:
+        p = bench.held.pieces[int(piece)]
+        at, x = bench.held.excerpt(int(piece), seconds, rng)
+        begin = at / rate
+        rows = table[p["notes_offset"] : p["notes_offset"] + p["notes_count"]]
+        notes = [Note(int(a), int(b), float(c) - begin, float(d) - begin) for a, b, c, d in rows]
+        found.append((x, [n for n in notes if 0.1 <= n.start < seconds - 0.2]))
+    return found

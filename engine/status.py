@@ -1,0 +1,60 @@
+"""What the instrument tells of itself: events, latencies, a snapshot of everything. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.audio.meters import MeterSnapshot
+from engine.stream.feeder import StreamStats
+from engine.stream.lead import LeadStats
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something a performer should know. `at` is seconds of the instrument's clock."""
+
+    kind: str
+    text: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Output latency by parts, in seconds: what a live and a block control wait for.
+
+    `lead` is what will be unheard when the next block is asked for, not the lead of this moment.
+    """
+
+    device: float
+    ring: float
+    mixer: float
+    lead: float
+    block: float
+
+    @property
+    def live(self) -> float:
+        """Until a live control is heard."""
+        return self.device + self.ring + self.mixer
+
+    @property
+    def total(self) -> float:
+        """Until a block control is heard, at worst."""
+        return self.live + self.lead + self.block
+
+
+@dataclass(frozen=True)
+class Status:
+    """A snapshot of everything a face of the instrument shows."""
+
+    pack: str
+    device: str
+    seconds: float
+    meters: MeterSnapshot
+    stream: StreamStats
+    lead: LeadStats
+    xruns: int
+    paused: bool
+    recording: Path | None
+    latencies: Latencies
+    failed: str

@@ -1,0 +1,146 @@
+"""The notes of a stream: what is forced into a block, how it is read, what goes out of it.
+
+Owned by the generator's thread. Times of the stream are samples at the pack's rate; tokens are
+frames of the notes stage.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.sampling.loop import Replace
+from engine.signal.roll import (
+    CHANNELS,
+    END,
+    LOWEST,
+    MIDDLE,
+    ONSET,
+    PITCHES,
+    POSITION,
+    Note,
+    NoteEvent,
+    RollReader,
+    encode,
+)
+
+Array = NDArray[np.float32]
+_AGAIN = 1.4  # seconds after which a held key is struck again, as it would have faded
+_HELD_VELOCITY = 80
+_STILL = 0.05  # seconds: a note that ends as close to the end of a past goes on
+
+
+@dataclass(frozen=True)
+class TimedNote:
+    """A key goes down, or with velocity 0 up, `offset` samples after a block's first sample."""
+
+    offset: int
+    pitch: int
+    velocity: int
+
+
+class NotesTrack:
+    """Reads blocks of one stream as notes.
+
+    Parameters
+    ----------
+    hop : samples of a token.
+    rate : samples a second.
+    tokens : of a block.
+    """
+
+    def __init__(self, hop: int, rate: int, tokens: int) -> None:
+        self._hop, self._rate, self._tokens = hop, rate, tokens
+        self._seconds = hop / rate
+        self._reader = RollReader(self._seconds)
+        self._phrase: list[Array] = []
+
+    def forget(self) -> None:
+        """A new stream, in which nothing sounds yet."""
+        self._reader = RollReader(self._seconds)
+        self._phrase = []
+
+    # --------------------------------------------------------------------- in
+
+    def past(self, notes: Iterable[Note], end: float, tokens: int) -> Array:
+        """Take notes as what was just played: the roll of `tokens` tokens that end at `end` s.
+
+        Notes that sound up to the end of what is known go on sounding in the roll's last token.
+        """
+        going_on = end - self._seconds - _STILL
+        notes = [
+            Note(n.pitch, n.velocity, n.start, n.end if n.end < going_on else end + _STILL)
+            for n in notes
+        ]
+        roll = encode(notes, end - tokens * self._seconds, tokens, self._seconds)
+        self.forget()
+        clean, _ = self._reader.read(roll)
+        return clean
+
+    def play(self, notes: list[Note]) -> None:
+        """Have these notes made next, as they are, in place of what would have been sampled."""
+        if not notes:
+            return
+        length = max(n.end for n in notes)
+        blocks = int(np.ceil(length / self._seconds / self._tokens))
+        start = length - blocks * self._tokens * self._seconds  # the music goes on as it ends
+        roll = encode(notes, start, blocks * self._tokens, self._seconds)
+        self._phrase = list(np.split(roll, blocks, axis=1))
+
+    @property
+    def in_phrase(self) -> bool:
+        """Whether the next block is a phrase's."""
+        return bool(self._phrase)
+
+    def given(self) -> Array | None:
+        """The next block of a phrase, or None when the network's own is due."""
+        return self._phrase.pop(0) if self._phrase else None
+
+    def held(self, keys: Iterable[int]) -> Replace | None:
+        """The cells that held keys ask for in the next block: sounding, and struck when due."""
+        values = np.zeros((CHANNELS, PITCHES, self._tokens), np.float32)
+        mask = np.zeros(values.shape, bool)
+        for pitch in keys:
+            row = pitch - LOWEST
+            if not 0 <= row < PITCHES:
+                continue
+            values[MIDDLE : END + 1, row] = 1
+            mask[MIDDLE : END + 1, row] = True
+            if self._reader.sounding.get(pitch, np.inf) > _AGAIN:
+                values[ONSET, row, 0] = 0.5 + _HELD_VELOCITY / 127
+                values[POSITION, row, 0] = -1
+                mask[: POSITION + 1, row, 0] = True
+        if not mask.any():
+            return None
+        rows = CHANNELS * PITCHES
+        return Replace(values.reshape(rows, -1), mask=mask.reshape(rows, -1))
+
+    # -------------------------------------------------------------------- out
+
+    @property
+    def now(self) -> int:
+        """Samples of the tokens read so far."""
+        return self._reader.now * self._hop
+
+    def read(self, block: Array, kept: int, origin: int) -> tuple[Array, tuple[TimedNote, ...]]:
+        """Read a block of which `kept` tokens stay.
+
+        Returns
+        -------
+        roll : ndarray [shape=(352, tokens)]
+            The block as clean notes, the tokens that do not stay included.
+        notes : of the tokens that stay, timed from `origin`, in samples of this track's time.
+        """
+        clean, events = self._reader.read(block[:, :kept])
+        if kept < block.shape[1]:
+            rest, _ = copy.deepcopy(self._reader).read(block[:, kept:])
+            clean = np.concatenate([clean, rest], axis=1)
+        return clean, tuple(self._timed(e, origin) for e in events)
+
+    def _timed(self, event: NoteEvent, origin: int) -> TimedNote:
+        at = round(event.seconds * self._rate) - origin
+        return TimedNote(at, event.pitch, event.velocity)

@@ -1,0 +1,68 @@
+"""Notes that are made and not yet heard. Guarded by the lead's lock, but for `tell`.
+
+`add` and `drop` are called for the feeder, `passed` and `tell` by the mixer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from engine.stream.notes_track import TimedNote
+
+_MOST = 100_000  # notes in the queue; more are a pack gone astray
+
+
+class PendingNotes:
+    """A queue by time, which lets no key stick: what goes down comes up, whatever is dropped.
+
+    Parameters
+    ----------
+    heard : called with the notes that have become due.
+    """
+
+    def __init__(self, heard: Callable[[tuple[TimedNote, ...]], None] | None) -> None:
+        self._heard = heard
+        self._queue: list[tuple[int, int, int]] = []  # frame, velocity, pitch: ups come first
+        self._now = 0
+        self._down: set[int] = set()
+        self._dropped = False
+
+    def add(self, notes: tuple[TimedNote, ...], after: int) -> None:
+        """Queue notes timed from `after` frames past what has been pulled."""
+        for n in notes:
+            if len(self._queue) < _MOST:
+                heappush(self._queue, (self._now + after + n.offset, n.velocity, n.pitch))
+
+    def drop(self) -> None:
+        """Forget what is unheard; what sounds is let go with the next `passed`."""
+        self._queue.clear()
+        self._dropped = True
+
+    def passed(self, frames: int) -> tuple[TimedNote, ...]:
+        """Go on by `frames`; returns what became due in them, timed from their first."""
+        due: list[TimedNote] = []
+        if self._dropped:
+            self._dropped = False
+            due += [TimedNote(0, pitch, 0) for pitch in sorted(self._down)]
+            self._down.clear()
+        end = self._now + frames
+        while self._queue and self._queue[0][0] < end:
+            frame, velocity, pitch = heappop(self._queue)
+            at = max(0, frame - self._now)
+            if velocity:
+                if pitch in self._down:
+                    due.append(TimedNote(at, pitch, 0))
+                self._down.add(pitch)
+            elif pitch in self._down:
+                self._down.discard(pitch)
+            else:
+                continue  # its beginning was dropped, or never heard
+            due.append(TimedNote(at, pitch, velocity))
+        self._now = end
+        return tuple(due)
+
+    def tell(self, due: tuple[TimedNote, ...]) -> None:
+        """Hand on what became due, outside of the lock."""
+        if due and self._heard is not None:
+            self._heard(due)

@@ -1,0 +1,196 @@
+"""One stage of a pack at work: what its block hears, its sampler, its own past.
+
+Owned by the generator's thread. Frames are ndarray [rows, frames] float32 in the network's scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.packs.manifest import Manifest, Stage
+from engine.packs.sessions import Context, StageSessions
+from engine.params import Value
+from engine.sampling.guidance import Guidance
+from engine.sampling.loop import Replace, SamplerLoop
+from engine.sampling.parameterisation import SIGMA_DATA
+from engine.sampling.samplers import Table, table_for
+from engine.sampling.schedules import Schedule, make_schedule
+from engine.stream import conditions
+
+Array = NDArray[np.float32]
+PACKS_OWN = "pack"  # the sampler control's word for what the manifest says
+_GUIDANCE_EVERY = 2  # the unconditional branch is asked in every second row
+
+
+def _nothing() -> Mapping[str, Value]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The block controls of one block, and its place in the stream.
+
+    `controls` are those that only some packs hear, by the names of engine/params.py; `held` the
+    MIDI pitches of the keys that a performer holds down.
+    """
+
+    index: int
+    steps: int
+    sampler: str = PACKS_OWN
+    seed: int = 1
+    temperature: float = 1.0
+    guidance: float = 1.0
+    stride: float = 1.0
+    controls: Mapping[str, Value] = field(default_factory=_nothing)
+    held: tuple[int, ...] = ()
+
+
+class StageRunner:
+    """Makes the blocks of one stage.
+
+    Parameters
+    ----------
+    manifest : of the pack.
+    sessions : of the stage.
+    number : of the stage, from 0; part of the noise's key.
+    empty : [rows, n] for any n: what is heard of a past that never was.
+    """
+
+    def __init__(
+        self, manifest: Manifest, sessions: StageSessions, number: int, empty: Array
+    ) -> None:
+        self.stage: Stage = sessions.stage
+        self._first = manifest.stages[0]
+        self._sessions, self._number = sessions, number
+        self.shape = sessions.shape
+        self._empty = empty[:, :1]
+        heard_by_later = [
+            s.history + s.lookahead for s in manifest.stages if s.after == self.stage.name
+        ]
+        self._length = max([self.stage.past_frames, *heard_by_later])
+        self._loop = SamplerLoop()
+        self._tables: dict[tuple[str, int], Table] = {}
+        self._out = np.zeros(self.shape, np.float32)
+        self._context: Context = {}
+        self._free: Context = {}
+        self._guidance = Guidance(
+            self._guided, self._unguided, 1.0, _GUIDANCE_EVERY, sigma_data=SIGMA_DATA
+        )
+        self._guidance.prepare(self.shape)
+        self.evaluations = 0
+        self.forget()
+
+    # ------------------------------------------------------------------ the past
+
+    def forget(self) -> None:
+        """There is no past."""
+        self._frames = np.repeat(self._empty, self._length, axis=1)
+        self._has_past = False
+
+    def keep(self, block: Array) -> None:
+        """Add clean frames to the past."""
+        self._frames = np.concatenate([self._frames, block], axis=1)[:, -self._length :]
+        self._has_past = True
+
+    @property
+    def has_past(self) -> bool:
+        """Whether anything was kept."""
+        return self._has_past
+
+    @property
+    def past_length(self) -> int:
+        """Frames of the past that are remembered."""
+        return self._length
+
+    def window(self, before: int, block: Array) -> Array:
+        """The last `before` frames of the past, and the block that follows them."""
+        return np.concatenate([self._frames[:, self._length - before :], block], axis=1)
+
+    # ------------------------------------------------------------------ sampling
+
+    def steps(self, request: Request) -> int:
+        """Network evaluations of this stage, in proportion to what is asked of the first one."""
+        asked = request.steps * self.stage.steps / self._first.steps
+        return max(1, round(asked))
+
+    def table(self, request: Request) -> Table:
+        """The coefficient table for a request at this stage's noise levels, kept once made.
+
+        Raises
+        ------
+        ConfigError
+            For a sampler or a number of steps that cannot be.
+        """
+        own = request.sampler == PACKS_OWN
+        key = (self.stage.sampler if own else request.sampler, self.steps(request))
+        if key not in self._tables:
+            self._tables[key] = table_for(*key, self._schedule)
+        return self._tables[key]
+
+    def _schedule(self, intervals: int) -> Schedule:
+        return make_schedule(self.stage.schedule, intervals, **self.stage.schedule_options)
+
+    def _guided(self, x: Array, alpha: float, sigma: float) -> Array:
+        return self._sessions.denoise(x, alpha, sigma, self._context)
+
+    def _unguided(self, x: Array, alpha: float, sigma: float) -> Array:
+        return self._sessions.denoise(x, alpha, sigma, self._free)
+
+    def _past(self, present: bool) -> dict[str, Array]:
+        n = self.stage.past_frames
+        there = present and self._has_past
+        frames = self._frames[:, self._length - n :] if there else np.repeat(self._empty, n, axis=1)
+        name = "previous" if self.stage.continuing == "embed" else "past"
+        return {name: frames, "present": np.array([float(there)], np.float32)}
+
+    def run(
+        self, request: Request, others: Mapping[str, Array], known: Replace | None = None
+    ) -> Array:
+        """Sample one block; the array is this stage's own and stays until the next call.
+
+        Parameters
+        ----------
+        others : frames of earlier stages, by the stage's name.
+        known : cells that the block must contain.
+
+        Raises
+        ------
+        ConfigError
+            For a value that the sampler cannot take.
+        """
+        stage = self.stage
+        table = self.table(request)
+        self._loop.prepare(self.shape, table)
+        given = conditions.heard(stage.controls, request.controls, request.held)
+        self._context = self._sessions.context({**self._past(True), **others, **given})
+        scale = self._scale(request)
+        if scale != 1.0:
+            self._free = self._without(others, given, request)
+        first = self._number == 0
+        self._loop.run(
+            self._guidance.begin(scale), request.seed, request.index, self._number,
+            temperature=request.temperature if first else stage.temperature,
+            out=self._out, replace=known,
+        )  # fmt: skip
+        self.evaluations = self._guidance.evaluations(len(table))
+        return self._out
+
+    def _scale(self, request: Request) -> float:
+        """The guidance to use: 1 where there is nothing to stress."""
+        stage = self.stage
+        if stage.guidance == "past":
+            return request.guidance if self._has_past else 1.0
+        asked = conditions.any_given(stage.controls, request.controls, request.held)
+        return request.guidance if stage.guidance == "controls" and asked else 1.0
+
+    def _without(
+        self, others: Mapping[str, Array], given: Mapping[str, Array], request: Request
+    ) -> Context:
+        if self.stage.guidance == "past":
+            return self._sessions.context({**self._past(False), **others, **given})
+        free = conditions.heard(self.stage.controls, request.controls, (), free=True)
+        return self._sessions.context({**self._past(True), **others, **free})

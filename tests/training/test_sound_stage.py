@@ -1,0 +1,354 @@
+"""The sound stage: notes stay with their sound, are heard where they belong, and it learns."""
+
+import itertools
+import json
+import tarfile
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training extra is not installed")
+mido = pytest.importorskip("mido", reason="the training extra is not installed")
+
+import soundfile  # noqa: E402
+
+from engine.signal.roll import LOWEST, PITCHES, Note, encode  # noqa: E402
+from training.data import build, room  # noqa: E402
+from training.data.columns import Windows  # noqa: E402
+from training.data.kit import Kit  # noqa: E402
+from training.edm import Preconditioned  # noqa: E402
+from training.nets.columns import Columns, ColumnsConfig  # noqa: E402
+from training.nets.features import FEATURES, PARTIALS, NoteFeatures  # noqa: E402
+from training.recipes.cascade import SOUND  # noqa: E402
+from training.run import Run, Schedule, read_checkpoint  # noqa: E402
+from training.train_sound import SoundTask  # noqa: E402
+
+pytestmark = pytest.mark.torch
+TINY = SOUND["sound-tiny"]
+RATE = TINY.network.rate
+
+
+def tone(pitch, level, seconds=1.0):
+    t = np.arange(int(32000 * seconds)) / 32000
+    return level * np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * t) * np.exp(-3 * t)
+
+
+def kit_folder(folder, names, level=lambda layer: 0.1 * layer / 3):
+    folder.mkdir(parents=True)
+    for (letter, pitch), layer in itertools.product((("C4", 60), ("Fs5", 78)), names):
+        x = np.concatenate(
+            [np.zeros(640), tone(pitch, level(int(layer) if layer.isdigit() else 3))]
+        )
+        soundfile.write(folder / f"{letter}v{layer}.wav", x, 32000)
+
+
+def midi_file(path, seed):
+    """Two minutes of single notes with rests between, softly and hard."""
+    rng = np.random.default_rng(seed)
+    track = mido.MidiTrack()
+    for _ in range(120):
+        pitch, velocity = int(rng.integers(50, 90)), int(rng.integers(20, 120))
+        track.append(mido.Message("note_on", note=pitch, velocity=velocity, time=480))
+        track.append(mido.Message("note_off", note=pitch, time=480))
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(track)
+    file.save(path)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """A data set of a toy kit, built by the program itself."""
+    folder = tmp_path_factory.mktemp("sound")
+    kit_folder(folder / "kit" / "grand", ("3", "12"))
+    for path in (folder / "kit" / "grand").glob("*.wav"):
+        x, rate = soundfile.read(path)
+        soundfile.write(path.with_suffix(".ogg"), x, rate)
+        path.unlink()
+    (folder / "kit" / "midi").mkdir()
+    names = [f"work{i}" for i in range(60)]
+    names = [n for n in names if build.held_out(n)][:1] + [
+        n for n in names if not build.held_out(n)
+    ][:2]
+    with tarfile.open(folder / "kit" / "midi" / "works.tar.xz", "w:xz") as tar:
+        for seed, name in enumerate(names):
+            midi_file(folder / f"{name}.mid", seed)
+            tar.add(folder / f"{name}.mid", f"{name}.mid")
+    build.main(
+        ["--kit", str(folder / "kit"), "--out", str(folder / "data"), "--rate", str(RATE),
+         "--hours", "0.09", "--workers", "1"]
+    )  # fmt: skip
+    return folder / "data"
+
+
+# ------------------------------------------------------------------------ data
+
+
+def test_every_note_of_a_piece_is_heard_when_the_index_says(dataset):
+    index = json.loads((dataset / "index.json").read_text())
+    notes = np.load(dataset / "notes.npy")
+    piece = next(p for p in index["pieces"] if p["split"] == "train")
+    audio = np.load(dataset / "train.npy")[piece["offset"] : piece["offset"] + piece["length"]]
+    table = notes[piece["notes_offset"] : piece["notes_offset"] + piece["notes_count"]]
+    assert len(table) > 100
+    late = []
+    for _, _, start, _ in table[1:]:
+        at = round(start * RATE)
+        around = abs(audio[at - 400 : at + 400].astype(float))
+        rise = np.flatnonzero(around > 0.3 * around.max())
+        late.append((rise[rise > 250][0] - 400) / RATE)
+    assert max(abs(np.percentile(late, [5, 95]))) < 0.010
+
+
+def test_soft_notes_sound_softer_than_hard_ones_in_the_same_data(dataset):
+    index = json.loads((dataset / "index.json").read_text())
+    notes, audio = np.load(dataset / "notes.npy"), np.load(dataset / "train.npy")
+    levels = {}
+    for p in (p for p in index["pieces"] if p["split"] == "train"):
+        assert 0 <= p["room"] <= 1
+        assert -1 <= p["brightness"] <= 1
+        for _, velocity, start, _ in notes[p["notes_offset"] :][: p["notes_count"]]:
+            at = p["offset"] + round(start * RATE)
+            level = np.log10(audio[at : at + RATE // 4].astype(float).std() + 1) * 20
+            levels.setdefault(velocity > 70, []).append(level)
+    assert np.mean(levels[True]) > np.mean(levels[False]) + 3
+
+
+def test_a_window_holds_the_notes_of_its_own_samples(dataset):
+    windows = Windows(dataset, "held", TINY.spectrogram, TINY.network)
+    c = TINY.network
+    piece = windows.pieces[0]
+    start = float(np.load(dataset / "notes.npy")[piece["notes_offset"] + 5, 2])
+    at = round(start * RATE) - 5 * c.hop  # the note falls into the block's sixth column
+    samples, roll = windows.window(0, at)
+    onset = roll.reshape(4, PITCHES, -1)[0]
+    assert onset[:, c.history].max() > 0, "the block's first token holds the onset"
+    attack = abs(samples[c.past * c.hop :])
+    loud = np.flatnonzero(attack[: 10 * c.hop] > 0.3 * attack[: 10 * c.hop].max())
+    assert abs(loud[0] - 5 * c.hop) < 0.012 * RATE
+
+
+def test_a_window_may_begin_before_the_piece(dataset):
+    windows = Windows(dataset, "train", TINY.spectrogram, TINY.network)
+    samples, roll = windows.window(0, 0)
+    first = TINY.network.past * TINY.network.hop
+    assert not samples[:first].any()
+    assert abs(samples[first:]).max() > 0.01
+    assert (roll.reshape(4, PITCHES, -1)[0, :, : TINY.network.history] < 0).all()
+
+
+def test_a_recording_without_notes_is_refused(dataset, tmp_path):
+    index = json.loads((dataset / "index.json").read_text())
+    for p in index["pieces"]:
+        del p["notes_count"]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    for name in ("train.npy", "notes.npy"):
+        (tmp_path / name).symlink_to(dataset / name)
+    with pytest.raises(ValueError, match="no train piece has notes; build it from MIDI"):
+        Windows(tmp_path, "train", TINY.spectrogram, TINY.network)
+
+
+def test_loudness_rises_without_a_step_where_the_layers_change(tmp_path):
+    kit_folder(tmp_path / "grand", ("3", "6", "15"), lambda layer: 0.02 * layer)
+    kit = Kit(tmp_path / "grand", 16000)
+    levels = [20 * np.log10(kit.render([Note(60, v, 0, 0.5)])[:8000].std()) for v in range(5, 128)]
+    steps = np.diff(levels)
+    assert steps.min() > -0.1
+    assert steps.max() < 2.0
+    assert levels[-1] - levels[5] > 12
+
+
+def test_a_second_piano_is_as_loud_as_the_first(tmp_path):
+    kit_folder(tmp_path / "grand", ("3", "12"))
+    kit_folder(tmp_path / "upright", ("L", "H"))
+    grand = Kit(tmp_path / "grand", 16000)
+    upright = Kit(tmp_path / "upright", 16000, grand.loudness)
+    for velocity in (20, 60, 110):
+        a, b = (k.render([Note(64, velocity, 0, 0.5)])[:8000].std() for k in (grand, upright))
+        assert 20 * abs(np.log10(a / b)) < 0.5
+
+
+def test_only_loud_pieces_are_bent_and_none_is_clipped():
+    x = np.sin(np.arange(1000) / 10).astype(np.float32)
+    assert np.array_equal(room.below_full_scale(0.9 * x), 0.9 * x)
+    loud = room.below_full_scale(3 * x)
+    assert 0.97 < abs(loud).max() <= 1
+    quiet = abs(3 * x) < 0.8
+    assert np.array_equal(loud[quiet], (3 * x)[quiet])
+
+
+# ------------------------------------------------------------------- features
+
+SECONDS = 256 / 24000  # a column
+
+
+def features_of(notes, tokens=20, columns=80):
+    """[columns, FEATURES, 88] of notes whose times are in columns from the roll's start."""
+    timed = [Note(n.pitch, n.velocity, n.start * SECONDS, n.end * SECONDS) for n in notes]
+    roll = torch.from_numpy(encode(timed, 0, tokens, 8 * SECONDS))
+    made = NoteFeatures(tokens, 1, columns, SECONDS)(roll[None])
+    first = (tokens - 1) * 8 - columns
+    return made.reshape(columns, FEATURES, PITCHES).numpy(), first
+
+
+def test_a_strike_is_heard_as_soon_as_the_window_reaches_it_and_then_decays():
+    f, first = features_of([Note(60, 100, 101, 150)])
+    at, key = 101 - first, 60 - LOWEST
+    ring = f[:, 2, key]  # the fastest of the three, a strike of strength one
+    assert np.all(ring[: at - 3] == 0)
+    assert np.all(np.diff(ring[at - 4 : at]) > 0)
+    assert ring[at] == pytest.approx(1, abs=1e-5)
+    assert ring[at + 14] == pytest.approx(np.exp(-14 * SECONDS / 0.15), rel=1e-4)
+    assert f[:, 3, key] == pytest.approx(ring * 100 / 127, rel=1e-4, abs=1e-6)
+    assert not np.delete(f, key, 2)[:, :PARTIALS].any()
+
+
+def test_a_strike_between_columns_is_shared_by_them():
+    on, _ = features_of([Note(60, 100, 101, 150)])
+    between, _ = features_of([Note(60, 100, 101.5, 150)])
+    after, _ = features_of([Note(60, 100, 102, 150)])
+    assert between == pytest.approx((on + after) / 2, abs=2e-3)
+
+
+def test_a_strike_at_the_end_of_a_token_spills_into_the_next():
+    f, first = features_of([Note(60, 100, 103.9, 150)])
+    ring = f[:, 6, 60 - LOWEST]
+    assert ring[104 - first] == pytest.approx(1, abs=0.01)
+
+
+def test_a_strike_ahead_of_the_block_reaches_its_last_columns_only():
+    f, _ = features_of([Note(60, 100, 153, 170)])  # the block ends at column 152
+    ring = f[:, 2, 60 - LOWEST]
+    assert ring[-1] > 0.05
+    assert not ring[:-3].any()
+
+
+def test_a_key_let_go_falls_silent_and_a_second_strike_does_not_wake_the_first():
+    f, first = features_of([Note(60, 100, 90, 110), Note(60, 30, 140, 160)])
+    key = 60 - LOWEST
+    slow = f[:, 7, key]
+    assert slow[106 - first] > 0.7  # dampers are told to half a token
+    assert slow[130 - first] < 0.05
+    assert slow[141 - first] == pytest.approx(30 / 127, rel=0.02)
+    room_tail = f[:, 8, key]
+    assert room_tail[120 - first] > 2 * slow[120 - first], "a room dies later than the string"
+
+
+def test_the_highest_keys_have_no_dampers():
+    f, first = features_of([Note(100, 100, 90, 100)])
+    assert f[110 - first, 6, 100 - LOWEST] == pytest.approx(np.exp(-20 * SECONDS / 4), rel=1e-3)
+
+
+def test_a_long_rest_leaves_numbers_finite():
+    f, _ = features_of([Note(60, 100, 4, 5), Note(100, 90, 6, 9)], tokens=73)
+    assert np.isfinite(f).all()
+    assert f.min() >= 0
+
+
+# ------------------------------------------------------------- network and run
+
+
+def inputs(config, batch=2):
+    given = torch.tensor([[0.5, 1.0]]).repeat(batch, 1)
+    roll = torch.from_numpy(
+        encode([Note(60, 90, 0.1, 9)], 0, config.tokens, 8 * config.hop / config.rate)
+    )
+    return {
+        "roll": roll.repeat(batch, 1, 1), "past": torch.randn(batch, config.bins, config.past),
+        "present": torch.ones(batch), "instrument": given, "room": given, "brightness": given,
+    }  # fmt: skip
+
+
+def woken(config):
+    """A network whose zero-initialised layers do something."""
+    torch.manual_seed(0)
+    model = Preconditioned(Columns(config)).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.05 * torch.randn(p.shape)
+    return model
+
+
+def test_context_and_step_together_are_the_network():
+    config = TINY.network
+    model, given = woken(config), inputs(config)
+    x, sigma = torch.randn(2, config.bins, config.frames), torch.tensor([0.3, 4.0])
+    with torch.no_grad():
+        context = model.net.context(**given)
+        x0 = model.denoise(x, sigma, context)
+        assert torch.equal(x0, model(x, sigma, *given.values()))
+    assert x0.shape == x.shape
+    window = config.past + config.frames
+    assert {k: tuple(t.shape) for k, t in context.items()} == {
+        "window": (2, window, config.width),
+        "guess": (2, config.frames, config.bins),
+        "style": (2, 6),
+    }
+
+
+def test_what_is_not_given_cannot_be_heard():
+    config = TINY.network
+    model, given = woken(config), inputs(config)
+    x, sigma = torch.randn(2, config.bins, config.frames), torch.ones(2)
+
+    def answer(**changed):
+        with torch.no_grad():
+            return model(x, sigma, *(given | changed).values())
+
+    bright, dark = torch.tensor([[1.0, 0.0]] * 2), torch.tensor([[-1.0, 0.0]] * 2)
+    assert torch.equal(answer(brightness=bright), answer(brightness=dark))
+    assert not torch.equal(answer(brightness=bright + torch.tensor([0, 1.0])), answer())
+    other = torch.randn_like(given["past"])
+    nothing = torch.zeros(2)
+    assert torch.equal(answer(present=nothing), answer(present=nothing, past=other))
+    assert not torch.equal(answer(), answer(past=other))
+
+
+def test_the_shipped_size_stays_under_seven_and_a_half_million():
+    count = sum(p.numel() for p in Columns(ColumnsConfig()).parameters())
+    assert 6e6 < count < 7.5e6
+
+
+def test_thirty_steps_make_the_loss_smaller(dataset):
+    torch.manual_seed(0)
+    task = SoundTask(TINY, "sound-tiny", dataset)
+    model = task.network()
+    batch, before = task.batch(np.random.default_rng(1)), model.state_dict()
+    assert batch["columns"].std() == pytest.approx(0.5, rel=0.5)
+
+    def loss():
+        with torch.no_grad():
+            return float(task.loss(model, batch, torch.Generator().manual_seed(2)))
+
+    first = loss()
+    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    noise, rng = torch.Generator().manual_seed(1), np.random.default_rng(2)
+    for _ in range(30):
+        optimiser.zero_grad()
+        task.loss(model, task.batch(rng), noise).backward()
+        optimiser.step()
+    assert loss() < 0.8 * first
+    assert all(torch.isfinite(t).all() for t in before.values())
+
+
+def test_a_run_is_taken_up_where_it_stopped_and_says_how_well_it_goes(dataset, tmp_path):
+    torch.manual_seed(0)
+    schedule = Schedule(warm_up=5)
+    task = SoundTask(TINY, "sound-tiny", dataset)
+    run = Run(task, task.network(), tmp_path, 2 / 3600, schedule)
+    run.go(1.0)
+    state = read_checkpoint(tmp_path)
+    assert state is not None
+    assert state["steps"] == run.steps > 3
+    assert json.loads(state["network"])["width"] == TINY.network.width
+    again = Run(task, task.network(), tmp_path, 3 / 3600, schedule)
+    assert again.steps == run.steps
+    assert again.progress == pytest.approx(2 / 3, abs=0.2)
+    for a, b in zip(again.ema.parameters(), run.ema.parameters(), strict=True):
+        assert torch.equal(a, b)
+    again.go(1.0)
+    log = (tmp_path / "log.csv").read_text().splitlines()
+    assert len(log) == 3
+    row = dict(zip(log[0].split(","), map(float, log[-1].split(",")), strict=True))
+    assert row["samples"] == row["steps"] * TINY.batch
+    assert row["rate"] == 0
+    assert 0 < row["l1"] < 5

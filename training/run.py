@@ -1,0 +1,209 @@
+"""The loop that trains a stage: steps, learning rate, EMA, checkpoints, the log.
+
+What is trained is a `Task`: it knows the data and the loss. `Run` knows neither; it drives one
+network in one process on one thread. A run is resumable: the same command takes the checkpoint in
+its folder up again. `hours` is the whole length over all legs; the learning rate follows it.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Batch = dict[str, Tensor]
+
+
+class Task(Protocol):
+    """What a run asks of the thing that is trained."""
+
+    @property
+    def size(self) -> int:
+        """Examples in a batch."""
+        ...
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Draw named tensors on the CPU, the examples along their first axis."""
+        ...
+
+    def loss(self, model: nn.Module, batch: Batch, noise: torch.Generator) -> Tensor:
+        """Answer one number to be made small. `batch` lies on the model's device.
+
+        `noise` draws on the CPU, so that a run on a GPU is fed the same numbers.
+        """
+        ...
+
+    def validate(self, ema: nn.Module) -> dict[str, float]:
+        """Measure the averaged network on held-out works. Called without gradients."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What a checkpoint must say beside the weights: tensors, numbers and strings only."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the optimiser goes: `rate` after `warm_up` steps, falling to zero by a half cosine.
+
+    `decay_after` is the share of the run at full rate, `clip` the largest norm of the gradient,
+    `ema` the decay of the averaged weights a step.
+    """
+
+    rate: float = 1e-3
+    warm_up: int = 200
+    decay_after: float = 0.2
+    clip: float = 1.0
+    ema: float = 0.999
+    weight_decay: float = 0.01
+
+
+def on_one_thread() -> None:
+    """One thread without denormals: what a run on a CPU wants when others share the machine."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The last checkpoint of a run's folder on the CPU, its facts among it, or None."""
+    file = folder / "checkpoint.pt"
+    return torch.load(file, map_location="cpu", weights_only=True) if file.is_file() else None
+
+
+class Run:
+    """One run of one task: owns the network, its EMA, the optimiser and the run's folder.
+
+    Parameters
+    ----------
+    task : what is trained.
+    model : the network, with fresh weights; the folder's checkpoint replaces them if there is one.
+    folder : where `checkpoint.pt` and `log.csv` lie.
+    hours : length of the whole run.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: nn.Module,
+        folder: Path,
+        hours: float,
+        schedule: Schedule | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.task, self.folder, self.budget = task, folder, hours * 3600
+        self.schedule = schedule or Schedule()
+        self.device = torch.device(device)
+        self.model = model.to(self.device).train()
+        self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        others = [p for p in self.model.parameters() if p.ndim <= 1]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": self.schedule.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=self.schedule.rate,
+            betas=(0.9, 0.99),
+            fused=True,
+        )
+        self.steps, self.samples, self.seconds = 0, 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._restore()
+        self.rng = np.random.default_rng(self.samples)
+        self.noise = torch.Generator().manual_seed(self.samples)
+
+    # ------------------------------------------------------------------ state
+
+    def _restore(self) -> None:
+        state = read_checkpoint(self.folder)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.steps, self.samples, self.seconds = (state[k] for k in ("steps", "samples", "seconds"))
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "model": self.model.state_dict(), "ema": self.ema.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "steps": self.steps,
+            "samples": self.samples, "seconds": self.seconds, **self.task.facts(),
+        }  # fmt: skip
+        partial = self.folder / "checkpoint.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / "checkpoint.pt")
+
+    # ------------------------------------------------------------------- step
+
+    @property
+    def progress(self) -> float:
+        """How much of the run's time is used, 0..1."""
+        return min(self.seconds / self.budget, 1.0)
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, constant, then a half cosine to zero."""
+        s = self.schedule
+        done = max(0.0, (self.progress - s.decay_after) / (1 - s.decay_after))
+        return (
+            s.rate * min(1.0, (self.steps + 1) / s.warm_up) * 0.5 * (1 + math.cos(math.pi * done))
+        )
+
+    def step(self) -> float:
+        """One step of the optimiser. Returns the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        batch = {k: t.to(self.device) for k, t in self.task.batch(self.rng).items()}
+        loss = self.task.loss(self.model, batch, self.noise)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
+        self.optimiser.step()
+        self.steps += 1
+        self.samples += self.task.size
+        decay = min(self.schedule.ema, (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.ema.parameters()), list(self.model.parameters()), 1 - decay
+            )
+        return float(loss.detach())
+
+    def go(self, save_minutes: float) -> None:
+        """Train until the run's time is used up; log and save every `save_minutes`."""
+        last = saved = time.monotonic()
+        recent: list[float] = []
+        while self.seconds < self.budget:
+            recent.append(self.step())
+            now = time.monotonic()
+            self.seconds += now - last
+            last = now
+            if now - saved > save_minutes * 60 or self.seconds >= self.budget:
+                saved = now
+                self._log(recent)
+                self.save()
+                recent.clear()
+
+    def _log(self, recent: list[float]) -> None:
+        with torch.no_grad():
+            measured = self.task.validate(self.ema)
+        values = {"loss": float(np.mean(recent)), **measured}
+        row = {
+            "steps": self.steps, "samples": self.samples, "hours": round(self.seconds / 3600, 4),
+            "rate": round(self.learning_rate(), 6), **{k: round(v, 5) for k, v in values.items()},
+        }  # fmt: skip
+        path = self.folder / "log.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        print(f"{self.progress:6.1%}", *(f"{k} {v}" for k, v in row.items()), flush=True)
