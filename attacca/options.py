@@ -10,18 +10,23 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.params import LATENCIES, PARAMS, Param, Value, param
+from engine.errors import ConfigError
+from engine.params import HARMONY, LATENCIES, PARAMS, PITCH_CLASSES, Param, Value, param
 
 __all__ = [
     "add_pack",
     "add_playing",
     "checked",
     "chosen",
+    "harmony",
     "latency",
 ]
 
 # How much of a block is kept follows from the latency, so the command line does not ask for it.
-BLOCK_CONTROLS = tuple(p for p in PARAMS if p.when == "block" and p.name != "stride")
+# The twelve of harmony are one option, written as note names.
+BLOCK_CONTROLS = tuple(
+    p for p in PARAMS if p.when == "block" and p.name not in ("stride", *HARMONY)
+)
 _THREADS = Param("threads", "int", 1, "block", "Processor threads of the network.", 1, 256)
 _LATENCY = Param(
     "latency", "float", LATENCIES["default"], "block", "", 0.05, 60.0, "s, or default, or jam"
@@ -49,6 +54,24 @@ def latency(text: str) -> float:
     return LATENCIES[text] if text in LATENCIES else float(_LATENCY.check(text))
 
 
+def harmony(text: str) -> dict[str, Value]:
+    """Controls from the text of `--harmony`: names of notes, apart by blanks or commas.
+
+    Raises
+    ------
+    ConfigError
+        For what is no name of a note.
+    """
+    flats = {"DB": "C#", "EB": "D#", "GB": "F#", "AB": "G#", "BB": "A#"}
+    given: dict[str, Value] = dict.fromkeys(HARMONY, 0.0)
+    for word in text.replace(",", " ").split():
+        name = flats.get(word.upper(), word.upper())
+        if name not in PITCH_CLASSES:
+            raise ConfigError(f"harmony: {word!r} is no note; give names such as C, F# or Bb")
+        given[HARMONY[PITCH_CLASSES.index(name)]] = 1.0
+    return given
+
+
 def add_pack(parser: argparse.ArgumentParser) -> None:
     """`--pack`."""
     parser.add_argument(
@@ -62,6 +85,10 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
     for control in BLOCK_CONTROLS:
         _add_control(parser, control)
     _add_control(parser, param("gain"))
+    parser.add_argument(
+        "--harmony", type=harmony, metavar="NOTES",
+        help="pitch classes to play in, such as 'C E G'; free by default",
+    )  # fmt: skip
     parser.add_argument(
         "--latency", type=latency, default="default", metavar="SECONDS|default|jam",
         help="lead and block: a turned control is heard after it; default 2.9 s, jam 0.9 s",
@@ -96,4 +123,4 @@ def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, V
     """The controls that were given, and a new seed if none was: for `Instrument(**controls)`."""
     names = [p.name for p in (*BLOCK_CONTROLS, param("gain"))]
     given = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
-    return {"seed": new_seed(), **given}
+    return {"seed": new_seed(), **given, **(args.harmony or {})}

@@ -7,6 +7,7 @@ blocks of `engine.stream.blocks.BlockMaker` through the mixer's limiter, sample 
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Mapping
@@ -24,11 +25,13 @@ from engine.errors import ConfigError
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.packs.sessions import Sessions
+from engine.params import param
 from engine.signal.log_magnitude import LogMagnitude
 from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
 from engine.signal.resample import resample
 from engine.signal.stft import Stft
 from engine.stream.blocks import BlockMaker, Request
+from engine.stream.conditions import needed
 from engine.stream.stages import PACKS_OWN
 
 Samples = NDArray[np.float32]
@@ -150,16 +153,17 @@ class Source:
         self, pack: str, threads: int = 1, schedule: Mapping[str, float] | None = None
     ) -> None:
         manifest = read_manifest(find_pack(pack))
-        self.sessions = Sessions(manifest, threads, flush_denormals=True)
-        self.sessions.warm_up()
+        sessions = Sessions(manifest, threads, flush_denormals=True)
+        sessions.warm_up()
         self.manifest: Manifest = _with_levels(manifest, schedule or {})
+        self.sessions = _of_stages(sessions, self.manifest)
 
     def rescheduled(self, **options: float) -> Source:
         """The same open pack with other schedule options; those that are None stay."""
         new = object.__new__(Source)
-        new.sessions = self.sessions
         given = {k: v for k, v in options.items() if v is not None}
         new.manifest = _with_levels(self.manifest, given)
+        new.sessions = _of_stages(self.sessions, new.manifest)
         return new
 
     def maker(self) -> BlockMaker:
@@ -167,14 +171,29 @@ class Source:
         return BlockMaker(self.manifest, self.sessions)
 
     def request(self, **controls: Any) -> Request:
-        """The pack's own controls, but for those given that are not None; its index is 0."""
+        """What a player begins with, but for the controls given that are not None; index 0.
+
+        Controls that only some packs have go by their own names, as all others.
+
+        Raises
+        ------
+        ConfigError
+            For a control that this pack does not hear.
+        """
         stage = self.manifest.stage
         sampler = stage.sampler if len(self.manifest.stages) == 1 else PACKS_OWN
         base = Request(
             0, stage.steps, sampler, 1, temperature=stage.temperature,
             guidance=stage.default_guidance,
         )  # fmt: skip
-        return replace(base, **{k: v for k, v in controls.items() if v is not None})
+        # A pack's controls are a set, which has no order of its own.
+        heard_here = {n: param(n).default for n in sorted(needed(self.manifest.controls))}
+        given = {k: v for k, v in controls.items() if v is not None}
+        for name in [n for n in given if n not in vars(base)]:
+            if name not in heard_here:
+                raise ConfigError(f"pack {self.manifest.name!r} does not hear {name!r}")
+            heard_here[name] = given.pop(name)
+        return replace(base, **{"controls": heard_here, **given})
 
     def stream(self, seconds: float, request: Request, past: Samples | None = None) -> Stream:
         """Make at least `seconds` of sound, beginning from nothing or continuing `past`.
@@ -236,6 +255,15 @@ def _with_levels(manifest: Manifest, options: Mapping[str, float]) -> Manifest:
     first, *rest = manifest.stages
     first = replace(first, schedule_options={**first.schedule_options, **options})
     return replace(manifest, stages=(first, *rest))
+
+
+def _of_stages(sessions: Sessions, manifest: Manifest) -> Sessions:
+    """The same open graphs, told that their stages are those of another manifest."""
+    new = copy.copy(sessions)
+    new.stages = tuple(copy.copy(s) for s in sessions.stages)
+    for session, stage in zip(new.stages, manifest.stages, strict=True):
+        session.stage = stage
+    return new
 
 
 def heard(samples: Samples, rate: int) -> Samples:

@@ -21,11 +21,9 @@ from benchmarks.embedding import Embedder, Frechet
 from benchmarks.material import Held, Samples, Source
 from benchmarks.streams import Played, play
 from engine.errors import ConfigError
-from engine.params import param
 from engine.signal.roll import Note
 from engine.signal.transcription import Transcriber
 from engine.stream.blocks import Request
-from engine.stream.conditions import needed
 
 Cloud = NDArray[np.float32]
 TRANSCRIPTION = "basic_pitch_nmp.onnx"
@@ -153,17 +151,10 @@ class Workbench:
         return control in self.source.manifest.controls
 
     def request(self, seed: int, **changes: Any) -> Request:
-        """The controls that a player begins with, but for `changes` and the seed.
-
-        Controls of some packs only go by their names; those this pack does not hear are left out.
-        """
-        names = sorted(needed(self.source.manifest.controls))  # a set has no order of its own
-        controls = {name: param(name).default for name in names}
-        controls |= {k: changes.pop(k) for k in list(changes) if k in names}
-        changes = {k: v for k, v in changes.items() if not param(k).packs}
+        """What a player begins with, but for `changes`, the seed and the options of the command."""
         a = self.args
-        own = {"steps": a.steps, "sampler": a.sampler, "guidance": a.guidance}
-        return self.source.request(**{**own, "seed": seed, "controls": controls, **changes})
+        own = {"steps": a.steps, "sampler": a.sampler, "guidance": a.guidance, "seed": seed}
+        return self.source.request(**{**own, **changes})
 
     def play(self, name: str, seconds: float, request: Request, **how: Any) -> Played:
         """A stream of the pack; see `benchmarks.streams.play`."""
@@ -178,7 +169,8 @@ class Workbench:
                 "instrument": float(rng.random() < SECOND), "room": round(float(rng.random()), 3),
                 "brightness": round(float(rng.uniform(-1, 1)), 3),
             }  # fmt: skip
-            wanted = self.request(self.args.seed + k, **timbre, **changes)
+            heard = {name: value for name, value in timbre.items() if self.hears(name)}
+            wanted = self.request(self.args.seed + k, **heard, **changes)
             made.append(self.play(f"stream-{k + 1}", minutes * 60, wanted))
         return made
 

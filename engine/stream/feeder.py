@@ -26,6 +26,7 @@ from engine.stream.recent_notes import RecentNotes
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
 _POLL = 0.01  # seconds between looks at the lead
+_SHORTEST = 0.25  # seconds of stride: a block costs the same however little of it is kept
 _TIMES = 512  # block times kept for the load and its percentiles
 
 
@@ -284,7 +285,7 @@ def profile(latency: float, block_seconds: float) -> tuple[float, float]:
     """Split the time until a block control is heard into (lead to keep in seconds, stride).
 
     A control waits for the lead to be played and for one stride. Long latencies keep whole
-    blocks; short ones give half the time to the stride, down to an eighth of a block.
+    blocks; short ones give half the time to the stride, down to an eighth of a block or 0.25 s.
 
     Raises
     ------
@@ -293,10 +294,11 @@ def profile(latency: float, block_seconds: float) -> tuple[float, float]:
     """
     if latency >= 1.4 * block_seconds:
         return latency - block_seconds, 1.0
-    stride = max(0.125, min(1.0, latency / 2 / block_seconds))
+    shortest = max(0.125, min(1.0, _SHORTEST / block_seconds))
+    stride = max(shortest, min(1.0, latency / 2 / block_seconds))
     lead = latency - stride * block_seconds
     if lead < 0.05:
-        least = 0.125 * block_seconds + 0.05
+        least = shortest * block_seconds + 0.05
         raise ConfigError(
             f"latency {latency:g} s is too short; this pack takes {least:.2f} s or more"
         )

@@ -74,7 +74,7 @@ def test_a_pack_of_the_future_asks_for_an_update(
     library: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = library / "piano" / "pack.toml"
-    manifest.write_text(manifest.read_text().replace("format = 1", "format = 9"))
+    manifest.write_text(manifest.read_text().replace("format = 2", "format = 9"))
     assert main(["play", "--device", "none"]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
@@ -96,7 +96,7 @@ def test_a_missing_pack_is_named_with_those_there_are(
 def test_the_public_pack_opens_and_verifies(library: Path) -> None:
     pack = Pack.open("piano")
     pack.verify()
-    assert pack.manifest.rate == 16000
+    assert pack.manifest.rate == 24000
     assert Pack.installed()["piano"] == library / "piano"
     flip(library / "piano" / "mean.npy")
     with pytest.raises(PackError, match=r"mean\.npy"):

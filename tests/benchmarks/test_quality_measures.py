@@ -141,7 +141,7 @@ def test_a_phrase_is_known_again_in_another_key_and_tempo() -> None:
     pitches, gaps = rng.integers(40, 80, 200), rng.choice([0.2, 0.4, 0.9], 200)
     starts = np.cumsum(gaps)
     known = np.stack([pitches, np.full(200, 80), starts, starts + 0.1], 1)
-    copy = known[50:90] + [3, 0, 0, 0]
+    copy = known[50:90] + np.array([3, 0, 0, 0])
     copy[:, 2] *= 1.1
     own = np.stack(
         [rng.integers(40, 80, 40), np.full(40, 80), np.arange(40) * 0.3, np.arange(40)], 1
