@@ -99,12 +99,13 @@ def test_a_checkpoint_becomes_a_pack_that_computes_the_same(dataset, tmp_path):
     assert worst <= PARITY
     manifest = read_manifest(tmp_path / "own")
     assert manifest.credits == ("Me, CC0",)
-    sessions = Sessions(manifest)
+    sessions = Sessions(manifest).stages[0]
+    nothing = sessions.context(sessions.nothing())
     rng = np.random.default_rng(0)
     x = rng.standard_normal(sessions.shape).astype(np.float32)
     # The step graph takes any (alpha, sigma) of the same ratio for the same thing.
-    one = sessions.denoise(x, 1.0, 0.7, sessions.context(None))
-    other = sessions.denoise(0.5 * x, 0.5, 0.35, sessions.context(None))
+    one = sessions.denoise(x, 1.0, 0.7, nothing)
+    other = sessions.denoise(0.5 * x, 0.5, 0.35, nothing)
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
