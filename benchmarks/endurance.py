@@ -47,6 +47,19 @@ def stuck(events: list[tuple[int, int, int]], rate: int, length: int) -> tuple[i
     return sum(s > STUCK_S for s in lasting), max(lasting, default=0.0), len(notes)
 
 
+def silences_of_works(bench: Workbench) -> tuple[int, float]:
+    """(silences of over 3 s in all held-out works, hours of these)."""
+    rate, count, samples = bench.held.rate, 0, 0
+    for piece, p in enumerate(bench.held.pieces):
+        whole = bench.held.cut(piece, 0, p["length"])
+        # The sound of a piece's last note dies away; that is no rest.
+        found = silences([whole], rate)
+        ends = whole.size / rate - 0.1
+        count += sum(length > SILENT_S and begin + length < ends for begin, length in found)
+        samples += whole.size
+    return count, samples / rate / 3600
+
+
 def hour(bench: Workbench) -> Played:
     """The long stream, with the controls that a player begins with."""
     minutes = bench.args.endurance_minutes
@@ -73,6 +86,7 @@ def endurance(bench: Workbench) -> Found:
         f"minute {m}: {c['level_db']:.1f} dBFS, centroid {c['centroid_hz']:.0f} Hz, "
         f"{c['onsets']:.1f} onsets/s" for m, c in minutes.items()
     )  # fmt: skip
+    rests, hours = silences_of_works(bench)
     return Found(
         {
             "drift": Value(b / a, f"{b / a:.2f} ({b:.2f} / {a:.2f})", short),
@@ -88,8 +102,10 @@ def endurance(bench: Workbench) -> Found:
             ),
         },
         f"{total / 60:g} min in one stream; {ends / 60:.2g} min at each end, {units_a:.2f} and "
-        f"{units_b:.2f} units. {said}.",
+        f"{units_b:.2f} units. {said}. Silences of over 3 s within held-out works: {rests} in "
+        f"{hours:.1f} h.",
         {"first": a, "last": b, "silences": long, "longest_silence": longest, "notes": notes,
+         "silences_of_works": rests, "hours_of_works": hours,
          "longest_note": longest_note, "minutes": minutes, "seconds": total,
          "over_before_limiter": kept.over},
     )  # fmt: skip

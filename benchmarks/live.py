@@ -166,7 +166,7 @@ def _keep_busy(generator: object, instrument: Instrument, stop: threading.Event)
 
     stage, k = instrument.manifest.stage, 0
     while not stop.is_set():
-        generator.make(Request(k, stage.steps, stage.sampler, 1))  # type: ignore[attr-defined]
+        generator.make(Request(k, stage.steps))  # type: ignore[attr-defined]
         k += 1
 
 

@@ -98,7 +98,7 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
         used = 0.0
         for k in range(args.blocks + 3):
             began = time.perf_counter()
-            made = generator.make(Request(k, stage.steps, stage.sampler, 1))
+            made = generator.make(Request(k, stage.steps))
             if k == 2:
                 used = cpu_seconds(generator.pid or 0)
             if k >= 3:
@@ -106,9 +106,7 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
             stamps.append(k * manifest.block_seconds)
             resident.append(resident_mb(generator.pid or 0))
         used = (cpu_seconds(generator.pid or 0) - used) / (args.blocks * manifest.block_seconds)
-        few = [
-            generator.make(Request(k, stage.min_steps, stage.sampler, 1)).seconds for k in range(6)
-        ]
+        few = [generator.make(Request(k, stage.min_steps)).seconds for k in range(6)]
     finally:
         generator.stop()
     t = np.array(times)
