@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.signal
@@ -85,8 +86,8 @@ class ProbedInstrument(Instrument):
         self.card = Card(self._ring)
         return RingSink(self._ring, fill)
 
-    def _start_stream(self, *, wait: bool, past: Samples | None) -> None:
-        super()._start_stream(wait=wait, past=past)
+    def _start_stream(self, **how: Any) -> None:
+        super()._start_stream(**how)
         assert self._feeder is not None
         generator = self._feeder._generator
         make = generator.make

