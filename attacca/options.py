@@ -93,12 +93,15 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
         "--latency", type=latency, default="default", metavar="SECONDS|default|jam",
         help="lead and block: a turned control is heard after it; default 2.9 s, jam 0.9 s",
     )  # fmt: skip
-    parser.add_argument(
-        "--seed-audio",
-        type=Path,
-        metavar="FILE",
+    beginning = parser.add_mutually_exclusive_group()
+    beginning.add_argument(
+        "--seed-audio", type=Path, metavar="FILE",
         help="play this recording's end and go on from it",
-    )
+    )  # fmt: skip
+    beginning.add_argument(
+        "--seed-midi", type=Path, metavar="FILE",
+        help="play the end of this MIDI file and go on from it",
+    )  # fmt: skip
     parser.add_argument(
         "--threads", type=checked(_THREADS), metavar="N",
         help="processor threads of the network; by default all cores but one",

@@ -1,6 +1,6 @@
 """Compares the phase reconstructions on real audio and prints the table of docs/phase.md.
 
-    python benchmarks/phase.py --audio PIANO.ogg [--out docs/phase-table.md]
+    python -m benchmarks.phase --audio PIANO.ogg [--out docs/phase-table.md]
 
 Every row is measured in one run on the same magnitudes: those of the recording, at 16 kHz mono,
 with the topmost row discarded and put back as zeros, in blocks as a pack delivers them. Cost is
@@ -103,12 +103,15 @@ def rows(magnitude: np.ndarray, samples: np.ndarray, stft: Stft, block: int) -> 
     for n in (4, 8, 16, 32, 48):
         name = f"`gradient-gl`: RTPGHI + fast GL, {n} it., look-ahead 4"
         table.append(Row(name, streamed("gradient-gl", n), 4))
+    for n in (16, 32, 48, 64):
+        name = f"`gradient-raar`: RTPGHI + RAAR + 4 it. of fast GL, {n} it. in all, look-ahead 4"
+        table.append(Row(name, streamed("gradient-raar", n), 4))
     for look in (0, 2, 8, 16):
-        name = f"`gradient-gl`, 32 it., look-ahead {look}"
-        table.append(Row(name, streamed("gradient-gl", 32, look), look))
+        name = f"`gradient-raar`, 48 it., look-ahead {look}"
+        table.append(Row(name, streamed("gradient-raar", 48, look), look))
     short = max(1, block // 4)
-    name = f"`gradient-gl`, 32 it., look-ahead 4, pushes of {short} frames"
-    table.append(Row(name, streamed("gradient-gl", size=short), 4))
+    name = f"`gradient-raar`, 48 it., look-ahead 4, pushes of {short} frames"
+    table.append(Row(name, streamed("gradient-raar", size=short), 4))
     return table
 
 

@@ -72,15 +72,27 @@ def _show(folder: Path, *, test: bool) -> bool:
 
 def _lines(pack: Pack) -> list[str]:
     m = pack.manifest
-    stage = m.stage
     channels = "mono" if m.channels == 1 else "stereo"
-    guidance = "yes" if stage.guidance else "no"
-    return [
+    lines = [
         f"{m.name} {m.version}: {m.title}",
         f"  folder     {m.folder}",
-        f"  sound      {m.rate} Hz {channels}, blocks of {m.block_seconds:.3f} s",
-        f"  steps      {stage.steps} ({stage.sampler}); no fewer than {stage.min_steps} when late",
-        f"  guidance   {guidance}",
+        f"  audio      {m.rate} Hz {channels}, blocks of {m.block_seconds:.3f} s",
+    ]
+    for stage in m.stages:
+        made = f"makes {stage.represents}; " if len(m.stages) > 1 else ""
+        lines += [
+            f"  {stage.name if len(m.stages) > 1 else 'steps':9}  {made}{stage.steps} steps "
+            f"({stage.sampler}), no fewer than {stage.min_steps} when late",
+        ]
+    guided = {"": "no", "past": "yes", "controls": "yes, by its controls"}
+    lines += [
+        f"  guidance   {guided[m.stage.guidance]}",
+        f"  controls   {', '.join(sorted(m.controls)) or 'none of its own'}",
+    ]
+    if m.transcription:
+        lines.append("  listens    to sound, and answers in notes")
+    return [
+        *lines,
         f"  licence    {m.licence}",
         *(f"  {'credits' if i == 0 else '':9}  {line}" for i, line in enumerate(m.credits)),
     ]

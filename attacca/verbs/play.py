@@ -13,9 +13,7 @@ from attacca.options import add_playing, checked, chosen
 from engine.params import Param
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from attacca.beginning import Beginning
     from attacca.terminal.keys import Keys
     from attacca.terminal.stopping import Stopping
     from engine.instrument import Instrument
@@ -57,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from attacca.terminal.stopping import Stopping
 
     with Stopping() as stopping:
+        from attacca.beginning import beginning
         from attacca.terminal.faces import choose_face
         from attacca.terminal.keys import NoKeys, open_keys
         from attacca.terminal.performance import Performance
@@ -68,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         with Instrument(
             args.pack, latency=args.latency, threads=args.threads, clock=clock, **controls
         ) as instrument:
-            past = _past(args.seed_audio, instrument)
+            first = beginning(args, instrument)
             record: Path | None = args.record
             keys = open_keys()
             there = not isinstance(keys, NoKeys)
@@ -76,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             def ask() -> str:
                 return _ask(keys, stopping) if there and record is None else "m"
 
-            to_file = _start(instrument, args.device, past, ask)
+            to_file = _start(instrument, args.device, first, ask)
             if to_file is None:
                 return 0
             face = choose_face(status=not args.no_status, keys=there)
@@ -93,16 +92,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _past(path: Path | None, instrument: Instrument) -> NDArray[np.float32] | None:
-    if path is None:
-        return None
-    from attacca.seed_audio import read_past
-
-    return read_past(path, instrument.manifest.rate, instrument.manifest.channels)
-
-
 def _start(
-    instrument: Instrument, device: str, past: NDArray[np.float32] | None, ask: Callable[[], str]
+    instrument: Instrument, device: str, first: Beginning, ask: Callable[[], str]
 ) -> bool | None:
     """Start on the device, or without one. Returns whether to record, or None to give up.
 
@@ -117,10 +108,10 @@ def _start(
     from engine.errors import DeviceError
 
     if device == "none":
-        instrument.play(None, past=past)
+        instrument.play(None, past=first.past, phrase=first.phrase)
         return False
     try:
-        instrument.play(device, past=past)
+        instrument.play(device, past=first.past, phrase=first.phrase)
     except DeviceError as error:
         if device != "default":
             raise
@@ -128,7 +119,7 @@ def _start(
         answer = ask()
         if answer == "q":
             return None
-        instrument.play(None, past=past)
+        instrument.play(None, past=first.past, phrase=first.phrase)
         return answer == "f"
     return False
 

@@ -42,16 +42,13 @@ def run(args: argparse.Namespace) -> int:
     from attacca.terminal.stopping import Stopping
 
     with Stopping() as stopping:
-        from attacca.seed_audio import read_past
+        from attacca.beginning import beginning
         from attacca.verbs.play import new_seed
         from engine.instrument import Instrument
 
         controls = chosen(args, new_seed)
         instrument = Instrument(args.pack, latency=args.latency, threads=args.threads, **controls)
-        manifest = instrument.manifest
-        past = None
-        if args.seed_audio is not None:
-            past = read_past(args.seed_audio, manifest.rate, manifest.channels)
+        past, phrase = beginning(args, instrument)
         seconds: float = args.seconds if args.seconds is not None else 60.0 * args.minutes
         began = time.monotonic()
         with _progress(args.out.name) as bar:
@@ -63,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
                 bar(fraction)
                 return not stopping.asked
 
-            instrument.render(args.out, seconds, rate=args.rate, past=past, progress=progress)
+            instrument.render(
+                args.out, seconds, rate=args.rate, past=past, phrase=phrase, progress=progress
+            )
         took = time.monotonic() - began
         made = seconds * done if stopping.asked else seconds
         seed = int(instrument.settings.number("seed"))

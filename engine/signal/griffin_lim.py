@@ -2,8 +2,9 @@
 
 Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; with the
 momentum of Perraudin, Balazs & Sondergaard 2013, "A fast Griffin-Lim algorithm". Also the one
-inner loop that the streaming reconstruction shares. Samples are float32 [samples], magnitudes
-float32 [bins, frames]. The caller's thread; one owner for each object.
+inner loop that the streaming reconstruction shares, which has another projection method too.
+Samples are float32 [samples], magnitudes float32 [bins, frames]. The caller's thread; one owner for
+each object.
 """
 
 from __future__ import annotations
@@ -18,21 +19,30 @@ __all__ = ["Refiner", "griffin_lim", "polar", "random_spectrum"]
 Float = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 
+_SETTLING = 4  # iterations of Griffin-Lim after the reflections
 _TINY = np.float32(1e-18)  # under it a bin has no phase; its square is still a normal number
 
 
 class Refiner:
     """Iterations of fast Griffin-Lim on frames that follow a fixed past.
 
+    With a relaxation all but the last iterations are relaxed averaged alternating reflections
+    (Luke 2005, "Relaxed averaged alternating reflections for diffraction imaging"; for sound Peer,
+    Welker & Gerkmann 2022, "Beyond Griffin-Lim"), which leave the local minima that Griffin-Lim
+    stays in, and the last ones settle what they end at.
+
     Parameters
     ----------
     stft : Stft
     momentum : float
         0 is the algorithm of 1984; 0.99 the one recommended in 2013.
+    relaxation : float
+        beta of Luke 2005, 0.5 to 1; 0 for Griffin-Lim alone.
     """
 
-    def __init__(self, stft: Stft, momentum: float) -> None:
+    def __init__(self, stft: Stft, momentum: float, relaxation: float = 0.0) -> None:
         self._stft = stft
+        self._relaxation = np.float32(relaxation)
         # t = c + alpha (c - c_before), whose phase is that of c - alpha / (1 + alpha) c_before.
         self._weight = np.float32(momentum / (1.0 + momentum))
         self._signal: Float = np.zeros(0, np.float32)
@@ -64,6 +74,10 @@ class Refiner:
         self.prepare(frames)
         signal = self._signal[: stft.samples_of(frames)]
         size = self._size[:frames]
+        if self._relaxation:
+            relaxed = max(0, iterations - _SETTLING)
+            self._reflect(magnitudes, spectrum, relaxed, past, signal, size)
+            iterations -= relaxed
         before: Complex | None = None
         for _ in range(iterations):
             self.synthesise(spectrum, signal, past)
@@ -76,6 +90,35 @@ class Refiner:
                 np.add(projected, before, out=spectrum)
                 before = projected
             _impose(magnitudes, spectrum, size)
+
+    def _reflect(
+        self,
+        magnitudes: Float,
+        spectrum: Complex,
+        iterations: int,
+        past: Float | None,
+        signal: Float,
+        size: Float,
+    ) -> None:
+        """Iterate in place; ends on the magnitudes wanted.
+
+        Of Luke 2005, eq. 11, with A the magnitudes, C the consistent spectra and R = 2 P - 1:
+        ``x' = beta / 2 (R_C R_A x + x) + (1 - beta) P_A x``, that is
+        ``beta (P_C (2 P_A x - x) + x) + (1 - 2 beta) P_A x``.
+        """
+        beta = self._relaxation
+        wanted, reflected = np.empty_like(spectrum), np.empty_like(spectrum)
+        for _ in range(iterations):
+            np.copyto(wanted, spectrum)
+            _impose(magnitudes, wanted, size)
+            np.multiply(wanted, np.float32(2.0), out=reflected)
+            reflected -= spectrum
+            self.synthesise(reflected, signal, past)
+            spectrum += self._stft.rows(signal)
+            spectrum *= beta
+            wanted *= np.float32(1.0) - np.float32(2.0) * beta
+            spectrum += wanted
+        _impose(magnitudes, spectrum, size)
 
     def synthesise(self, spectrum: Complex, signal: Float, past: Float | None) -> None:
         """Write the least-squares signal of ``spectrum`` [frames, bins] after ``past``."""

@@ -95,6 +95,8 @@ class StreamingGriffinLim:
         `PhaseGradient` when left out.
     seed : int
         Of the phases from which silence is left.
+    relaxation : float
+        See `engine.signal.griffin_lim`.
 
     Raises
     ------
@@ -110,6 +112,7 @@ class StreamingGriffinLim:
         momentum: float = 0.99,
         start: Propagation | None = None,
         seed: int = 0,
+        relaxation: float = 0.0,
     ) -> None:
         if iterations < 0:
             raise ConfigError(f"phase iterations {iterations}: must be 0 or more")
@@ -117,11 +120,13 @@ class StreamingGriffinLim:
             raise ConfigError(f"phase look-ahead of {lookahead} frames: must be 0 or more")
         if not 0.0 <= momentum <= 1.0:
             raise ConfigError(f"phase momentum {momentum}: must be 0 to 1, for example 0.99")
+        if not (relaxation == 0.0 or 0.5 <= relaxation <= 1.0):
+            raise ConfigError(f"phase relaxation {relaxation}: must be 0, or 0.5 to 1")
         self._stft = stft
         self._iterations = iterations
         self._lookahead = lookahead
         self._start = start or PhaseGradient(stft)
-        self._refiner = Refiner(stft, momentum)
+        self._refiner = Refiner(stft, momentum, relaxation)
         self._seed = seed
         self._forget()
 
@@ -268,6 +273,7 @@ class PhaseKind(NamedTuple):
     iterations: int
     lookahead: int  # frames
     momentum: float
+    relaxation: float
 
 
 def _gradients(stft: Stft, seed: int) -> Propagation:
@@ -280,24 +286,28 @@ def _sinusoids(stft: Stft, seed: int) -> Propagation:
 
 # docs/phase.md has the measurement behind each row.
 PHASE_KINDS: dict[str, PhaseKind] = {
+    "gradient-raar": PhaseKind(
+        "phase gradients, then relaxed reflections and fast Griffin-Lim",
+        _gradients, 48, 4, 0.99, 0.95,
+    ),
     "gradient-gl": PhaseKind(
         "phase gradients, then fast Griffin-Lim",
-        _gradients, 32, 4, 0.99,
+        _gradients, 32, 4, 0.99, 0.0,
     ),
     "sinusoid-gl": PhaseKind(
         "single-pass sinusoids, then fast Griffin-Lim",
-        _sinusoids, 32, 4, 0.99,
+        _sinusoids, 32, 4, 0.99, 0.0,
     ),
     "gradient": PhaseKind(
         "phase gradients alone (RTPGHI): the cheapest",
-        _gradients, 0, 1, 0.0,
+        _gradients, 0, 1, 0.0, 0.0,
     ),
     "griffin-lim": PhaseKind(
         "the paper's Griffin-Lim from random phases, made to stream",
-        RandomPhases, 32, 4, 0.0,
+        RandomPhases, 32, 4, 0.0, 0.0,
     ),
 }  # fmt: skip
-DEFAULT_PHASE = "gradient-gl"
+DEFAULT_PHASE = "gradient-raar"
 
 
 def make_phase(
@@ -334,4 +344,5 @@ def make_phase(
         momentum=row.momentum,
         start=row.start(stft, seed),
         seed=seed,
+        relaxation=row.relaxation,
     )

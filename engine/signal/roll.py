@@ -32,6 +32,8 @@ ROWS = CHANNELS * PITCHES
 ONSET, POSITION, MIDDLE, END = range(CHANNELS)
 _SOFTEST, _LOUDEST = 0.5 + 1 / 127, 1.5  # values of the onset channel
 _LONGEST = 12.0  # seconds; nobody hears more of a struck string, and nothing may stick
+_GAP = 2  # half tokens in which a string that sounds before and after is not seen to
+_DOUBT = 2  # the same at the end of what is known
 _LAST = 0.998  # the largest position: an onset belongs to the token that it is written in
 
 
@@ -93,11 +95,34 @@ def silence(tokens: int) -> Array:
     return roll
 
 
+def _sounds_on(given: Array, half: int, gap: int) -> bool:
+    """Whether a string sounds at a half token, or is seen to soon after it and not struck anew.
+
+    `gap` half tokens went before in which it was not seen. What comes after the block is not known:
+    there a string has the benefit of the doubt for `_DOUBT` half tokens.
+    """
+    for ahead in range(half, half + _GAP + 1 - gap):
+        t, late = divmod(ahead, 2)
+        if t >= given.shape[1]:
+            return ahead - half + gap < _DOUBT
+        if given[ONSET, t] > 0 and (half + 1) / 2 < t + _place(given[:, t]) <= (ahead + 1) / 2:
+            return False
+        if given[MIDDLE + late, t] > 0:
+            return True
+    return False
+
+
+def _place(cell: Array) -> float:
+    """Where in its token an onset lies, 0 to nearly 1."""
+    return float(np.clip((cell[POSITION] + 1) / 2, 0, (_LAST + 1) / 2))
+
+
 @dataclass
 class _Sounding:
     velocity: int
     start: float  # in tokens
-    heard: float  # the last moment at which it was seen to sound
+    heard: float  # the last moment at which it was taken to sound
+    gap: int = 0  # half tokens since it was seen to
 
 
 @dataclass
@@ -124,6 +149,10 @@ class RollReader:
     def read(self, block: NDArray[np.floating[Any]]) -> tuple[Array, list[NoteEvent]]:
         """Read [352, tokens], clean or nearly so.
 
+        A string that was struck sounds on over gaps of up to `_GAP` half tokens, as nothing that
+        was damped sounds again without being struck: a network decides cell by cell, and a note
+        that ended at its first doubtful one would leave the music more and more clipped.
+
         Returns
         -------
         roll : ndarray [shape=(352, tokens)]
@@ -135,37 +164,41 @@ class RollReader:
         given = np.nan_to_num(block, nan=-1.0).reshape(CHANNELS, PITCHES, tokens)
         clean = silence(tokens)
         events: list[NoteEvent] = []
-        for t in range(tokens):
-            struck = set(np.flatnonzero(given[ONSET, :, t] > 0).tolist())
-            for row in struck | {p - LOWEST for p in self._keys}:
-                self._cell(given[:, row, t], clean[:, row, t], row, row in struck, events)
-            self.now += 1
+        struck = set(np.flatnonzero((given[ONSET] > 0).any(axis=1)).tolist())
+        for row in sorted(struck | {p - LOWEST for p in self._keys}):
+            self._string(given[:, row], clean[:, row], row + LOWEST, events)
+        self.now += tokens
         return clean.reshape(ROWS, tokens), sorted(events, key=lambda e: (e.seconds, e.velocity))
 
-    def _cell(self, given: Array, clean: Array, row: int, struck: bool, out: list[NoteEvent]):
-        pitch, token = row + LOWEST, float(self.now)
-        place = float(np.clip((given[POSITION] + 1) / 2, 0, (_LAST + 1) / 2)) if struck else 2.0
-        key = self._keys.get(pitch)
-        for channel, at in ((MIDDLE, 0.5), (END, 1.0)):
-            if struck and place <= at and not clean[ONSET] > 0:
-                if key is not None:
-                    self._up(pitch, min(key.heard + 0.25, token + place), out)
-                key = self._down(pitch, given, clean, place, out)
+    def _string(self, given: Array, clean: Array, pitch: int, out: list[NoteEvent]) -> None:
+        """Read one pitch of a block, half token by half token: [4, tokens]."""
+        key, tokens = self._keys.get(pitch), given.shape[1]
+        for half in range(2 * tokens):
+            t, late = divmod(half, 2)
+            at = self.now + (half + 1) / 2
+            if given[ONSET, t] > 0 and not clean[ONSET, t] > 0:
+                place = _place(given[:, t])
+                if place <= (late + 1) / 2:
+                    if key is not None:
+                        self._up(pitch, min(key.heard + 0.25, self.now + t + place), out)
+                    key = self._down(pitch, given[:, t], clean[:, t], self.now + t, place, out)
             if key is None:
                 continue
-            long = (token + at - key.start) * self.seconds > _LONGEST
-            if given[channel] > 0 and not long:
-                clean[channel] = 1
-                key.heard = token + at
+            if (at - key.start) * self.seconds <= _LONGEST and _sounds_on(given, half, key.gap):
+                clean[MIDDLE + late, t] = 1
+                key.gap = 0 if given[MIDDLE + late, t] > 0 else key.gap + 1
+                key.heard = at
             else:
-                self._up(pitch, max(key.heard + 0.25, key.start + 0.25), out)
+                self._up(pitch, max(key.heard, key.start) + 0.25, out)
                 key = None
 
-    def _down(self, pitch: int, given: Array, clean: Array, place: float, out: list[NoteEvent]):
+    def _down(
+        self, pitch: int, given: Array, clean: Array, token: int, place: float, out: list[NoteEvent]
+    ) -> _Sounding:
         clean[ONSET] = np.clip(given[ONSET], _SOFTEST, _LOUDEST)
         clean[POSITION] = 2 * place - 1
         velocity = int(np.clip(round((float(clean[ONSET]) - 0.5) * 127), 1, 127))
-        start = self.now + place
+        start = token + place
         out.append(NoteEvent(start * self.seconds, pitch, velocity))
         self._keys[pitch] = key = _Sounding(velocity, start, start)
         return key

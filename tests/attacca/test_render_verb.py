@@ -14,6 +14,8 @@ from command_line import attacca, running
 from attacca.cli import main
 from attacca.seed_audio import read_past
 from engine.errors import StorageError
+from engine.signal.midi_file import read_midi, write_midi
+from engine.signal.roll import NoteEvent
 
 FEW = ["--steps", "2"]
 
@@ -123,3 +125,35 @@ def test_python_dash_m_attacca_renders_from_any_folder(tmp_path: Path) -> None:
     done = attacca("render", *FEW, "--seconds", 1, "out.ogg", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert soundfile.info(tmp_path / "out.ogg").format == "OGG"
+
+
+def test_a_midi_file_is_played_and_then_continued(tmp_path: Path) -> None:
+    scale = [60, 62, 64, 65, 67, 69, 71, 72]
+    events = []
+    for k, pitch in enumerate(scale):
+        events += [NoteEvent(k * 0.25, pitch, 80), NoteEvent(k * 0.25 + 0.2, pitch, 0)]
+    write_midi(tmp_path / "scale.mid", events, 2.0)
+    sound = render(tmp_path / "a.wav", "--seconds", 5, "--seed-midi", tmp_path / "scale.mid")[:, 0]
+    notes = read_midi(tmp_path / "a.mid")
+    assert [n.pitch for n in notes[:8]] == scale
+    starts = np.array([n.start for n in notes[:8]])
+    assert np.abs(np.diff(starts) - 0.25).max() < 0.03
+    # The last note of the scale is in the sound when the file says so.
+    at = round((starts[7] + 0.05) * 24000)
+    spectrum = np.abs(np.fft.rfft(sound[at : at + 4800] * np.hanning(4800)))
+    assert 400 < 5 * np.argmax(spectrum) < 1100  # 523 Hz or its first overtone
+    assert np.sqrt(np.mean(sound[72000:] ** 2)) > 1e-4
+
+
+@pytest.mark.parametrize("content", [None, b"no music at all", b"MThd"])
+def test_what_is_no_midi_file_is_refused_in_one_line(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "a.mid", tmp_path / "out.wav"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["render", "--seconds", "1", "--seed-midi", str(path), str(out)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert str(path) in err
+    assert not out.exists()
