@@ -122,7 +122,8 @@ PARAMS: tuple[Param, ...] = (
     Param("pause", "bool", False, "live", "Hold the music; the lead is kept."),
     Param(
         "steps", "int", 8, "block",
-        "Network evaluations per block, of the first stage; later stages follow in proportion.",
+        "Network evaluations per block, of the first stage; later ones take fewer in proportion, "
+        "never more than their own.",
         1, 200,
     ),
     Param(

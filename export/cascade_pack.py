@@ -85,7 +85,8 @@ def write_cascade(
     np.save(folder / "mean.npy", sound.facts["mean"].numpy().astype(np.float32))
     credits_ = card.credits
     if transcription is not None:
-        shutil.copyfile(transcription, folder / "transcription.onnx")
+        if transcription.resolve() != (folder / "transcription.onnx").resolve():
+            shutil.copyfile(transcription, folder / "transcription.onnx")
         credits_ = (*credits_, _TRANSCRIPTION_CREDIT)
     (folder / "LICENSE").write_text(licence_text(card.licence, credits_))
     (folder / "MODEL_CARD.md").write_text(_model_card(card, credits_, notes, sound, stages))

@@ -61,7 +61,8 @@ class SelfTest:
 
 def self_test(manifest: Manifest, sessions: Sessions) -> SelfTest:
     """Run the pack's golden vectors: for every stage an array each of what its context hears, `x`,
-    `alpha`, `sigma` and the exporter's `x0`, by the names `STAGE/NAME`.
+    `alpha`, `sigma` and the exporter's `x0`, by the names `STAGE/NAME` (in packs of format 1, which
+    have one stage, by `NAME`).
 
     Raises
     ------
@@ -76,6 +77,7 @@ def self_test(manifest: Manifest, sessions: Sessions) -> SelfTest:
         for stage in sessions.stages:
             own = stage.stage.name + "/"
             found = {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)}
+            found = found or golden
             for i, (x, x0) in enumerate(zip(found["x"], found["x0"], strict=True)):
                 context = stage.context({name: found[name][i] for name in stage.inputs})
                 alpha, sigma = float(found["alpha"][i]), float(found["sigma"][i])

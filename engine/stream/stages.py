@@ -113,9 +113,15 @@ class StageRunner:
     # ------------------------------------------------------------------ sampling
 
     def steps(self, request: Request) -> int:
-        """Network evaluations of this stage, in proportion to what is asked of the first one."""
-        asked = request.steps * self.stage.steps / self._first.steps
-        return max(1, round(asked))
+        """Network evaluations of this stage: what is asked of the first one.
+
+        Later ones take their share of less, and never more than their own number: that is the one
+        at which their blocks continue each other best.
+        """
+        if self._number == 0:
+            return request.steps
+        share = min(1.0, request.steps / self._first.steps)
+        return max(1, round(self.stage.steps * share))
 
     def table(self, request: Request) -> Table:
         """The coefficient table for a request at this stage's noise levels, kept once made.

@@ -54,8 +54,9 @@ class NotesConfig:
 
 def _rotary(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines [tokens, width / 2] (Su et al. 2021, Eq. 15)."""
-    rate = torch.exp(-math.log(2000.0) * torch.arange(width // 2) / (width // 2))
-    angle = positions[:, None].float() * rate.to(positions.device)
+    channel = torch.arange(width // 2, device=positions.device)
+    rate = torch.exp(-math.log(2000.0) * channel / (width // 2))
+    angle = positions[:, None].float() * rate
     return angle.cos(), angle.sin()
 
 
@@ -176,7 +177,7 @@ def recent_past(clean: Tensor, block: int) -> Tensor:
     `clean` [batch, tokens, 352] -> [batch, tokens / block, 88, 8], of what lies before each block.
     """
     b, n, _ = clean.shape
-    quiet = torch.full((1, CHANNELS, PITCHES), -1.0, dtype=clean.dtype)
+    quiet = torch.full((1, CHANNELS, PITCHES), -1.0, dtype=clean.dtype, device=clean.device)
     quiet[:, 1] = 0
     before = torch.cat([quiet.reshape(1, 1, -1).expand(b, 8, -1), clean[:, : n - block]], dim=1)
     last, mean = [], []
@@ -296,9 +297,9 @@ class NotesNet(nn.Module):
     def past(self, clean: Tensor, mask: Tensor | None = None) -> Tensor:
         """Read clean tokens causally: [batch, tokens, 352] -> [batch, tokens, width]."""
         n = clean.shape[1]
-        turn = _rotary(torch.arange(n), self.head_width)
+        turn = _rotary(torch.arange(n, device=clean.device), self.head_width)
         if mask is None:
-            mask = torch.ones(n, n, dtype=torch.bool).tril()
+            mask = torch.ones(n, n, dtype=torch.bool, device=clean.device).tril()
         x = self.clean(clean)
         for layer in self.context_layers:
             x = layer(x, turn, mask)
@@ -306,7 +307,7 @@ class NotesNet(nn.Module):
 
     def told(self, sigma: Tensor, condition: Tensor) -> Tensor:
         """Noise level [batch, n, 1] and conditions as one vector [batch, n, width]."""
-        rates = torch.exp(torch.linspace(0, math.log(60), 16))
+        rates = torch.exp(torch.linspace(0, math.log(60), 16, device=sigma.device))
         angle = 0.25 * sigma.log() * rates
         level = self.level(torch.cat([angle.cos(), angle.sin()], dim=-1))
         return functional.silu(level + condition)
@@ -340,7 +341,7 @@ class NotesNet(nn.Module):
 
     def keys(self, past: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of every denoiser layer for what `past` returned."""
-        turn = _rotary(torch.arange(past.shape[1]), self.head_width)
+        turn = _rotary(torch.arange(past.shape[1], device=past.device), self.head_width)
         return [layer.keys(past, turn) for layer in self.layers]
 
     def forward(
@@ -357,9 +358,9 @@ class NotesNet(nn.Module):
         """
         b, n, _ = x.shape
         keys = self.keys(self.past(clean))
-        block = torch.arange(n) // self.config.block
+        past = torch.arange(n, device=x.device)
+        block = past // self.config.block
         begin = block * self.config.block
-        past = torch.arange(n)
         sees = (past[None, None] < begin[None, :, None]) & (
             past[None, None] >= begin[None, :, None] - reach[:, None, None]
         )
