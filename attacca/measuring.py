@@ -108,7 +108,7 @@ class Bench:
 
     def _make(self, steps: int, stride: float) -> tuple[float, float]:
         """One block; seconds that it took, and that it lasts."""
-        request = Request(self._index, steps, self._manifest.stage.sampler, 1, stride=stride)
+        request = Request(self._index, steps, stride=stride)
         self._index += 1
         began = self._clock.now()
         block = self._generator.make(request)

@@ -2,12 +2,13 @@
 
 A stream is made block by block without real time, through the mixer's limiter, and written as
 24-bit FLAC [samples] mono at the pack's rate, with a JSON of its notes, seams and counts beside it.
-The file's name holds a digest of the pack, the controls and the length, so what is asked for
-again is not made again. Places are samples of the stream. One owner thread.
+The file's name holds a digest of the pack, the code that makes it, the controls and the length, so
+what is asked for again is not made again. Places are samples of the stream. One owner thread.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
@@ -19,6 +20,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+import engine as engine_package
 from benchmarks.material import Source
 from engine.audio.limiter import Limiter
 from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
@@ -27,6 +29,7 @@ from engine.signal.stft import Stft
 from engine.stream.blocks import Request
 
 Samples = NDArray[np.float32]
+_MAKING = ("packs", "sampling", "signal", "stream")  # folders of the engine
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,18 @@ def paired(
     return sorted([*notes, *never], key=lambda n: (n.start, n.pitch)), never, struck_again
 
 
+@functools.cache
+def _code() -> str:
+    """Digest of the code that turns noise into sound."""
+    engine = Path(engine_package.__file__ or "").parent
+    files = [p for name in _MAKING for p in sorted((engine / name).glob("*.py"))]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
+
+
 def digest(source: Source, seconds: float, plan: str) -> str:
-    """Twelve letters that are others as soon as the pack, the length or the controls are."""
+    """Twelve letters that are others as soon as pack, code, length or controls are."""
     levels = [stage.schedule_options for stage in source.manifest.stages]
-    whole = repr((sorted(source.manifest.files.items()), levels, seconds, plan))
+    whole = repr((sorted(source.manifest.files.items()), levels, _code(), seconds, plan))
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from engine.audio.clock import Clock, SystemClock
 from engine.audio.device import OutputDevice, PortAudio
 from engine.audio.mixer import LiveControls, Mixer
-from engine.audio.recorder import Recorder
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import FileSink, NullSink, RingSink, Sink
+from engine.audio.takes import Takes
 from engine.audio.watch import DeviceEvent, DeviceWatch
 from engine.errors import AttaccaError, ConfigError, WorkerError
-from engine.hearing import checked_keys, refuse_unheard
+from engine.hearing import checked_keys, checked_phrase, checked_sound, refuse_unheard
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.params import LATENCIES, Settings, Value, param
@@ -84,7 +84,7 @@ class Instrument:
             "steps": stage.steps, "temperature": stage.temperature,
             "guidance": stage.default_guidance, "stride": stride,
         }  # fmt: skip
-        self._hears = needed(self.manifest.controls)
+        self.hears = needed(self.manifest.controls)  # beside what every pack hears
         refuse_unheard(self.manifest, controls)
         self._settings = Settings.defaults(**{**start, **controls})
         self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
@@ -100,9 +100,10 @@ class Instrument:
         self._portaudio: PortAudio | None = None
         self._device: OutputDevice | None = None
         self._watch: DeviceWatch | None = None
-        self._recorder: Recorder | None = None
+        self._takes = Takes(self._say)
         self._lock = threading.RLock()
         self._begun = 0.0
+        self._held: tuple[int, ...] = ()
 
     # ---------------------------------------------------------------- lifecycle
 
@@ -158,9 +159,10 @@ class Instrument:
         self._feeder = Feeder(
             Generator(m.folder, self._threads, self._target), self._lead, governor,
             block_samples=m.block_samples, wanted=self._wanted, settings=self._settings,
-            say=self._say, clock=self._clock, heard=self._hears,
+            say=self._say, clock=self._clock, heard=self.hears,
         )  # fmt: skip
-        self._feeder.start(past, phrase)
+        self._feeder.hold(self._held)
+        self._feeder.start(past, checked_phrase(phrase))
 
     def _make_mixer(self, sink: Sink, rate: int) -> Mixer:
         m = self.manifest
@@ -200,6 +202,8 @@ class Instrument:
                 if mixer is not None:
                     mixer.stop()
                     self._drain()
+                    if self._notes_out is not None:
+                        self._notes_out.close()
             finally:
                 self.record(None)  # after the mixer, so that a recording has the fade-out too
                 device, self._device = self._device, None
@@ -310,8 +314,8 @@ class Instrument:
         ConfigError
             When the pack does not hear held keys, or a pitch is none of a piano's.
         """
-        held = checked_keys(self.manifest, keys)
         with self._lock:
+            self._held = held = checked_keys(self.manifest, keys)
             if self._feeder is not None:
                 self._feeder.hold(held)
 
@@ -333,9 +337,9 @@ class Instrument:
             if m.notes is None:
                 raise ConfigError(f"pack {m.name!r} makes no notes: it cannot answer a phrase")
             if not isinstance(phrase, np.ndarray):
-                feeder.phrase(phrase, heard=False)
+                feeder.phrase(checked_phrase(phrase), heard=False)
             elif m.transcription:
-                feeder.answer(phrase)
+                feeder.answer(checked_sound(m, phrase))
             else:
                 raise ConfigError(f"pack {m.name!r} has no transcription model: give it notes")
 
@@ -352,7 +356,7 @@ class Instrument:
                 raise ConfigError("play_phrase: nothing is playing; start playing first")
             if self.manifest.notes is None:
                 raise ConfigError(f"pack {self.manifest.name!r} makes no notes to play")
-            self._feeder.phrase(notes, heard=True)
+            self._feeder.phrase(checked_phrase(notes), heard=True)
 
     @property
     def settings(self) -> Settings:
@@ -368,6 +372,12 @@ class Instrument:
                 self._feeder.reset()
             self._say("panic", "silenced and begun anew")
 
+    def begin_anew(self) -> None:
+        """Begin a new piece with the next block; what is made is still played, and fades."""
+        with self._lock:
+            if self._feeder is not None:
+                self._feeder.reset(at_once=False)
+
     def record(self, path: Path | None) -> None:
         """Record what is heard into `path`, or stop recording with None.
 
@@ -379,30 +389,13 @@ class Instrument:
             When nothing is playing.
         """
         with self._lock:
-            mixer, recorder = self._mixer, self._recorder
-            if recorder is not None:
-                self._recorder = None
-                if mixer is not None:
-                    mixer.set_taps(())
-                done = recorder.stop()
-                lost = f", {done.dropped_frames} frames lost" if done.dropped_frames else ""
-                why = f", ended early: {done.error}" if done.error else ""
-                out, seconds = self._notes_out, done.frames / self._rate
-                notes = "" if out is None else out.write_beside(recorder.path, seconds)
-                self._say(
-                    "recorded",
-                    f"{recorder.path}: {done.frames / self._rate:.1f} s{lost}{why}{notes}",
-                )
+            self._takes.end(self._mixer)
             if path is None:
                 return
-            if mixer is None:
+            if self._mixer is None:
                 raise ConfigError(f"record {path}: nothing is playing; start playing first")
             channels = self._ring.channels if self._ring is not None else CHANNELS_OUT
-            self._recorder = recorder = Recorder(path, self._rate, channels)
-            mixer.set_taps((recorder.tap,))
-            if self._notes_out is not None:
-                self._notes_out.begin_recording()
-            self._say("recording", str(path))
+            self._takes.begin(path, self._rate, channels, self._mixer, self._notes_out)
 
     # ------------------------------------------------------------------- status
 
@@ -451,6 +444,14 @@ class Instrument:
             block=stride * self.manifest.block_seconds,
         )
 
+    def horizon(self) -> tuple[float, float]:
+        """Seconds of music played so far, and from where on what is set now will sound.
+
+        Both stand still while the music is held; (0, 0) when nothing is playing.
+        """
+        with self._lock:
+            return self._feeder.horizon() if self._feeder is not None else (0.0, 0.0)
+
     def status(self) -> Status:
         """A snapshot.
 
@@ -473,7 +474,7 @@ class Instrument:
                 lead=lead.stats(),
                 xruns=ring.underruns if ring else 0,
                 paused=bool(self._settings["pause"]),
-                recording=self._recorder.path if self._recorder else None,
+                recording=self._takes.path,
                 latencies=self.latencies(),
                 failed=str(feeder.failure or ""),
             )

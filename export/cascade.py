@@ -54,6 +54,11 @@ def _halved(network: nn.Module) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
+def _first(error: Exception) -> str:
+    """The first line of what torch has to say, which can be many."""
+    return (str(error).splitlines() or [""])[0].rstrip(": ")
+
+
 def read_notes(path: Path) -> Trained:
     """Open `checkpoint.pt` of a run of the notes stage.
 
@@ -69,7 +74,7 @@ def read_notes(path: Path) -> Trained:
         network = NotesNet(NotesConfig(**json.loads(state["network"])))
         network.load_state_dict(state["ema"])
     except (KeyError, TypeError, RuntimeError) as error:
-        raise PackError(f"{path}: not a checkpoint of the notes stage ({error})") from error
+        raise PackError(f"{path}: not a checkpoint of the notes stage ({_first(error)})") from error
     return Trained(_halved(network), state)
 
 
@@ -91,7 +96,7 @@ def read_sound(path: Path) -> Trained:
         network = Preconditioned(Columns(config, state["mean"].numpy(), state["scale"], floor))
         network.load_state_dict(state["ema"])
     except (KeyError, TypeError, RuntimeError) as error:
-        raise PackError(f"{path}: not a checkpoint of the sound stage ({error})") from error
+        raise PackError(f"{path}: not a checkpoint of the sound stage ({_first(error)})") from error
     return Trained(_halved(network), state)
 
 

@@ -63,7 +63,8 @@ def halve_weights(model: onnx.ModelProto) -> None:
         if tensor.data_type != onnx.TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(tensor)
-        half = values.astype(np.float16)
+        with np.errstate(over="ignore"):  # what does not fit stays as it is
+            half = values.astype(np.float16)
         if values.size < _SMALLEST or not np.array_equal(half.astype(np.float32), values):
             continue  # derived constants that half precision would change stay as they are
         name = tensor.name

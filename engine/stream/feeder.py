@@ -101,6 +101,7 @@ class Feeder:
         self._held: tuple[int, ...] = ()
         self._recent = RecentNotes(lead.rate)
         self._index = 0
+        self._making = 0.0  # seconds of the block that is being made
         self._loads: deque[float] = deque(maxlen=_TIMES)
         self._last: Block | None = None
         self._eased = False
@@ -156,10 +157,16 @@ class Feeder:
         """Go on from sound [frames, channels] at the pack's rate, which is not played."""
         self._commands.append(_Command("listen", samples=samples))
 
-    def reset(self) -> None:
-        """Forget the past and what is unheard: a new piece begins."""
-        self._commands.append(_Command("reset"))
-        self._lead.flush()
+    def reset(self, *, at_once: bool = True) -> None:
+        """Forget the past: a new piece begins, at once or after what is made already."""
+        self._commands.append(_Command("reset" if at_once else "anew"))
+        if at_once:
+            self._lead.flush()
+
+    def horizon(self) -> tuple[float, float]:
+        """Seconds of music pulled so far, and where the first block of controls set now begins."""
+        played, made = self._lead.extent()
+        return played, made + self._making
 
     @property
     def generator_pid(self) -> int | None:
@@ -219,9 +226,13 @@ class Feeder:
             {name: settings[name] for name in self._heard}, self._held,
         )  # fmt: skip
         self._asked_with = settings
-        block = self._generator.make(request)
+        self._making = plan.stride * self._block_samples / self._lead.rate
+        try:
+            block = self._generator.make(request)
+        finally:
+            self._making = 0.0
         self._good = settings
-        if any(command.name == "reset" for command in list(self._commands)):
+        if any(command.name in ("reset", "anew") for command in list(self._commands)):
             return  # made for the piece that has just been ended
         lead = self._lead.seconds
         self._governor.made(asked, plan, block.seconds, lead, self.wanted)
@@ -239,10 +250,12 @@ class Feeder:
     def _carry_out_commands(self) -> None:
         while self._commands:
             command = self._commands[0]
-            if command.name == "reset":
+            if command.name in ("reset", "anew"):
                 self._generator.reset()
                 self._index = 0
                 self._recent.forget()
+                if command.name == "anew":
+                    self._lead.end_piece()
             elif command.name == "continue" and command.samples is not None:
                 self._generator.continue_from(command.samples)
                 self._lead.append(command.samples)

@@ -63,6 +63,7 @@ class Lead:
         self._fade = round(_RESUME_SECONDS * rate)
         self._started = False
         self._closed = False
+        self._played = 0  # frames pulled, or dropped
         self._low = float("inf")
         self._gaps = self._concealed = self._count = 0
         self._made = np.zeros((round(_REMEMBERED_SECONDS * rate), channels), np.float32)
@@ -76,6 +77,8 @@ class Lead:
         """
         block = np.ascontiguousarray(block, np.float32)
         with self._lock:
+            if rewind:
+                self._pending.take_back(self._frames - rewind)
             self._pending.add(notes, self._frames - rewind)
             if rewind:
                 block = self._rewound(block, rewind)
@@ -116,10 +119,20 @@ class Lead:
         """Drop everything unheard; silence, not held sound, until the next block."""
         with self._lock:
             self._blocks.clear()
+            self._played += self._frames
             self._frames = 0
             self._started = False
             self._pending.drop()
             self._concealer.forget()
+
+    def end_piece(self) -> None:
+        """Fade the end of what is unheard, and let its keys come up there: a new piece follows."""
+        with self._lock:
+            unheard = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
+            n = min(self._fade, len(unheard))
+            unheard[len(unheard) - n :] *= np.linspace(1, 0, n, dtype=np.float32)[:, None]
+            self._blocks = deque([unheard])
+            self._pending.end(self._frames)
 
     def close(self) -> None:
         """No more will come: a waiting pull returns what there is, then silence."""
@@ -172,6 +185,7 @@ class Lead:
                 self._blocks[0] = first[need:]
                 need = 0
         self._frames -= frames - need
+        self._played += frames - need
         if len(parts) == 1:
             return parts[0].copy()
         return np.concatenate(parts) if parts else np.zeros((0, self.channels), np.float32)
@@ -189,6 +203,11 @@ class Lead:
     def seconds(self) -> float:
         """Lead now."""
         return self._frames / self.rate
+
+    def extent(self) -> tuple[float, float]:
+        """Seconds of music pulled since the start, and to where it is made; both count on."""
+        with self._lock:
+            return self._played / self.rate, (self._played + self._frames) / self.rate
 
     def stats(self) -> LeadStats:
         """A snapshot; resets the low mark."""

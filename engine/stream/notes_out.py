@@ -42,6 +42,7 @@ class NotesOut:
         self._rendered, self._latency = rendered, latency
         self._listeners: tuple[Listener, ...] = ()
         self._recording: _Recording | None = None
+        self._down: set[int] = set()
         self._lock = threading.Lock()
 
     def set_listeners(self, listeners: tuple[Listener, ...]) -> None:
@@ -54,12 +55,19 @@ class NotesOut:
         with self._lock:
             for n in notes:
                 frame = begin + n.offset * self._rate // self._rate_in
+                (self._down.add if n.velocity else self._down.discard)(n.pitch)
                 if self._recording is not None:
                     seconds = (frame - self._recording.begin) / self._rate
                     self._recording.events.append(NoteEvent(max(0.0, seconds), n.pitch, n.velocity))
                 event = NoteEvent(frame / self._rate, n.pitch, n.velocity)
                 for listener in self._listeners:
                     listener(event)
+
+    def close(self) -> None:
+        """Let every key go that is down: nothing more will be heard."""
+        with self._lock:
+            down = sorted(self._down)
+        self.heard(tuple(TimedNote(0, pitch, 0) for pitch in down))
 
     def begin_recording(self) -> None:
         """Collect from here on."""

@@ -58,11 +58,13 @@ class NotesTrack:
         self._seconds = hop / rate
         self._reader = RollReader(self._seconds)
         self._phrase: list[Array] = []
+        self._ups: list[int] = []  # pitches to be let go with the next block
 
     def forget(self) -> None:
         """A new stream, in which nothing sounds yet."""
         self._reader = RollReader(self._seconds)
         self._phrase = []
+        self._ups = []
 
     # --------------------------------------------------------------------- in
 
@@ -70,6 +72,7 @@ class NotesTrack:
         """Take notes as what was just played: the roll of `tokens` tokens that end at `end` s.
 
         Notes that sound up to the end of what is known go on sounding in the roll's last token.
+        Keys that are down and not in these notes come up with the next block.
         """
         going_on = end - self._seconds - _STILL
         notes = [
@@ -77,15 +80,17 @@ class NotesTrack:
             for n in notes
         ]
         roll = encode(notes, end - tokens * self._seconds, tokens, self._seconds)
+        before = set(self._reader.sounding)
         self.forget()
         clean, _ = self._reader.read(roll)
+        self._ups = sorted(before - set(self._reader.sounding))
         return clean
 
     def play(self, notes: list[Note]) -> None:
         """Have these notes made next, as they are, in place of what would have been sampled."""
-        if not notes:
+        length = max((n.end for n in notes), default=0.0)
+        if length <= 0:
             return
-        length = max(n.end for n in notes)
         blocks = int(np.ceil(length / self._seconds / self._tokens))
         start = length - blocks * self._tokens * self._seconds  # the music goes on as it ends
         roll = encode(notes, start, blocks * self._tokens, self._seconds)
@@ -135,11 +140,13 @@ class NotesTrack:
             The block as clean notes, the tokens that do not stay included.
         notes : of the tokens that stay, timed from `origin`, in samples of this track's time.
         """
+        let_go = [NoteEvent(self._reader.now * self._seconds, pitch, 0) for pitch in self._ups]
+        self._ups = []
         clean, events = self._reader.read(block[:, :kept])
         if kept < block.shape[1]:
             rest, _ = copy.deepcopy(self._reader).read(block[:, kept:])
             clean = np.concatenate([clean, rest], axis=1)
-        return clean, tuple(self._timed(e, origin) for e in events)
+        return clean, tuple(self._timed(e, origin) for e in [*let_go, *events])
 
     def _timed(self, event: NoteEvent, origin: int) -> TimedNote:
         at = round(event.seconds * self._rate) - origin

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
+from engine.signal.roll import LOWEST, PITCHES
 from engine.stream.notes_track import TimedNote
 
 _MOST = 100_000  # notes in the queue; more are a pack gone astray
@@ -34,10 +35,23 @@ class PendingNotes:
             if len(self._queue) < _MOST:
                 heappush(self._queue, (self._now + after + n.offset, n.velocity, n.pitch))
 
+    def take_back(self, after: int) -> None:
+        """Forget what begins from `after` frames past what has been pulled: it is made anew."""
+        begin = self._now + after
+        self._queue = [n for n in self._queue if n[0] < begin or not n[1]]
+        heapify(self._queue)
+
     def drop(self) -> None:
         """Forget what is unheard; what sounds is let go with the next `passed`."""
         self._queue.clear()
         self._dropped = True
+
+    def end(self, after: int) -> None:
+        """Drop what lies beyond `after` frames past what has been pulled; keys come up there."""
+        end = self._now + after
+        self._queue = [note for note in self._queue if note[0] < end]
+        self._queue += [(end, 0, LOWEST + key) for key in range(PITCHES)]
+        heapify(self._queue)
 
     def passed(self, frames: int) -> tuple[TimedNote, ...]:
         """Go on by `frames`; returns what became due in them, timed from their first."""

@@ -32,6 +32,9 @@ class RecentNotes:
     def add(self, notes: tuple[TimedNote, ...], samples: int, rewind: int) -> None:
         """Take the notes of a block of so many samples."""
         begin = self._made - rewind
+        if rewind:  # what began there is made anew
+            self._done = [n for n in self._done if n[2] < begin]
+            self._down = {p: n for p, n in self._down.items() if n[1] < begin}
         for n in notes:
             at = begin + n.offset
             if n.pitch in self._down:
