@@ -241,6 +241,19 @@ def test_the_right_answer_costs_less_than_any_wrong_one():
     assert cost(on[:, :, 0].sign(), on[:, :, 0], -on[:, :, 2])[1] > right[1] + 100
 
 
+def test_nothing_of_the_network_is_made_on_another_device():
+    # The meta device refuses tensors of others, as a GPU would, and needs no GPU.
+    with torch.device("meta"):
+        network = NotesNet(TINY.network)
+    roll = torch.zeros(2, TOKENS, ROWS, device="meta")
+    level = torch.ones(2, TOKENS, device="meta")
+    told = torch.zeros(2, TOKENS, CONDITIONS, device="meta")
+    reach = torch.full((2,), TOKENS, device="meta")
+    beliefs = network(roll, roll, level, told, reach)
+    onsets, sounding = cross_entropy(posterior(beliefs, roll, level[..., None]), beliefs, roll)
+    assert onsets.shape == sounding.shape == (2, TOKENS)
+
+
 def test_the_shipped_size_stays_under_six_million():
     count = sum(p.numel() for p in NotesNet(NotesConfig()).parameters())
     assert 5e6 < count < 6e6
