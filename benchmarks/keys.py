@@ -92,9 +92,12 @@ def held(bench: Workbench) -> Found:
 
 
 def events(bench: Workbench) -> Found:
-    """Of the notes that are sent, how many are struck in the sound within 30 ms."""
+    """Of the notes that are sent, how many are struck in the sound within 30 ms.
+
+    Told as a share of what the measure finds of true notes in real works, its own ceiling.
+    """
     needs_notes(bench)
-    counts = {"sent": 0, "found": 0, "late": 0, "late_of": 0, "beside": 0}
+    counts = dict.fromkeys(("sent", "found", "wide", "late", "late_of", "beside"), 0)
     seconds = bench.args.events_seconds
     for stream in bench.streams(bench.args.minutes):
         x = stream.cut(0.0, seconds)
@@ -104,13 +107,21 @@ def events(bench: Workbench) -> Found:
     real = dict.fromkeys(counts, 0)
     for x, notes in real_notes(bench, len(bench.streams(bench.args.minutes)), seconds):
         tally(real, x, bench.held.rate, notes, bench.notes_of(x))
-    found = counts["found"] / max(counts["sent"], 1)
+    found, wide = (counts[k] / max(counts["sent"], 1) for k in ("found", "wide"))
     of_real = real["found"] / max(real["sent"], 1)
     return Found(
-        {"events": Value(found, f"{found:.3f} ({counts['found']} of {counts['sent']})")},
+        {
+            "events": Value(
+                found / of_real,
+                f"{found / of_real:.3f} ({found:.3f} of {counts['sent']} sent are found; of true notes "
+                f"in held-out works {of_real:.3f})",
+            )
+        },
         f"{seconds:g} s of each stream. An onset is there when it is transcribed, or the note's "
-        f"partials rise by 3 dB, within {WITHIN_S * 1e3:g} ms. The same of held-out works and "
-        f"their true notes: {of_real:.3f}. What is found of notes moved by 0.15 s: "
+        f"partials rise by 3 dB, within {WITHIN_S * 1e3:g} ms. As soft notes under loud ones are "
+        "not always found, what is found is told against what the same measure finds of the true "
+        f"notes of held-out works. Within {2 * WITHIN_S * 1e3:g} ms {wide:.3f} are found. What is "
+        "found of notes moved by 0.15 s: "
         f"{counts['late'] / max(counts['late_of'], 1):.2f} (held out "
         f"{real['late'] / max(real['late_of'], 1):.2f}), by a semitone: "
         f"{counts['beside'] / max(counts['sent'], 1):.2f} (held out "
@@ -129,6 +140,7 @@ def tally(
     counts["late_of"] += len(late)
     for key, notes in (("found", sent), ("late", late), ("beside", beside)):
         counts[key] += found_in_sound(x, rate, notes, heard, WITHIN_S)
+    counts["wide"] += found_in_sound(x, rate, sent, heard, 2 * WITHIN_S)
 
 
 def needs_notes(bench: Workbench) -> None:
