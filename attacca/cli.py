@@ -15,12 +15,12 @@ import sys
 from collections.abc import Sequence
 
 from attacca import __version__
-from attacca.verbs import bench, completion, devices, doctor, export, packs, play, render
+from attacca.verbs import bench, completion, devices, doctor, export, osc, packs, play, render
 from engine.errors import AttaccaError, ConfigError
 
 __all__ = ["Parser", "main", "make_parser"]
 
-VERBS = (play, render, devices, doctor, bench, packs, export, completion)
+VERBS = (play, render, devices, doctor, bench, packs, osc, export, completion)
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 

@@ -113,8 +113,8 @@ def events(bench: Workbench) -> Found:
         {
             "events": Value(
                 found / of_real,
-                f"{found / of_real:.3f} ({found:.3f} of {counts['sent']} sent are found; of true notes "
-                f"in held-out works {of_real:.3f})",
+                f"{found / of_real:.3f} ({found:.3f} of {counts['sent']} sent are found; of true "
+                f"notes in held-out works {of_real:.3f})",
             )
         },
         f"{seconds:g} s of each stream. An onset is there when it is transcribed, or the note's "

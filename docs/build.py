@@ -1,8 +1,9 @@
 """Makes the generated pages of `docs/` from the tables that the code itself walks.
 
-`python docs/build.py` writes `controls.md` (from engine.params.PARAMS) and, between its markers,
-the tables of `packs.md` (from engine.packs.manifest.TABLES). `--check` writes nothing and fails
-when a page is not what it would be. Text only; a test runs the check.
+`python docs/build.py` writes `controls.md` (from engine.params.PARAMS), `osc.md` (from
+osc.addresses.ADDRESSES) and, between its markers, the tables of `packs.md` (from
+engine.packs.manifest.TABLES). `--check` writes nothing and fails when a page is not what it would
+be. Text only; a test runs the check.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ def controls_page() -> str:
     return CONTROLS.format(table=_table(head, rows), example=f"{first.name}={first.default!r}")
 
 
+def osc_page() -> str:
+    """The whole of `osc.md`."""
+    from osc.listing import markdown
+
+    return markdown()
+
+
 def packs_page(text: str) -> str:
     """`packs.md` with every marked table made anew.
 
@@ -67,6 +75,7 @@ def pages(docs: Path = DOCS) -> Mapping[Path, Callable[[], str]]:
     packs = docs / "packs.md"
     return {
         docs / "controls.md": controls_page,
+        docs / "osc.md": osc_page,
         packs: lambda: packs_page(packs.read_text(encoding="utf-8")),
     }
 

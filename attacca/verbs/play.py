@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attacca.options import add_playing, checked, chosen
+from attacca.remote import add_osc, osc_of
 from engine.params import Param
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--duration", type=checked(_DURATION), metavar="SECONDS", help="end after so many seconds"
     )
+    add_osc(parser)
     parser.add_argument("--no-status", action="store_true", help="show no status, only the end")
     parser.set_defaults(run=run)
 
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
             )  # fmt: skip
             if record is not None or to_file:
                 performance.record_to(record or performance.fresh_name())
-            with keys, face:
+            with osc_of(args, instrument), keys, face:
                 played = performance.run()
             instrument.close()
         print(played)

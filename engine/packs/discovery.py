@@ -17,17 +17,22 @@ from engine.packs.manifest import MANIFEST
 DEFAULT = "piano"
 
 
+def user_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the user's own data lies, whether it exists or not."""
+    env = os.environ if environment is None else environment
+    home = Path(env.get("HOME") or Path.home())
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA", str(home))) / "attacca"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "attacca"
+    return Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "attacca"
+
+
 def search_folders(environment: Mapping[str, str] | None = None) -> list[Path]:
     """The folders that may hold packs, whether they exist or not."""
     env = os.environ if environment is None else environment
     listed = [Path(p) for p in env.get("ATTACCA_PACKS", "").split(os.pathsep) if p]
-    home = Path(env.get("HOME") or Path.home())
-    if sys.platform == "win32":
-        user = Path(env.get("LOCALAPPDATA", str(home))) / "attacca" / "packs"
-    elif sys.platform == "darwin":
-        user = home / "Library" / "Application Support" / "attacca" / "packs"
-    else:
-        user = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "attacca" / "packs"
+    user = user_folder(env) / "packs"
     beside = Path(__file__).resolve().parents[2] / "packs"
     installed = Path(sys.prefix) / "share" / "attacca" / "packs"
     return [*listed, user, beside, installed]

@@ -48,7 +48,7 @@ def test_a_table_without_a_place_in_the_page_is_refused(build):
 
 
 def test_check_names_a_stale_page_and_leaves_it(build, tmp_path, monkeypatch, capsys):
-    for name in ("controls.md", "packs.md"):
+    for name in ("controls.md", "osc.md", "packs.md"):
         (tmp_path / name).write_text((DOCS / name).read_text("utf-8"), "utf-8")
     with (tmp_path / "controls.md").open("a") as page:
         page.write("stale\n")
