@@ -30,6 +30,7 @@ from engine.signal.roll import (
 
 Array = NDArray[np.float32]
 _AGAIN = 1.4  # seconds after which a held key is struck again, as it would have faded
+_JUST = 0.2  # seconds after which a key that is newly held is struck, though it sounds already
 _HELD_VELOCITY = 80
 _STILL = 0.05  # seconds: a note that ends as close to the end of a past goes on
 
@@ -59,6 +60,7 @@ class NotesTrack:
         self._reader = RollReader(self._seconds)
         self._phrase: list[Array] = []
         self._ups: list[int] = []  # pitches to be let go with the next block
+        self._held: frozenset[int] = frozenset()  # keys that were held in the last block
 
     def forget(self) -> None:
         """A new stream, in which nothing sounds yet."""
@@ -106,7 +108,13 @@ class NotesTrack:
         return self._phrase.pop(0) if self._phrase else None
 
     def held(self, keys: Iterable[int]) -> Replace | None:
-        """The cells that held keys ask for in the next block: sounding, and struck when due."""
+        """The cells that held keys ask for in the next block: sounding, and struck when due.
+
+        Due is a key that was not held in the last block, unless it was struck just now, and one
+        that has sounded for so long that it is fading.
+        """
+        keys = frozenset(keys)
+        new, self._held = keys - self._held, keys
         values = np.zeros((CHANNELS, PITCHES, self._tokens), np.float32)
         mask = np.zeros(values.shape, bool)
         for pitch in keys:
@@ -115,7 +123,7 @@ class NotesTrack:
                 continue
             values[MIDDLE : END + 1, row] = 1
             mask[MIDDLE : END + 1, row] = True
-            if self._reader.sounding.get(pitch, np.inf) > _AGAIN:
+            if self._reader.sounding.get(pitch, np.inf) > (_JUST if pitch in new else _AGAIN):
                 values[ONSET, row, 0] = 0.5 + _HELD_VELOCITY / 127
                 values[POSITION, row, 0] = -1
                 mask[: POSITION + 1, row, 0] = True

@@ -1,0 +1,91 @@
+"""How `attacca play` is steered from elsewhere: its OSC options, and the server they ask for.
+
+Imported with the parser: nothing heavy until the server is made. Main thread only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from attacca import __version__
+from attacca.options import checked
+from engine.errors import ConfigError
+from engine.params import Param
+from osc import LOOPBACK, PORT
+
+if TYPE_CHECKING:
+    from engine.instrument import Instrument
+
+__all__ = ["add_osc", "osc_of"]
+
+_PORT = Param("osc-port", "int", PORT, "live", "", 1, 65535)
+
+
+def add_osc(parser: argparse.ArgumentParser) -> None:
+    """`--osc-port`, `--osc-listen`, `--osc-allow`, `--no-osc`."""
+    parser.add_argument(
+        "--osc-port", type=checked(_PORT), metavar="N",
+        help=f"take OSC on this port, UDP and TCP ({PORT}; 'attacca osc' lists the addresses)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--osc-listen", default=LOOPBACK, metavar="ADDRESS",
+        help=f"take OSC on this address ({LOOPBACK}: this machine alone; 0.0.0.0: every machine)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--osc-allow", action="append", default=[], metavar="ADDRESS",
+        help="take OSC only from this address or network, such as 192.168.1.0/24; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--no-osc", action="store_true", help="take no OSC")
+
+
+@contextlib.contextmanager
+def osc_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[None]:
+    """The OSC server that the options ask for, beside an instrument that plays.
+
+    A port that nobody asked for may be taken, by another performance for instance: that is said,
+    and the music goes on without OSC.
+
+    Raises
+    ------
+    ConfigError
+        A port or an address that was asked for cannot be had.
+    """
+    if args.no_osc:
+        yield
+        return
+    from engine.packs.discovery import user_folder
+    from osc.server import OscServer
+
+    asked = args.osc_port is not None or args.osc_listen != LOOPBACK
+    server = OscServer(
+        instrument, port=args.osc_port or PORT, listen=args.osc_listen, allow=args.osc_allow,
+        library=user_folder(), version=__version__,
+    )  # fmt: skip
+    try:
+        server.start()
+    except ConfigError as error:
+        if asked:
+            raise
+        print(f"attacca: {error}; playing on without OSC", file=sys.stderr, flush=True)
+    else:
+        _warn(args, server.port)
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _warn(args: argparse.Namespace, port: int) -> None:
+    """Say so when other machines may steer."""
+    if ipaddress.ip_address(args.osc_listen).is_loopback:
+        return
+    who = ", ".join(args.osc_allow) or "any machine that reaches it (--osc-allow names who may)"
+    print(
+        f"attacca: osc: {args.osc_listen} port {port} can be steered by {who}",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip

@@ -1,0 +1,254 @@
+"""Controls over OSC: set, get, what is pending, and telling everyone what has changed.
+
+A set is applied at once, and the applied value sent to whoever sent it and to all others who hear
+of the control. A subscriber who sends what holds already is sent nothing, so that programs which
+repeat what they hear come to rest. A block control is followed by `ADDRESS/pending value seconds`
+until it is heard, then by the same with 0 seconds. Runs in the OSC thread; what others change (the
+keyboard, Python) is found by looking at the instrument's immutable settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.errors import AttaccaError, ConfigError
+from engine.instrument import Instrument
+from engine.params import PARAMS, Settings, Value, param
+from osc.addresses import Address, address_of
+from osc.clients import Client, Clients
+from osc.history import History
+from osc.packets import bundles, message
+from osc.values import Wire, from_norm, from_osc, to_norm, to_osc
+
+__all__ = ["Controls"]
+
+_HEARD = 0.002  # seconds: nearer than that is heard
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A block control that is set and not yet heard: where in the music it will be, in seconds.
+
+    `asker` set it; it is told when that is heard, whether it subscribes or not.
+    """
+
+    value: Value
+    mark: float
+    asker: Client | None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a message asks to set: values by the names of controls."""
+
+    client: Client
+    addresses: tuple[Address, ...]
+    argument: object
+    values: Mapping[str, Value]
+
+
+class Controls:
+    """The controls of an instrument that is playing.
+
+    Parameters
+    ----------
+    instrument : whose.
+    clients : who is told.
+    history : of gestures.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        clients: Clients,
+        history: History,
+    ) -> None:
+        self._instrument, self._clients, self._history = instrument, clients, history
+        self._known: Settings = instrument.settings
+        self._pending: dict[str, _Pending] = {}
+        self._asked: list[_Asked] = []
+
+    # ------------------------------------------------------------------ in
+
+    def message(
+        self, client: Client, addresses: Sequence[Address], arguments: Sequence[object]
+    ) -> None:
+        """Take note of what to set at `addresses`, or without an argument tell their values.
+
+        What is noted is set by `settle`.
+
+        Raises
+        ------
+        ConfigError
+            The value cannot be used by any of them.
+        """
+        if not arguments:
+            for address in addresses:
+                self._clients.answer(client, address.path, self._wire(address, self._known_now()))
+            return
+        if len(arguments) > 1:
+            raise ConfigError(f"{addresses[0].path}: {len(arguments)} values; it takes one")
+        values: dict[str, Value] = {}
+        problem: ConfigError | None = None
+        for address in addresses:
+            control = param(address.param)
+            take = from_norm if address.kind == "norm" else from_osc
+            try:
+                values[control.name] = take(control, arguments[0])
+            except ConfigError as error:
+                problem = error
+        if problem is not None and not values:
+            raise problem
+        self._asked.append(_Asked(client, tuple(addresses), arguments[0], values))
+
+    def settle(self) -> list[tuple[str, AttaccaError]]:
+        """Set all that was noted, in one go, so that one block hears all of a bundle.
+
+        Returns the address and the error of each that could not be set; the others are.
+        """
+        asked, self._asked = self._asked, []
+        if not asked:
+            return []
+        errors: list[tuple[str, AttaccaError]] = []
+        together = {name: value for one in asked for name, value in one.values.items()}
+        try:
+            changed = self.apply(together, asked[0].client)
+        except AttaccaError:  # one by one, to find whose it is
+            changed = {}
+            for one in list(asked):
+                try:
+                    changed |= self.apply(one.values, one.client)
+                except AttaccaError as error:
+                    asked.remove(one)
+                    errors.append((one.addresses[0].path, error))
+        for one in asked:
+            self._answer(one, changed)
+        self._clients.flush()
+        return errors
+
+    def _answer(self, asked: _Asked, changed: Mapping[str, Value]) -> None:
+        """Tell whoever set controls what they are now; not a subscriber who changed nothing."""
+        client = asked.client
+        for address in asked.addresses:
+            if address.param not in asked.values:
+                continue
+            applied = self._wire(address, self._known)
+            held_already = address.param not in changed and applied == asked.argument
+            if not (held_already and address.path in client.wanted):
+                self._clients.answer(client, address.path, applied)
+                if address.when == "block":
+                    self._answer_pending(client, address)
+
+    def apply(self, values: Mapping[str, Value], client: Client | None) -> dict[str, Value]:
+        """Set controls by name as one gesture of `client` (None: an undo, which is none).
+
+        Returns what has changed, as applied. Everyone but `client` is told.
+
+        Raises
+        ------
+        AttaccaError
+            The pack does not hear one of them; nothing is changed.
+        """
+        before = self._known_now()
+        after = self._instrument.set(**values)
+        self._known = after
+        changed = {n: after[n] for n in values if after[n] != before[n]}
+        if changed and client is not None:
+            self._history.note(client.target, {n: before[n] for n in changed}, changed)
+        self._tell(changed, client)
+        return changed
+
+    def restore(self, values: Mapping[str, Value], client: Client) -> dict[str, Value]:
+        """Set many, as from a snapshot, leaving out what this pack does not hear.
+
+        Returns what has changed; the client is told as well as everyone else.
+
+        Raises
+        ------
+        AttaccaError
+            Nothing could be set.
+        """
+        heard = {n: v for n, v in values.items() if self._hears(n, v)}
+        before = self._known_now()
+        changed = self.apply(heard, None)
+        self._history.note(client.target, {n: before[n] for n in changed}, changed)
+        return changed
+
+    def _hears(self, name: str, value: Value) -> bool:
+        control = param(name)
+        return not control.packs or value == control.default or name in self._instrument.hears
+
+    # ------------------------------------------------------------------ out
+
+    def dump(self, client: Client) -> None:
+        """All controls in bundles, then how many there were."""
+        settings = self._known_now()
+        values = [
+            message(a.path, self._wire(a, settings)) for a in (address_of(p.name) for p in PARAMS)
+        ]
+        for data in bundles(values):
+            self._clients.answer_raw(client, data)
+        self._clients.answer(client, "/dump/end", len(values))
+
+    def watch(self) -> None:
+        """Tell what others have changed and what is heard by now. Call some times a second."""
+        self._known_now()
+        if self._pending:
+            for name, left in list(self._waiting()):
+                if left <= _HEARD:
+                    done = self._pending.pop(name)
+                    self._tell_pending(name, done.value, 0.0, None)
+                    asker, address = done.asker, address_of(name)
+                    if asker is not None and address.path not in asker.wanted:
+                        self._answer_pending(asker, address)
+        self._clients.flush()
+
+    def _known_now(self) -> Settings:
+        """The settings; what changed since they were looked at last, others have changed."""
+        new, old = self._instrument.settings, self._known
+        if new is not old:
+            self._known = new
+            self._tell({n: v for n, v in new.values.items() if v != old[n]}, None)
+        return new
+
+    def _tell(self, changed: Mapping[str, Value], but: Client | None) -> None:
+        """Publish changes; of block controls also when they will be heard."""
+        if not changed:
+            return
+        mark = self._instrument.horizon()[1]
+        for name, value in changed.items():
+            address, control = address_of(name), param(name)
+            self._clients.publish(address.path, address.path, to_osc(control, value), but=but)
+            norm = address.path + "/norm"
+            self._clients.publish(norm, norm, to_norm(control, value), but=but)
+            if address.when == "block":
+                self._pending[name] = _Pending(value, mark, but)
+        left = dict(self._waiting())
+        for name in changed:
+            if name in self._pending:
+                self._tell_pending(name, changed[name], left[name], but)
+
+    def _waiting(self) -> Iterator[tuple[str, float]]:
+        """Seconds until each control that is pending is heard."""
+        played = self._instrument.horizon()[0] - self._instrument.latencies().live
+        for name, pending in self._pending.items():
+            yield name, max(0.0, pending.mark - played)
+
+    def _tell_pending(self, name: str, value: Value, left: float, but: Client | None) -> None:
+        path = address_of(name).path
+        wire = to_osc(param(name), value)
+        self._clients.publish(path, path + "/pending", wire, float(left), but=but)
+
+    def _answer_pending(self, client: Client, address: Address) -> None:
+        """Tell the sender of a block control when it will be heard."""
+        left = dict(self._waiting()).get(address.param, 0.0)
+        control = param(address.param)
+        path = address_of(control.name).path
+        wire = to_osc(control, self._known[control.name])
+        self._clients.answer(client, path + "/pending", wire, float(left))
+
+    def _wire(self, address: Address, settings: Settings) -> Wire:
+        control = param(address.param)
+        value = settings[control.name]
+        return to_norm(control, value) if address.kind == "norm" else to_osc(control, value)

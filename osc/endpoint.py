@@ -1,0 +1,301 @@
+"""The sockets: one UDP port and, under the same number, TCP. Belongs to one asyncio loop's thread.
+
+Bytes come in and go out here; what they mean is decided elsewhere. Nothing that arrives raises:
+what is not taken is counted. Every buffer is bounded, and a client that does not read is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.errors import ConfigError
+from osc.framing import Framing, framing_of
+from osc.packets import BadPacket
+
+__all__ = ["Counts", "Endpoint", "Network", "Peer", "networks"]
+
+RECEIVE_BUFFER = 4 << 20  # bytes asked of the system: some seconds of a flood
+_UNSENT = 1 << 20  # bytes waiting to go out to a client before it is given up
+_CONNECTIONS = 32
+_AT_ONCE = 64  # packets of one connection before the others have their turn
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Where a packet came from, and where an answer goes. `connection` is 0 for UDP."""
+
+    host: str
+    port: int
+    connection: int = 0
+
+
+@dataclass
+class Counts:
+    """What happened at the sockets since they were opened."""
+
+    packets: int = 0
+    sent: int = 0
+    refused: int = 0  # from addresses that are not allowed
+    bad_streams: int = 0
+    unsent: int = 0  # dropped: the client, or the system, did not take them
+
+
+def networks(allow: Sequence[str]) -> tuple[Network, ...]:
+    """Addresses (192.168.1.7) and networks (192.168.1.0/24) as they are compared.
+
+    Raises
+    ------
+    ConfigError
+        For what is neither.
+    """
+    found: list[Network] = []
+    for text in allow:
+        try:
+            found.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            raise ConfigError(
+                f"osc: {text!r} is no address; give one such as 192.168.1.7 or 192.168.1.0/24"
+            ) from None
+    return tuple(found)
+
+
+class Endpoint:
+    """Opens the sockets, and sends.
+
+    Parameters
+    ----------
+    receive : called with (peer, packet) for every packet.
+    bad : called with (peer, reason) for a stream that cannot be gone on with; it is closed then.
+    gone : called with a peer whose connection has ended.
+    listen, port : the address to listen on; port 0 takes a free one.
+    allow : who may speak, beside this machine itself; empty for everyone who reaches the address.
+    """
+
+    def __init__(
+        self,
+        receive: Callable[[Peer, bytes], None],
+        bad: Callable[[Peer, str], None],
+        gone: Callable[[Peer], None],
+        *,
+        listen: str,
+        port: int,
+        allow: Sequence[Network] = (),
+    ) -> None:
+        self._receive, self.bad, self._gone = receive, bad, gone
+        self._listen, self.port, self._allow = listen, port, tuple(allow)
+        self.counts = Counts()
+        self._udp: asyncio.DatagramTransport | None = None
+        self._server: asyncio.Server | None = None
+        self.blocked = False  # the system takes no more datagrams for now
+        self._streams: dict[int, _Stream] = {}
+        self._next = 0
+
+    async def open(self) -> None:
+        """Begin to listen.
+
+        Raises
+        ------
+        ConfigError
+            The port is taken, or the address is none of this machine's.
+        """
+        loop = asyncio.get_running_loop()
+        udp = tcp = None
+        try:
+            udp = self._bound(socket.SOCK_DGRAM)
+            self.port = udp.getsockname()[1]
+            tcp = self._bound(socket.SOCK_STREAM)
+            self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
+            self._server = await loop.create_server(lambda: _Stream(self), sock=tcp)
+        except OSError as error:
+            for one in (udp, tcp):
+                if one is not None:
+                    one.close()
+            raise ConfigError(self._why(error)) from error
+
+    def _bound(self, kind: socket.SocketKind) -> socket.socket:
+        try:
+            family = (
+                socket.AF_INET6 if ipaddress.ip_address(self._listen).version == 6
+                else socket.AF_INET
+            )  # fmt: skip
+        except ValueError:
+            raise ConfigError(
+                f"osc: {self._listen!r} is no address to listen on; give 127.0.0.1 for this "
+                "machine alone, or 0.0.0.0"
+            ) from None
+        made = socket.socket(family, kind)
+        try:
+            made.setblocking(False)
+            if kind == socket.SOCK_DGRAM:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            elif sys.platform != "win32":  # there it would share the port with anyone
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((self._listen, self.port))
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    def _why(self, error: OSError) -> str:
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"osc: port {self.port} is taken by another program; give another one with "
+                f"--osc-port, or close that program ('ss -lunpt sport = :{self.port}' names it)"
+            )
+        return (
+            f"osc: cannot listen on {self._listen} port {self.port}: {error.strerror or error}; "
+            "give --osc-listen 127.0.0.1, or a --osc-port from 1024 on"
+        )
+
+    async def close(self) -> None:
+        """End it all."""
+        if self._server is not None:
+            self._server.close()
+        for stream in list(self._streams.values()):
+            stream.abort()
+        if self._udp is not None:
+            self._udp.close()
+        await asyncio.sleep(0)  # lets the transports close their sockets
+
+    def send(self, peer: Peer, packet: bytes) -> None:
+        """Send a packet; never waits, never raises."""
+        if peer.connection:
+            stream = self._streams.get(peer.connection)
+            sent = stream is not None and stream.send(packet)
+        else:
+            sent = self._send_datagram(peer, packet)
+        self.counts.sent += sent
+        self.counts.unsent += not sent
+
+    def _send_datagram(self, peer: Peer, packet: bytes) -> bool:
+        udp = self._udp
+        if udp is None or udp.is_closing() or self.blocked:
+            return False
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            udp.sendto(packet, (peer.host, peer.port))
+            return True
+        return False
+
+    # ------------------------------------------------------------- for the protocols below
+
+    def allowed(self, host: str) -> bool:
+        """Whether packets from there are taken; those that are not are counted."""
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        good = not self._allow or address.is_loopback or any(address in n for n in self._allow)
+        self.counts.refused += not good
+        return good
+
+    def take(self, peer: Peer, packet: bytes) -> None:
+        """Hand a packet on."""
+        self.counts.packets += 1
+        self._receive(peer, packet)
+
+    def joined(self, stream: _Stream) -> int:
+        """The number of a new connection, or 0 when there are too many."""
+        if len(self._streams) >= _CONNECTIONS:
+            self.counts.refused += 1
+            return 0
+        self._next += 1
+        self._streams[self._next] = stream
+        return self._next
+
+    def left(self, peer: Peer) -> None:
+        """A connection has ended."""
+        if self._streams.pop(peer.connection, None) is not None:
+            self._gone(peer)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._endpoint.allowed(addr[0]):
+            self._endpoint.take(Peer(addr[0], addr[1]), data)
+
+    def pause_writing(self) -> None:
+        self._endpoint.blocked = True
+
+    def resume_writing(self) -> None:
+        self._endpoint.blocked = False
+
+    def error_received(self, exc: Exception) -> None:
+        self._endpoint.counts.unsent += 1  # nobody listens where an answer went
+
+
+class _Stream(asyncio.Protocol):
+    """One TCP connection."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._framing: Framing | None = None
+        self._waiting: deque[bytes] = deque()
+        self.peer = Peer("", 0)
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        host, port = transport.get_extra_info("peername")[:2]
+        number = self._endpoint.joined(self) if self._endpoint.allowed(host) else 0
+        self._transport, self.peer = transport, Peer(host, port, number)
+        if not number:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.clear()
+        self._endpoint.left(self.peer)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.peer.connection:
+            return
+        self._framing = self._framing or framing_of(data)
+        try:
+            self._waiting.extend(self._framing.feed(data))
+        except BadPacket as error:
+            self._endpoint.counts.bad_streams += 1
+            self._endpoint.bad(self.peer, str(error))
+            if self._transport is not None:
+                self._transport.close()
+            return
+        self._work()
+
+    def _work(self) -> None:
+        for _ in range(min(_AT_ONCE, len(self._waiting))):
+            self._endpoint.take(self.peer, self._waiting.popleft())
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._waiting:
+            transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._work)
+        else:
+            transport.resume_reading()
+
+    def send(self, packet: bytes) -> bool:
+        transport, framing = self._transport, self._framing
+        if transport is None or framing is None or transport.is_closing():
+            return False
+        if transport.get_write_buffer_size() > _UNSENT:
+            transport.abort()  # it has stopped reading
+            return False
+        transport.write(framing.frame(packet))
+        return True
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

@@ -1,0 +1,129 @@
+"""The address space for people and programs: as text, as Markdown (docs/osc.md), as JSON.
+
+All of it is walked out of `ADDRESSES`. Pure functions, any thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from osc import LOOPBACK, PORT
+from osc.addresses import ADDRESSES, Address
+from osc.clients import LEASE
+
+__all__ = ["FORMATS", "as_json", "markdown", "text"]
+
+_KINDS = (
+    ("control", "Controls"), ("button", "Buttons"), ("command", "Commands"), ("query", "Questions"),
+    ("stream", "Streams"), ("answer", "What it sends"),
+)  # fmt: skip
+
+_HEAD = f"""# OSC
+
+Made by `docs/build.py` from `osc/addresses.py` and `engine/params.py`: change those tables and run
+`make docs`. `attacca osc` prints the same for a terminal, `attacca osc --format json` for programs.
+
+`attacca play` listens on {LOOPBACK} port {PORT}, over UDP and, under the same number, over TCP
+(SLIP as in OSC 1.1, or a size before each packet as in OSC 1.0). `--osc-port` takes another port,
+`--no-osc` none. `--osc-listen 0.0.0.0` lets other machines in: then anyone who reaches the port can
+steer it, so name who may with `--osc-allow 192.168.1.7` or `--osc-allow 192.168.1.0/24`.
+
+```
+oscsend localhost {PORT} /gain f -6            # set
+oscsend localhost {PORT} /subscribe i 9011     # hear of changes on port 9011: oscdump 9011
+oscsend localhost {PORT} '/harmony/[ceg]' i 1  # a pattern sets all that it matches
+```
+
+**Values.** One address, one control, one argument, in the control's own unit. `ADDRESS/norm` is
+its twin from 0 to 1. Types i h f d T F I are taken, and text with a number in it; a choice by its
+name or its index. A number out of range is brought into it. Without an argument the address answers
+with its value. A switch is sent as 0 or 1. Some controls also take the word `free`, which leaves
+them to the music.
+
+**Answers.** Whoever sets a control is sent the value as it was applied; so is everyone else who
+subscribed. A subscriber who sends what holds already is sent nothing. After a *block* control comes
+`ADDRESS/pending value seconds`: so long until it is heard; when it is, the same with 0 seconds.
+Everything refused is answered with `/error address code text`.
+
+**Subscriptions** last {LEASE:.0f} s from the client's last message, whatever it is. With a port,
+answers and changes go there; without one, to where the messages come from. Patterns (`*` `?`
+`[a-z]` `[!x]` `{{one,two}}`) reach controls and their twins, never buttons. To one client changes
+go every 10 ms at most, and of a control that changes faster only the last value.
+
+**Time.** A bundle is applied at its time tag, at once when that has passed
+(`/status/osc/late` counts those), up to an hour ahead. The server wakes about a millisecond exact;
+a live control then waits for the mixer's next period (2.7 ms), a block control for the next block.
+What a bundle sets is set in one go, and one block hears all of it.
+
+**Buttons** act on 1, or on no argument, and ignore 0. **Snapshots and recordings** lie in the
+user's data folder (`~/.local/share/attacca` on Linux); their names are names, not paths.
+"""
+
+
+def text() -> str:
+    """Columns for a terminal."""
+    lines: list[str] = []
+    for kind, title in _KINDS:
+        rows = [(a.path, a.types, a.span or a.unit, a.when, a.about) for a in _of(kind)]
+        lines += [f"{title.upper()}", *_columns(rows), ""]
+    lines.append("Every control has a twin from 0 to 1 at ADDRESS/norm. docs/osc.md says the rest.")
+    return "\n".join(lines)
+
+
+def markdown() -> str:
+    """The whole of docs/osc.md."""
+    parts = [_HEAD]
+    for kind, title in _KINDS:
+        parts.append(f"\n## {title}\n\n")
+        if kind == "control":
+            head = ("address", "type", "values", "default", "heard", "what it does")
+            rows = [
+                (f"`{a.path}`", a.types, a.span, _default(a), a.when, a.about) for a in _of(kind)
+            ]
+        else:
+            head = ("address", "type", "values", "what it does")
+            rows = [(f"`{a.path}`", a.types, a.span or a.unit, a.about) for a in _of(kind)]
+        parts.append(_table(head, rows))
+    return "".join(parts)
+
+
+def as_json() -> str:
+    """One object an address; what an address lacks is left out."""
+    return json.dumps({"port": PORT, "addresses": [_object(a) for a in ADDRESSES]}, indent=1)
+
+
+FORMATS = {"text": text, "markdown": markdown, "json": as_json}
+
+
+def _of(kind: str) -> list[Address]:
+    return [a for a in ADDRESSES if a.kind == kind]
+
+
+def _object(a: Address) -> dict[str, object]:
+    low_high = None if a.low is None else [a.low, a.high]
+    every = {
+        "path": a.path, "kind": a.kind, "types": a.types, "access": a.access, "range": low_high,
+        "unit": a.unit, "choices": list(a.choices), "default": a.default, "free": a.free or None,
+        "when": a.when, "control": a.param, "about": a.about,
+    }  # fmt: skip
+    return {name: value for name, value in every.items() if value not in ("", None, [])}
+
+
+def _default(a: Address) -> str:
+    if isinstance(a.default, bool):
+        return str(int(a.default))
+    return f"{a.default:g}" if isinstance(a.default, float) else str(a.default)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(c.replace("|", "\\|") for c in r) + " |\n" for r in lines)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [min(40, max((len(row[i]) for row in rows), default=0)) for i in range(4)]
+    return [
+        "  " + "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]

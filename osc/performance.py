@@ -1,0 +1,219 @@
+"""What a performer does over OSC: transport, keys, recording, snapshots, undo.
+
+Runs in the OSC thread. Files are read and written in one thread beside it, so that a slow disk
+holds no control up; when such work is done the client is told with `/done ADDRESS WHAT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from engine.errors import ConfigError
+from engine.instrument import Instrument
+from osc.clients import Client, Clients
+from osc.control import Controls
+from osc.history import History
+from osc.snapshots import Snapshots, checked_name
+from osc.values import number_of, pressed, text_of
+
+__all__ = ["Performance", "Slow"]
+
+# slow(client, address, work, done): `work` runs in the thread beside, `done` with what it returned
+# in the OSC thread, and answers with the text for /done.
+Slow = Callable[[Client, str, Callable[[], object], Callable[[object], str]], None]
+_MOST_KEYS = 88
+
+
+@dataclass(frozen=True)
+class Library:
+    """The folders that OSC may read and write in, and nothing outside of them."""
+
+    folder: Path
+
+    @property
+    def snapshots(self) -> Path:
+        """Of controls."""
+        return self.folder / "snapshots"
+
+    @property
+    def recordings(self) -> Path:
+        """Of takes."""
+        return self.folder / "recordings"
+
+
+class Performance:
+    """Buttons and commands.
+
+    Parameters
+    ----------
+    instrument : playing.
+    controls, clients, history : of the same server.
+    library : the folder for snapshots and recordings.
+    slow : carries out what may wait for a disk.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        controls: Controls,
+        clients: Clients,
+        history: History,
+        library: Path,
+        slow: Slow,
+    ) -> None:
+        self._instrument, self._controls, self._clients = instrument, controls, clients
+        self._history, self._library, self._slow = history, Library(library), slow
+        self._snapshots = Snapshots(self._library.snapshots)
+        self._held: tuple[int, ...] = ()
+        self._buttons: dict[str, Callable[[Client], None]] = {
+            "/play": lambda client: self._pause(client, False),
+            "/stop": lambda client: self._pause(client, True),
+            "/panic": lambda _: instrument.panic(),
+            "/reset": lambda _: instrument.begin_anew(),
+            "/undo": lambda client: self._step(client, history.undo),
+            "/redo": lambda client: self._step(client, history.redo),
+        }
+        self._commands: dict[str, Callable[[Client, Sequence[object]], None]] = {
+            "/record": self._record, "/hold": self._hold, "/snapshot/save": self._save,
+            "/snapshot/recall": self._recall, "/snapshot/delete": self._delete,
+        }  # fmt: skip
+
+    def press(self, client: Client, address: str, arguments: Sequence[object]) -> None:
+        """A button.
+
+        Raises
+        ------
+        AttaccaError
+            Why not.
+        """
+        if pressed(address, arguments):
+            self._buttons[address](client)
+
+    def command(self, client: Client, address: str, arguments: Sequence[object]) -> None:
+        """A command.
+
+        Raises
+        ------
+        AttaccaError
+            Why not.
+        """
+        self._commands[address](client, arguments)
+
+    def list(self, client: Client) -> None:
+        """Answer with the names of all snapshots."""
+
+        def tell(names: object) -> str:
+            assert isinstance(names, list)
+            self._clients.answer(client, "/snapshot/list", *names[: _most_names(names)])
+            return str(len(names))
+
+        self._slow(client, "/snapshot/list", self._snapshots.names, tell)
+
+    # ------------------------------------------------------------------ one by one
+
+    def _pause(self, client: Client, pause: bool) -> None:
+        self._controls.restore({"pause": pause}, client)
+        self._clients.flush()
+
+    def _step(
+        self, client: Client, step: Callable[[], dict[str, float | int | str | bool]]
+    ) -> None:
+        self._controls.apply(step(), None)
+        self._clients.flush()
+
+    def _hold(self, client: Client, arguments: Sequence[object]) -> None:
+        if arguments:
+            if len(arguments) > _MOST_KEYS:
+                raise ConfigError(f"/hold: {len(arguments)} keys; a piano has {_MOST_KEYS}")
+            numbers = [number_of("/hold", a) for a in arguments]
+            # 0 stands for no key; the engine refuses what is on no piano.
+            keys = sorted({int(min(max(n, -1), 128)) for n in numbers if n != 0})
+            self._instrument.hold(keys)
+            self._held = tuple(keys)
+        self._clients.answer(client, "/hold", *(self._held or (0,)))
+
+    def _record(self, client: Client, arguments: Sequence[object]) -> None:
+        if not arguments:
+            path = self._instrument.status().recording
+            self._clients.answer(client, "/record", str(path or ""))
+            return
+        path = self._take(arguments[0])
+
+        def work() -> object:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._instrument.record(path)
+            return path
+
+        self._slow(client, "/record", work, lambda made: str(made or ""))
+
+    def _take(self, argument: object) -> Path | None:
+        """The file that `/record` asks for; None ends the recording."""
+        named = isinstance(argument, str) and not argument.replace(".", "", 1).isdigit()
+        if not named:
+            if not pressed("/record", [argument]):
+                return None
+            seed = int(self._instrument.settings.number("seed"))
+            name = f"attacca-{datetime.now():%Y%m%d-%H%M%S}-seed{seed}"
+        else:
+            name = checked_name("/record", str(argument))
+        if Path(name).suffix.lower() not in (".flac", ".wav", ".ogg"):
+            name += ".flac"
+        path = self._library.recordings / name
+        if named and path.exists():
+            raise ConfigError(f"/record: there is a {name!r} already; give another name")
+        return path
+
+    def _save(self, client: Client, arguments: Sequence[object]) -> None:
+        name = _name("/snapshot/save", arguments)
+        values = self._instrument.settings.values
+        pack = self._instrument.manifest.name
+
+        def work() -> object:
+            self._snapshots.save(name, values, pack)
+            return name
+
+        self._slow(client, "/snapshot/save", work, str)
+
+    def _recall(self, client: Client, arguments: Sequence[object]) -> None:
+        name = _name("/snapshot/recall", arguments)
+
+        def set_all(values: object) -> str:
+            assert isinstance(values, dict)
+            self._controls.restore(values, client)
+            self._clients.flush()
+            return name
+
+        self._slow(client, "/snapshot/recall", lambda: self._snapshots.load(name), set_all)
+
+    def _delete(self, client: Client, arguments: Sequence[object]) -> None:
+        name = _name("/snapshot/delete", arguments)
+
+        def work() -> object:
+            self._snapshots.delete(name)
+            return name
+
+        self._slow(client, "/snapshot/delete", work, str)
+
+
+def _name(address: str, arguments: Sequence[object]) -> str:
+    """The name of a snapshot; numbers are names too, as pads and program changes send them."""
+    if len(arguments) != 1:
+        raise ConfigError(f"{address}: give one name")
+    argument = arguments[0]
+    if isinstance(argument, (int, float)) and not isinstance(argument, bool):
+        argument = f"{argument:g}"
+    return checked_name(address, text_of(address, argument))
+
+
+def _most_names(names: Sequence[str]) -> int:
+    """How many of the names go into one message of a safe size."""
+    size = 0
+    for i, name in enumerate(names[:120]):
+        size += len(name.encode()) + 5
+        if size > 1_200:
+            return i
+    return min(len(names), 120)

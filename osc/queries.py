@@ -1,0 +1,91 @@
+"""What a program asks over OSC: whether somebody is there, and how it goes. The OSC thread's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.instrument import Instrument
+from osc.clients import Client, Clients
+from osc.packets import bundles, message
+from osc.values import Wire
+
+__all__ = ["OscFigures", "Queries"]
+
+PROGRAM = "attacca"
+
+
+@dataclass(frozen=True)
+class OscFigures:
+    """Counts of the server itself, under the names they have in `/status/osc/...`."""
+
+    clients: int
+    packets: int
+    bad: int
+    late: int
+    waiting: int
+    refused: int
+    dropped: int
+    faults: int
+
+
+class Queries:
+    """Answers from immutable snapshots.
+
+    Parameters
+    ----------
+    instrument : playing.
+    clients : who asks.
+    figures : tells the server's own counts.
+    now : seconds of a clock that only goes on; uptime counts from now.
+    version : of the program.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        clients: Clients,
+        figures: Callable[[], OscFigures],
+        now: Callable[[], float],
+        version: str,
+    ) -> None:
+        self._instrument, self._clients, self._figures = instrument, clients, figures
+        self._now, self._version, self._begun = now, version, now()
+
+    def ping(self, client: Client) -> None:
+        """`/pong`."""
+        uptime = self._now() - self._begun
+        self._clients.answer(client, "/pong", PROGRAM, self._version, uptime)
+
+    def status(self, client: Client) -> None:
+        """`/status/...` in as few bundles as they take.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing.
+        """
+        figures = self.read()
+        for data in bundles(message(f"/status/{name}", figures[name]) for name in figures):
+            self._clients.answer_raw(client, data)
+
+    def read(self) -> dict[str, Wire]:
+        """Every figure by its name below `/status/`.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing.
+        """
+        s = self._instrument.status()
+        own = self._figures()
+        return {
+            "pack": s.pack, "device": s.device, "seconds": float(s.seconds), "xruns": s.xruns,
+            "gaps": s.lead.gaps, "lead": 1000 * float(s.lead.seconds),
+            "load": float(s.stream.load), "steps": s.stream.steps,
+            "restarts": s.stream.restarts, "pending": int(s.stream.pending),
+            "recording": str(s.recording or ""), "failed": s.failed,
+            "latency/live": 1000 * float(s.latencies.live),
+            "latency/block": 1000 * float(s.latencies.total),
+            **{f"osc/{name}": value for name, value in vars(own).items()},
+        }  # fmt: skip

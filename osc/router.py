@@ -1,0 +1,213 @@
+"""From packets to actions: waits for time tags, finds the address, answers every refusal.
+
+Nothing that comes in gets past here as an exception: what is no packet, no address or no value is
+counted and answered with `/error ADDRESS CODE TEXT`. Runs in the OSC thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from itertools import groupby
+
+from engine.errors import AttaccaError, ConfigError, StorageError
+from osc.addresses import ADDRESSES, Address, by_path
+from osc.clients import Client, Clients
+from osc.control import Controls
+from osc.endpoint import Peer
+from osc.packets import BadPacket, Message, read
+from osc.patterns import is_pattern, matching
+from osc.performance import Performance
+from osc.queries import Queries
+from osc.schedule import Schedule
+from osc.streams import Streams
+from osc.values import number_of, text_of
+
+__all__ = ["Router"]
+
+_MOST_SLOW = 16  # pieces of slow work that wait
+_CONTROLS = {a.path: a for a in ADDRESSES if a.kind in ("control", "norm")}
+_log = logging.getLogger("attacca.osc")
+
+
+class Router:
+    """Everything that a packet can do.
+
+    Parameters
+    ----------
+    clients, controls, streams, queries, schedule : of the same server.
+    soon : calls a function in the OSC thread, from any thread.
+    beside : the thread for slow work.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        controls: Controls,
+        streams: Streams,
+        queries: Queries,
+        schedule: Schedule,
+        soon: Callable[[Callable[[], None]], None],
+        beside: Executor,
+    ) -> None:
+        self._clients, self._controls, self._streams = clients, controls, streams
+        self._queries, self._schedule = queries, schedule
+        self._soon, self._beside = soon, beside
+        self._slow_waiting = 0
+        self.performance: Performance | None = None
+        self.bad = 0
+        self.faults = 0
+
+    # ------------------------------------------------------------------ in
+
+    def take(self, peer: Peer, data: bytes) -> None:
+        """Act on a packet, now or at its time."""
+        client = self._clients.seen(peer)
+        try:
+            messages = read(data)
+        except BadPacket as error:
+            self.refuse(peer, str(error))
+            return
+        for at, together in groupby(messages, key=lambda m: m.at):
+            try:
+                self._at(client, at, list(together))
+            except ConfigError as error:
+                self._clients.error(client, "", "limit", str(error))
+
+    def refuse(self, peer: Peer, reason: str) -> None:
+        """Count what could not be read, and say so."""
+        self.bad += 1
+        self._clients.error(self._clients.seen(peer), "", "packet", reason)
+
+    def _at(self, client: Client, at: float | None, messages: Sequence[Message]) -> None:
+        if at is None:
+            self._act_on_all(client, messages)
+        else:
+            self._schedule.at(at, lambda: self._act_on_all(client, messages))
+
+    def _act_on_all(self, client: Client, messages: Sequence[Message]) -> None:
+        for one in messages:
+            self._guarded(client, one.address, lambda one=one: self._act(client, one))
+        self._guarded(client, "", lambda: self._settle(client))
+
+    def _settle(self, client: Client) -> None:
+        for path, error in self._controls.settle():
+            self._clients.error(client, path, _code(error), str(error))
+
+    def _guarded(self, client: Client, path: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except AttaccaError as error:
+            self._clients.error(client, path, _code(error), str(error))
+        except Exception as error:  # a defect of ours: counted, told, and played on
+            self.faults += 1
+            _log.exception("osc: %s", path)
+            text = f"{type(error).__name__}: {error}"[:200]
+            self._clients.error(client, path, "fault", text)
+
+    def _act(self, client: Client, message: Message) -> None:
+        path, arguments = message.address, message.arguments
+        if is_pattern(path):
+            found = [_CONTROLS[p] for p in matching(path, _CONTROLS)]  # never a button
+            if not found:
+                raise _Unknown(f"{path[:80]!r} matches no control; /dump has them all")
+        else:
+            address = by_path().get(path)
+            if address is None or address.kind == "answer":
+                raise _Unknown(f"{path[:80]!r} is no address; 'attacca osc' lists them")
+            found = [address]
+        if not arguments or found[0].kind not in ("control", "norm"):
+            self._settle(client)  # what comes before it in the bundle holds when it is carried out
+        if found[0].kind in ("control", "norm"):
+            self._controls.message(client, found, arguments)
+        else:
+            self._one(client, found[0], arguments)
+
+    def _one(self, client: Client, address: Address, arguments: Sequence[object]) -> None:
+        if address.kind == "stream":
+            rate, *rest = arguments or (1,)
+            if rest:
+                client = self._clients.at_port(client, _port(address.path, rest[0]))
+            self._streams.ask(client, address.path[1:], rate)
+        elif address.path == "/subscribe":
+            self._subscribe(client, arguments)
+        elif address.path == "/unsubscribe":
+            pattern = text_of("/unsubscribe", arguments[0]) if arguments else ""
+            self._clients.unsubscribe(client, pattern)
+        elif address.path == "/dump":
+            self._controls.dump(client)
+        elif address.path == "/ping":
+            self._queries.ping(client)
+        elif address.path == "/status":
+            self._queries.status(client)
+        elif self.performance is None:
+            raise ConfigError(f"{address.path}: not yet")
+        elif address.kind == "button":
+            self.performance.press(client, address.path, arguments)
+        elif address.kind == "command":
+            self.performance.command(client, address.path, arguments)
+        else:
+            self.performance.list(client)
+
+    def _subscribe(self, client: Client, arguments: Sequence[object]) -> None:
+        """`[port] [pattern]`; a port may be a number in text."""
+        rest = list(arguments)
+        port: int | None = None
+        if rest and not (isinstance(rest[0], str) and rest[0].startswith("/")):
+            port = _port("/subscribe", rest.pop(0))
+        pattern = text_of("/subscribe", rest.pop(0)) if rest else ""
+        if rest:
+            raise ConfigError("/subscribe: give a port, a pattern, or both in this order")
+        self._clients.subscribe(client, port, pattern)
+
+    # ------------------------------------------------------------------ slow work
+
+    def slow(
+        self,
+        client: Client,
+        address: str,
+        work: Callable[[], object],
+        done: Callable[[object], str],
+    ) -> None:
+        """Carry out `work` in the thread beside, then `done` here, and tell the client.
+
+        Raises
+        ------
+        ConfigError
+            Too much of it waits already.
+        """
+        if self._slow_waiting >= _MOST_SLOW:
+            raise ConfigError(f"{address}: busy; send it again when others are /done")
+        self._slow_waiting += 1
+        future = self._beside.submit(work)
+        future.add_done_callback(
+            lambda f: self._soon(lambda: self._finished(client, address, f, done))
+        )
+
+    def _finished(
+        self, client: Client, address: str, future: Future[object], done: Callable[[object], str]
+    ) -> None:
+        self._slow_waiting -= 1
+        if future.cancelled():
+            return
+        self._guarded(
+            client, address,
+            lambda: self._clients.answer(client, "/done", address, done(future.result())),
+        )  # fmt: skip
+
+
+def _port(address: str, argument: object) -> int:
+    return int(min(max(number_of(address, argument), -1), 70_000))
+
+
+class _Unknown(ConfigError):
+    """There is no such address."""
+
+
+def _code(error: AttaccaError) -> str:
+    if isinstance(error, _Unknown):
+        return "unknown"
+    if isinstance(error, ConfigError):
+        return "value"
+    return "storage" if isinstance(error, StorageError) else "refused"

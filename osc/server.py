@@ -1,0 +1,202 @@
+"""The OSC server: one thread with an asyncio loop of its own beside a playing instrument.
+
+`start`, `stop` and the properties may be called from any one thread; everything else here belongs
+to the server's thread, which never touches sound: it sets immutable values and reads snapshots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from engine.errors import AttaccaError, WorkerError
+from engine.instrument import Instrument
+from osc import LOOPBACK, PORT
+from osc.clients import LEASE, Clients
+from osc.control import Controls
+from osc.endpoint import Endpoint, Peer, networks
+from osc.history import History
+from osc.performance import Performance
+from osc.queries import OscFigures, Queries
+from osc.router import Router
+from osc.schedule import Schedule
+from osc.streams import Streams
+
+__all__ = ["OscServer"]
+
+_TICK = 0.005  # seconds between looks at what others did
+_START = 10.0  # seconds that opening the sockets may take
+
+
+class OscServer:
+    """Steers `instrument` from other programs.
+
+    Parameters
+    ----------
+    instrument : playing.
+    port : of UDP and TCP; 0 takes a free one.
+    listen : the address to listen on: this machine alone by default.
+    allow : addresses and networks that may speak; with none, everyone who reaches the address.
+    library : the folder for snapshots and recordings.
+    version : what `/pong` says.
+    lease : seconds from a client's last message until it is forgotten.
+
+    Raises
+    ------
+    ConfigError
+        An address that is none.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        *,
+        library: Path,
+        port: int = PORT,
+        listen: str = LOOPBACK,
+        allow: Sequence[str] = (),
+        version: str = "",
+        lease: float = LEASE,
+    ) -> None:
+        self._instrument, self._library, self._version = instrument, library, version
+        self._lease = lease
+        self._listen, self._asked_port, self._allow = listen, port, networks(allow)
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._ending: Callable[[], None] | None = None
+        self._problem: BaseException | None = None
+        self._endpoint: Endpoint | None = None
+
+    def start(self) -> None:
+        """Begin to listen.
+
+        Raises
+        ------
+        ConfigError
+            The port is taken or the address is none of this machine's, in one line.
+        """
+        self._thread = threading.Thread(target=self._run, name="attacca-osc", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(_START):
+            raise WorkerError(f"osc: the sockets were not open after {_START:g} s")
+        if self._problem is not None:
+            self._thread.join()
+            self._thread = None
+            raise self._problem
+
+    def stop(self) -> None:
+        """End it; stopping twice is harmless."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        if self._ending is not None:
+            self._ending()
+        thread.join(_START)
+
+    def __enter__(self) -> OscServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port, also when it was chosen by the system."""
+        return self._endpoint.port if self._endpoint is not None else self._asked_port
+
+    # ------------------------------------------------------------------ the server's thread
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except AttaccaError as error:
+            self._problem = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        ending = asyncio.Event()
+        now = time.monotonic
+        router: Router | None = None
+
+        def take(peer: Peer, data: bytes) -> None:
+            if router is not None:
+                router.take(peer, data)
+
+        def refuse(peer: Peer, reason: str) -> None:
+            if router is not None:
+                router.refuse(peer, reason)
+
+        def gone(peer: Peer) -> None:
+            clients.gone(peer)
+
+        endpoint = Endpoint(
+            take, refuse, gone, listen=self._listen, port=self._asked_port, allow=self._allow,
+        )  # fmt: skip
+        clients = Clients(endpoint.send, now, self._lease)
+        history = History(now)
+        schedule = Schedule(loop)
+        controls = Controls(self._instrument, clients, history)
+        streams = Streams(self._instrument, clients, now)
+
+        def figures() -> OscFigures:
+            counts = endpoint.counts
+            bad, faults = (router.bad, router.faults) if router is not None else (0, 0)
+            return OscFigures(
+                len(clients), counts.packets, bad, schedule.late, len(schedule), counts.refused,
+                clients.dropped + counts.unsent, faults,
+            )  # fmt: skip
+
+        queries = Queries(self._instrument, clients, figures, now, self._version)
+        with ThreadPoolExecutor(1, "attacca-osc-files") as beside:
+            router = Router(
+                clients, controls, streams, queries, schedule,
+                lambda call: _soon(loop, call), beside,
+            )  # fmt: skip
+            router.performance = Performance(
+                self._instrument, controls, clients, history, self._library, router.slow
+            )
+            await endpoint.open()
+            self._endpoint = endpoint
+            self._ending = lambda: _soon(loop, ending.set)
+            self._ready.set()
+            try:
+                await _until(ending, lambda: _look(controls, streams, clients))
+            finally:
+                schedule.close()
+                await endpoint.close()
+
+
+def _look(controls: Controls, streams: Streams, clients: Clients) -> None:
+    """Tell what others have done, and what is due."""
+    controls.watch()
+    streams.tick()
+    clients.expire()
+
+
+async def _until(ending: asyncio.Event, tick: Callable[[], None]) -> None:
+    """Call `tick` again and again until the end."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def again() -> None:
+        nonlocal timer
+        timer = loop.call_later(_TICK, again)
+        tick()
+
+    again()
+    await ending.wait()
+    if timer is not None:
+        timer.cancel()
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the server has ended: nobody is left to tell
+        loop.call_soon_threadsafe(call)

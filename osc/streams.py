@@ -1,0 +1,119 @@
+"""Streams: what a client is sent at a rate of its own, or as it happens, once it has asked.
+
+Meters and the lead are read from immutable snapshots. Notes and events come from other threads
+through bounded queues, and notes wait here until they are heard. Runs in the OSC thread, but for
+`note` and `event`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from engine.errors import AttaccaError
+from engine.instrument import Instrument
+from engine.signal.roll import NoteEvent
+from engine.status import Event
+from osc.clients import Client, Clients
+from osc.packets import message
+from osc.values import number_of
+
+__all__ = ["Streams"]
+
+_FLOOR = -90.0  # dB of silence
+_FASTEST = 60.0  # Hz
+_MOST = 1024  # notes or events that wait
+
+
+class Streams:
+    """The streams of one server.
+
+    Parameters
+    ----------
+    instrument : playing.
+    clients : who may have asked.
+    now : seconds of a clock that only goes on.
+    """
+
+    def __init__(self, instrument: Instrument, clients: Clients, now: Callable[[], float]) -> None:
+        self._instrument, self._clients, self._now = instrument, clients, now
+        self._notes: deque[tuple[float, NoteEvent]] = deque(maxlen=_MOST)
+        self._events: deque[Event] = deque(maxlen=_MOST)
+        self._soon: list[tuple[float, int, NoteEvent]] = []
+        self._count = 0
+        instrument.listen_notes(self.note)
+        instrument.listen(self.event)
+
+    def note(self, note: NoteEvent) -> None:
+        """Any thread: a note that goes to the output now."""
+        self._notes.append((self._now(), note))
+
+    def event(self, event: Event) -> None:
+        """Any thread: something a performer should know."""
+        self._events.append(event)
+
+    def ask(self, client: Client, name: str, argument: object) -> None:
+        """Begin a stream at so many Hz, or end it with 0.
+
+        Raises
+        ------
+        ConfigError
+            The rate is no number.
+        """
+        rate = min(max(number_of(f"/{name}", argument), 0.0), _FASTEST)
+        if rate > 0:
+            client.streams[name] = rate
+            client.due[name] = self._now()
+        else:
+            client.streams.pop(name, None)
+
+    def tick(self) -> None:
+        """Send what is due."""
+        self._happened()
+        now = self._now()
+        for client in self._clients.all():
+            for name, rate in client.streams.items():
+                if name in ("meters", "lead") and client.due[name] <= now:
+                    client.due[name] = max(client.due[name] + 1 / rate, now)
+                    self._clients.stream(client, self._figures(name))
+
+    def _happened(self) -> None:
+        """Notes that are heard by now, and events."""
+        if self._notes:
+            try:
+                live = self._instrument.latencies().live
+            except AttaccaError:
+                live = 0.0
+            while self._notes:
+                at, note = self._notes.popleft()
+                self._count += 1
+                heappush(self._soon, (at + live, self._count, note))
+        now = self._now()
+        while self._soon and (self._soon[0][0] <= now or len(self._soon) > _MOST):
+            note = heappop(self._soon)[2]
+            self._to_all("notes", message("/note", note.pitch, note.velocity))
+        while self._events:
+            event = self._events.popleft()
+            self._to_all("events", message("/event", event.kind, event.text[:400]))
+
+    def _to_all(self, name: str, data: bytes) -> None:
+        for client in self._clients.all():
+            if name in client.streams:
+                self._clients.stream(client, data)
+
+    def _figures(self, name: str) -> bytes:
+        try:
+            status = self._instrument.status()
+        except AttaccaError:  # it has been closed
+            return message(f"/{name}")
+        if name == "lead":
+            return message("/lead", status.lead.seconds)
+        meters = status.meters
+        levels = [meters.peak[0], meters.peak[-1], meters.rms[0], meters.rms[-1]]
+        return message("/meters", *map(_decibels, [*levels, 1 - meters.reduction]))
+
+
+def _decibels(level: float) -> float:
+    return max(_FLOOR, 20 * math.log10(level)) if level > 0 else _FLOOR

@@ -1,0 +1,53 @@
+"""An instrument that plays, an OSC server beside it, and programs that speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from osc_program import Program, Stream
+
+from engine.instrument import Instrument
+from engine.params import Settings
+from osc.server import OscServer
+
+TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
+
+
+@pytest.fixture(scope="module")
+def instrument() -> Iterator[Instrument]:
+    """Playing into nothing, at the pace of a sound card."""
+    with Instrument(TINY, latency=1.0, threads=1) as made:
+        made.play(None)
+        made.wait_for_sound()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def at_first(instrument: Instrument) -> Settings:
+    """The controls before any test has turned one."""
+    return instrument.settings
+
+
+@pytest.fixture
+def server(instrument: Instrument, at_first: Settings, tmp_path: Path) -> Iterator[OscServer]:
+    """On a port of its own, with the controls as they were at first."""
+    instrument.set(**at_first.values)
+    with OscServer(instrument, port=0, library=tmp_path / "library", version="1.2.3") as made:
+        yield made
+
+
+@pytest.fixture
+def program(server: OscServer) -> Iterator[Callable[..., Program]]:
+    """Makes programs: over UDP, or over TCP with `tcp=True`."""
+    made: list[Program] = []
+
+    def make(*, tcp: bool = False, sizes: bool = False) -> Program:
+        one = Stream(server.port, sizes=sizes) if tcp else Program(server.port)
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()

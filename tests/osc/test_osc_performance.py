@@ -1,0 +1,265 @@
+"""Transport, snapshots, undo, recording and streams over OSC, beside an instrument that plays."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+from osc_program import Program
+
+from engine.instrument import Instrument
+from engine.signal.midi_file import read_midi
+from engine.signal.roll import Note
+from osc.history import PAUSE
+from osc.server import OscServer
+
+PIANO = Path(__file__).parents[2] / "packs" / "piano"
+
+
+def wait_until(true, timeout=10.0):
+    end = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
+
+
+def test_play_and_stop_are_the_pause_control_and_ignore_a_release(program, instrument):
+    one = program()
+    one.send("/subscribe", "/pause")
+    one.send("/stop", 1)
+    assert one.wait("/pause") == ("/pause", 1)
+    one.send("/play", 0)
+    assert one.listen(0.2) == []
+    assert instrument.settings["pause"] is True
+    one.send("/play")
+    assert one.wait("/pause") == ("/pause", 0)
+
+
+def test_ping_and_status(program, instrument):
+    one = program()
+    _address, name, version, uptime = one.ask("/ping", answer="/pong")
+    assert (name, version) == ("attacca", "1.2.3")
+    assert 0 <= uptime < 60
+    one.send("/status")
+    one.wait("/status/osc/faults")
+    got = {m[0].removeprefix("/status/"): m[1] for m in one.heard}
+    assert got["pack"] == instrument.manifest.name
+    assert (got["device"], got["xruns"], got["restarts"]) == ("none", 0, 0)
+    assert got["latency/block"] > got["latency/live"] >= 0
+    assert got["steps"] >= 1
+    assert got["lead"] > 0
+
+
+def test_panic_and_reset_begin_a_new_piece_and_reset_lets_what_is_made_be_heard(
+    program, instrument
+):
+    one = program()
+    one.send("/events", 1)
+    lead = instrument.status().lead.seconds
+    one.send("/reset", 0)
+    one.send("/reset", 1)
+    one.ask("/ping", answer="/pong")
+    assert instrument.status().lead.seconds > lead - 0.4  # still there
+    gaps = instrument.status().lead.gaps
+    one.send("/panic", 1)
+    assert one.wait("/event")[1] == "panic"
+    wait_until(lambda: instrument.status().lead.seconds > 0.3)
+    assert instrument.status().lead.gaps == gaps
+
+
+def test_snapshots_are_kept_listed_recalled_and_forgotten(program, instrument, tmp_path):
+    one, other = program(), program()
+    one.ask("/gain", -6.0)
+    one.ask("/sampler", "heun")
+    one.send("/snapshot/save", "Verse 1")
+    assert one.wait("/done") == ("/done", "/snapshot/save", "Verse 1")
+    assert (tmp_path / "library" / "snapshots" / "Verse 1.json").is_file()
+    one.ask("/gain", 2.0)
+    one.ask("/sampler", "ddim")
+    other.send("/subscribe")
+    other.ask("/ping", answer="/pong")
+    one.send("/snapshot/recall", "Verse 1")
+    assert other.wait("/gain") == ("/gain", -6.0)
+    assert one.wait("/done") == ("/done", "/snapshot/recall", "Verse 1")
+    assert (instrument.settings["gain"], instrument.settings["sampler"]) == (-6.0, "heun")
+    one.send("/snapshot/save", 7)  # as a pad would number it
+    one.wait("/done")
+    assert one.ask("/snapshot/list") == ("/snapshot/list", "7", "Verse 1")
+    one.send("/snapshot/delete", "7")
+    one.wait("/done")
+    assert one.ask("/snapshot/list") == ("/snapshot/list", "Verse 1")
+    one.send("/snapshot/recall", "7")
+    assert "there is no '7'" in one.wait("/error")[3]
+
+
+@pytest.mark.parametrize("name", [
+    "../escape", "a/b", "..", ".hidden", "", "c:\\x", "con", "NUL.txt", "x" * 65, "a\nb", "a\0b",
+    "tail ", "/etc/passwd", "~root",
+])  # fmt: skip
+def test_no_name_leads_out_of_the_library(program, tmp_path, name):
+    one = program()
+    before = sorted(tmp_path.rglob("*"))
+    for address in ("/snapshot/save", "/record"):
+        if "\0" in name:
+            continue
+        one.send(address, name)
+        assert one.wait("/error")[1:3] == (address, "value")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '{"format": 2, "controls": {}}', '{"format": 1, "controls": {"gain": "loud"}}',
+    '{"format": 1, "controls": 5}', "[" * 5000, "\udcff",
+])  # fmt: skip
+def test_a_damaged_snapshot_is_refused_and_changes_nothing(program, instrument, tmp_path, text):
+    folder = tmp_path / "library" / "snapshots"
+    folder.mkdir(parents=True)
+    (folder / "old.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    before = instrument.settings
+    one = program()
+    one.send("/snapshot/recall", "old")
+    error = one.wait("/error")
+    assert error[1:3] == ("/snapshot/recall", "storage")
+    assert "damaged" in error[3]
+    assert instrument.settings is before
+
+
+def test_controls_of_other_packs_and_versions_are_left_out_of_a_recall(
+    program, instrument, tmp_path
+):
+    folder = tmp_path / "library" / "snapshots"
+    folder.mkdir(parents=True)
+    (folder / "other.json").write_text(
+        '{"format": 1, "pack": "x", "controls": {"gain": 99, "harmony_c": 1, "wobble": 3}}'
+    )
+    one = program()
+    one.send("/snapshot/recall", "other")
+    one.wait("/done")
+    assert instrument.settings["gain"] == 12.0
+    assert instrument.settings["harmony_c"] == 0.0
+
+
+def test_undo_takes_back_gestures_and_redo_does_them_again(program, instrument):
+    one, other = program(), program()
+    other.send("/subscribe", "/{gain,seed}")
+    other.ask("/ping", answer="/pong")
+    for gain in range(1, 9):  # one movement of a fader
+        one.send("/gain", float(gain))
+    one.send("/seed", 42)
+    one.wait("/seed")
+    one.send("/undo", 1)
+    assert other.wait("/seed", lambda m: m[1] != 42) == ("/seed", 1)
+    one.send("/undo", 0)
+    one.send("/undo", 1)
+    assert other.wait("/gain", lambda m: m[1] == 0) == ("/gain", 0.0)
+    one.send("/redo", 1)
+    assert other.wait("/gain") == ("/gain", 8.0)
+    time.sleep(PAUSE)
+    one.send("/gain", 9.0)
+    other.wait("/gain", lambda m: m[1] == 9)
+    one.send("/redo", 1)
+    assert one.wait("/error")[1] == "/redo"
+    one.send("/undo", 1)
+    assert other.wait("/gain") == ("/gain", 8.0)
+
+
+def test_an_undo_leaves_alone_what_others_changed_since(program, instrument):
+    one = program()
+    one.ask("/gain", 3.0)
+    instrument.set(temperature=0.7)
+    one.send("/undo", 1)
+    wait_until(lambda: instrument.settings["gain"] == 0.0)
+    assert instrument.settings["temperature"] == 0.7
+
+
+def test_a_recording_goes_into_the_library_and_is_told_when_it_is_done(
+    program, instrument, tmp_path
+):
+    one = program()
+    assert one.ask("/record") == ("/record", "")
+    one.send("/record", "take one")
+    _, _, path = one.wait("/done")
+    assert Path(path) == tmp_path / "library" / "recordings" / "take one.flac"
+    assert one.ask("/record") == ("/record", path)
+    time.sleep(0.5)
+    one.send("/record", 0)
+    assert one.wait("/done") == ("/done", "/record", "")
+    sound, rate = soundfile.read(path)
+    assert len(sound) / rate > 0.4
+    one.send("/record", "take one")
+    assert "already" in one.wait("/error")[3]
+    one.send("/record", 1)
+    fresh = Path(one.wait("/done")[2])
+    assert fresh.name.startswith("attacca-")
+    assert fresh.parent.name == "recordings"
+    one.send("/record", 0.0)
+    one.wait("/done")
+
+
+def test_streams_come_at_their_rate_and_only_to_those_who_asked(program):
+    one, two = program(), program()
+    two.ask("/ping", answer="/pong")
+    one.send("/meters", 20)
+    one.send("/lead", 10.0)
+    got = one.listen(1.5)
+    meters = [m for m in got if m[0] == "/meters"]
+    leads = [m for m in got if m[0] == "/lead"]
+    assert 20 <= len(meters) <= 34
+    assert 10 <= len(leads) <= 17
+    assert all(-90 <= db <= 20 for m in meters for db in m[1:])
+    assert any(m[1] > -80 for m in meters)
+    assert all(len(m) == 6 for m in meters)
+    assert all(0 <= m[1] < 3 for m in leads)
+    assert two.listen(0.1) == []
+    one.send("/meters", 0)
+    one.send("/lead", 0)
+    one.ask("/ping", answer="/pong")
+    assert one.listen(0.3) == []
+
+
+def test_streams_go_to_the_port_that_was_asked_for(program):
+    asker, receiver = program(), program()
+    asker.send("/lead", 20, receiver.port)
+    receiver.wait("/lead")
+    assert asker.listen(0.2) == []
+
+
+@pytest.mark.slow
+def test_held_keys_and_harmony_reach_a_pack_that_hears_them_and_notes_come_back(tmp_path):
+    with Instrument(PIANO, latency=1.0, threads=1, steps=4) as piano:
+        piano.play(None, phrase=[Note(60, 80, i * 0.25, i * 0.25 + 0.2) for i in range(8)])
+        piano.wait_for_sound()
+        with OscServer(piano, port=0, library=tmp_path) as server:
+            one = Program(server.port)
+            one.send("/notes", 1)
+            pitch, velocity = one.wait("/note", timeout=20)[1:]
+            assert 21 <= pitch <= 108
+            assert 0 <= velocity <= 127
+            assert one.ask("/hold", 40, 43) == ("/hold", 40, 43)
+            one.wait("/note", lambda m: m[1] == 40 and m[2] > 0, timeout=20)
+            assert one.ask("/hold") == ("/hold", 40, 43)
+            assert one.ask("/hold", 0) == ("/hold", 0)
+            one.send("/hold", 3)
+            assert "not on a piano" in one.wait("/error")[3]
+            assert one.ask("/harmony/c_sharp", 1) == ("/harmony/c_sharp", 1.0)
+            assert one.ask("/density", "free") == ("/density", "free")
+            one.close()
+
+
+@pytest.mark.slow
+def test_a_new_piece_lets_every_key_come_up_and_leaves_no_click(tmp_path):
+    with Instrument(PIANO, latency=1.0, threads=1, steps=4, seed=3) as piano:
+        piano.play(None, phrase=[Note(50, 90, 0.0, 4.0), Note(57, 90, 0.1, 4.0)])
+        piano.wait_for_sound()
+        piano.record(tmp_path / "take.wav")
+        time.sleep(0.6)
+        piano.begin_anew()
+        time.sleep(4.0)
+        piano.record(None)
+    notes = read_midi(tmp_path / "take.mid")
+    assert all(n.end <= 2.6 for n in notes if n.pitch in (50, 57) and n.start < 0.5)
+    sound, _ = soundfile.read(tmp_path / "take.wav")
+    steps = abs(sound[1:, 0] - sound[:-1, 0])
+    assert steps.max() < 0.5

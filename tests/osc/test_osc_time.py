@@ -1,0 +1,179 @@
+"""Time-tagged bundles: at their time, late ones at once, and gestures and history with a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from osc_program import build
+
+from engine.errors import ConfigError
+from osc.clients import Budget
+from osc.history import PAUSE, History
+from osc.schedule import MOST, Schedule
+
+
+def figure(one, name):
+    one.send("/status")
+    return one.wait(f"/status/{name}")[1]
+
+
+def applied_at(instrument, name, value, timeout=3.0):
+    """When the instrument had the value, as seconds since 1970."""
+    end = time.monotonic() + timeout
+    while instrument.settings[name] != value:
+        assert time.monotonic() < end, f"{name} never was {value}"
+        time.sleep(0.0002)
+    return time.time()
+
+
+def test_a_bundle_is_applied_at_its_time_and_not_before(program, instrument):
+    one, late_by = program(), []
+    for i in range(12):
+        at, gain = time.time() + 0.12, -2.0 - i
+        one.send_at(at, build("/gain", gain), build("/seed", 100 + i))
+        time.sleep(0.06)
+        assert instrument.settings["gain"] != gain
+        late_by.append(applied_at(instrument, "gain", gain) - at)
+        assert instrument.settings["seed"] == 100 + i
+    assert min(late_by) > -0.001
+    assert sorted(late_by)[len(late_by) // 2] < 0.01
+    assert figure(one, "osc/late") == 0
+
+
+def test_a_late_bundle_is_applied_at_once_and_counted(program, instrument):
+    one = program()
+    one.send_at(time.time() - 5, build("/gain", 1.5))
+    assert one.wait("/gain") == ("/gain", 1.5)
+    one.raw(b"#bundle\0" + b"\0" * 7 + b"\1" + len(build("/gain", 2.5).dgram).to_bytes(4, "big")
+            + build("/gain", 2.5).dgram)  # fmt: skip
+    assert one.wait("/gain") == ("/gain", 2.5)
+    assert figure(one, "osc/late") == 1
+
+
+def test_bundles_are_applied_in_the_order_of_their_times(program, instrument):
+    one = program()
+    one.send("/subscribe", "/gain")
+    now = time.time()
+    for offset, gain in ((0.3, -3.0), (0.1, -1.0), (0.2, -2.0)):
+        one.send_at(now + offset, build("/gain", gain))
+    assert figure(one, "osc/waiting") == 3
+    assert [one.wait("/gain")[1] for _ in range(3)] == [-1.0, -2.0, -3.0]
+    assert figure(one, "osc/waiting") == 0
+
+
+def test_what_is_too_far_ahead_is_refused(program, instrument):
+    one = program()
+    one.send_at(time.time() + 90_000, build("/gain", -9.0))
+    error = one.wait("/error")
+    assert error[2] == "limit"
+    assert "ahead" in error[3]
+    assert instrument.settings["gain"] == 0.0
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_clock_that_is_set_is_followed_and_the_queue_is_bounded():
+    async def play() -> None:
+        wall, done = Wall(), []
+        schedule = Schedule(asyncio.get_running_loop(), wall)
+        schedule.at(1000.03, lambda: done.append("a"))
+        await asyncio.sleep(0.1)
+        assert done == []  # this clock stands still
+        wall.now = 1000.04
+        await asyncio.sleep(0.7)
+        assert done == ["a"]
+        schedule.at(1000.0, lambda: done.append("late"))
+        assert done == ["a", "late"]
+        assert schedule.late == 1
+        assert schedule.latest == pytest.approx(0.04)
+        for _ in range(MOST):
+            schedule.at(1001.0, lambda: done.append("x"))
+        with pytest.raises(ConfigError, match="wait for their time"):
+            schedule.at(1001.0, lambda: None)
+        schedule.close()
+        assert len(schedule) == 0
+
+    asyncio.run(play())
+
+
+def test_a_gesture_is_what_one_hand_does_without_a_pause():
+    wall = Wall()
+    history = History(wall)
+
+    def turn(who, name, before, after):
+        history.note(who, {name: before}, {name: after})
+        wall.now += 0.1
+
+    turn("a", "gain", 0, 1)
+    turn("a", "gain", 1, 2)
+    turn("b", "gain", 2, 5)
+    turn("a", "seed", 1, 7)
+    wall.now += PAUSE
+    turn("a", "seed", 7, 8)
+    assert [history.undo() for _ in range(4)] == [
+        {"seed": 7},
+        {"seed": 1},
+        {"gain": 2},
+        {"gain": 0},
+    ]
+    with pytest.raises(ConfigError, match="nothing is left"):
+        history.undo()
+    assert [history.redo() for _ in range(2)] == [{"gain": 2}, {"gain": 5}]
+    turn("a", "gain", 5, 6)
+    with pytest.raises(ConfigError, match="redo"):
+        history.redo()
+    assert history.undo() == {"gain": 5}
+
+
+def test_history_is_bounded():
+    wall = Wall()
+    history = History(wall)
+    for i in range(1000):
+        wall.now += 2
+        history.note("a", {"gain": i}, {"gain": i + 1})
+    for _ in range(200):
+        assert history.undo()
+    with pytest.raises(ConfigError, match="nothing is left"):
+        history.undo()
+
+
+def test_a_budget_fills_up_again():
+    budget = Budget(10, 0.0)
+    assert sum(budget.spend(0.0) for _ in range(100)) == 20
+    assert sum(budget.spend(0.5) for _ in range(100)) == 5
+    assert sum(budget.spend(100.0) for _ in range(100)) == 20
+
+
+def test_a_bundle_is_heard_by_one_block_and_what_it_asks_for_comes_after(program, instrument):
+    one = program()
+    seen = []
+    instrument_set = instrument.set
+
+    def counted(**controls):
+        seen.append(sorted(controls))
+        return instrument_set(**controls)
+
+    instrument.set = counted
+    try:
+        one.send_at(0, build("/gain", -5.0), build("/seed", 9), build("/gain"), build("/steps", 4))
+        assert one.wait("/gain") == ("/gain", -5.0)
+        one.wait("/steps")
+    finally:
+        del instrument.set
+    assert seen == [["gain", "seed"], ["steps"]]
+
+
+def test_one_that_cannot_be_set_does_not_keep_the_bundle_from_the_rest(program, instrument):
+    one = program()
+    one.send_at(0, build("/gain", -6.0), build("/harmony/c", 1.0), build("/seed", 12))
+    assert one.wait("/error")[1:3] == ("/harmony/c", "value")
+    one.ask("/ping", answer="/pong")
+    assert (instrument.settings["gain"], instrument.settings["seed"]) == (-6.0, 12)
