@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--eval-folder", type=Path, required=True, help="YAMNet and basic-pitch")
     add("--held", type=Path, default=Path("data/piano24"), help="dataset folder")
     add("--notes", type=Path, default=Path("data/notes"), help="dataset of notes, for phrases")
+    add("--kit", type=Path, help="of sampled pianos, for what is found of notes in them")
     add("--first-pack", type=Path, help="folder of the first pack, or of sound it rendered")
     add("--pack", default="piano")
     add("--only", help=f"parts, with commas: {','.join(PARTS)}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.embedding import Embedder, Frechet
 from benchmarks.material import Held, Samples, Source
+from benchmarks.sampled import SampledPianos
 from benchmarks.streams import Played, play
 from engine.errors import ConfigError
 from engine.signal.roll import Note
@@ -163,16 +164,26 @@ class Workbench:
         """A stream of the pack; see `benchmarks.streams.play`."""
         return play(self.source, self.folder, name, seconds, request, **how)
 
+    def timbre(self, stream: int) -> dict[str, float]:
+        """Instrument, room and tone of a stream."""
+        rng = np.random.default_rng([self.args.seed, 7, stream])
+        return {
+            "instrument": float(rng.random() < SECOND), "room": round(float(rng.random()), 3),
+            "brightness": round(float(rng.uniform(-1, 1)), 3),
+        }  # fmt: skip
+
+    @cached_property
+    def pianos(self) -> SampledPianos | None:
+        """The sampled pianos of the data; None without their kit."""
+        if self.args.kit is None:
+            return None
+        return SampledPianos(self.args.kit, self.source.manifest.rate)
+
     def streams(self, minutes: float, **changes: Any) -> list[Played]:
         """Streams with instruments, rooms and tones drawn as the data's were, all else free."""
         made = []
         for k in range(self.args.streams):
-            rng = np.random.default_rng([self.args.seed, 7, k])
-            timbre = {
-                "instrument": float(rng.random() < SECOND), "room": round(float(rng.random()), 3),
-                "brightness": round(float(rng.uniform(-1, 1)), 3),
-            }  # fmt: skip
-            heard = {name: value for name, value in timbre.items() if self.hears(name)}
+            heard = {name: value for name, value in self.timbre(k).items() if self.hears(name)}
             wanted = self.request(self.args.seed + k, **heard, **changes)
             made.append(self.play(f"stream-{k + 1}", minutes * 60, wanted))
         return made

@@ -29,9 +29,9 @@ from engine.signal.roll import (
 )
 
 Array = NDArray[np.float32]
-_AGAIN = 1.4  # seconds after which a held key is struck again, as it would have faded
-_JUST = 0.2  # seconds after which a key that is newly held is struck, though it sounds already
-_HELD_VELOCITY = 80
+_AGAIN = 1.0  # seconds after which a held key is struck again, as it drowns among others
+_JUST = 0.6  # seconds after which one that is newly held is struck, though it sounds already
+_HELD_VELOCITY = 88
 _STILL = 0.05  # seconds: a note that ends as close to the end of a past goes on
 
 
@@ -111,7 +111,7 @@ class NotesTrack:
         """The cells that held keys ask for in the next block: sounding, and struck when due.
 
         Due is a key that was not held in the last block, unless it was struck just now, and one
-        that has sounded for so long that it is fading.
+        that has sounded for so long that it is no longer heard among others.
         """
         keys = frozenset(keys)
         new, self._held = keys - self._held, keys
@@ -123,10 +123,13 @@ class NotesTrack:
                 continue
             values[MIDDLE : END + 1, row] = 1
             mask[MIDDLE : END + 1, row] = True
-            if self._reader.sounding.get(pitch, np.inf) > (_JUST if pitch in new else _AGAIN):
-                values[ONSET, row, 0] = 0.5 + _HELD_VELOCITY / 127
-                values[POSITION, row, 0] = -1
-                mask[: POSITION + 1, row, 0] = True
+            since = self._reader.sounding.get(pitch, np.inf)
+            fades = np.inf if pitch in new and since > _JUST else since
+            first = 0 if fades >= _AGAIN else int(np.ceil((_AGAIN - fades) / self._seconds))
+            struck = slice(first, None, int(np.ceil(_AGAIN / self._seconds)))
+            values[ONSET, row, struck] = 0.5 + _HELD_VELOCITY / 127
+            values[POSITION, row, struck] = -1
+            mask[: POSITION + 1, row, struck] = True
         if not mask.any():
             return None
         rows = CHANNELS * PITCHES

@@ -166,7 +166,7 @@ def test_an_answered_phrase_is_not_told(maker):
 
 
 def test_a_key_that_sounds_at_the_phrases_end_is_taken_over_not_struck(maker):
-    maker.answer([Note(60, 90, 0.0, 1.0)])
+    maker.answer([Note(60, 90, 0.7, 1.0)])
     _, told = stream(maker, 1, held=(60, 62))
     assert strikes(told, 62) == [pytest.approx(TOKEN / RATE, abs=1e-3)]
     assert not [t for t in strikes(told, 60) if t < TOKEN / RATE + 0.01]
