@@ -16,7 +16,7 @@ from attacca import __version__
 from attacca.options import checked
 from engine.errors import ConfigError
 from engine.params import Param
-from osc import LOOPBACK, PORT
+from osc import LOOPBACK, PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from engine.instrument import Instrument
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["add_osc", "osc_of"]
 
 _PORT = Param("osc-port", "int", PORT, "live", "", 1, 65535)
+_QUERY_PORT = Param("oscquery-port", "int", QUERY_PORT, "live", "", 1, 65535)
 
 
 def add_osc(parser: argparse.ArgumentParser) -> None:
-    """`--osc-port`, `--osc-listen`, `--osc-allow`, `--no-osc`."""
+    """`--osc-port`, `--oscquery-port`, `--osc-listen`, `--osc-allow`, `--no-osc`."""
     parser.add_argument(
         "--osc-port", type=checked(_PORT), metavar="N",
         help=f"take OSC on this port, UDP and TCP ({PORT}; 'attacca osc' lists the addresses)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--oscquery-port", type=checked(_QUERY_PORT), metavar="N",
+        help=f"answer OSCQuery on this port ({QUERY_PORT}, or a free one if that is taken)",
     )  # fmt: skip
     parser.add_argument(
         "--osc-listen", default=LOOPBACK, metavar="ADDRESS",
@@ -40,7 +45,7 @@ def add_osc(parser: argparse.ArgumentParser) -> None:
         "--osc-allow", action="append", default=[], metavar="ADDRESS",
         help="take OSC only from this address or network, such as 192.168.1.0/24; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--no-osc", action="store_true", help="take no OSC")
+    parser.add_argument("--no-osc", action="store_true", help="take no OSC, answer no OSCQuery")
 
 
 @contextlib.contextmanager
@@ -61,10 +66,14 @@ def osc_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[None]:
     from engine.packs.discovery import user_folder
     from osc.server import OscServer
 
-    asked = args.osc_port is not None or args.osc_listen != LOOPBACK
+    asked = (
+        args.osc_port is not None or args.oscquery_port is not None or args.osc_listen != LOOPBACK
+    )
+    # A free one will do where nobody asked for one: programs find it by zeroconf.
+    query_ports = (QUERY_PORT, 0) if args.oscquery_port is None else (args.oscquery_port,)
     server = OscServer(
         instrument, port=args.osc_port or PORT, listen=args.osc_listen, allow=args.osc_allow,
-        library=user_folder(), version=__version__,
+        library=user_folder(), version=__version__, query_ports=query_ports, announce=True,
     )  # fmt: skip
     try:
         server.start()

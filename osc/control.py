@@ -181,6 +181,10 @@ class Controls:
 
     # ------------------------------------------------------------------ out
 
+    def value(self, address: Address) -> Wire:
+        """What a control, or its twin, holds now."""
+        return self._wire(address, self._known_now())
+
     def dump(self, client: Client) -> None:
         """All controls in bundles, then how many there were."""
         settings = self._known_now()

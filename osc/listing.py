@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from osc import LOOPBACK, PORT
+from osc import LOOPBACK, PORT, QUERY_PORT
 from osc.addresses import ADDRESSES, Address
 from osc.clients import LEASE
 
@@ -58,6 +58,27 @@ What a bundle sets is set in one go, and one block hears all of it.
 
 **Buttons** act on 1, or on no argument, and ignore 0. **Snapshots and recordings** lie in the
 user's data folder (`~/.local/share/attacca` on Linux); their names are names, not paths.
+
+**OSCQuery.** `http://{LOOPBACK}:{QUERY_PORT}/` tells programs all of this as JSON (the proposal of
+Vidvox: `?HOST_INFO`, `/gain?VALUE`, `/harmony`); `--oscquery-port` takes another port, and a free
+one is taken when nobody asked and that one is in use. A WebSocket on the same port takes
+`{{"COMMAND": "LISTEN", "DATA": "/gain"}}` and `IGNORE`, is pushed changes as binary OSC, and takes
+binary OSC. `VALUE` is null where a control holds the word `free`; `TAGS` say *live* or *block*;
+`DEFAULT_VALUE` is an addition. It listens where OSC does, to whom OSC does, and refuses web pages
+of other machines (`Host`, `Origin`). Zeroconf announces `_oscjson._tcp` and `_osc._udp`, on
+loopback alone unless `--osc-listen` says otherwise.
+
+**Layouts.** `attacca osc --format FORMAT --out FILE` writes every control, with its range and its
+default, for another program. Opening one turns nothing.
+
+| format | opens in | |
+| --- | --- | --- |
+| `touchosc` | TouchOSC (`.tosc`) | set host and port {PORT} under Connections, OSC 1 |
+| `open-stage-control` | Open Stage Control 1 (`.json`) | asks for what holds as it opens |
+| `pd` | Pure Data 0.51 or newer (`.pd`) | click *connect*, then *subscribe* and *dump* |
+| `max` | Max 8 (`.maxpat`) | Live parameters, also for Max for Live; open the gate to send |
+| `supercollider` | SuperCollider (`.scd`) | evaluate it; `~attacca` sets and hears |
+| `reaper` | REAPER (`.ReaperOSC`) | play, stop, pause and the master fader; the rest is a list |
 """
 
 

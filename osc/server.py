@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
@@ -26,6 +27,9 @@ from osc.queries import OscFigures, Queries
 from osc.router import Router
 from osc.schedule import Schedule
 from osc.streams import Streams
+
+if TYPE_CHECKING:
+    from osc.query.server import QueryServer
 
 __all__ = ["OscServer"]
 
@@ -45,6 +49,8 @@ class OscServer:
     library : the folder for snapshots and recordings.
     version : what `/pong` says.
     lease : seconds from a client's last message until it is forgotten.
+    query_ports : of OSCQuery, tried in this order, 0 for a free one; none for no OSCQuery.
+    announce : whether zeroconf tells others of OSC and OSCQuery.
 
     Raises
     ------
@@ -62,7 +68,11 @@ class OscServer:
         allow: Sequence[str] = (),
         version: str = "",
         lease: float = LEASE,
+        query_ports: Sequence[int] = (),
+        announce: bool = False,
     ) -> None:
+        self._query_ports, self._announce = tuple(query_ports), announce
+        self._query: QueryServer | None = None
         self._instrument, self._library, self._version = instrument, library, version
         self._lease = lease
         self._listen, self._asked_port, self._allow = listen, port, networks(allow)
@@ -110,6 +120,11 @@ class OscServer:
         """The port, also when it was chosen by the system."""
         return self._endpoint.port if self._endpoint is not None else self._asked_port
 
+    @property
+    def query_port(self) -> int:
+        """The port of OSCQuery, or 0 without it."""
+        return self._query.port if self._query is not None else 0
+
     # ------------------------------------------------------------------ the server's thread
 
     def _run(self) -> None:
@@ -140,7 +155,14 @@ class OscServer:
         endpoint = Endpoint(
             take, refuse, gone, listen=self._listen, port=self._asked_port, allow=self._allow,
         )  # fmt: skip
-        clients = Clients(endpoint.send, now, self._lease)
+
+        def send(peer: Peer, data: bytes) -> None:
+            if peer.connection >= 0:
+                endpoint.send(peer, data)
+            elif self._query is not None:
+                self._query.send(peer, data)
+
+        clients = Clients(send, now, self._lease)
         history = History(now)
         schedule = Schedule(loop)
         controls = Controls(self._instrument, clients, history)
@@ -151,7 +173,8 @@ class OscServer:
             bad, faults = (router.bad, router.faults) if router is not None else (0, 0)
             return OscFigures(
                 len(clients), counts.packets, bad, schedule.late, len(schedule), counts.refused,
-                clients.dropped + counts.unsent, faults,
+                clients.dropped + counts.unsent + (self._query.unsent if self._query else 0),
+                faults,
             )  # fmt: skip
 
         queries = Queries(self._instrument, clients, figures, now, self._version)
@@ -165,13 +188,46 @@ class OscServer:
             )
             await endpoint.open()
             self._endpoint = endpoint
-            self._ending = lambda: _soon(loop, ending.set)
-            self._ready.set()
             try:
-                await _until(ending, lambda: _look(controls, streams, clients))
+                async with self._queried(endpoint, router, controls, clients):
+                    self._ending = lambda: _soon(loop, ending.set)
+                    self._ready.set()
+                    await _until(ending, lambda: _look(controls, streams, clients))
             finally:
                 schedule.close()
                 await endpoint.close()
+
+    @contextlib.asynccontextmanager
+    async def _queried(
+        self, endpoint: Endpoint, router: Router, controls: Controls, clients: Clients
+    ) -> AsyncGenerator[None]:
+        """OSCQuery beside it, if it is wanted, and the announcement of both."""
+        if not self._query_ports:
+            yield
+            return
+        from osc.query.announce import Announcement
+        from osc.query.server import Hooks, QueryServer
+
+        hooks = Hooks(
+            controls.value, router.take,
+            lambda peer, path: clients.subscribe(clients.seen(peer), None, path),
+            lambda peer, path: clients.unsubscribe(clients.seen(peer), path),
+            clients.seen, clients.gone, endpoint.allowed,
+        )  # fmt: skip
+        query = QueryServer(
+            hooks, listen=self._listen, ports=self._query_ports, osc_port=endpoint.port
+        )
+        await query.open()
+        self._query = query
+        announcement = Announcement(self._listen, endpoint.port, query.port)
+        telling = asyncio.create_task(announcement.begin()) if self._announce else None
+        try:
+            yield
+        finally:
+            if telling is not None:
+                telling.cancel()
+                await announcement.end()
+            await query.close()
 
 
 def _look(controls: Controls, streams: Streams, clients: Clients) -> None:

@@ -1,27 +1,65 @@
-"""`attacca osc`: the OSC addresses by which other programs steer `attacca play`."""
+"""`attacca osc`: the OSC addresses by which other programs steer `attacca play`.
+
+It lists them, or writes a layout with all of them for one of those programs.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+
+from engine.errors import ConfigError, StorageError
 
 __all__ = ["add", "run"]
+
+_LISTS = ("text", "markdown", "json")
+_LAYOUTS = ("touchosc", "open-stage-control", "reaper", "pd", "supercollider", "max")
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "osc", help="list the OSC addresses", description=__doc__, allow_abbrev=False
-    )
-    parser.add_argument(
-        "--format", choices=("text", "markdown", "json"), default="text",
-        help="text for people (the default), markdown for a page, json for programs",
+        "osc", help="list the OSC addresses, or write a controller's layout",
+        description=__doc__, allow_abbrev=False,
     )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=(*_LISTS, *_LAYOUTS), default="text",
+        help="text for people (the default), markdown for a page, json for programs, or a layout "
+        "for the program of that name",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write it into this file, not to the terminal"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the address space. Returns the exit status."""
-    from osc.listing import FORMATS
+    """Print or write the address space. Returns the exit status.
 
-    print(FORMATS[args.format]())
+    Raises
+    ------
+    ConfigError, StorageError
+        The layout is no text and would go to a terminal; the file cannot be written.
+    """
+    from osc import LOOPBACK, PORT
+    from osc.listing import FORMATS
+    from osc.templates import TEMPLATES
+
+    template = TEMPLATES.get(args.format)
+    data = (
+        template.make(LOOPBACK, PORT) if template is not None
+        else (FORMATS[args.format]() + "\n").encode()
+    )  # fmt: skip
+    if args.out is not None:
+        try:
+            args.out.write_bytes(data)
+        except OSError as error:
+            raise StorageError(f"{args.out} cannot be written: {error.strerror}") from error
+    elif template is not None and not template.text and sys.stdout.isatty():
+        name = f"attacca{template.suffix}"
+        raise ConfigError(f"--format {args.format} is no text for a terminal; give --out {name}")
+    else:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
     return 0

@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,15 @@ def test_the_list_has_every_address_in_every_format(tmp_path: Path) -> None:
             assert re.search(rf"^  {address.path} ", outputs["text"], re.MULTILINE)
     page = Path(__file__).parents[2] / "docs" / "osc.md"
     assert outputs["markdown"].rstrip("\n") == page.read_text("utf-8").rstrip("\n")
+
+
+def test_play_answers_oscquery_on_the_port_that_was_asked_for(tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    options = ["--osc-port", ports[0], "--oscquery-port", ports[1]]
+    with running("play", *FEW, *options, cwd=tmp_path) as process:
+        assert answered(ports[0])
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/?HOST_INFO", timeout=10) as got:
+            assert json.load(got)["OSC_PORT"] == ports[0]
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")

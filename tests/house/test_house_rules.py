@@ -20,6 +20,7 @@ LONGEST = 500  # lines
 # mido, for MIDI files only: it is pure Python there, and loads rtmidi only to open a port.
 FORBIDDEN = {
     "engine": {"torch", "PyQt6", "PySide6", "pyqtgraph", "pythonosc", "rtmidi", "matplotlib",
+               "aiohttp", "zeroconf",
                "attacca", "osc", "midi", "gui", "export", "training", "benchmarks"},
     "osc": {"attacca", "midi", "gui", "export", "training", "benchmarks", "torch", "numpy",
             "onnxruntime", "sounddevice", "mido", "rtmidi"},
@@ -29,7 +30,8 @@ FORBIDDEN = {
 }  # fmt: skip
 # What the command line may import inside a function only: it is heavy, or an extra.
 LAZY_IN_ATTACCA = {"torch", "onnx", "export", "training", "numpy", "scipy", "onnxruntime",
-                   "sounddevice", "soundfile", "rich", "pythonosc"}  # fmt: skip
+                   "sounddevice", "soundfile", "rich", "pythonosc", "aiohttp",
+                   "zeroconf"}  # fmt: skip
 STANDARD = set(sys.stdlib_module_names)
 
 

@@ -1,0 +1,75 @@
+"""Tells the network, or this machine, that it is here: `_oscjson._tcp` and `_osc._udp` by zeroconf.
+
+Belongs to the OSC server's loop. An instrument plays as well without it: where the system lets no
+multicast out, that is logged and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+
+from zeroconf import Error, InterfaceChoice, IPVersion
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+__all__ = ["Announcement"]
+
+_log = logging.getLogger("attacca.osc")
+
+
+class Announcement:
+    """Both services of one server.
+
+    Parameters
+    ----------
+    listen : the address that it listens on; what listens on loopback is announced there alone.
+    osc_port, query_port : of OSC over UDP, and of OSCQuery over TCP.
+    """
+
+    def __init__(self, listen: str, osc_port: int, query_port: int) -> None:
+        self._listen = ipaddress.ip_address(listen)
+        self._ports = {"_oscjson._tcp.local.": query_port, "_osc._udp.local.": osc_port}
+        self._zeroconf: AsyncZeroconf | None = None
+
+    async def begin(self) -> None:
+        """Announce; takes about a second, in which names are tried."""
+        everywhere = self._listen.is_unspecified
+        six = self._listen.version == 6
+        try:
+            self._zeroconf = AsyncZeroconf(
+                interfaces=InterfaceChoice.All if everywhere else [str(self._listen)],
+                ip_version=IPVersion.V6Only if six else IPVersion.V4Only,
+            )
+            for kind, port in self._ports.items():
+                task = await self._zeroconf.async_register_service(
+                    self._service(kind, port), allow_name_change=True
+                )
+                await task
+        except (OSError, Error) as error:
+            # On this machine alone nobody needs it; on a network a phone looks for it.
+            level = logging.INFO if self._listen.is_loopback else logging.WARNING
+            _log.log(level, "osc: not announced by zeroconf: %s", error)
+
+    def _service(self, kind: str, port: int) -> AsyncServiceInfo:
+        host = socket.gethostname().partition(".")[0]
+        return AsyncServiceInfo(
+            kind, f"Attacca {port} on {host}.{kind}"[-255:], port=port,
+            parsed_addresses=_addresses() if self._listen.is_unspecified else [str(self._listen)],
+            properties={"txtvers": "1"}, server=f"{host}.local.",
+        )  # fmt: skip
+
+    async def end(self) -> None:
+        """Take it back."""
+        if self._zeroconf is not None:
+            with contextlib.suppress(OSError, Error):
+                await self._zeroconf.async_close()
+
+
+def _addresses() -> list[str]:
+    """This machine's own, that others reach it at."""
+    import ifaddr
+
+    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    return [ip for ip in found if isinstance(ip, str) and not ip.startswith("127.")]

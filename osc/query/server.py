@@ -1,0 +1,234 @@
+"""The OSCQuery server: HTTP and WebSocket on one port, in the OSC server's own loop and thread.
+
+HTTP tells what there is; a WebSocket that was told LISTEN is pushed changes as binary OSC packets,
+and takes binary OSC packets as well. A socket is a client like any other (osc/clients.py): its peer
+has a negative `connection`. Every queue is bounded; who does not read is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import json
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from engine.errors import ConfigError
+from osc.addresses import Address, by_path
+from osc.endpoint import Peer
+from osc.query.door import host_is_ours, origin_is_ours
+from osc.query.namespace import ATTRIBUTES, node
+from osc.values import Wire
+
+__all__ = ["Hooks", "QueryServer"]
+
+_SOCKETS = 16
+_UNSENT = 1024  # packets that wait for one socket before it is let go
+_LARGEST = 65_536  # bytes of a message
+_EVERY = 5.0  # seconds between renewals of the leases of open sockets
+_NAME = "Attacca"
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the OSC server does for this one.
+
+    Attributes
+    ----------
+    value : tells what a control, or its twin, holds.
+    take : acts on an OSC packet of a peer.
+    listen, ignore : begin and end to tell a peer of a path; they may raise ConfigError.
+    seen, gone : a peer is still there, or no more.
+    allowed : whether an address may speak.
+    """
+
+    value: Callable[[Address], Wire]
+    take: Callable[[Peer, bytes], None]
+    listen: Callable[[Peer, str], None]
+    ignore: Callable[[Peer, str], None]
+    seen: Callable[[Peer], object]
+    gone: Callable[[Peer], None]
+    allowed: Callable[[str], bool]
+
+
+class QueryServer:
+    """OSCQuery beside an OSC server.
+
+    Parameters
+    ----------
+    hooks : into the OSC server.
+    listen : the address to listen on.
+    ports : tried in this order; 0 takes a free one.
+    osc_port : where OSC itself listens.
+    """
+
+    def __init__(self, hooks: Hooks, *, listen: str, ports: Sequence[int], osc_port: int) -> None:
+        self._hooks, self._listen, self._ports = hooks, listen, tuple(ports)
+        self._osc_port, self._host_name = osc_port, socket.gethostname()
+        self.port = 0
+        self.unsent = 0  # packets for sockets that are gone, or did not read
+        self._queues: dict[Peer, asyncio.Queue[bytes | None]] = {}
+        self._next = 0
+        self._runner: web.AppRunner | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Begin to listen.
+
+        Raises
+        ------
+        ConfigError
+            None of the ports can be had.
+        """
+        app = web.Application(client_max_size=_LARGEST)
+        app.router.add_get("/{path:.*}", self._get, allow_head=False)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        problem = OSError("no port was given")
+        for port in self._ports:
+            try:
+                await web.TCPSite(self._runner, self._listen, port).start()
+            except OSError as error:
+                problem = error
+            else:
+                self.port = int(self._runner.addresses[0][1])
+                self._keeper = asyncio.create_task(self._keep())
+                return
+        await self._runner.cleanup()
+        raise ConfigError(self._why(problem)) from problem
+
+    def _why(self, error: OSError) -> str:
+        port = self._ports[-1]
+        if error.errno == errno.EADDRINUSE:
+            return f"oscquery: port {port} is taken; give another one with --oscquery-port"
+        return f"oscquery: cannot listen on {self._listen} port {port}: {error.strerror or error}"
+
+    async def close(self) -> None:
+        """End it all."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+        for queue in list(self._queues.values()):
+            self._end(queue)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def send(self, peer: Peer, packet: bytes) -> None:
+        """Push a packet to a socket; never waits, never raises."""
+        queue = self._queues.get(peer)
+        if queue is None:
+            self.unsent += 1
+            return
+        try:
+            queue.put_nowait(packet)
+        except asyncio.QueueFull:
+            self.unsent += queue.qsize() + 1
+            self._end(queue)
+
+    @staticmethod
+    def _end(queue: asyncio.Queue[bytes | None]) -> None:
+        """Have the socket of a queue closed, whatever still waits in it."""
+        while not queue.empty():
+            queue.get_nowait()
+        queue.put_nowait(None)
+
+    async def _keep(self) -> None:
+        """An open socket needs no messages to keep its lease."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            for peer in list(self._queues):
+                self._hooks.seen(peer)
+
+    # ------------------------------------------------------------------ HTTP
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        host = request.headers.get("Host")
+        if not self._hooks.allowed(request.remote or ""):
+            return _refused("this address may not speak; --osc-allow names who may")
+        if not host_is_ours(host, self._host_name):
+            return _refused(f"Host {host!r} is not this machine")
+        if not origin_is_ours(request.headers.get("Origin"), host):
+            return _refused("pages of other machines may not ask")
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._socket(request)
+        return self._answer(request.path, request.query_string)
+
+    def _answer(self, path: str, query: str) -> web.Response:
+        attribute = query.partition("=")[0].partition("&")[0]
+        if attribute == "HOST_INFO":
+            return web.json_response(self._host_info())
+        if attribute and attribute not in ATTRIBUTES:
+            return _problem(400, f"{attribute[:40]!r} is no attribute; there are {ATTRIBUTES}")
+        found = node(path, self._hooks.value)
+        if found is None:
+            return _problem(404, f"there is nothing at {path[:80]!r}")
+        if not attribute:
+            return web.json_response(found)
+        if attribute not in found:
+            return web.Response(status=204)  # a good question, but it has none
+        return web.json_response({attribute: found[attribute]})
+
+    def _host_info(self) -> dict[str, object]:
+        info: dict[str, object] = {
+            "NAME": _NAME, "OSC_PORT": self._osc_port, "OSC_TRANSPORT": "UDP",
+            "WS_PORT": self.port,
+            "EXTENSIONS": {
+                "ACCESS": True, "VALUE": True, "RANGE": True, "DESCRIPTION": True, "UNIT": True,
+                "CLIPMODE": True, "TAGS": True, "LISTEN": True, "PATH_CHANGED": False,
+            },
+        }  # fmt: skip
+        if not ipaddress.ip_address(self._listen).is_unspecified:
+            info |= {"OSC_IP": self._listen, "WS_IP": self._listen}
+        return info
+
+    # ------------------------------------------------------------------ WebSocket
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if len(self._queues) >= _SOCKETS:
+            return _problem(503, f"{_SOCKETS} sockets at most")
+        ws = web.WebSocketResponse(max_msg_size=_LARGEST, heartbeat=20.0, timeout=1.0)
+        await ws.prepare(request)
+        self._next -= 1
+        peer = Peer(request.remote or "", 0, self._next)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_UNSENT)
+        self._queues[peer] = queue
+        sender = asyncio.create_task(_sender(ws, queue))
+        try:
+            async for message in ws:
+                self._message(peer, message)
+        finally:
+            del self._queues[peer]
+            self._hooks.gone(peer)
+            sender.cancel()
+        return ws
+
+    def _message(self, peer: Peer, message: WSMessage) -> None:
+        """LISTEN and IGNORE in JSON; anything binary is OSC. What is neither is passed over."""
+        if message.type is WSMsgType.BINARY:
+            self._hooks.take(peer, bytes(message.data))
+        if message.type is not WSMsgType.TEXT:
+            return
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, ConfigError):
+            asked = json.loads(message.data)
+            path, command = str(asked["DATA"]), asked["COMMAND"]
+            if path in by_path() and command in ("LISTEN", "IGNORE"):
+                (self._hooks.listen if command == "LISTEN" else self._hooks.ignore)(peer, path)
+
+
+async def _sender(ws: web.WebSocketResponse, queue: asyncio.Queue[bytes | None]) -> None:
+    with contextlib.suppress(ConnectionError):
+        while (packet := await queue.get()) is not None:
+            await ws.send_bytes(packet)
+    await ws.close()
+
+
+def _refused(text: str) -> web.Response:
+    return _problem(403, text)
+
+
+def _problem(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text + "\n")

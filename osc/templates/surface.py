@@ -1,0 +1,97 @@
+"""What a controller shows: every control and every button of the address space. Pure data.
+
+A template lays these out in its own way and takes nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.params import FREE
+from osc.addresses import ADDRESSES, Address
+
+__all__ = ["Button", "Knob", "Surface", "plain", "surface"]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A control as a controller needs it.
+
+    Attributes
+    ----------
+    look : `float`, `int`, `switch` or `choice`.
+    low, high : in its own unit; of a choice the indices of the first and the last.
+    default : a number in the same unit (of a choice an index), or None for the word `free`.
+    """
+
+    path: str
+    look: Literal["float", "int", "switch", "choice"]
+    low: float
+    high: float
+    default: float | None
+    unit: str
+    choices: tuple[str, ...]
+    free: bool
+    about: str
+
+    @property
+    def label(self) -> str:
+        """Its name for people, with the unit."""
+        name = self.path[1:].replace("_sharp", "#").replace("/", " ")
+        return f"{name} ({self.unit})" if self.unit else name
+
+    @property
+    def start(self) -> float:
+        """Where its handle stands at first; at the low end for `free`, which is no number."""
+        return self.low if self.default is None else self.default
+
+    @property
+    def start_norm(self) -> float:
+        """The same from 0 to 1."""
+        return (self.start - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Button:
+    """What acts on 1."""
+
+    path: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Surface:
+    """All of it, in the order of the address space."""
+
+    knobs: tuple[Knob, ...]
+    buttons: tuple[Button, ...]
+
+
+def surface() -> Surface:
+    """The controls and buttons of `ADDRESSES`."""
+    return Surface(
+        tuple(_knob(a) for a in ADDRESSES if a.kind == "control"),
+        tuple(Button(a.path, a.about) for a in ADDRESSES if a.kind == "button"),
+    )
+
+
+def plain(number: float) -> str:
+    """A number as text, without a point when it is whole."""
+    return f"{number:.12g}"
+
+
+def _knob(a: Address) -> Knob:
+    looks: dict[str, Literal["float", "int"]] = {"f": "float", "i": "int"}
+    if a.choices:
+        default = float(a.choices.index(str(a.default)))
+        return Knob(
+            a.path, "choice", 0, len(a.choices) - 1, default, a.unit, a.choices, a.free, a.about
+        )
+    assert a.low is not None
+    assert a.high is not None
+    assert a.default is not None
+    return Knob(
+        a.path, "switch" if isinstance(a.default, bool) else looks[a.types], a.low, a.high,
+        None if a.default == FREE else float(a.default), a.unit, (), a.free, a.about,
+    )  # fmt: skip
