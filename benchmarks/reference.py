@@ -76,13 +76,14 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         manifest = read_manifest(Path(folder) / "reference")
         sessions = Sessions(manifest, 1, flush_denormals=True)
         sessions.warm_up()
+    opened = sessions.stages[0]
     # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
     denoiser = folded(read_checkpoint(checkpoint).denoiser)
     table = table_for(
         stage.sampler, stage.steps,
         lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
     )  # fmt: skip
-    past = 0.5 * np.random.default_rng(1).standard_normal(sessions.shape, np.float32)
+    past = 0.5 * np.random.default_rng(1).standard_normal(opened.shape, np.float32)
 
     def by_torch(loop: SamplerLoop, block: int) -> Array:
         with torch.inference_mode():
@@ -95,20 +96,20 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
                     0, 0
                 ].numpy()
 
-            return _block(loop, step, block, sessions.shape)
+            return _block(loop, step, block, opened.shape)
 
     def by_onnx(loop: SamplerLoop, block: int) -> Array:
-        context = sessions.context(past)
+        context = opened.context({"previous": past, "present": np.ones(1, np.float32)})
 
         def step(x: Array, alpha: float, sigma: float) -> Array:
-            return sessions.denoise(x, alpha, sigma, context)
+            return opened.denoise(x, alpha, sigma, context)
 
-        return _block(loop, step, block, sessions.shape)
+        return _block(loop, step, block, opened.shape)
 
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
     loop = SamplerLoop()
-    loop.prepare(sessions.shape, table)
+    loop.prepare(opened.shape, table)
     for k in range(rounds + 2):
         made = {}
         for name, make in (("torch", by_torch), ("onnx", by_onnx)):
