@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
+from engine.packs.manifest import MANIFEST, read_manifest
 from engine.packs.sessions import Sessions
 from engine.packs.verify import self_test, verify_files
 from engine.sampling.samplers import table_for
@@ -28,7 +28,7 @@ from export.cascade import (
     Trained,
 )
 from export.graphs import export_graph
-from export.pack import PARITY, Card, licence_text, refuse_difference
+from export.pack import PARITY, Card, licence_text, manifest_head, refuse_difference
 
 _TRANSCRIPTION_CREDIT = "Transcription: basic-pitch, (c) 2022 Spotify AB, Apache-2.0."
 
@@ -83,10 +83,12 @@ def write_cascade(
         golden |= _write_stage(stage, folder)
     np.savez_compressed(folder / "golden.npz", **golden)
     np.save(folder / "mean.npy", sound.facts["mean"].numpy().astype(np.float32))
-    credits_ = card.credits
-    if transcription is not None:
-        if transcription.resolve() != (folder / "transcription.onnx").resolve():
-            shutil.copyfile(transcription, folder / "transcription.onnx")
+    credits_, listening = card.credits, folder / "transcription.onnx"
+    if transcription is None:
+        listening.unlink(missing_ok=True)  # an earlier export's
+    else:
+        if transcription.resolve() != listening.resolve():
+            shutil.copyfile(transcription, listening)
         credits_ = (*credits_, _TRANSCRIPTION_CREDIT)
     (folder / "LICENSE").write_text(licence_text(card.licence, credits_))
     (folder / "MODEL_CARD.md").write_text(_model_card(card, credits_, notes, sound, stages))
@@ -162,29 +164,8 @@ def _write_manifest(
     c = sound.network.net.config
     ratio = c.frames // block
     listening = folder / "transcription.onnx"
-    text = f"""# A pack: an exported model that Attacca plays. Fields: docs/packs.md
-format = {FORMAT}
-
-[pack]
-name = {json.dumps(card.name)}
-title = {json.dumps(card.title)}
-version = {json.dumps(card.version)}
-licence = {json.dumps(card.licence)}
-credits = {json.dumps(list(credits_), indent=4)}
-
-[audio]
-rate = {s["rate"]}
-channels = 1
-
-[representation]
-kind = "log-magnitude"
-window = {s["window"]}
-hop = {s["hop"]}
-bins = {c.bins}
-floor = {s["floor"]!r}
-scale = {float(sound.facts["scale"])!r}
-mean = "mean.npy"
-
+    text = manifest_head(card, credits_, s, c.bins, float(sound.facts["scale"]))
+    text += f"""
 [[stage]]
 name = "notes"
 represents = "notes"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -133,29 +135,8 @@ def _write_manifest(c: Checkpoint, card: Card, folder: Path, frames: int, bins: 
     options = ", ".join(f"{k} = {v!r}" for k, v in card.schedule_options.items())
     listed = ("context.onnx", "step.onnx", "mean.npy", "golden.npz", "LICENSE", "MODEL_CARD.md")
     hashes = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in listed}
-    text = f"""# A pack: an exported model that Attacca plays. Fields: docs/packs.md
-format = {FORMAT}
-
-[pack]
-name = {json.dumps(card.name)}
-title = {json.dumps(card.title)}
-version = {json.dumps(card.version)}
-licence = {json.dumps(card.licence)}
-credits = {json.dumps(list(card.credits), indent=4)}
-
-[audio]
-rate = {s["rate"]}
-channels = 1
-
-[representation]
-kind = "log-magnitude"
-window = {s["window"]}
-hop = {s["hop"]}
-bins = {bins}
-floor = {s["floor"]!r}
-scale = {c.scale!r}
-mean = "mean.npy"
-
+    text = manifest_head(card, card.credits, s, bins, c.scale)
+    text += f"""
 [[stage]]
 name = "{STAGE}"
 frames = {frames}
@@ -180,11 +161,41 @@ tolerance = {PARITY}
     (folder / MANIFEST).write_text(text)
 
 
+def manifest_head(
+    card: Card, credits_: tuple[str, ...], spectrogram: Mapping[str, Any], bins: int, scale: float
+) -> str:
+    """The tables of a manifest before its stages; `spectrogram` has rate, window, hop, floor."""
+    s = spectrogram
+    return f"""# A pack: an exported model that Attacca plays. Fields: docs/packs.md
+format = {FORMAT}
+
+[pack]
+name = {json.dumps(card.name)}
+title = {json.dumps(card.title)}
+version = {json.dumps(card.version)}
+licence = {json.dumps(card.licence)}
+credits = {json.dumps(list(credits_), indent=4)}
+
+[audio]
+rate = {s["rate"]}
+channels = 1
+
+[representation]
+kind = "log-magnitude"
+window = {s["window"]}
+hop = {s["hop"]}
+bins = {bins}
+floor = {s["floor"]!r}
+scale = {scale!r}
+mean = "mean.npy"
+"""
+
+
 def licence_text(licence: str, credits_: tuple[str, ...]) -> str:
     """What stands in a pack's LICENSE."""
     lines = "\n".join(f"- {line}" for line in credits_)
     return f"""The weights in this pack are licensed under {licence}
-(https://creativecommons.org/licenses/by/4.0/legalcode).
+(https://spdx.org/licenses/{licence}.html).
 
 They were trained on the following, which have to be credited with them:
 

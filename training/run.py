@@ -7,10 +7,12 @@ its folder up again. `hours` is the whole length over all legs; the learning rat
 
 from __future__ import annotations
 
+import argparse
 import copy
 import csv
 import math
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -199,11 +201,30 @@ class Run:
             "steps": self.steps, "samples": self.samples, "hours": round(self.seconds / 3600, 4),
             "rate": round(self.learning_rate(), 6), **{k: round(v, 5) for k, v in values.items()},
         }  # fmt: skip
-        path = self.folder / "log.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        print(f"{self.progress:6.1%}", *(f"{k} {v}" for k, v in row.items()), flush=True)
+        append_row(self.folder, self.progress, row)
+
+
+def append_row(folder: Path, progress: float, row: Mapping[str, object]) -> None:
+    """Add a row to a run's `log.csv`, and print it after how far the run has come (0..1)."""
+    path = folder / "log.csv"
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+    print(f"{progress:6.1%}", *(f"{k} {v}" for k, v in row.items()), flush=True)
+
+
+def arguments(
+    prog: str, about: str | None, presets: Iterable[str], data: str
+) -> argparse.ArgumentParser:
+    """The command line of every training program: preset, data, place, length, device."""
+    parser = argparse.ArgumentParser(prog=f"python -m {prog}", description=about)
+    parser.add_argument("preset", choices=sorted(presets))
+    parser.add_argument("--data", type=Path, required=True, help=data)
+    parser.add_argument("--out", type=Path, required=True, help="where checkpoint and log go")
+    parser.add_argument("--hours", type=float, required=True, help="length of the whole run")
+    parser.add_argument("--save-minutes", type=float, default=5.0)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser

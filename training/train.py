@@ -9,9 +9,7 @@ the share of own rollouts follow it.
 
 from __future__ import annotations
 
-import argparse
 import copy
-import csv
 import json
 import os
 import time
@@ -27,6 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.data.blocks import Blocks, Normalisation, normalised
 from training.edm import Denoiser, edm_loss, euler_rollout
 from training.recipes.piano import PRESETS, Preset
+from training.run import append_row, arguments
 
 _SETTLE_EVERY = 4  # steps; weights leave the unit sphere by far less than a thousandth between
 _VALIDATION_SIGMAS = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0)
@@ -207,36 +206,22 @@ class Trainer:
             "steps": self.steps, "samples": self.samples, "hours": round(self.seconds / 3600, 4),
             "rate": round(self.learning_rate(), 6), **{k: round(v, 5) for k, v in values.items()},
         }  # fmt: skip
-        path = self.run / "log.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        print(f"{self.progress:6.1%}", *(f"{k} {v}" for k, v in row.items()), flush=True)
+        append_row(self.run, self.progress, row)
 
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
-    parser.add_argument("preset", choices=sorted(PRESETS))
-    parser.add_argument("--data", type=Path, required=True, help="a dataset folder")
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoint and log go")
-    parser.add_argument("--hours", type=float, required=True, help="length of the whole run")
-    parser.add_argument("--save-minutes", type=float, default=4.0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    arguments = parser.parse_args()
+    given = arguments("training.train", __doc__, PRESETS, "a dataset folder").parse_args()
     if "WORLD_SIZE" in os.environ:
-        dist.init_process_group("nccl" if arguments.device.startswith("cuda") else "gloo")
-    if arguments.device == "cpu":
+        dist.init_process_group("nccl" if given.device.startswith("cuda") else "gloo")
+    if given.device == "cpu":
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
     trainer = Trainer(
-        PRESETS[arguments.preset], arguments.preset, arguments.data, arguments.out,
-        arguments.hours, arguments.device,
+        PRESETS[given.preset], given.preset, given.data, given.out,
+        given.hours, given.device,
     )  # fmt: skip
-    trainer.go(arguments.save_minutes)
+    trainer.go(given.save_minutes)
     if dist.is_initialized():
         dist.destroy_process_group()
 

@@ -5,7 +5,6 @@ See training/run.py for checkpoints and legs, training/nets/notes.py for the net
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from training.data.rolls import Rolls
 from training.nets.notes import NotesNet, cross_entropy, posterior
 from training.recipes.notes import NOTES, NotesPreset
-from training.run import Batch, Run, on_one_thread
+from training.run import Batch, Run, arguments, on_one_thread
 
 _LEVELS = (10.0, 2.0, 1.0, 0.5)
 _SOUNDING_WEIGHT = 0.5  # onsets are the music; what sounds follows from them
@@ -99,22 +98,16 @@ class NotesTask:
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(prog="python -m training.train_notes", description=__doc__)
-    parser.add_argument("preset", choices=sorted(NOTES))
-    parser.add_argument("--data", type=Path, required=True, help="a folder of training.data.rolls")
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoint and log go")
-    parser.add_argument("--hours", type=float, required=True, help="length of the whole run")
-    parser.add_argument("--save-minutes", type=float, default=5.0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    arguments = parser.parse_args()
-    if arguments.device == "cpu":
+    parser = arguments("training.train_notes", __doc__, NOTES, "a folder of training.data.rolls")
+    given = parser.parse_args()
+    if given.device == "cpu":
         on_one_thread()
     torch.manual_seed(1)
-    preset = NOTES[arguments.preset]
-    task = NotesTask(preset, arguments.preset, arguments.data)
+    preset = NOTES[given.preset]
+    task = NotesTask(preset, given.preset, given.data)
     model = NotesNet(preset.network)
-    run = Run(task, model, arguments.out, arguments.hours, preset.schedule, device=arguments.device)
-    run.go(arguments.save_minutes)
+    run = Run(task, model, given.out, given.hours, preset.schedule, device=given.device)
+    run.go(given.save_minutes)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ See training/run.py for checkpoints and legs, training/nets/columns.py for the n
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from training.data.columns import Windows
 from training.edm import SIGMA_DATA, Preconditioned, edm_loss
 from training.nets.columns import STYLES, Columns
 from training.recipes.cascade import SOUND, SoundPreset
-from training.run import Batch, Run, on_one_thread, read_checkpoint
+from training.run import Batch, Run, arguments, on_one_thread, read_checkpoint
 
 _LEVELS = (0.1, 0.4, 1.0, 3.0, 10.0)
 _FROM = 10.0  # sigma of the noise that one step begins at
@@ -135,24 +134,16 @@ def _conditions(style: Tensor, told: Tensor) -> list[Tensor]:
 
 def main() -> None:
     """Parse the command line and train."""
-    parser = argparse.ArgumentParser(prog="python -m training.train_sound", description=__doc__)
-    parser.add_argument("preset", choices=sorted(SOUND))
-    parser.add_argument("--data", type=Path, required=True, help="a dataset folder made from MIDI")
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoint and log go")
-    parser.add_argument("--hours", type=float, required=True, help="length of the whole run")
-    parser.add_argument("--save-minutes", type=float, default=5.0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    arguments = parser.parse_args()
-    if arguments.device == "cpu":
+    parser = arguments("training.train_sound", __doc__, SOUND, "a dataset folder made from MIDI")
+    given = parser.parse_args()
+    if given.device == "cpu":
         on_one_thread()
     torch.manual_seed(1)
-    preset, state = SOUND[arguments.preset], read_checkpoint(arguments.out)
+    preset, state = SOUND[given.preset], read_checkpoint(given.out)
     norm = Normalisation(state["mean"].numpy(), state["scale"]) if state else None
-    task = SoundTask(preset, arguments.preset, arguments.data, norm)
-    run = Run(
-        task, task.network(), arguments.out, arguments.hours, preset.schedule, arguments.device
-    )
-    run.go(arguments.save_minutes)
+    task = SoundTask(preset, given.preset, given.data, norm)
+    run = Run(task, task.network(), given.out, given.hours, preset.schedule, given.device)
+    run.go(given.save_minutes)
 
 
 if __name__ == "__main__":
