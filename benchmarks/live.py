@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink, Sink
-from engine.instrument import CHANNELS_OUT, JAM_LATENCY, JAM_RING, RING, Instrument
+from engine.instrument import Instrument
+from engine.output import CHANNELS_OUT, Output
 from engine.signal.resample import resample
 from engine.stream.generator import Block
+from engine.stream.pack_stream import PackStream
 
 RATE = 48_000
 PERIOD = 256  # frames that the card takes at a time
@@ -72,24 +74,40 @@ class Noted:
     block: Block
 
 
+class CardOutput(Output):
+    """The product's output, with the thread in place of PortAudio."""
+
+    def _open(self, device: str | None, fill: int) -> Sink:
+        self.rate, self.channels = RATE, CHANNELS_OUT
+        self.ring = OutputRing(2 * fill, CHANNELS_OUT)
+        self.card = Card(self.ring)
+        return RingSink(self.ring, fill)
+
+    def close(self) -> None:
+        """Stop the card before the ring goes."""
+        self.card.stop()
+        super().close()
+
+
 class ProbedInstrument(Instrument):
     """An instrument whose card and generator are watched; `play("probe")` starts it."""
 
     card: Card | None = None
     blocks: list[Noted]
 
-    def _open_sink(self, device: str | None) -> Sink:
-        self._rate = RATE
-        self.blocks = []
-        fill = JAM_RING if self._latency <= JAM_LATENCY else RING
-        self._ring = OutputRing(2 * fill, CHANNELS_OUT)
-        self.card = Card(self._ring)
-        return RingSink(self._ring, fill)
+    def __init__(self, *args: Any, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self._rig.open_output = self._card_output  # type: ignore[method-assign]
 
-    def _start_stream(self, **how: Any) -> None:
-        super()._start_stream(**how)
-        assert self._feeder is not None
-        generator = self._feeder._generator
+    def _card_output(self, device: str | None) -> CardOutput:
+        self.blocks = []
+        output = CardOutput(device, self._latency, self._clock, lambda _: None)
+        self.card = output.card
+        return output
+
+    def _begin(self, *args: Any, **how: Any) -> PackStream:
+        stream = super()._begin(*args, **how)
+        generator = stream.feeder._generator
         make = generator.make
 
         def noted(request: object) -> Block:
@@ -98,16 +116,7 @@ class ProbedInstrument(Instrument):
             return block
 
         generator.make = noted  # type: ignore[method-assign]
-
-    def close(self) -> None:
-        """Stop the card before the ring goes."""
-        card, mixer = self.card, self._mixer
-        if mixer is not None:
-            mixer.stop()
-            self._mixer = None
-        if card is not None:
-            card.stop()
-        super().close()
+        return stream
 
 
 def tone(seconds: float, rate: int, level_db: float = -20.0) -> Samples:

@@ -29,7 +29,9 @@ from engine.params import param
 from engine.signal.log_magnitude import LogMagnitude
 from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
 from engine.signal.resample import resample
+from engine.signal.roll import Note
 from engine.signal.stft import Stft
+from engine.signal.transcription import Transcriber
 from engine.stream.blocks import BlockMaker, Request
 from engine.stream.conditions import needed
 from engine.stream.stages import PACKS_OWN
@@ -204,7 +206,7 @@ class Source:
         stft, frames = self.manifest.representation, self.manifest.sound.frames
         phase = make_phase(stft.phase or DEFAULT_PHASE, Stft(stft.window, stft.hop))
         if past is not None:
-            maker.continue_from(past[:, None])
+            maker.continue_from(past[:, None], self._notes_in(past))
         began, parts, joints, made, evaluations = time.process_time(), [], [], 0, 0
         index = 0
         while made < round(seconds * rate):
@@ -221,6 +223,13 @@ class Source:
         samples = heard(np.concatenate(parts), rate)
         cost = (time.process_time() - began) / (made / rate)
         return Stream(samples, joints, crossing, evaluations, cost)
+
+    def _notes_in(self, sound: Samples) -> list[Note]:
+        """What the pack's own ears hear in it, as when a player is given a recording."""
+        m = self.manifest
+        if m.notes is None or not m.transcription:
+            return []
+        return Transcriber(m.path(m.transcription)).notes(sound, m.rate)
 
     def alone(self, count: int, request: Request) -> Samples:
         """`count` blocks that know nothing of each other, butt-joined: the control of seams.

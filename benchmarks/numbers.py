@@ -33,7 +33,8 @@ from benchmarks.live import (
     resident_mb,
 )
 from engine.errors import AttaccaError
-from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY, RING
+from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
+from engine.output import RING
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.packs.sessions import Sessions

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.packs.manifest import Manifest
-from engine.params import param
+from engine.params import PARAMS, Settings, Value, param
 from engine.signal.roll import LOWEST, PITCHES, Note
 from engine.stream.conditions import needed
 
-__all__ = ["checked_keys", "checked_phrase", "checked_sound", "refuse_unheard"]
+__all__ = [
+    "adapted", "checked_keys", "checked_phrase", "checked_sound", "heard_only", "refuse_unheard",
+]  # fmt: skip
 
 _LONGEST = 600.0  # seconds of a phrase
 
@@ -36,6 +38,28 @@ def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
                 f"{name}: pack {manifest.name!r} does not hear it; 'attacca packs' shows what "
                 "each pack hears"
             )
+
+
+def heard_only(manifest: Manifest, values: Mapping[str, Value]) -> dict[str, Value]:
+    """The controls that the pack hears, or that are at rest: what is left can be set."""
+    heard = needed(manifest.controls)
+    return {
+        name: value for name, value in values.items()
+        if not param(name).packs or name in heard or value == param(name).default
+    }  # fmt: skip
+
+
+def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
+    """Controls for a pack: its own steps, temperature and guidance, rest where it hears nothing.
+
+    `stride` is the one that the latency asks for, in blocks.
+    """
+    stage, heard = manifest.stage, needed(manifest.controls)
+    rest: dict[str, object] = {p.name: p.default for p in PARAMS if p.packs and p.name not in heard}
+    return settings.changed(
+        **rest, steps=stage.steps, temperature=stage.temperature,
+        guidance=stage.default_guidance, stride=stride,
+    )  # fmt: skip
 
 
 def checked_keys(manifest: Manifest, keys: Iterable[int]) -> tuple[int, ...]:

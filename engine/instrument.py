@@ -10,44 +10,35 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.clock import Clock, SystemClock
-from engine.audio.device import OutputDevice, PortAudio
-from engine.audio.mixer import LiveControls, Mixer
-from engine.audio.ring import OutputRing
-from engine.audio.sinks import FileSink, NullSink, RingSink, Sink
-from engine.audio.takes import Takes
-from engine.audio.watch import DeviceEvent, DeviceWatch
-from engine.errors import AttaccaError, ConfigError, WorkerError
-from engine.hearing import checked_keys, checked_phrase, checked_sound, refuse_unheard
+from engine.audio.mixer import LiveControls, Tap
+from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
+from engine.hearing import adapted, checked_keys, checked_phrase, checked_sound, refuse_unheard
+from engine.on_time import OnTime
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.params import LATENCIES, Settings, Value, param
-from engine.signal.resample import StreamResampler
+from engine.punches import Punches
+from engine.rig import Rig
 from engine.signal.roll import Note, NoteEvent
 from engine.status import Event, Latencies, Status
 from engine.stream.conditions import needed
 from engine.stream.feeder import Feeder, profile
-from engine.stream.generator import Generator
-from engine.stream.governor import Governor
-from engine.stream.lead import Lead
-from engine.stream.notes_out import NotesOut
-from engine.stream.notes_track import TimedNote
+from engine.stream.pack_stream import PackStream, StreamSetup
+from engine.tempo import Tempo
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
-PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
-RING = 2048  # frames kept in the output ring: 43 ms at 48 kHz, safe beside a busy Python thread
-JAM_RING = 1024  # the same where latency was asked to be short
-CHANNELS_OUT = 2
 
 
-class Instrument:
+class Instrument(OnTime):
     """An endless instrument.
 
     Parameters
@@ -77,33 +68,22 @@ class Instrument:
     ) -> None:
         self.manifest: Manifest = read_manifest(find_pack(str(pack)))
         self._clock = clock or SystemClock()
-        stage = self.manifest.stage
         self._latency = latency
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
-        start: dict[str, Value] = {
-            "steps": stage.steps, "temperature": stage.temperature,
-            "guidance": stage.default_guidance, "stride": stride,
-        }  # fmt: skip
         self.hears = needed(self.manifest.controls)  # beside what every pack hears
         refuse_unheard(self.manifest, controls)
-        self._settings = Settings.defaults(**{**start, **controls})
-        self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
-        self._target = target
+        self._settings = adapted(Settings.defaults(), self.manifest, stride).changed(**controls)
+        threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        setup = StreamSetup(threads, target, self._clock, self._say)
+        self._rig = Rig(setup, latency, self._live_controls)
         self.events: deque[Event] = deque(maxlen=256)
         self._listeners: tuple[Callable[[Event], None], ...] = ()
-        self._note_listeners: tuple[Callable[[NoteEvent], None], ...] = ()
-        self._notes_out: NotesOut | None = None
-        self._feeder: Feeder | None = None
-        self._lead: Lead | None = None
-        self._mixer: Mixer | None = None
-        self._ring: OutputRing | None = None
-        self._portaudio: PortAudio | None = None
-        self._device: OutputDevice | None = None
-        self._watch: DeviceWatch | None = None
-        self._takes = Takes(self._say)
+        self._changing = threading.RLock()  # one change of pack or device at a time; before _lock
         self._lock = threading.RLock()
         self._begun = 0.0
         self._held: tuple[int, ...] = ()
+        self.tempo = Tempo(lambda: self._settings, self.set, self._say)
+        self.punches = Punches(self.tempo, lambda: self._settings["quantise"], self._say)
 
     # ---------------------------------------------------------------- lifecycle
 
@@ -124,107 +104,32 @@ class Instrument:
         DeviceError, PackError, WorkerError
             In one line; nothing is left running.
         """
-        with self._lock:
+        with self._changing, self._lock:
             try:
-                sink = self._open_sink(device)
-                self._start_stream(wait=False, past=past, phrase=phrase)
-                self._start_mixer(sink)
+                # A device that is not there is told at once, before a pack is opened.
+                output = self._rig.output = self._rig.open_output(device)
+                self._begin(past, phrase)
+                self._begun = self._clock.now()
+                self._rig.into(output)
             except AttaccaError:
                 self.close()
                 raise
 
-    def _open_sink(self, device: str | None) -> Sink:
-        if device is None:
-            self._rate = 48000
-            return NullSink(self._rate, CHANNELS_OUT, self._clock)
-        self._portaudio = portaudio = PortAudio()
-        info = portaudio.find(device)
-        self._rate = info.default_rate
-        channels = min(CHANNELS_OUT, info.channels)
-        fill = JAM_RING if self._latency <= JAM_LATENCY else RING
-        self._ring = OutputRing(2 * fill, channels)
-        self._device = OutputDevice(
-            portaudio, device, self._ring, rate=self._rate, clock=self._clock
+    def _begin(
+        self, past: NDArray[np.float32] | None, phrase: Sequence[Note], *, wait: bool = False
+    ) -> PackStream:
+        return self._rig.begin(
+            self.manifest, self._settings, self._wanted, self._held, past, phrase, wait=wait
         )
-        return RingSink(self._ring, fill)
 
-    def _start_stream(
-        self, *, wait: bool, past: NDArray[np.float32] | None, phrase: Sequence[Note] = ()
-    ) -> None:
-        m = self.manifest
-        if phrase and m.notes is None:
-            raise ConfigError(f"pack {m.name!r} makes no notes: it cannot begin with a phrase")
-        self._lead = Lead(m.rate, m.channels, wait=wait, heard=self._on_notes)
-        governor = Governor(m.block_seconds, m.stage.min_steps, active=not wait)
-        self._feeder = Feeder(
-            Generator(m.folder, self._threads, self._target), self._lead, governor,
-            block_samples=m.block_samples, wanted=self._wanted, settings=self._settings,
-            say=self._say, clock=self._clock, heard=self.hears,
-        )  # fmt: skip
-        self._feeder.hold(self._held)
-        self._feeder.start(past, checked_phrase(phrase))
-
-    def _make_mixer(self, sink: Sink, rate: int) -> Mixer:
-        m = self.manifest
-        assert self._lead is not None
-        mixer = Mixer(
-            self._lead, sink, rate_in=m.rate, rate_out=rate, channels_in=m.channels,
-            clock=self._clock, resampler=StreamResampler(m.rate, rate, m.channels), period=PERIOD,
-            controls=LiveControls(self._settings.number("gain")),
-        )  # fmt: skip
-        if m.notes is not None:
-            self._notes_out = NotesOut(m.rate, rate, lambda: mixer.frames, mixer.latency_frames)
-            self._notes_out.set_listeners(self._note_listeners)
-        return mixer
-
-    def _on_notes(self, notes: tuple[TimedNote, ...]) -> None:
-        out = self._notes_out
-        if out is not None:
-            out.heard(notes)
-
-    def _start_mixer(self, sink: Sink) -> None:
-        self._mixer = self._make_mixer(sink, self._rate)
-        self._begun = self._clock.now()
-        self._mixer.run_live()
-        if self._device is not None:
-            self._device.start()
-            self._watch = DeviceWatch(self._device, self._on_device, clock=self._clock)
-            self._watch.start()
+    def _live_controls(self) -> LiveControls:
+        return LiveControls(self._settings.number("gain"), pause=bool(self._settings["pause"]))
 
     def close(self) -> None:
         """Fade out and end everything; closing twice is harmless."""
-        with self._lock:
-            watch, self._watch = self._watch, None
-            if watch is not None:
-                watch.stop()
-            mixer, self._mixer = self._mixer, None
-            try:
-                if mixer is not None:
-                    mixer.stop()
-                    self._drain()
-                    if self._notes_out is not None:
-                        self._notes_out.close()
-            finally:
-                self.record(None)  # after the mixer, so that a recording has the fade-out too
-                device, self._device = self._device, None
-                if device is not None:
-                    device.stop()
-                    device.close()
-                feeder, self._feeder = self._feeder, None
-                if feeder is not None:
-                    feeder.stop()
-                ring, self._ring = self._ring, None
-                if ring is not None:
-                    ring.close()
-                portaudio, self._portaudio = self._portaudio, None
-                if portaudio is not None:
-                    portaudio.close()
-
-    def _drain(self) -> None:
-        """Let the faded end in the ring be heard before the device stops."""
-        deadline = self._clock.now() + 0.3
-        while self._ring is not None and self._ring.fill > 0 and self._clock.now() < deadline:
-            self._clock.sleep(0.01)
+        self._rig.ending.set()
+        with self._changing, self._lock:
+            self._rig.close()
 
     def __enter__(self) -> Instrument:
         return self
@@ -258,34 +163,95 @@ class Instrument:
             In one line.
         """
         rate = rate or self.manifest.rate
-        with self._lock:
-            sink: FileSink | None = None
+        with self._changing, self._lock:
             try:
-                self._start_stream(wait=True, past=past, phrase=phrase)
-                # Not before the pack is open: one that cannot be must not cost an older file.
-                sink = FileSink(path, rate, CHANNELS_OUT if self.manifest.channels > 1 else 1)
-                self._mixer = mixer = self._make_mixer(sink, rate)
-                if self._notes_out is not None:
-                    self._notes_out.begin_recording()
-                feeder = self._feeder
-                assert feeder is not None
-                periods = max(1, round(seconds * rate / PERIOD))
-                for i in range(periods):
-                    mixer.process_once()
-                    if feeder.failure is not None:
-                        raise feeder.failure
-                    if progress is not None and i % 64 == 0 and progress(i / periods) is False:
-                        break
-                mixer.finish()
-                if self._notes_out is not None:
-                    self._notes_out.end_recording(path.with_suffix(".mid"), mixer.frames / rate)
-            except BaseException:
-                if sink is not None:
-                    sink.finish()  # what there is stays readable
-                raise
+                self._begin(past, phrase, wait=True)
+                self._rig.render(path, seconds, rate, progress)
             finally:
-                self._mixer = None
                 self.close()
+
+    # ---------------------------------------------------------- changes while playing
+
+    def load(self, pack: str | Path, progress: Callable[[float], object] | None = None) -> None:
+        """Go over to another pack, which is made ready while this one plays on.
+
+        Controls go on as they are, but for those that are the pack's own affair (steps,
+        temperature, guidance, stride) and those that it does not hear, which come to rest.
+
+        Parameters
+        ----------
+        pack : name or folder.
+        progress : called with the fraction done, in this thread.
+
+        Raises
+        ------
+        PackError, WorkerError, ConfigError
+            It cannot be played, or another change is under way, or nothing plays; this pack plays
+            on.
+        """
+        tell = progress or _nobody
+        with self._change(f"load {pack}"):
+            manifest = read_manifest(find_pack(str(pack)))
+            wanted, stride = profile(self._latency, manifest.block_seconds)
+            tell(0.05)
+            held = self._held if "held" in manifest.controls else ()
+            new = self._rig.make_stream(
+                manifest, adapted(self._settings, manifest, stride), wanted, held
+            )
+            try:
+                new.start()
+                tell(0.5)
+                self._rig.await_lead(new, lambda done: tell(0.5 + 0.4 * done))
+                with self._lock:
+                    faded = self._rig.go_over(new)
+                    self.manifest, self._wanted, self._held = manifest, wanted, held
+                    self.hears = needed(manifest.controls)
+                    # What was turned meanwhile holds for the new pack too.
+                    self._settings = adapted(self._settings, manifest, stride)
+                    new.feeder.set(self._settings)
+            except BaseException:
+                new.stop()
+                raise
+            faded()
+            self._say("pack", manifest.name)
+            tell(1.0)
+
+    def move(self, device: str | None) -> None:
+        """Go on into another sound device (None: into nothing), with a fade between the two.
+
+        A take goes on; in another file where the new device has another rate or other channels.
+
+        Raises
+        ------
+        DeviceError, ConfigError
+            It cannot be opened (the old one plays on, or nothing does if it has gone as well),
+            or another change is under way, or nothing plays.
+        """
+        with self._change(f"device {device}"):
+            old = self._rig.leave()
+            problem: DeviceError | None = None
+            try:
+                new = self._rig.open_output(device)
+            except DeviceError as error:
+                problem = error
+                new = self._rig.reopened(old)
+            with self._lock:
+                self._rig.into(new)
+            self._say("device", f"playing into {new.label}")
+            if problem is not None:
+                raise problem
+
+    @contextmanager
+    def _change(self, what: str) -> Generator[None]:
+        """The right to change what plays, which one thread has at a time."""
+        if not self._changing.acquire(blocking=False):
+            raise ConfigError(f"{what}: another pack or device is being taken; wait for it")
+        try:
+            if self._rig.stream is None or self._rig.output is None:
+                raise ConfigError(f"{what}: nothing is playing; start playing first")
+            yield
+        finally:
+            self._changing.release()
 
     # ----------------------------------------------------------------- controls
 
@@ -300,10 +266,9 @@ class Instrument:
         with self._lock:
             refuse_unheard(self.manifest, controls)
             self._settings = settings = self._settings.changed(**controls)
-            if self._feeder is not None and any(param(n).when == "block" for n in controls):
-                self._feeder.set(settings)
-            if self._mixer is not None:
-                self._mixer.set(gain_db=settings.number("gain"), pause=bool(settings["pause"]))
+            if self._rig.stream is not None and any(param(n).when == "block" for n in controls):
+                self._rig.stream.feeder.set(settings)
+            self._tell_mixer(controls)
             return settings
 
     def hold(self, keys: Iterable[int]) -> None:
@@ -316,8 +281,8 @@ class Instrument:
         """
         with self._lock:
             self._held = held = checked_keys(self.manifest, keys)
-            if self._feeder is not None:
-                self._feeder.hold(held)
+            if self._rig.stream is not None:
+                self._rig.stream.feeder.hold(held)
 
     def answer(self, phrase: Sequence[Note] | NDArray[np.float32]) -> None:
         """Go on from a phrase that was played elsewhere: notes, or sound [frames, channels].
@@ -331,11 +296,7 @@ class Instrument:
             When nothing is playing, or the pack makes no notes or cannot listen.
         """
         with self._lock:
-            feeder, m = self._feeder, self.manifest
-            if feeder is None:
-                raise ConfigError("answer: nothing is playing; start playing first")
-            if m.notes is None:
-                raise ConfigError(f"pack {m.name!r} makes no notes: it cannot answer a phrase")
+            m, feeder = self.manifest, self._player("answer")
             if not isinstance(phrase, np.ndarray):
                 feeder.phrase(checked_phrase(phrase), heard=False)
             elif m.transcription:
@@ -352,11 +313,15 @@ class Instrument:
             When nothing is playing, or the pack makes no notes.
         """
         with self._lock:
-            if self._feeder is None:
-                raise ConfigError("play_phrase: nothing is playing; start playing first")
-            if self.manifest.notes is None:
-                raise ConfigError(f"pack {self.manifest.name!r} makes no notes to play")
-            self._feeder.phrase(checked_phrase(notes), heard=True)
+            self._player("play_phrase").phrase(checked_phrase(notes), heard=True)
+
+    def _player(self, what: str) -> Feeder:
+        """The feeder of a pack that makes notes."""
+        if self._rig.stream is None:
+            raise ConfigError(f"{what}: nothing is playing; start playing first")
+        if self.manifest.notes is None:
+            raise ConfigError(f"{what}: pack {self.manifest.name!r} makes no notes")
+        return self._rig.stream.feeder
 
     @property
     def settings(self) -> Settings:
@@ -366,17 +331,17 @@ class Instrument:
     def panic(self) -> None:
         """Fade, drop everything made, forget the past, go on with a new beginning."""
         with self._lock:
-            if self._mixer is not None:
-                self._mixer.panic()
-            if self._feeder is not None:
-                self._feeder.reset()
+            if self._rig.mixer is not None:
+                self._rig.mixer.panic()
+            if self._rig.stream is not None:
+                self._rig.stream.feeder.reset()
             self._say("panic", "silenced and begun anew")
 
     def begin_anew(self) -> None:
         """Begin a new piece with the next block; what is made is still played, and fades."""
         with self._lock:
-            if self._feeder is not None:
-                self._feeder.reset(at_once=False)
+            if self._rig.stream is not None:
+                self._rig.stream.feeder.reset(at_once=False)
 
     def record(self, path: Path | None) -> None:
         """Record what is heard into `path`, or stop recording with None.
@@ -389,13 +354,24 @@ class Instrument:
             When nothing is playing.
         """
         with self._lock:
-            self._takes.end(self._mixer)
-            if path is None:
-                return
-            if self._mixer is None:
-                raise ConfigError(f"record {path}: nothing is playing; start playing first")
-            channels = self._ring.channels if self._ring is not None else CHANNELS_OUT
-            self._takes.begin(path, self._rate, channels, self._mixer, self._notes_out)
+            self._rig.record(path)
+
+    def keep(self, path: Path, seconds: float) -> float:
+        """Write the last so many seconds of what was heard into `path`; returns how many.
+
+        Raises
+        ------
+        ConfigError
+            Nothing has been heard yet.
+        StorageError
+            When the file cannot be written.
+        """
+        keeper = self._rig.takes.keeper
+        if keeper is None:
+            raise ConfigError(f"keep {path}: nothing is playing; start playing first")
+        kept = keeper.save(path, seconds)
+        self._say("kept", f"{path}: {kept:.1f} s")
+        return kept
 
     # ------------------------------------------------------------------- status
 
@@ -403,15 +379,30 @@ class Instrument:
         """Call `listener` with every event, in the thread it happens in; it must not wait."""
         self._listeners = (*self._listeners, listener)
 
+    def tap(self, tap: Tap) -> None:
+        """Hand `tap` every period that is heard, in the mixer's thread.
+
+        It must not wait, nor keep the block. Taps stay over changes of pack and device.
+        """
+        with self._lock:
+            self._rig.attach((*self._rig.taps, tap))
+
+    def untap(self, tap: Tap) -> None:
+        """The opposite of `tap`."""
+        with self._lock:
+            self._rig.attach(tuple(t for t in self._rig.taps if t != tap))
+
     def listen_notes(self, listener: Callable[[NoteEvent], None]) -> None:
         """Call `listener` with every note as it goes to the output, timed from the mixer's start.
 
         It is called in the mixer's thread and must not wait. A note is heard `latencies().live`
         after that.
         """
-        self._note_listeners = (*self._note_listeners, listener)
-        if self._notes_out is not None:
-            self._notes_out.set_listeners(self._note_listeners)
+        self._rig.listen_notes(listener)
+
+    def say(self, kind: str, text: str) -> None:
+        """Tell a performer; listeners hear it in this thread."""
+        self._say(kind, text)
 
     def _say(self, kind: str, text: str) -> None:
         event = Event(kind, text, self._clock.now() - self._begun if self._begun else 0.0)
@@ -419,38 +410,32 @@ class Instrument:
         for listener in self._listeners:
             listener(event)
 
-    def _on_device(self, event: DeviceEvent) -> None:
-        self._say("device", event.message)
-
     @property
     def generator_pid(self) -> int | None:
         """Process number of the generator while it runs."""
-        return self._feeder.generator_pid if self._feeder else None
+        return self._rig.stream.feeder.generator_pid if self._rig.stream else None
 
     @property
     def failure(self) -> AttaccaError | None:
         """What ended the stream for good, if anything did."""
-        return self._feeder.failure if self._feeder else None
+        return self._rig.stream.feeder.failure if self._rig.stream else None
 
     def latencies(self) -> Latencies:
         """Output latency by parts as of now."""
-        rate = self._rate if self._mixer else 1
+        output, mixer = self._rig.output, self._rig.mixer
         stride = self._settings.number("stride")
         return Latencies(
-            device=self._device.latency_s if self._device else 0.0,
-            ring=(self._ring.fill / rate) if self._ring else 0.0,
-            mixer=self._mixer.latency_frames / rate if self._mixer else 0.0,
+            device=output.device_s if output else 0.0,
+            ring=output.ring_s if output else 0.0,
+            mixer=mixer.latency_frames / mixer.rate if mixer else 0.0,
             lead=self._wanted,
             block=stride * self.manifest.block_seconds,
         )
 
-    def horizon(self) -> tuple[float, float]:
-        """Seconds of music played so far, and from where on what is set now will sound.
-
-        Both stand still while the music is held; (0, 0) when nothing is playing.
-        """
+    def forget_xruns(self) -> None:
+        """Count xruns from 0 again."""
         with self._lock:
-            return self._feeder.horizon() if self._feeder is not None else (0.0, 0.0)
+            self._rig.forget_xruns()
 
     def status(self) -> Status:
         """A snapshot.
@@ -461,22 +446,23 @@ class Instrument:
             When nothing is playing.
         """
         with self._lock:
-            mixer, feeder, lead = self._mixer, self._feeder, self._lead
-            if mixer is None or feeder is None or lead is None:
+            rig = self._rig
+            mixer, stream, output = rig.mixer, rig.stream, rig.output
+            if mixer is None or stream is None or output is None:
                 raise ConfigError("nothing is playing; call play() first")
-            ring = self._ring.stats() if self._ring is not None else None
             return Status(
                 pack=self.manifest.name,
-                device=self._device.info.label if self._device else "none",
+                device=output.label,
                 seconds=self._clock.now() - self._begun,
                 meters=mixer.meters,
-                stream=feeder.stats(),
-                lead=lead.stats(),
-                xruns=ring.underruns if ring else 0,
+                stream=stream.feeder.stats(),
+                lead=stream.lead.stats(),
+                xruns=rig.xruns,
                 paused=bool(self._settings["pause"]),
-                recording=self._takes.path,
+                recording=rig.takes.path,
+                take=rig.takes.status(),
                 latencies=self.latencies(),
-                failed=str(feeder.failure or ""),
+                failed=str(stream.feeder.failure or ""),
             )
 
     def wait_for_sound(self, timeout: float = 30.0) -> float:
@@ -491,10 +477,14 @@ class Instrument:
         """
         began = time.monotonic()
         while time.monotonic() - began < timeout:
-            feeder, lead = self._feeder, self._lead
-            if feeder is not None and feeder.failure is not None:
-                raise feeder.failure
-            if lead is not None and lead.seconds > 0:
+            stream = self._rig.stream
+            if stream is not None and stream.feeder.failure is not None:
+                raise stream.feeder.failure
+            if stream is not None and stream.lead.seconds > 0:
                 return time.monotonic() - began
             time.sleep(0.005)
         raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
+
+
+def _nobody(_: float) -> None:
+    """Who is told of progress that nobody asked for."""

@@ -15,6 +15,8 @@ from typing import Literal
 from engine.errors import ConfigError
 
 When = Literal["live", "block"]
+Group = Literal["sound", "sampler", "continuation", "output", "harmony", "tempo"]
+GROUPS: tuple[Group, ...] = ("sound", "sampler", "continuation", "output", "harmony", "tempo")
 Value = float | int | str | bool
 FREE = "free"  # of a control that is left to the music
 PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -34,6 +36,8 @@ class Param:
     when : `live` or `block`.
     free : whether it also takes the word `free`, which leaves it to the music.
     packs : whether only some packs hear it: those whose manifest names it.
+    group : what it is shown with.
+    kept : whether a snapshot keeps it.
     about : one sentence for whoever turns it.
     """
 
@@ -48,6 +52,8 @@ class Param:
     choices: tuple[str, ...] = ()
     free: bool = False
     packs: bool = False
+    group: Group = "output"
+    kept: bool = True
 
     def clip(self, value: object) -> Value:
         """Return `value` as this control holds it, brought into range.
@@ -124,56 +130,79 @@ PARAMS: tuple[Param, ...] = (
         "steps", "int", 8, "block",
         "Network evaluations per block, of the first stage; later ones take fewer in proportion, "
         "never more than their own.",
-        1, 200,
+        1, 200, group="sampler",
     ),
     Param(
         "sampler", "choice", "pack", "block",
         "How the steps are taken; pack: as each of its stages has it.",
         choices=("pack", "ddim", "euler", "heun", "dpmpp_2m", "ancestral", "ddpm", "ping_pong"),
+        group="sampler",
     ),
     Param(
         "temperature", "float", 1.0, "block",
         "Scale of the noise a block starts from: lower is calmer.", 0.5, 1.5,
+        group="sampler",
     ),
     Param(
         "guidance", "float", 1.0, "block",
         "How strictly a block follows its past or, where a pack has them, its controls: 1 as "
-        "trained, more is stricter.", 0.0, 4.0,
+        "trained, more is stricter.", 0.0, 4.0, group="continuation",
     ),
     Param(
         "stride", "float", 1.0, "block",
         "How much of a block is kept before the next is made.", 0.125, 1.0, "block",
+        group="continuation",
     ),
-    Param("seed", "int", 1, "block", "Same seed, same music.", 0, 2**31 - 1),
+    Param("seed", "int", 1, "block", "Same seed, same music.", 0, 2**31 - 1,
+          group="continuation"),
     *(
         Param(
             name, "float", 0.0, "block", f"How much {pitch} is wanted; all 12 at 0: free harmony.",
-            packs=True,
+            packs=True, group="harmony",
         )
         for name, pitch in zip(HARMONY, PITCH_CLASSES, strict=True)
     ),
     Param(
         "register", "float", FREE, "block", "Where on the keyboard, as a mean MIDI pitch.",
-        36.0, 84.0, free=True, packs=True,
+        36.0, 84.0, free=True, packs=True, group="harmony",
     ),
     Param(
         "density", "float", FREE, "block", "Notes struck in a second.", 0.5, 20.0, "notes/s",
-        free=True, packs=True,
+        free=True, packs=True, group="harmony",
     ),
     Param(
         "loudness", "float", FREE, "block", "How hard keys are struck, as a mean velocity.",
-        20.0, 110.0, free=True, packs=True,
+        20.0, 110.0, free=True, packs=True, group="sound",
     ),
     Param(
         "style", "choice", FREE, "block", "What kind of music.",
-        choices=(FREE, "classical", "pop"), packs=True,
+        choices=(FREE, "classical", "pop"), packs=True, group="harmony",
     ),
     Param(
-        "instrument", "float", 0.0, "block", "From the grand (0) to the upright (1).", packs=True
+        "instrument", "float", 0.0, "block", "From the grand (0) to the upright (1).", packs=True,
+        group="sound",
     ),
-    Param("room", "float", 0.3, "block", "From a dry, small room to a large one.", packs=True),
+    Param("room", "float", 0.3, "block", "From a dry, small room to a large one.", packs=True,
+          group="sound"),
     Param(
-        "brightness", "float", 0.0, "block", "Tilt of the tone.", -1.0, 1.0, packs=True
+        "brightness", "float", 0.0, "block", "Tilt of the tone.", -1.0, 1.0, packs=True,
+        group="sound",
+    ),
+    Param(
+        "tempo", "float", 120.0, "live",
+        "Beats a minute, that actions wait for; the music is not made to a beat.", 20.0, 300.0,
+        "BPM", group="tempo", kept=False,
+    ),
+    Param("beats", "int", 4, "live", "Beats in a bar.", 1, 16, group="tempo", kept=False),
+    Param(
+        "quantise", "choice", "off", "live",
+        "What recalls, new pieces and recordings wait for; panic and stop never wait.",
+        choices=("off", "beat", "bar"), group="tempo", kept=False,
+    ),
+    Param(
+        "tempo_source", "choice", "own", "live",
+        "Whose beat it is: its own, a MIDI clock's, or an Ableton Link session's.",
+        choices=("own", "midi", "link"), group="tempo", kept=False,
     ),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.audio.meters import MeterSnapshot
+from engine.audio.takes import TakeStatus
 from engine.stream.feeder import StreamStats
 from engine.stream.lead import LeadStats
 
@@ -56,5 +57,6 @@ class Status:
     xruns: int
     paused: bool
     recording: Path | None
+    take: TakeStatus
     latencies: Latencies
     failed: str

@@ -30,6 +30,14 @@ def _need(programs: tuple[str, ...]) -> None:
         pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Snapshots, recordings and verdicts of tests stay out of the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
+        yield
+
+
 @pytest.fixture
 def pulse(tmp_path: Path) -> Iterator[PulseServer]:
     """A PulseAudio of the test's own, with the null sink `ci`."""

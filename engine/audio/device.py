@@ -122,9 +122,11 @@ class PortAudio:
         Raises
         ------
         DeviceError
-            PortAudio is missing.
+            PortAudio is missing, or does not come up again.
         """
         sd = self.module
+        if not sd._initialized:  # another PortAudio of this process was closed
+            self.rescan()
         apis = sd.query_hostapis()
         chosen: int = sd.default.device[1]
         found = [

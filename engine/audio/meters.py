@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Meter", "MeterSnapshot"]
 
+_HOLD_S = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class MeterSnapshot:
@@ -28,6 +30,8 @@ class MeterSnapshot:
         Frames, since the start, that would have clipped without the limiter. Growing: turn down.
     frames : int
         Frames metered since the start.
+    hold : tuple of float
+        The highest peak of the last two seconds, linear, one for each channel.
     """
 
     peak: tuple[float, ...]
@@ -35,6 +39,7 @@ class MeterSnapshot:
     reduction: float
     clips: int
     frames: int
+    hold: tuple[float, ...] = (0.0,)
 
 
 class Meter:
@@ -56,7 +61,9 @@ class Meter:
         self._frames = 0
         self._clear()
         zeros = (0.0,) * channels
-        self._snapshot = MeterSnapshot(zeros, zeros, 0.0, 0, 0)
+        self._hold, self._hold_frames = zeros, round(_HOLD_S * rate)
+        self._held_since = [0] * channels
+        self._snapshot = MeterSnapshot(zeros, zeros, 0.0, 0, 0, zeros)
 
     def update(self, heard: NDArray[np.float32], *, clips: int = 0, reduction: float = 0.0) -> None:
         """Take in one block, and what the limiter did to it; mixer thread only.
@@ -79,14 +86,24 @@ class Meter:
         self._frames += heard.shape[0]
         if self._gathered >= self._window:
             rms = np.sqrt(self._power / self._gathered)
+            peak = tuple(float(v) for v in self._peak)
+            self._hold = tuple(self._held(c, v) for c, v in enumerate(peak))
             self._snapshot = MeterSnapshot(
-                tuple(float(v) for v in self._peak),
+                peak,
                 tuple(float(v) for v in rms),
                 self._reduction,
                 self._clips,
                 self._frames,
+                self._hold,
             )
             self._clear()
+
+    def _held(self, channel: int, peak: float) -> float:
+        held = self._hold[channel]
+        if peak >= held or self._frames - self._held_since[channel] > self._hold_frames:
+            self._held_since[channel] = self._frames
+            return peak
+        return held
 
     def snapshot(self) -> MeterSnapshot:
         """Levels of the last whole window; any thread."""

@@ -1,6 +1,6 @@
 """The mixer: one period at a time, from the stream's audio to the sound card (or a file).
 
-pull -> resample -> effects -> device channels -> gain -> gate -> limiter -> taps -> sink.
+intake (pull, resample) -> effects -> device channels -> gain -> gate -> limiter -> taps -> sink.
 
 The same object runs live (`run_live`, a thread of its own that keeps the sink at its target) and
 offline (`process_once`, in the caller's thread). Everything is owned by whichever thread processes;
@@ -16,23 +16,25 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.automation import Automation
 from engine.audio.channels import to_channels
 from engine.audio.clock import Clock
 from engine.audio.effects import EffectChain
-from engine.audio.fifo import FrameFifo
 from engine.audio.gain import Gate, SmoothGain, db_to_gain
+from engine.audio.intake import Intake, Resampler, Source, Switch
 from engine.audio.limiter import Limiter
 from engine.audio.meters import Meter, MeterSnapshot
 from engine.audio.priority import raised_priority
 from engine.audio.sinks import Sink
+from engine.audio.timeline import Timeline
 from engine.errors import ConfigError
 
-__all__ = ["LiveControls", "Mixer", "MixerStats", "Resampler", "Source"]
+__all__ = ["LiveControls", "Mixer", "MixerStats"]
 
 Block: TypeAlias = NDArray[np.float32]
 Effect: TypeAlias = Callable[[Block], Block]
@@ -40,22 +42,6 @@ Tap: TypeAlias = Callable[[Block], None]
 
 _GATE_S = 0.01
 _SWITCH_INTERVAL = 0.0005
-
-
-class Source(Protocol):
-    """Where audio comes from: it always has as many frames as asked, and never waits."""
-
-    def pull(self, frames: int) -> Block:
-        """The next frames: `[frames, channels_in]`."""
-        ...
-
-
-class Resampler(Protocol):
-    """A stateful converter from the source's rate to the sink's."""
-
-    def process(self, block: Block, /) -> Block:
-        """Take frames at the one rate, give those that are ready at the other."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +125,8 @@ class Mixer:
         `fx(block) -> block` with as many frames (channels may change); `tap(block)`, which must not
         keep the block. An effect may have `reset()`, called at PANIC.
     controls : LiveControls
+    begun : int
+        Frames that a mixer before this one has rendered: `frames` counts on from there.
 
     Raises
     ------
@@ -160,22 +148,23 @@ class Mixer:
         effects: Sequence[Effect] = (),
         taps: Sequence[Tap] = (),
         controls: LiveControls | None = None,
+        begun: int = 0,
     ) -> None:
         if period < 1:
             raise ConfigError(f"the period is {period!r} frames; take 1 or more, usually 128")
-        if rate_in != rate_out and resampler is None:
-            raise ConfigError(f"from {rate_in!r} Hz to {rate_out!r} Hz needs a resampler")
         self.period = period
         self.rate = rate_out
-        self._source, self._sink, self._clock = source, sink, clock
-        self._resampler = resampler
-        # Rounded up: the FIFO carries the rest over.
-        self._pull = -(-period * rate_in // rate_out)
-        self._fifo = FrameFifo(channels_in)
-        self._channels_in = channels_in
+        self._sink, self._clock = sink, clock
+        self._switch = Switch(
+            Intake(
+                source, rate_in=rate_in, rate_out=rate_out, channels=channels_in, period=period,
+                resampler=resampler,
+            ),
+            period,
+        )  # fmt: skip
         self._controls = controls or LiveControls()
         self._panics_asked = 0
-        self._rendered = 0
+        self._rendered = begun
         self._taps = tuple(taps)
         self._setting = threading.Lock()
         self._chain = EffectChain(effects)
@@ -184,6 +173,8 @@ class Mixer:
         self._gate = Gate(round(_GATE_S * rate_out))
         self._limiter = Limiter(rate_out, sink.channels)
         self._meter = Meter(rate_out, sink.channels)
+        self._timeline = Timeline(rate_out)
+        self._automation: Automation[LiveControls] = Automation()
         self._count = _Counters()
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
@@ -214,6 +205,32 @@ class Mixer:
             )
             return self._controls
 
+    def set_at(
+        self,
+        at: float,
+        *,
+        gain_db: float | None = None,
+        mute: bool | None = None,
+        pause: bool | None = None,
+    ) -> float | None:
+        """Change live controls at the frame that leaves the sink at a time of the mixer's clock.
+
+        Returns
+        -------
+        float or None
+            Seconds that it comes too late for that, and begins with the next period instead; 0 when
+            it does not. None when nothing is planned: it is not live, or too many changes wait.
+        """
+        leaves = self._timeline.frame_at(at)
+        if leaves is None:
+            return None
+        frame = round(leaves) - self._limiter.latency
+        late = max(0, self._rendered - frame) / self.rate
+        planned = self._automation.add(
+            frame, lambda: self.set(gain_db=gain_db, mute=mute, pause=pause)
+        )
+        return late if planned else None
+
     def set_effects(self, effects: Sequence[Effect]) -> None:
         """Replace the effects from the next period on; the join is smoothed."""
         self._chain.replace(effects)
@@ -221,6 +238,31 @@ class Mixer:
     def set_taps(self, taps: Sequence[Tap]) -> None:
         """Replace the taps from the next period on."""
         self._taps = tuple(taps)
+
+    def switch(
+        self,
+        source: Source,
+        *,
+        rate_in: int,
+        channels_in: int,
+        resampler: Resampler | None,
+        seconds: float,
+        done: Callable[[], None],
+    ) -> None:
+        """Fade to another source within so many seconds, then call `done`, which must not wait.
+
+        At once while nothing is heard. To be called again only when `done` was.
+
+        Raises
+        ------
+        ConfigError
+            The rates differ and there is no resampler.
+        """
+        intake = Intake(
+            source, rate_in=rate_in, rate_out=self.rate, channels=channels_in, period=self.period,
+            resampler=resampler,
+        )  # fmt: skip
+        self._switch.to(intake, round(seconds * self.rate), done)
 
     def panic(self) -> None:
         """Fade out, drop what is queued in the sink, forget all tails, go on with a fade-in.
@@ -268,8 +310,10 @@ class Mixer:
         begun = self._clock.now()
         if self._count.panics < self._panics_asked:
             self._carry_out_panic()
-        controls = self._controls
-        block = self._render(controls, opened=not controls.pause)
+        seen = self._sink.leaving()
+        if seen is not None:
+            self._timeline.observe(self._rendered - seen[0], seen[1])
+        block = self._render()
         taken = self._sink.write(block)
         self._count.dropped_frames += block.shape[0] - taken
         self._count.add_time(self._clock.now() - begun)
@@ -286,19 +330,24 @@ class Mixer:
         while not self._gate.closed or tail > 0:
             if self._gate.closed:
                 tail -= self.period
-            block = self._render(self._controls, opened=False)
+            block = self._render(closing=True)
             if write:
                 self._count.dropped_frames += block.shape[0] - self._sink.write(block)
 
-    def _render(self, controls: LiveControls, *, opened: bool) -> Block:
-        if not opened and self._gate.closed:
+    def _render(self, *, closing: bool = False) -> Block:
+        spans = self._automation.spans(self._rendered, self.period, self._controls)
+        silent = closing or all(controls.pause for _, _, controls in spans)
+        if silent and self._gate.closed:
+            self._switch.finish()
             block = np.zeros((self.period, self._sink.channels), np.float32)
         else:
-            block = self._chain.process(self._next_period())
+            block = self._chain.process(self._switch.next(self._source_failed))
             block = to_channels(block, self._sink.channels)
             block = self._own_and_finite(block)
-            self._gain.process(block, 0.0 if controls.mute else db_to_gain(controls.gain_db))
-            self._gate.process(block, opened)
+            for first, end, controls in spans:
+                span = block[first:end]
+                self._gain.process(span, 0.0 if controls.mute else db_to_gain(controls.gain_db))
+                self._gate.process(span, not (closing or controls.pause))
         heard = self._limiter.process(block)
         clips = 0
         if self._limiter.reduction > 0.0:
@@ -313,28 +362,9 @@ class Mixer:
         self._rendered += self.period
         return heard
 
-    def _next_period(self) -> Block:
-        for _ in range(1024):
-            if self._fifo.frames >= self.period:
-                return self._fifo.take(self.period)
-            block = self._pulled()
-            self._fifo.put(self._resampler.process(block) if self._resampler else block)
-        raise ConfigError(
-            f"the resampler gave fewer than {self.period} frames for {1024 * self._pull}: it is "
-            "made for other rates"
-        )
-
-    def _pulled(self) -> Block:
-        want = (self._pull, self._channels_in)
-        try:
-            block = self._source.pull(self._pull)
-            if block.shape == want:
-                return block
-            raise ValueError(f"the source gave {list(block.shape)} for {list(want)}")
-        except Exception as error:  # silence, counted: the stream may recover
-            self._count.source_errors += 1
-            self._count.note(error)
-            return np.zeros(want, np.float32)
+    def _source_failed(self, error: Exception) -> None:
+        self._count.source_errors += 1
+        self._count.note(error)
 
     def _own_and_finite(self, block: Block) -> Block:
         """A copy (gain and gate work in place) in which every value is a number."""
@@ -351,7 +381,8 @@ class Mixer:
         self._close_gate(write=not queued)
         self._chain.reset()
         self._limiter.reset()
-        self._fifo.clear()
+        self._switch.clear()
+        self._timeline.forget()
 
     # ------------------------------------------------------------------ live
 

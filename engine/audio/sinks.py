@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock
+from engine.audio.clock import Clock, SystemClock
 from engine.audio.ring import OutputRing
 from engine.audio.soundfiles import SoundWriter
 
@@ -37,6 +37,13 @@ class Sink(Protocol):
         """Take a block; returns the frames taken."""
         ...
 
+    def leaving(self) -> tuple[float, float] | None:
+        """How many frames are behind one that leaves, and when (of the mixer's clock) it does.
+
+        None when that cannot be told at this moment, or never.
+        """
+        ...
+
     def flush(self) -> bool:
         """PANIC: fade out and drop what is queued; False when nothing is ever queued."""
         ...
@@ -54,9 +61,14 @@ class RingSink:
     ring : OutputRing
     target_fill : int
         Frames to keep in the ring (4 x 256 is 21 ms at 48 kHz): the ring's share of the latency.
+    clock : Clock, optional
+        The mixer's.
     """
 
-    def __init__(self, ring: OutputRing, target_fill: int) -> None:
+    def __init__(self, ring: OutputRing, target_fill: int, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._written = 0
+        self._taken: int | None = None  # by the device, of those written, when last looked
         self.channels = ring.channels
         self.target_fill = min(target_fill, ring.capacity)
         self._ring = ring
@@ -65,6 +77,7 @@ class RingSink:
         """Drop what an earlier `finish` left in the ring, and open its gate."""
         self._ring.flush()
         self._ring.mute(False)
+        self._taken = None
 
     def wanted(self) -> int:
         """Frames missing to the target; none while the device is gone, as nobody drains it."""
@@ -72,11 +85,25 @@ class RingSink:
 
     def write(self, block: NDArray[np.float32]) -> int:
         """Put a block into the ring."""
-        return self._ring.write(block)
+        taken = self._ring.write(block)
+        self._written += taken
+        return taken
+
+    def leaving(self) -> tuple[float, float] | None:
+        """The first frame of what the device took since this was asked last; None: it took nothing.
+
+        The device takes a whole block at once: its first frame is the one whose time is known.
+        """
+        taken, at, before = self._written - self._ring.fill, self._clock.now(), self._taken
+        self._taken = taken
+        if before is None or taken <= before:
+            return None
+        return self._written - before, at
 
     def flush(self) -> bool:
         """Let the callback fade out and drop the ring's frames."""
         self._ring.flush()
+        self._taken = None
         return True
 
     def finish(self) -> None:
@@ -119,6 +146,10 @@ class FileSink:
         """Append a block."""
         self._writer.write(block)
         return block.shape[0]
+
+    def leaving(self) -> tuple[float, float] | None:
+        """A file has no time."""
+        return None
 
     def flush(self) -> bool:
         """Nothing is queued."""
@@ -167,6 +198,11 @@ class NullSink:
         self.frames += block.shape[0]
         self._taken_since += block.shape[0]
         return block.shape[0]
+
+    def leaving(self) -> tuple[float, float] | None:
+        """By the clock, with a fraction."""
+        at = self._clock.now()
+        return self._taken_since - (at - self._started) * self._rate, at
 
     def flush(self) -> bool:
         """Nothing is queued."""

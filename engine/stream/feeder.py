@@ -22,6 +22,7 @@ from engine.stream.blocks import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
+from engine.stream.made import Dropped, Made, told
 from engine.stream.recent_notes import RecentNotes
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
@@ -74,6 +75,8 @@ class Feeder:
     say : called with (kind, text) for what a performer should know; must not wait.
     clock : for pauses.
     heard : names of the controls that the pack hears beside those of every pack.
+    made : called with every block as it joins the lead, and with what is dropped, in the thread
+        that it happens in; must not wait.
     """
 
     def __init__(
@@ -88,8 +91,10 @@ class Feeder:
         say: Callable[[str, str], None],
         clock: Clock,
         heard: Sequence[str] = (),
+        made: Callable[[Made], object] = lambda _: None,
     ) -> None:
-        self._heard = tuple(heard)
+        self._heard, self._made = tuple(heard), made
+        self._telling = threading.Lock()  # so that blocks and drops are told in their order
         self._generator, self._lead, self._governor = generator, lead, governor
         self._block_samples = block_samples
         self.wanted = wanted
@@ -159,9 +164,10 @@ class Feeder:
 
     def reset(self, *, at_once: bool = True) -> None:
         """Forget the past: a new piece begins, at once or after what is made already."""
-        self._commands.append(_Command("reset" if at_once else "anew"))
-        if at_once:
-            self._lead.flush()
+        with self._telling:
+            self._commands.append(_Command("reset" if at_once else "anew"))
+            if at_once:
+                self._made(Dropped(*self._lead.flush()))
 
     def horizon(self) -> tuple[float, float]:
         """Seconds of music pulled so far, and where the first block of controls set now begins."""
@@ -232,11 +238,18 @@ class Feeder:
         finally:
             self._making = 0.0
         self._good = settings
-        if any(command.name in ("reset", "anew") for command in list(self._commands)):
-            return  # made for the piece that has just been ended
-        lead = self._lead.seconds
-        self._governor.made(asked, plan, block.seconds, lead, self.wanted)
-        self._lead.append(block.samples, block.rewind, block.notes)
+        with self._telling:
+            if any(command.name in ("reset", "anew") for command in list(self._commands)):
+                return  # made for the piece that has just been ended
+            lead = self._lead.seconds
+            self._governor.made(asked, plan, block.seconds, lead, self.wanted)
+            self._lead.append(block.samples, block.rewind, block.notes)
+            self._made(
+                told(
+                    block.samples, self._lead.rate, self._lead.extent()[1], index=self._index,
+                    steps=plan.steps, rewind=block.rewind, seconds=block.seconds, eased=plan.eased,
+                )
+            )  # fmt: skip
         self._recent.add(block.notes, len(block.samples), block.rewind)
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
         if plan.eased != self._eased:
@@ -258,7 +271,10 @@ class Feeder:
                     self._lead.end_piece()
             elif command.name == "continue" and command.samples is not None:
                 self._generator.continue_from(command.samples)
-                self._lead.append(command.samples)
+                with self._telling:
+                    self._lead.append(command.samples)
+                    made = told(command.samples, self._lead.rate, self._lead.extent()[1])
+                    self._made(made)
                 self._recent.forget()
             elif command.name == "listen" and command.samples is not None:
                 self._generator.listen(command.samples)

@@ -115,15 +115,20 @@ class Lead:
         with self._lock:
             return self._made.copy()
 
-    def flush(self) -> None:
-        """Drop everything unheard; silence, not held sound, until the next block."""
+    def flush(self) -> tuple[float, float]:
+        """Drop everything unheard; silence, not held sound, until the next block.
+
+        Returns the seconds of music, as in `extent`, from which and to which it was dropped.
+        """
         with self._lock:
             self._blocks.clear()
+            begin = self._played
             self._played += self._frames
             self._frames = 0
             self._started = False
             self._pending.drop()
             self._concealer.forget()
+            return begin / self.rate, self._played / self.rate
 
     def end_piece(self) -> None:
         """Fade the end of what is unheard, and let its keys come up there: a new piece follows."""

@@ -30,16 +30,13 @@ class NotesOut:
 
     Parameters
     ----------
-    rate_in, rate_out : samples a second of the pack and of the output.
+    rate : frames a second of the output.
     rendered : answers how many frames of the output were rendered so far.
     latency : frames of the output between the mixer's input and what is recorded.
     """
 
-    def __init__(
-        self, rate_in: int, rate_out: int, rendered: Callable[[], int], latency: int
-    ) -> None:
-        self._rate_in, self._rate = rate_in, rate_out
-        self._rendered, self._latency = rendered, latency
+    def __init__(self, rate: int, rendered: Callable[[], int], latency: int) -> None:
+        self._rate, self._rendered, self._latency = rate, rendered, latency
         self._listeners: tuple[Listener, ...] = ()
         self._recording: _Recording | None = None
         self._down: set[int] = set()
@@ -49,12 +46,12 @@ class NotesOut:
         """Tell these from now on: seconds since the mixer began, pitch, velocity (0 is up)."""
         self._listeners = listeners
 
-    def heard(self, notes: tuple[TimedNote, ...]) -> None:
-        """Take the notes that are due in what the mixer renders next."""
+    def heard(self, notes: tuple[TimedNote, ...], rate: int) -> None:
+        """Take the notes that are due in what the mixer renders next, in samples at `rate`."""
         begin = self._rendered() + self._latency
         with self._lock:
             for n in notes:
-                frame = begin + n.offset * self._rate // self._rate_in
+                frame = begin + n.offset * self._rate // rate
                 (self._down.add if n.velocity else self._down.discard)(n.pitch)
                 if self._recording is not None:
                     seconds = (frame - self._recording.begin) / self._rate
@@ -63,11 +60,11 @@ class NotesOut:
                 for listener in self._listeners:
                     listener(event)
 
-    def close(self) -> None:
-        """Let every key go that is down: nothing more will be heard."""
+    def let_go(self) -> None:
+        """Let every key go that is down: nothing more will be heard of what struck it."""
         with self._lock:
             down = sorted(self._down)
-        self.heard(tuple(TimedNote(0, pitch, 0) for pitch in down))
+        self.heard(tuple(TimedNote(0, pitch, 0) for pitch in down), self._rate)
 
     def begin_recording(self) -> None:
         """Collect from here on."""
@@ -90,7 +87,16 @@ class NotesOut:
         return sum(e.velocity > 0 for e in recording.events)
 
     def write_beside(self, sound: Path, seconds: float) -> str:
-        """End the recording into a MIDI file named as the sound; says so, or why not."""
+        """End the recording into a MIDI file named as the sound; says so, or why not.
+
+        Without a note there is no file.
+        """
+        with self._lock:
+            empty = self._recording is None or not self._recording.events
+            if empty:
+                self._recording = None
+        if empty:
+            return ""
         path = sound.with_suffix(".mid")
         try:
             count = self.end_recording(path, seconds)

@@ -23,9 +23,9 @@ class Heard:
     def __init__(self, latency=0):
         self.frames = 0
         self.events = []
-        self.out = NotesOut(RATE, OUT, lambda: self.frames, latency)
+        self.out = NotesOut(OUT, lambda: self.frames, latency)
         self.out.set_listeners((self.events.append,))
-        self.lead = Lead(RATE, 1, heard=self.out.heard)
+        self.lead = Lead(RATE, 1, heard=lambda notes: self.out.heard(notes, RATE))
 
     def play(self, seconds, period=64):
         for _ in range(round(seconds * RATE / period)):

@@ -61,7 +61,8 @@ class Snapshots:
             The name is none; the file cannot be written, or there are too many.
         """
         path = self._path("/snapshot/save", name)
-        text = json.dumps({"format": _FORMAT, "pack": pack, "controls": dict(values)}, indent=1)
+        kept = {name: value for name, value in values.items() if param(name).kept}
+        text = json.dumps({"format": _FORMAT, "pack": pack, "controls": kept}, indent=1)
         # Written beside and put in place, so that a reader never sees half of it.
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
@@ -123,5 +124,6 @@ def _known(kept: Mapping[str, object]) -> dict[str, Value]:
             control = param(name)
         except ConfigError:
             continue  # of another version
-        values[name] = control.clip(value)
+        if control.kept:
+            values[name] = control.clip(value)
     return values

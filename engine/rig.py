@@ -1,0 +1,321 @@
+"""The parts that sound, wired: a pack's stream, the mixer, the output, the takes.
+
+Owned by the instrument. `begin`, `into`, `go_over`, `attach`, `close` are called under its lock;
+`leave` and `await_lead` wait, and are called without it, by whoever holds the right to change.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.mixer import LiveControls, Mixer, Tap
+from engine.audio.sinks import FileSink, Sink
+from engine.audio.takes import Takes
+from engine.audio.watch import DeviceEvent
+from engine.errors import ConfigError, DeviceError, WorkerError
+from engine.output import CHANNELS_OUT, Output
+from engine.packs.manifest import Manifest
+from engine.params import Settings
+from engine.signal.roll import Note, NoteEvent
+from engine.stream.made import Audience, Dropped
+from engine.stream.notes_out import NotesOut
+from engine.stream.pack_stream import PackStream, StreamSetup
+
+__all__ = ["PERIOD", "Rig"]
+
+PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
+CROSSFADE = 1.5  # seconds from one pack to the next
+_PATIENCE = 30.0  # seconds that another pack may take to its first music
+
+
+class Rig:
+    """What plays, once it does; everything is None before `begin` and after `close`.
+
+    Parameters
+    ----------
+    setup : of every stream.
+    latency : seconds that the performer asked for.
+    live : the live controls as they are set.
+    """
+
+    def __init__(
+        self, setup: StreamSetup, latency: float, live: Callable[[], LiveControls]
+    ) -> None:
+        self.blocks = Audience()
+        self._setup = replace(setup, made=self.blocks.tell)
+        self._latency, self._live = latency, live
+        self.stream: PackStream | None = None
+        self.mixer: Mixer | None = None
+        self.output: Output | None = None
+        self.notes: NotesOut | None = None
+        self.takes = Takes(setup.say)
+        self.ending = threading.Event()
+        self.taps: tuple[Tap, ...] = ()
+        self._note_listeners: tuple[Callable[[NoteEvent], None], ...] = ()
+        self._xruns = 0  # of outputs before this one, less those that are forgotten
+
+    # ------------------------------------------------------------------ begin and end
+
+    def open_output(self, device: str | None) -> Output:
+        """An output; see `Output` for what it raises."""
+        return Output(device, self._latency, self._setup.clock, self._on_device)
+
+    def _on_device(self, event: DeviceEvent) -> None:
+        self._setup.say("device", event.message)
+
+    def make_stream(
+        self, manifest: Manifest, settings: Settings, wanted: float, held: tuple[int, ...]
+    ) -> PackStream:
+        """A stream that is not started, for `go_over`."""
+        return PackStream(manifest, settings, wanted, self._setup, held=held)
+
+    def begin(
+        self,
+        manifest: Manifest,
+        settings: Settings,
+        wanted: float,
+        held: tuple[int, ...],
+        past: NDArray[np.float32] | None,
+        phrase: Sequence[Note],
+        *,
+        wait: bool = False,
+    ) -> PackStream:
+        """Start the stream; with `wait`, for rendering offline.
+
+        Raises
+        ------
+        AttaccaError
+            The pack cannot be opened, or makes no notes and was given a phrase.
+        """
+        self.ending.clear()
+        setup = replace(self._setup, wait=wait)
+        self.stream = PackStream(manifest, settings, wanted, setup, held=held)
+        self.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
+        self.stream.teller.begin(0.0)
+        self.stream.start(past, phrase)
+        return self.stream
+
+    def make_mixer(self, sink: Sink, rate: int) -> Mixer:
+        """A mixer for the stream; frames are counted on from the one before, where rates agree."""
+        stream, before = self.stream, self.mixer
+        assert stream is not None
+        goes_on = before is not None and before.rate == rate
+        manifest = stream.manifest
+        mixer = Mixer(
+            stream.lead, sink, rate_in=manifest.rate, rate_out=rate,
+            channels_in=manifest.channels, clock=self._setup.clock,
+            resampler=stream.resampler(rate), period=PERIOD, controls=self._live(),
+            begun=before.frames if before is not None and goes_on else 0,
+        )  # fmt: skip
+        self.mixer = mixer
+        if self.notes is None or not goes_on:
+            self.notes = NotesOut(rate, self._rendered, mixer.latency_frames)
+            self.notes.set_listeners(self._note_listeners)
+        stream.notes_out = self.notes
+        return mixer
+
+    def _rendered(self) -> int:
+        return self.mixer.frames if self.mixer is not None else 0
+
+    def into(self, output: Output) -> None:
+        """Play into an output from now on."""
+        self.output = output
+        mixer = self.make_mixer(output.sink, output.rate)
+        self.takes.open(output.rate, output.channels, self.notes)
+        self.attach()
+        mixer.run_live()
+        output.start()
+
+    def render(
+        self,
+        path: Path,
+        seconds: float,
+        rate: int,
+        progress: Callable[[float], object] | None,
+    ) -> None:
+        """Write what the stream makes into a file, and its notes beside it.
+
+        `progress` is called with the fraction done; when it answers False the file ends there.
+
+        Raises
+        ------
+        AttaccaError
+            The file cannot be written; what ended the stream.
+        """
+        stream = self.stream
+        assert stream is not None
+        manifest = stream.manifest
+        # Not before the pack is open: one that cannot be must not cost an older file.
+        sink = FileSink(path, rate, CHANNELS_OUT if manifest.channels > 1 else 1)
+        try:
+            mixer = self.make_mixer(sink, rate)
+            notes = stream.notes_out
+            assert notes is not None
+            notes.begin_recording()
+            periods = max(1, round(seconds * rate / PERIOD))
+            for i in range(periods):
+                mixer.process_once()
+                if stream.feeder.failure is not None:
+                    raise stream.feeder.failure
+                if progress is not None and i % 64 == 0 and progress(i / periods) is False:
+                    break
+            mixer.finish()
+            if manifest.notes is not None:
+                notes.end_recording(path.with_suffix(".mid"), mixer.frames / rate)
+        except BaseException:
+            sink.finish()  # what there is stays readable
+            raise
+        finally:
+            self.mixer = None
+
+    def close(self) -> None:
+        """Fade out and end everything; closing twice is harmless."""
+        output, self.output = self.output, None
+        if output is not None:
+            output.unwatch()
+        mixer, self.mixer = self.mixer, None
+        try:
+            if mixer is not None:
+                mixer.stop()
+                if output is not None:
+                    output.drain()
+                if self.notes is not None:
+                    self.notes.let_go()
+        finally:
+            self.takes.end()  # after the mixer, so that a recording has the fade-out too
+            self.notes = None
+            if output is not None:
+                output.close()
+            stream, self.stream = self.stream, None
+            if stream is not None:
+                stream.stop()
+
+    # ------------------------------------------------------------------ changes
+
+    def await_lead(self, stream: PackStream, tell: Callable[[float], object]) -> None:
+        """Wait until the lead of a stream that is to come stands as it should.
+
+        Raises
+        ------
+        AttaccaError
+            What ended it, or that it made nothing in time.
+        """
+        clock = self._setup.clock
+        deadline = clock.now() + _PATIENCE
+        while stream.lead.seconds < stream.wanted:
+            if stream.feeder.failure is not None:
+                raise stream.feeder.failure
+            if self.ending.is_set():
+                raise ConfigError(f"pack {stream.manifest.name!r}: playing has ended meanwhile")
+            if clock.now() > deadline:
+                raise WorkerError(
+                    f"pack {stream.manifest.name!r} made no music in {_PATIENCE:g} s; see "
+                    "'attacca bench'"
+                )
+            tell(stream.lead.seconds / stream.wanted)
+            clock.sleep(0.02)
+
+    def go_over(self, new: PackStream) -> Callable[[], None]:
+        """Fade to another stream; returns what waits for the fade's end and ends the old stream.
+
+        Raises
+        ------
+        ConfigError
+            Playing has ended.
+        """
+        old, mixer, notes = self.stream, self.mixer, self.notes
+        if old is None or mixer is None or notes is None:
+            raise ConfigError(f"pack {new.manifest.name!r}: playing has ended meanwhile")
+        faded = threading.Event()
+        old.teller.end()
+        new.origin, dropped = old.extent()
+        self.blocks.tell(Dropped(new.origin, dropped))
+        new.teller.begin(new.origin)
+        mixer.switch(
+            new.lead, rate_in=new.manifest.rate, channels_in=new.manifest.channels,
+            resampler=new.resampler(mixer.rate), seconds=CROSSFADE, done=faded.set,
+        )  # fmt: skip
+        old.notes_out = None
+        notes.let_go()
+        new.notes_out = notes
+        self.stream = new
+
+        def ended() -> None:
+            while not faded.wait(0.05) and mixer.running:
+                pass
+            old.stop()
+
+        return ended
+
+    def leave(self) -> str | None:
+        """Fade out and let go of the output; returns the device by its name."""
+        output, mixer = self.output, self.mixer
+        assert output is not None
+        assert mixer is not None
+        output.unwatch()
+        mixer.stop()
+        output.drain()
+        self._xruns += output.xruns
+        output.close()
+        return output.name
+
+    def reopened(self, device: str | None) -> Output:
+        """The output of before; nothing, when that has gone too."""
+        try:
+            return self.open_output(device)
+        except DeviceError as error:
+            self._setup.say("device", f"{error}; the music goes on unheard")
+            return self.open_output(None)
+
+    # ------------------------------------------------------------------ ears
+
+    def record(self, path: Path | None) -> None:
+        """End the take, if there is one, and begin another one if a path is given.
+
+        Raises
+        ------
+        StorageError
+            When the file cannot be written.
+        ConfigError
+            When nothing is playing.
+        """
+        if path is not None and self.mixer is None:
+            raise ConfigError(f"record {path}: nothing is playing; start playing first")
+        if self.takes.path is not None and self.mixer is not None:
+            # Not tapped any more before it ends, so that nothing of it is told as lost.
+            self.mixer.set_taps(self.taps)
+        self.takes.end()
+        try:
+            if path is not None:
+                self.takes.begin(path, self.notes)
+        finally:
+            self.attach()
+
+    def attach(self, taps: tuple[Tap, ...] | None = None) -> None:
+        """Hand what is heard to the takes and to these taps (None: those of before)."""
+        self.taps = self.taps if taps is None else taps
+        if self.mixer is not None:
+            self.mixer.set_taps((*self.takes.taps, *self.taps))
+
+    def listen_notes(self, listener: Callable[[NoteEvent], None]) -> None:
+        """Tell one more of notes."""
+        self._note_listeners = (*self._note_listeners, listener)
+        if self.notes is not None:
+            self.notes.set_listeners(self._note_listeners)
+
+    # ------------------------------------------------------------------ as of now
+
+    @property
+    def xruns(self) -> int:
+        """Times that a card asked and there was nothing, over all outputs."""
+        return self._xruns + (self.output.xruns if self.output is not None else 0)
+
+    def forget_xruns(self) -> None:
+        """Count them from 0 again."""
+        self._xruns -= self.xruns

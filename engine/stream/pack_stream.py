@@ -1,0 +1,128 @@
+"""One pack at play: its generator, its feeder and its lead, and where its music stands.
+
+Made and ended under the instrument's lock; what runs in between are the feeder's and the mixer's
+threads. Two of them stand side by side only while the music goes over from one pack to another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio.clock import Clock
+from engine.errors import ConfigError
+from engine.hearing import checked_phrase
+from engine.packs.manifest import Manifest
+from engine.params import Settings
+from engine.signal.resample import StreamResampler
+from engine.signal.roll import Note
+from engine.stream.conditions import needed
+from engine.stream.feeder import Feeder
+from engine.stream.generator import Generator
+from engine.stream.governor import Governor
+from engine.stream.lead import Lead
+from engine.stream.made import Made, Teller
+from engine.stream.notes_out import NotesOut
+from engine.stream.notes_track import TimedNote
+
+__all__ = ["PackStream", "StreamSetup"]
+
+
+@dataclass(frozen=True)
+class StreamSetup:
+    """What does not depend on the pack.
+
+    `threads` of the network; `target` such as `cpu`; `say` is called with (kind, text) for what a
+    performer should know, `made` with every block that is made and with what is dropped; `wait` for
+    rendering offline, where the mixer waits for music.
+    """
+
+    threads: int
+    target: str
+    clock: Clock
+    say: Callable[[str, str], None]
+    wait: bool = False
+    made: Callable[[Made], None] = lambda _: None
+
+
+class PackStream:
+    """Endless music from one pack.
+
+    Parameters
+    ----------
+    manifest : of the pack.
+    settings : controls to begin with.
+    wanted : seconds of lead to keep.
+    setup : what does not depend on the pack.
+    held : keys to play around (MIDI pitches).
+    origin : seconds of music that were played before this pack.
+
+    Attributes
+    ----------
+    notes_out : who is told of notes; None for nobody.
+    teller : tells of blocks, once the stream is what plays.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        settings: Settings,
+        wanted: float,
+        setup: StreamSetup,
+        *,
+        held: tuple[int, ...] = (),
+        origin: float = 0.0,
+    ) -> None:
+        self.manifest, self.wanted, self.origin = manifest, wanted, origin
+        self.notes_out: NotesOut | None = None
+        self.teller = Teller(setup.made)
+        self.lead = Lead(manifest.rate, manifest.channels, wait=setup.wait, heard=self._on_notes)
+        governor = Governor(manifest.block_seconds, manifest.stage.min_steps, active=not setup.wait)
+        self.feeder = Feeder(
+            Generator(manifest.folder, setup.threads, setup.target), self.lead, governor,
+            block_samples=manifest.block_samples, wanted=wanted, settings=settings,
+            say=setup.say, clock=setup.clock, heard=needed(manifest.controls),
+            made=self.teller.made,
+        )  # fmt: skip
+        self.feeder.hold(held)
+
+    def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
+        """Open the pack and begin to fill the lead; `past` and `phrase` as in `Instrument.play`.
+
+        Raises
+        ------
+        AttaccaError
+            The pack cannot be opened, or makes no notes and was given a phrase.
+        """
+        if phrase and self.manifest.notes is None:
+            raise ConfigError(
+                f"pack {self.manifest.name!r} makes no notes: it cannot begin with a phrase"
+            )
+        self.feeder.start(past, checked_phrase(phrase))
+
+    def stop(self) -> None:
+        """End the feeder and the generator."""
+        self.notes_out = None
+        self.feeder.stop()
+
+    def resampler(self, rate: int) -> StreamResampler:
+        """A new one from the pack's rate to `rate`."""
+        return StreamResampler(self.manifest.rate, rate, self.manifest.channels)
+
+    def horizon(self) -> tuple[float, float]:
+        """Seconds of music played, and from where on what is set now will sound."""
+        played, made = self.feeder.horizon()
+        return self.origin + played, self.origin + made
+
+    def extent(self) -> tuple[float, float]:
+        """Seconds of music played, and to where it is made."""
+        played, made = self.lead.extent()
+        return self.origin + played, self.origin + made
+
+    def _on_notes(self, notes: tuple[TimedNote, ...]) -> None:
+        out = self.notes_out
+        if out is not None:
+            out.heard(notes, self.manifest.rate)

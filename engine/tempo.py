@@ -1,0 +1,312 @@
+"""The beat: a timeline of beats, and whom it follows: itself, a MIDI clock, or a Link session.
+
+A `Timeline` is immutable and says which beat it is at any time of `time.monotonic`. `Tempo` holds
+the present one; any thread may call it. Nothing here runs by itself: whoever asks for the timeline
+brings it up to date with the controls `tempo`, `beats` and `tempo_source`, and those with what is
+followed, so that a session's tempo shows in the control. Beats are counted from 0; times are in
+seconds, tempi in beats per minute.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from engine.errors import AttaccaError, ConfigError
+from engine.params import Settings, Value, param
+
+__all__ = ["OWN", "Quantise", "Source", "Tempo", "TempoStatus", "Timeline"]
+
+Quantise = Literal["off", "beat", "bar"]
+OWN = "own"  # what the control tempo_source says when nothing is followed
+_ON_IT = 1e-6  # beats: nearer than that is on the beat
+_SHOWN = 0.05  # BPM: a session's tempo that differs by less is not told anew
+_LONGEST_TAP = 3.0  # seconds: the tempo is 20 at least
+_TAPS = 8
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Which beat it is when.
+
+    Attributes
+    ----------
+    beat : the position in beats at the time `at`; may be negative.
+    at : seconds of `time.monotonic`.
+    bpm : beats per minute.
+    quantum : beats in a bar.
+    """
+
+    beat: float
+    at: float
+    bpm: float
+    quantum: int
+
+    def beat_at(self, when: float) -> float:
+        """The position in beats at a time."""
+        return self.beat + (when - self.at) * self.bpm / 60.0
+
+    def time_of(self, beat: float) -> float:
+        """When a beat falls."""
+        return self.at + (beat - self.beat) * 60.0 / self.bpm
+
+    def phase(self, when: float) -> float:
+        """Beats since the bar began: 0 up to, not including, `quantum`."""
+        # A tiny negative position would otherwise round up to a whole bar.
+        phase = self.beat_at(when) % self.quantum
+        return phase if phase < self.quantum else 0.0
+
+    def next_beat(self, quantise: Quantise, when: float) -> float:
+        """The first beat or downbeat at `when` or after it; with "off" the position itself."""
+        position = self.beat_at(when)
+        if quantise == "off":
+            return position
+        unit = 1 if quantise == "beat" else self.quantum
+        return math.ceil((position - _ON_IT) / unit) * float(unit)
+
+    def seconds_until(self, quantise: Quantise, now: float) -> float:
+        """Seconds from `now` until the next beat or bar; 0 on it, and with "off"."""
+        if quantise == "off":
+            return 0.0
+        return max(0.0, self.time_of(self.next_beat(quantise, now)) - now)
+
+    def turned(self, bpm: float, now: float) -> Timeline:
+        """The same position at `now`, and another tempo from then on."""
+        return Timeline(self.beat_at(now), now, bpm, self.quantum)
+
+
+class Source(Protocol):
+    """A beat that comes from elsewhere. Called by `Tempo` only, under its lock; must not wait."""
+
+    def open(self, timeline: Timeline) -> None:
+        """It is followed from now on; `timeline` is what was so far.
+
+        Raises
+        ------
+        AttaccaError
+            It cannot be; in one line.
+        """
+        ...
+
+    def close(self) -> None:
+        """It is followed no longer."""
+        ...
+
+    def timeline(self, now: float, quantum: int) -> Timeline | None:
+        """Where it is; None while there is nothing to follow."""
+        ...
+
+    def set_bpm(self, bpm: float, now: float) -> bool:
+        """Change its tempo; False where it takes none from us."""
+        ...
+
+    def start(self, now: float, quantum: int) -> bool:
+        """Ask for a bar to begin at `now`; False where it takes none from us."""
+        ...
+
+    @property
+    def peers(self) -> int:
+        """Others who take part."""
+        ...
+
+
+@dataclass(frozen=True)
+class TempoStatus:
+    """What is shown: the tempo, whom it comes from, others in the session, whether it is heard."""
+
+    bpm: float
+    source: str
+    peers: int
+    locked: bool
+
+
+class Tempo:
+    """The beat of one instrument.
+
+    Parameters
+    ----------
+    settings : the controls as they are set.
+    change : sets controls by name, as `Instrument.set` does.
+    say : tells a performer, by kind and text.
+    now : seconds of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        change: Callable[..., object],
+        say: Callable[[str, str], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings, self._change, self._say, self._now = settings, change, say, now
+        self._lock = threading.RLock()
+        self._sources: dict[str, Source] = {}
+        self._source: Source | None = None
+        self._following = OWN
+        self._locked = False
+        first = settings()
+        self._told = first.number("tempo")  # as the control was seen or set last
+        self._timeline = Timeline(0.0, now(), self._told, int(first.number("beats")))
+        self._taps: deque[float] = deque(maxlen=_TAPS)
+
+    def attach(self, name: str, source: Source) -> None:
+        """Have `tempo_source` take `name` (`midi` or `link`)."""
+        with self._lock:
+            self._sources[name] = source
+
+    def close(self) -> None:
+        """Follow nothing any longer."""
+        with self._lock:
+            self._leave()
+            self._following = OWN
+
+    # ------------------------------------------------------------------ asked
+
+    def timeline(self, now: float | None = None) -> Timeline:
+        """The timeline as of now, brought up to date."""
+        events: list[str] = []
+        with self._lock:
+            settings = self._settings()
+            shown = self._look(settings, self._now() if now is None else now, events)
+            found = self._timeline
+        # Outside of the lock: both call back into the instrument.
+        for text in events:
+            self._say("tempo", text)
+        latest = self._settings()
+        if shown and all(latest[name] == settings[name] for name in shown):  # not turned meanwhile
+            self._change(**shown)
+        return found
+
+    def seconds_until(self, quantise: Quantise, now: float | None = None) -> float:
+        """Seconds until the next beat or bar."""
+        now = self._now() if now is None else now
+        return self.timeline(now).seconds_until(quantise, now)
+
+    def status(self) -> TempoStatus:
+        """A snapshot."""
+        bpm = self.timeline().bpm
+        with self._lock:
+            source = self._source
+            return TempoStatus(
+                bpm, self._following, source.peers if source is not None else 0,
+                source is None or self._locked,
+            )  # fmt: skip
+
+    # ------------------------------------------------------------------ told
+
+    def tap(self, now: float | None = None) -> float | None:
+        """A tap of a beat. From the second on in a row it sets the tempo, which is returned.
+
+        Where nothing is followed, the tap is on a beat from then on.
+
+        Raises
+        ------
+        ConfigError
+            The tempo is a MIDI clock's.
+        """
+        now = self._now() if now is None else now
+        self.timeline(now)
+        with self._lock:
+            if self._taps and not 0 < now - self._taps[-1] <= _LONGEST_TAP:
+                self._taps.clear()
+            self._taps.append(now)
+            if len(self._taps) < 2:
+                return None
+            mean = (now - self._taps[0]) / (len(self._taps) - 1)
+            bpm = float(param("tempo").clip(round(60.0 / mean, 1)))
+            if self._source is None or not self._locked:
+                self._timeline = Timeline(
+                    float(round(self._timeline.beat_at(now))), now, bpm, self._timeline.quantum
+                )
+                self._told = bpm
+            elif self._source.set_bpm(bpm, now):
+                self._told = bpm
+            else:
+                raise ConfigError("tap: the tempo comes from the MIDI clock; turn it there")
+        self._change(tempo=bpm)
+        return bpm
+
+    def start(self, now: float | None = None) -> None:
+        """A bar begins now. A Link session with others in it keeps its own bars.
+
+        Raises
+        ------
+        ConfigError
+            The beat is a MIDI clock's.
+        """
+        now = self._now() if now is None else now
+        self.timeline(now)
+        with self._lock:
+            quantum = self._timeline.quantum
+            if self._source is None or not self._locked:
+                self._timeline = replace(self._timeline, beat=0.0, at=now)
+            elif not self._source.start(now, quantum):
+                raise ConfigError("downbeat: the beat comes from the MIDI clock; start it there")
+
+    # ------------------------------------------------------------------ inside the lock
+
+    def _look(self, settings: Settings, now: float, events: list[str]) -> Mapping[str, Value]:
+        """Bring timeline and controls together; returns what the controls should show."""
+        shown: dict[str, Value] = {}
+        wanted = str(settings["tempo_source"])
+        if wanted != self._following:
+            problem = self._follow(wanted, now)
+            if problem:
+                events.append(f"{problem}; keeping an own tempo")
+                shown["tempo_source"] = OWN
+        quantum = int(settings.number("beats"))
+        if quantum != self._timeline.quantum:
+            self._timeline = replace(self._timeline, quantum=quantum)
+        asked = settings.number("tempo")
+        if asked != self._told:
+            self._told = asked
+            if self._source is None or not self._locked:
+                self._timeline = self._timeline.turned(asked, now)
+            if self._source is not None:
+                self._source.set_bpm(asked, now)
+        if self._source is not None:
+            self._hear(self._source, now, quantum, events)
+            if self._locked and abs(self._timeline.bpm - self._told) > _SHOWN:
+                self._told = float(param("tempo").clip(round(self._timeline.bpm, 1)))
+                if self._told != asked:
+                    shown["tempo"] = self._told
+        return shown
+
+    def _hear(self, source: Source, now: float, quantum: int, events: list[str]) -> None:
+        heard = source.timeline(now, quantum)
+        if heard is not None:
+            self._timeline = heard
+            if not self._locked:
+                events.append(f"following {self._following} at {heard.bpm:.1f} BPM")
+        elif self._locked:
+            events.append(
+                f"{self._following} went silent: going on at {self._timeline.bpm:.1f} BPM"
+            )
+        self._locked = heard is not None
+
+    def _follow(self, name: str, now: float) -> str:
+        """Follow another source. Returns why not, or nothing."""
+        self._leave()
+        self._following = OWN
+        if name == OWN:
+            return ""
+        source = self._sources.get(name)
+        if source is None:
+            return f"tempo_source: {name} is not set up here"
+        try:
+            source.open(replace(self._timeline, beat=self._timeline.beat_at(now), at=now))
+        except AttaccaError as error:
+            return str(error)
+        self._source, self._following = source, name
+        return ""
+
+    def _leave(self) -> None:
+        source, self._source = self._source, None
+        self._locked = False
+        if source is not None:
+            source.close()
