@@ -1,0 +1,53 @@
+"""Whose beat `attacca play` follows: its options, and the sources of the beat beside the music.
+
+Imported with the parser: nothing heavy until it plays. Main thread only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.instrument import Instrument
+    from midi.clock import MidiClock
+
+__all__ = ["add_tempo", "tempo_of"]
+
+
+def add_tempo(parser: argparse.ArgumentParser) -> None:
+    """`--link`."""
+    parser.add_argument(
+        "--link", action="store_true",
+        help="share tempo and bars with the Ableton Link session of this network",
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def tempo_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[MidiClock]:
+    """MIDI clock and Link for the control `tempo_source`, while the instrument plays.
+
+    What it gives is to be handed MIDI's realtime messages (`MidiClock.take`).
+
+    Raises
+    ------
+    MissingExtra
+        Link was asked for and is not installed.
+    """
+    from midi.beat_link import BeatLink, require
+    from midi.clock import MidiClock
+
+    if args.link:
+        require()
+    clock = MidiClock()
+    instrument.tempo.attach("midi", clock)
+    instrument.tempo.attach("link", BeatLink())
+    if args.link:
+        instrument.set(tempo_source="link")
+        instrument.tempo.timeline()  # it joins, also where nothing else looks
+    try:
+        yield clock
+    finally:
+        instrument.tempo.close()

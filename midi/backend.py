@@ -1,0 +1,140 @@
+"""The system's MIDI through python-rtmidi, loaded when it is asked for. Any one thread.
+
+On Linux that is ALSA where the system has its sequencer, else JACK; CoreMIDI on macOS, WinMM on
+Windows. Where there is none, that is one line and no noise from the C libraries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError, DeviceError, MissingExtra
+
+__all__ = ["APIS", "Backend", "open_backend"]
+
+# As they are typed, and as python-rtmidi's constants are called.
+APIS = {
+    "alsa": "API_LINUX_ALSA", "jack": "API_UNIX_JACK", "coremidi": "API_MACOSX_CORE",
+    "winmm": "API_WINDOWS_MM",
+}  # fmt: skip
+_SEQUENCER = Path("/dev/snd/seq")
+
+
+class Backend:
+    """One API of python-rtmidi.
+
+    Parameters
+    ----------
+    rtmidi : the module.
+    name : one of `APIS`.
+    """
+
+    def __init__(self, rtmidi: Any, name: str) -> None:
+        self.name = name
+        self._rtmidi = rtmidi
+        self._api = getattr(rtmidi, APIS[name])
+        # Everything that the library says of itself; wrong use of ports that vanish included.
+        self.errors: tuple[type[Exception], ...] = (rtmidi.RtMidiError, OSError, RuntimeError)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether programs can have ports of their own, which others connect to."""
+        return self.name != "winmm"
+
+    def input(self, client: str) -> Any:
+        """A client that can listen. Close it with `end`.
+
+        Raises
+        ------
+        DeviceError
+            The system's MIDI does not answer.
+        """
+        return self._client(self._rtmidi.MidiIn, client)
+
+    def output(self, client: str) -> Any:
+        """A client that can send. Close it with `end`.
+
+        Raises
+        ------
+        DeviceError
+            The system's MIDI does not answer.
+        """
+        return self._client(self._rtmidi.MidiOut, client)
+
+    def _client(self, kind: Any, client: str) -> Any:
+        try:
+            return kind(self._api, client)
+        except self.errors as error:
+            raise DeviceError(f"midi: {self.name}: {' '.join(str(error).split())[:100]}") from error
+
+    def end(self, client: Any) -> None:
+        """Close a client and its port."""
+        with contextlib.suppress(*self.errors):
+            client.close_port()
+        with contextlib.suppress(*self.errors):
+            client.delete()
+
+
+def open_backend(asked: str = "") -> Backend:
+    """The system's MIDI, or the API that is asked for.
+
+    Raises
+    ------
+    MissingExtra
+        python-rtmidi is not installed.
+    ConfigError
+        The API is none, or python-rtmidi was built without it.
+    DeviceError
+        The system has no MIDI, or it does not answer.
+    """
+    if asked and asked not in APIS:
+        raise ConfigError(f"midi: {asked!r} is no API; give one of {', '.join(APIS)}")
+    try:
+        import rtmidi
+    except ImportError as error:
+        raise MissingExtra(
+            f"midi: python-rtmidi cannot be loaded ({error}); 'pip install python-rtmidi' brings "
+            "it (ready-made up to Python 3.12; for later ones it needs a C++ compiler)"
+        ) from error
+    compiled = set(rtmidi.get_compiled_api())
+    built = [name for name, constant in APIS.items() if getattr(rtmidi, constant) in compiled]
+    if asked and asked not in built:
+        raise ConfigError(f"midi: {asked} is not to be had here; there is {', '.join(built)}")
+    _silence_jack()
+    problems = [] if built else ["python-rtmidi was built without any"]
+    for name in [asked] if asked else built:
+        if name == "alsa" and not os.access(_SEQUENCER, os.R_OK | os.W_OK):
+            problems.append(f"alsa: {_SEQUENCER} cannot be opened")
+            continue
+        backend = Backend(rtmidi, name)
+        try:
+            backend.end(backend.input("Attacca"))
+        except DeviceError as error:
+            problems.append(str(error).removeprefix("midi: "))
+            continue
+        return backend
+    raise DeviceError(f"midi: this system has no MIDI ({'; '.join(problems)})")
+
+
+def _silence_jack() -> None:
+    """Keep JACK's library from writing to the terminal that there is no server."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        loaded = {
+            line.split()[-1]
+            for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+            if "/libjack" in line
+        }
+        # A C function that takes a text and does nothing: the library calls it in threads of its
+        # own, where Python would cost it its time.
+        nothing = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)
+        for path in loaded:
+            library = ctypes.CDLL(path)
+            library.jack_set_error_function(nothing)
+            library.jack_set_info_function(nothing)

@@ -1,0 +1,104 @@
+"""Ableton Link as a source of the beat: tempo and bars shared with other programs on the network.
+
+Through LinkPython-extern, which is optional (the extra `link`). It takes part in a
+session only while it is followed. Called by `engine.tempo.Tempo` under its lock: it asks Link for
+immutable snapshots and is never called back from Link's own threads. Link's clock is not that of
+`time.monotonic`, so what lies between them is measured at each look.
+
+Of the package: its own code is in the public domain (Unlicense), Link in its wheels is
+GPL-2.0-or-later, so that it may be used here under the GPL, version 3 or later.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import Any
+
+from engine.errors import MissingExtra
+from engine.tempo import Timeline
+
+__all__ = ["BeatLink", "require"]
+
+
+def require() -> Any:
+    """The module `link`.
+
+    Raises
+    ------
+    MissingExtra
+        It is not installed, or was not built for this machine.
+    """
+    try:
+        return importlib.import_module("link")
+    except ImportError as error:
+        raise MissingExtra(
+            "Ableton Link needs LinkPython-extern; pip install LinkPython-extern"
+        ) from error
+
+
+class BeatLink:
+    """One participant of a Link session."""
+
+    def __init__(self) -> None:
+        self._link: Any = None
+
+    def open(self, timeline: Timeline) -> None:
+        """Join the session of this network, or begin one at the tempo there is.
+
+        Raises
+        ------
+        MissingExtra
+            Link is not installed.
+        """
+        link = require().Link(timeline.bpm)
+        state = link.captureAppSessionState()
+        state.requestBeatAtTime(timeline.beat, _micros(link, timeline.at), float(timeline.quantum))
+        link.commitAppSessionState(state)
+        link.enabled = True
+        self._link = link
+
+    def close(self) -> None:
+        """Leave the session."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.enabled = False
+
+    def timeline(self, now: float, quantum: int) -> Timeline | None:
+        """Where the session is."""
+        link = self._link
+        if link is None:
+            return None
+        state = link.captureAppSessionState()
+        beat = state.beatAtTime(_micros(link, now), float(quantum))
+        return Timeline(beat, now, state.tempo(), quantum)
+
+    def set_bpm(self, bpm: float, now: float) -> bool:
+        """Change the session's tempo, for everyone in it."""
+        link = self._link
+        if link is None:
+            return False
+        state = link.captureAppSessionState()
+        state.setTempo(bpm, _micros(link, now))
+        link.commitAppSessionState(state)
+        return True
+
+    def start(self, now: float, quantum: int) -> bool:
+        """Alone in the session, begin a bar now; with others, the bars stay what they are."""
+        link = self._link
+        if link is None:
+            return False
+        state = link.captureAppSessionState()
+        state.requestBeatAtTime(0.0, _micros(link, now), float(quantum))
+        link.commitAppSessionState(state)
+        return True
+
+    @property
+    def peers(self) -> int:
+        """Others in the session."""
+        return self._link.numPeers() if self._link is not None else 0
+
+
+def _micros(link: Any, when: float) -> int:
+    """A time of `time.monotonic` by Link's clock."""
+    return link.clock().micros() + round((when - time.monotonic()) * 1e6)

@@ -1,0 +1,186 @@
+"""MIDI clock as a source of the beat: 24 messages a beat, smoothed by a delay-locked loop.
+
+`take` is called with every realtime message and the time it arrived, in the thread of the MIDI
+ports; the rest by `engine.tempo.Tempo`, in any thread. What crosses is one immutable value. Times
+are seconds of `time.monotonic`, periods seconds a message.
+
+The loop is that of F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005: the
+error e of a predicted arrival corrects the time by sqrt(2) w e and the period by w^2 e, where
+w = 2 pi bandwidth / rate. Here w begins wide and narrows, so that the tempo is there within half a
+beat and steady within some.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.tempo import Timeline
+
+if TYPE_CHECKING:
+    import mido
+
+__all__ = ["LOST", "Leader", "MidiClock"]
+
+LOST = 2.0  # seconds without a message: the clock is gone
+_PER_BEAT = 24  # clock messages
+_PER_SIXTEENTH = 6  # song positions count sixteenths
+_NARROWEST = 0.02  # w: 0.15 Hz at 120 BPM, a time constant of about two beats
+_SURE = 12  # messages until the tempo is told
+_STRAY = 0.04  # seconds: what is further from where it was predicted is not taken for jitter
+_STRAYS = 3  # so many of these in a row are another tempo
+_SHORTEST, _LONGEST = 60 / (999 * _PER_BEAT), 60 / (15 * _PER_BEAT)
+
+
+class _Loop:
+    """The delay-locked loop: filtered times of what comes at a steady pace."""
+
+    def __init__(self) -> None:
+        self._arrivals: deque[float] = deque(maxlen=_STRAYS + 1)
+        self._strays = 0
+        self.count = 0  # messages since it began, or began anew
+        self.time = 0.0  # of the last message, filtered
+        self.period = 0.0
+
+    def arrived(self, at: float) -> None:
+        """Take the arrival of the next message."""
+        self._arrivals.append(at)
+        self.count += 1
+        if self.count == 1:
+            self.time = at
+            return
+        if self.count == 2:
+            self.period, self.time = _bounded(at - self.time), at
+            return
+        predicted = self.time + self.period
+        error = at - predicted
+        if abs(error) > max(_STRAY, 1.5 * self.period):
+            self._strays += 1
+            if self._strays < _STRAYS:
+                self.time = predicted  # one message that was held up
+                return
+            self._begin_anew()
+            return
+        self._strays = 0
+        w = max(_NARROWEST, 1.0 / self.count)
+        self.time = predicted + math.sqrt(2.0) * w * error
+        self.period = _bounded(self.period + w * w * error)
+
+    def _begin_anew(self) -> None:
+        first, last = self._arrivals[0], self._arrivals[-1]
+        self.period = _bounded((last - first) / (len(self._arrivals) - 1))
+        self.time, self.count, self._strays = last, 2, 0
+
+
+class Leader:
+    """Which port's clock is followed: the first that was heard, until it is silent for 2 s.
+
+    Two clocks at once would be one of twice the tempo, and one program may reach us by two ways:
+    by a port of its own that is listened to, and by Attacca's.
+    """
+
+    def __init__(self) -> None:
+        self._port: str | None = None
+        self._at = -math.inf
+
+    def leads(self, port: str, kind: str, at: float) -> bool:
+        """Whether a message of that kind from that port, at that time, is to be followed."""
+        if port != self._port and at - self._at <= LOST:
+            return False
+        if kind == "clock":
+            self._port, self._at = port, at
+        return True
+
+
+@dataclass(frozen=True)
+class _State:
+    """What crosses the threads: which message came last, when, and how far apart they are."""
+
+    tick: int
+    at: float
+    period: float
+    arrived: float
+    sure: bool
+
+
+class MidiClock:
+    """Follows the clock messages that it is handed.
+
+    Parameters
+    ----------
+    now : seconds of `time.monotonic`.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._loop = _Loop()
+        self._tick = -1  # number of the last clock message since the song's beginning
+        self._next: int | None = None  # of the next, where a start or a position set it
+        self._stopped: int | None = None  # where it goes on from after a stop
+        self._state: _State | None = None
+
+    # ------------------------------------------------------------------ the ports' thread
+
+    def take(self, message: mido.Message, at: float) -> None:
+        """A realtime message, or song position, that arrived at `at`; others are left alone."""
+        kind = message.type
+        if kind == "clock":
+            self._clock(at)
+        elif kind == "start":
+            self._next = 0
+        elif kind == "songpos":
+            self._next = int(message.pos) * _PER_SIXTEENTH
+        elif kind == "stop":
+            self._stopped = self._tick + 1
+        elif kind == "continue" and self._next is None:
+            self._next = self._stopped
+
+    def _clock(self, at: float) -> None:
+        state = self._state
+        if state is not None and not 0 <= at - state.arrived <= LOST:
+            self._loop = _Loop()
+        self._loop.arrived(at)
+        self._tick = self._tick + 1 if self._next is None else self._next
+        self._next = None
+        loop = self._loop
+        self._state = _State(
+            self._tick, loop.time, loop.period, at,
+            loop.count >= _SURE or (state is not None and state.sure and loop.count >= 2),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ a source of Tempo
+
+    def open(self, timeline: Timeline) -> None:
+        """It listens all the time: nothing to do."""
+
+    def close(self) -> None:
+        """The same."""
+
+    def timeline(self, now: float, quantum: int) -> Timeline | None:
+        """Where the clock is; None before it is sure, and when nothing came for 2 s."""
+        state = self._state
+        if state is None or not state.sure or now - state.arrived > LOST:
+            return None
+        bpm = 60.0 / (_PER_BEAT * state.period)
+        return Timeline(state.tick / _PER_BEAT, state.at, bpm, quantum)
+
+    def set_bpm(self, bpm: float, now: float) -> bool:
+        """The clock's tempo is the clock's."""
+        return False
+
+    def start(self, now: float, quantum: int) -> bool:
+        """So are its bars."""
+        return False
+
+    @property
+    def peers(self) -> int:
+        """1 while a clock is heard."""
+        return int(self.timeline(self._now(), 1) is not None)
+
+
+def _bounded(period: float) -> float:
+    return min(max(period, _SHORTEST), _LONGEST)

@@ -1,0 +1,94 @@
+"""What may wait for a disk: snapshots by program change, takes by a button.
+
+`recall` and `record` are called in the desk's thread; files are read and written elsewhere.
+
+Program change n, from 1 to 128 as devices show it (one more than what is sent), recalls the
+snapshot named n, or whose name begins with that number and a blank, as in `3 chorus`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from engine.hearing import heard_only
+from engine.instrument import Instrument
+from engine.params import param
+from engine.punches import RECALL, RECORD, Part, until_block, until_output, until_recorded
+from engine.snapshots import Snapshots
+
+__all__ = ["Programs", "of_program"]
+
+Later = Callable[[Callable[[], object]], None]
+
+
+def of_program(names: Sequence[str], program: int) -> str:
+    """The name of the snapshot for a program, 1 to 128, or ""."""
+
+    def number(name: str) -> int:
+        first = name.split(" ")[0]
+        return int(first) if first.isascii() and first.isdigit() else 0
+
+    fits = [n for n in names if number(n) == program]
+    return min(fits, key=lambda n: (len(n), n), default="")
+
+
+class Programs:
+    """Recalls and records.
+
+    Parameters
+    ----------
+    instrument : playing.
+    folder : the user's, with snapshots and recordings.
+    say : told in one line what a performer should know.
+    later : carries out what may wait for a disk, elsewhere.
+    """
+
+    def __init__(
+        self, instrument: Instrument, folder: Path, say: Callable[[str], None], later: Later
+    ) -> None:
+        self._instrument, self._say, self._later = instrument, say, later
+        self._snapshots, self._takes = Snapshots(folder / "snapshots"), folder / "recordings"
+
+    def recall(self, program: int) -> None:
+        """Set the controls as in the snapshot of a program, 1 to 128, on the beat if asked for."""
+        self._later(lambda: self._recall(program))
+
+    def _recall(self, program: int) -> None:
+        name = of_program(self._snapshots.names(), program)
+        if not name:
+            self._say(f"program {program}: there is no snapshot of that number")
+            return
+        values = self._snapshots.load(name)
+
+        def set_kind(when: str) -> None:
+            heard = heard_only(self._instrument.manifest, values)
+            self._instrument.set(**{n: v for n, v in heard.items() if param(n).when == when})
+
+        def set_live() -> None:
+            set_kind("live")
+            self._say(f"program {program}: snapshot {name!r}")
+
+        # Each kind so early that both are heard on the beat.
+        self._instrument.punches.at(
+            RECALL,
+            Part(lambda: set_kind("block"), lambda: until_block(self._instrument)),
+            Part(set_live, lambda: until_output(self._instrument)),
+        )
+
+    def record(self) -> None:
+        """Begin a take under a new name, or end the one that runs, on the beat if asked for."""
+        self._instrument.punches.at(
+            RECORD,
+            Part(lambda: self._later(self._record), lambda: until_recorded(self._instrument)),
+        )
+
+    def _record(self) -> None:
+        if self._instrument.status().recording is not None:
+            self._instrument.record(None)
+            return
+        seed = int(self._instrument.settings.number("seed"))
+        self._takes.mkdir(parents=True, exist_ok=True)
+        name = f"attacca-{datetime.now():%Y%m%d-%H%M%S}-seed{seed}.flac"
+        self._instrument.record(self._takes / name)

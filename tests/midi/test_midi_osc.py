@@ -1,0 +1,87 @@
+"""A window learns and lists controllers over OSC, with a real desk behind it, and without one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from midi_clients import Device, until
+
+from engine.instrument import Instrument
+from midi.desk import MidiDesk
+from osc.desk import DeskCommands
+from osc.server import OscServer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "osc"))
+from osc_program import Program
+
+TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
+
+
+@pytest.fixture(scope="module")
+def instrument() -> Iterator[Instrument]:
+    with Instrument(TINY, latency=1.0, threads=1) as made:
+        made.play(None)
+        made.wait_for_sound()
+        yield made
+
+
+def answers(program: Program, question: str, each: str) -> list[tuple]:
+    """What comes before the end of an answer in several messages."""
+    first = len(program.heard)
+    end = program.ask(question, answer=question + "/end")
+    found = [m[1:] for m in program.heard[first:] if m[0] == each]
+    assert end[1] == len(found)
+    return found
+
+
+@pytest.mark.sound
+def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, tmp_path) -> None:
+    nano = Device("nano")
+    with (
+        MidiDesk(instrument, folder=tmp_path, inputs=["nano"]) as desk,
+        OscServer(instrument, port=0, library=tmp_path, midi=desk) as server,
+    ):
+        window = Program(server.port)
+        window.send("/events", 1)
+        (port,) = [p for p in answers(window, "/midi/ports", "/midi/port") if "nano" in p[1]]
+        assert port == ("in", "nano:port", 1)
+        assert window.ask("/midi/learn", "/harmony/c") == ("/midi/learn", "/harmony/c")
+        window.wait("/event", lambda m: "move a controller for harmony_c" in m[2])
+        assert window.ask("/midi/learn") == ("/midi/learn", "/harmony/c")
+        nano.send("control_change", control=20, value=1)
+        nano.send("control_change", control=52, value=3)
+        window.wait("/event", lambda m: "CC 20 and 52, channel 1 moves harmony_c" in m[2])
+        assert answers(window, "/midi/mappings", "/midi/mapping") == [
+            ("/harmony/c", "CC 20 and 52, channel 1")
+        ]
+        assert window.ask("/midi/learn") == ("/midi/learn", "")
+        window.send("/midi/learn", "/panic")
+        nano.send("note_on", note=36, velocity=9)
+        until(lambda: len(desk.mappings) == 2, "an action is learnt as well")
+        assert window.ask("/midi/takeover", 0) == ("/midi/takeover", 0)
+        until(lambda: not desk.figures.takeover, "takeover is off")
+        window.send("/midi/forget", "/harmony/c")
+        until(lambda: [m.target for m in desk.mappings] == ["panic"], "it is forgotten")
+        for address, argument in (
+            ("/midi/learn", "/nothing"), ("/midi/learn", "/undo"), ("/midi/forget", "/gain"),
+        ):  # fmt: skip
+            assert window.ask(address, argument, answer="/error")[1:3] == (address, "value")
+        window.send("/status")
+        assert window.wait("/status/midi/in")[1] == desk.figures.received > 0
+        window.close()
+    nano.unplug()
+
+
+def test_without_a_desk_each_address_is_one_error(instrument, tmp_path) -> None:
+    with OscServer(instrument, port=0, library=tmp_path) as server:
+        window = Program(server.port)
+        for address in DeskCommands(None, None).handlers():  # type: ignore[arg-type]
+            error = window.ask(address, answer="/error")
+            assert error[1] == address
+            assert "no MIDI here" in error[3]
+        window.send("/status")
+        assert window.wait("/status/midi/learning")[1] == ""
+        window.close()
