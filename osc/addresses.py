@@ -101,11 +101,36 @@ _OTHERS: tuple[Address, ...] = (
     ),
     Address("/undo", "button", "i", "set", "Put the controls back as before the last gesture."),
     Address("/redo", "button", "i", "set", "Take the last /undo back."),
+    Address("/tap", "button", "i", "set", "A tap on a beat: from the second on it sets /tempo."),
+    Address("/downbeat", "button", "i", "set", "A bar begins now."),
     Address(
         "/record", "command", "s", "get, set",
         "1 records under a new name, a name records under that name, 0 ends; asked, it answers "
         "with the file, or nothing.",
     ),
+    Address(
+        "/record/keep", "command", "f", "set",
+        "Keep the last so many seconds of what was heard, in a file that /done names.",
+        1, 60, "s", default=60.0,
+    ),
+    Address(
+        "/pack/load", "command", "s", "get, set",
+        "Go over to another installed pack, by name, while this one plays on: /progress tells how "
+        "far it is; asked, it answers with the pack that plays.",
+    ),
+    Address("/pack/list", "query", "", "get",
+            "Answers /pack/info for every pack, then /pack/list/end and their count."),
+    Address(
+        "/device/select", "command", "s", "get, set",
+        "Go on into another sound device, by name or a part of it, 'default' or 'none'; one that "
+        "cannot be opened leaves the old one playing. Asked, it answers with the device.",
+    ),
+    Address("/device/list", "query", "", "get",
+            "Looks for sound devices; answers /device/info for each, then /device/list/end and "
+            "their count."),
+    Address("/xruns/reset", "button", "i", "set", "Count xruns from 0 again."),
+    Address("/quit", "button", "i", "set",
+            "End Attacca; only from the machine it plays on."),
     Address(
         "/hold", "command", "i", "get, set",
         "The keys to play around from the next block on, as MIDI pitches, one argument each; 0 "
@@ -115,10 +140,32 @@ _OTHERS: tuple[Address, ...] = (
     Address("/snapshot/recall", "command", "s", "set", "Set all controls as kept under a name."),
     Address("/snapshot/delete", "command", "s", "set", "Forget a snapshot."),
     Address("/snapshot/list", "query", "s", "get", "Names of the snapshots, one argument each."),
+    Address("/spectrum/bands", "query", "f", "get",
+            "Middle frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
+            "kHz, or half the rate."),
+    Address(
+        "/midi/learn", "command", "s", "get, set",
+        "The path of a control, or of /play, /stop, /panic, /reset or /record: the MIDI controller "
+        "that moves next will move it; empty text waits for none.",
+    ),
+    Address("/midi/forget", "command", "s", "set", "A path that no MIDI controller is to move."),
+    Address(
+        "/midi/takeover", "command", "i", "get, set",
+        "1: a MIDI controller moves nothing until it has met its control; 0: at once.", 0, 1,
+    ),
+    Address("/midi/mappings", "query", "", "get",
+            "Answers /midi/mapping for each, then /midi/mappings/end and their count."),
+    Address("/midi/ports", "query", "", "get",
+            "Answers /midi/port for each port of the system, then /midi/ports/end."),
     Address("/ping", "query", "", "get", "Answers /pong with name, version and uptime in s."),
     Address("/status", "query", "", "get", "Answers a bundle of /status/..., one a figure."),
     Address("/dump", "query", "", "get",
             "Answers every control in bundles under 1,400 bytes, then /dump/end and their count."),
+    Address(
+        "/hears", "query", "", "get",
+        "Answers /hears path default for every control that the pack hears, with the pack's own "
+        "default, then /hears/end and their count.",
+    ),
     Address(
         "/subscribe", "command", "is", "set",
         "[port] [pattern]: send changes of what the pattern matches (all controls without one), "
@@ -128,7 +175,34 @@ _OTHERS: tuple[Address, ...] = (
     Address(
         "/meters", "stream", "f", "set",
         "[rate] [port]: so many times a second peak left and right, rms left and right, limiter "
-        "reduction, in dB; 0 ends it.", 0, 60, "Hz",
+        "reduction, in dB; frames that would have clipped since the start; the highest peak of 2 s "
+        "left and right, in dB; 0 ends it.", 0, 60, "Hz",
+    ),
+    Address(
+        "/scope", "stream", "f", "set",
+        "[rate] [port]: so many times a second what is heard, in mono, of the last 1/rate s (1 s "
+        "at most, at 60 Hz 1/60) as 128 pairs of least and most, from a rising zero crossing on; "
+        "0 ends it.", 0, 60, "Hz",
+    ),
+    Address(
+        "/spectrum", "stream", "f", "set",
+        "[rate] [port]: so many times a second what is heard as 96 levels in dB (a sine of full "
+        "scale: 0), after one /spectrum/bands; 0 ends it.", 0, 60, "Hz",
+    ),
+    Address(
+        "/playhead", "stream", "f", "set",
+        "[rate] [port]: so many times a second played, made, heard: seconds of music pulled by the "
+        "mixer, made, and at the ear, as doubles; 0 ends it.", 0, 60, "Hz",
+    ),
+    Address(
+        "/blocks", "stream", "i", "set",
+        "[1] [port]: sends /block for every block when it is made; 0 ends it.", 0, 1,
+    ),
+    Address(
+        "/picture", "stream", "i", "set",
+        "[1] [port]: sends the spectrogram of made music from the play line on: /picture start hop "
+        "bands blob, of columns start, start + hop, ... (seconds, doubles), each a byte a band, "
+        "lowest first, 0 to 255 for -90 to 0 dB; 0 ends it.", 0, 1,
     ),
     Address("/lead", "stream", "f", "set",
             "[rate] [port]: so many times a second the seconds made and not yet heard; 0 ends it.",
@@ -136,6 +210,10 @@ _OTHERS: tuple[Address, ...] = (
     Address("/notes", "stream", "i", "set",
             "[1] [port]: sends /note pitch velocity as notes are heard (velocity 0: up); 0 ends "
             "it.",
+            0, 1),
+    Address("/beat", "stream", "i", "set",
+            "[1] [port]: sends /beat number place bpm as each beat falls, counted from 0, and its "
+            "place in the bar from 1; 0 ends it.",
             0, 1),
     Address("/events", "stream", "i", "set",
             "[1] [port]: sends /event kind text for what a performer should know; 0 ends it.",
@@ -159,11 +237,67 @@ _ANSWERS: tuple[Address, ...] = (
         "fault), and why.",
     ),
     Address("/done", "answer", "ss", "get", "Slow work is done: its address, and on what."),
+    Address(
+        "/reset/pending",
+        "answer",
+        "f",
+        "get",
+        "So many s until /reset is heard, with /quantise; 0: done, -1: another replaced it.",
+    ),
+    Address("/snapshot/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
+    Address(
+        "/record/pending", "answer", "sf", "get", "The same: a file, or nothing to end, and s."
+    ),
+    Address(
+        "/progress", "answer", "sf", "get", "Slow work: its address, and how far it is (1: done)."
+    ),
+    Address(
+        "/pack/info",
+        "answer",
+        "ssssiiffss",
+        "get",
+        "A pack: name, title, version, licence, rate in Hz, channels, seconds of a block, "
+        "megabytes, what is wrong with it, or nothing, "
+        "and what 'attacca bench' found of it on this machine, or nothing.",
+    ),
+    Address("/pack/list/end", "answer", "i", "get", "How many packs there are."),
+    Address(
+        "/device/info",
+        "answer",
+        "ssiifi",
+        "get",
+        "A sound device: name, host API, channels, rate in Hz, least latency in ms, 1 for the "
+        "system's default.",
+    ),
+    Address("/device/list/end", "answer", "i", "get", "How many devices there are."),
     Address("/dump/end", "answer", "i", "get", "How many controls a /dump had."),
+    Address("/midi/mapping", "answer", "ss", "get", "A path, and the controller that moves it."),
+    Address("/midi/mappings/end", "answer", "i", "get", "How many of these there were."),
+    Address("/midi/port", "answer", "ssi", "get", "A MIDI port: in or out, its name, 1 if used."),
+    Address("/midi/ports/end", "answer", "i", "get", "How many of these there were."),
+    Address("/hears/end", "answer", "i", "get", "How many controls the pack hears."),
     Address("/note", "answer", "ii", "get", "A key: pitch and velocity (0: up), as it is heard."),
+    Address(
+        "/block",
+        "answer",
+        "idfiffi",
+        "get",
+        "A block is made: number in the piece (-1: given from outside), where it starts and how "
+        "long it is in s of music, steps, seconds at its start that stand in place of what was "
+        "made before, time to make over time it lasts, 1 when the governor eased it.",
+    ),
+    Address(
+        "/picture/clear",
+        "answer",
+        "d",
+        "get",
+        "What was made from there on, in s of music, will not be heard; the next block says "
+        "where it goes on.",
+    ),
     Address("/event", "answer", "ss", "get", "Its kind and a line of text."),
     _status("pack", "s", "", "The pack that plays."),
     _status("device", "s", "", "The sound device, or none."),
+    _status("rate", "i", "Hz", "Frames a second of what is heard."),
     _status("seconds", "f", "s", "Since playing began."),
     _status("xruns", "i", "", "Times the sound card asked and there was nothing."),
     _status("gaps", "i", "", "Times the music had not been made in time, and was held."),
@@ -172,10 +306,28 @@ _ANSWERS: tuple[Address, ...] = (
     _status("steps", "i", "", "Evaluations a block as they are now; the governor may ease them."),
     _status("restarts", "i", "", "Times the generator died and was started again."),
     _status("pending", "i", "", "1 while a control waits for its block to be asked for."),
+    _status("recording/seconds", "f", "s", "Of it so far."),
+    _status("recording/bytes", "f", "", "Of it so far."),
+    _status("recording/free", "f", "", "Bytes left on the disk it goes to; 0 without a recording."),
+    _status("steps/asked", "i", "", "Steps as they are set."),
+    _status("eased", "i", "", "1 while the governor takes fewer steps than are set."),
+    _status("stride", "f", "block", "Of the last block."),
+    _status("latency/device", "f", "ms", "Of the sound device."),
+    _status("latency/ring", "f", "ms", "What waits in the output ring."),
+    _status("latency/mixer", "f", "ms", "Of the limiter's look-ahead."),
+    _status("latency/lead", "f", "ms", "Made ahead, when the next block is asked for."),
     _status("recording", "s", "", "The file that is recorded into, or nothing."),
     _status("failed", "s", "", "What ended the music for good, or nothing."),
     _status("latency/live", "f", "ms", "Until a live control is heard."),
     _status("latency/block", "f", "ms", "Until a block control is heard, at worst."),
+    _status("tempo/bpm", "f", "BPM", "The tempo that is followed."),
+    _status("tempo/source", "s", "", "Whose it is: own, midi or link."),
+    _status("tempo/peers", "i", "", "Others in the Link session; 1 while a MIDI clock is heard."),
+    _status("tempo/locked", "i", "", "0 while what is to be followed is not heard."),
+    _status("midi/in", "i", "", "MIDI messages that came in."),
+    _status("midi/out", "i", "", "MIDI messages that went out."),
+    _status("midi/dropped", "i", "", "MIDI messages that came faster than they could be heeded."),
+    _status("midi/learning", "s", "", "The path for which a controller is awaited, or nothing."),
     _status("osc/clients", "i", "", "Those who are sent changes or streams."),
     _status("osc/packets", "i", "", "Packets that came in."),
     _status("osc/bad", "i", "", "Packets and streams that could not be read."),

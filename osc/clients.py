@@ -26,6 +26,7 @@ _MOST_CLIENTS = 64
 _MOST_PATTERNS = 128  # of one client
 _ANSWERS = 2_000.0  # a second
 _ERRORS = 50.0
+_STREAMED = 4_000.0  # messages of streams, to all together: 60 Hz of five streams to 13 programs
 _SEVERAL = 4  # changes that go out as a bundle
 _PATHS = tuple(a.path for a in ADDRESSES if a.kind in ("control", "norm"))
 _CONTROLS = frozenset(a.path for a in ADDRESSES if a.kind == "control")
@@ -83,6 +84,7 @@ class Clients:
     ) -> None:
         self._send, self._now, self._lease = send, now, lease
         self._by_source: dict[Peer, Client] = {}
+        self._streamed = Budget(_STREAMED, now())
         self.dropped = 0  # answers and errors over the budget
 
     def __len__(self) -> int:
@@ -215,7 +217,10 @@ class Clients:
 
     def answer(self, client: Client, address: str, *arguments: object) -> None:
         """Answer a client, within its budget."""
-        self.answer_raw(client, message(address, *arguments))
+        if client.answers.spend(self._now()):  # before the message is made: that takes longer
+            self._send(client.target, message(address, *arguments))
+        else:
+            self.dropped += 1
 
     def answer_raw(self, client: Client, data: bytes) -> None:
         """Send bytes as an answer."""
@@ -232,5 +237,8 @@ class Clients:
             self.dropped += 1
 
     def stream(self, client: Client, data: bytes) -> None:
-        """Send bytes that it asked for once and for all."""
-        self._send(client.target, data)
+        """Send bytes that it asked for once and for all, within the budget of all streams."""
+        if self._streamed.spend(self._now()):
+            self._send(client.target, data)
+        else:
+            self.dropped += 1

@@ -9,7 +9,8 @@ keyboard, Python) is found by looking at the instrument's immutable settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.errors import AttaccaError, ConfigError
@@ -68,6 +69,7 @@ class Controls:
         self._known: Settings = instrument.settings
         self._pending: dict[str, _Pending] = {}
         self._asked: list[_Asked] = []
+        self._rendered: Collection[str] = ()
 
     # ------------------------------------------------------------------ in
 
@@ -151,13 +153,25 @@ class Controls:
             The pack does not hear one of them; nothing is changed.
         """
         before = self._known_now()
-        after = self._instrument.set(**values)
+        if self._rendered:
+            after = self._instrument.set_rendered(self._rendered, **values)
+        else:
+            after = self._instrument.set(**values)
         self._known = after
         changed = {n: after[n] for n in values if after[n] != before[n]}
         if changed and client is not None:
             self._history.note(client.target, {n: before[n] for n in changed}, changed)
         self._tell(changed, client)
         return changed
+
+    @contextmanager
+    def rendered(self, names: Collection[str]) -> Generator[None]:
+        """Within it, these controls are only noted: the mixer has been told when they begin."""
+        self._rendered = names
+        try:
+            yield
+        finally:
+            self._rendered = ()
 
     def restore(self, values: Mapping[str, Value], client: Client) -> dict[str, Value]:
         """Set many, as from a snapshot, leaving out what this pack does not hear.
@@ -194,6 +208,22 @@ class Controls:
         for data in bundles(values):
             self._clients.answer_raw(client, data)
         self._clients.answer(client, "/dump/end", len(values))
+
+    def hears(self, client: Client) -> None:
+        """Which controls the pack hears, and where they stand by themselves."""
+        manifest = self._instrument.manifest
+        stage = manifest.stage
+        own: dict[str, Value] = {
+            "steps": stage.steps, "temperature": stage.temperature,
+            "guidance": stage.default_guidance,
+        }  # fmt: skip
+        heard = [p for p in PARAMS if not p.packs or p.name in self._instrument.hears]
+        for data in bundles(
+            message("/hears", address_of(p.name).path, to_osc(p, own.get(p.name, p.default)))
+            for p in heard
+        ):
+            self._clients.answer_raw(client, data)
+        self._clients.answer(client, "/hears/end", len(heard))
 
     def watch(self) -> None:
         """Tell what others have changed and what is heard by now. Call some times a second."""

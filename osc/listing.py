@@ -51,13 +51,40 @@ answers and changes go there; without one, to where the messages come from. Patt
 `[a-z]` `[!x]` `{{one,two}}`) reach controls and their twins, never buttons. To one client changes
 go every 10 ms at most, and of a control that changes faster only the last value.
 
-**Time.** A bundle is applied at its time tag, at once when that has passed
-(`/status/osc/late` counts those), up to an hour ahead. The server wakes about a millisecond exact;
-a live control then waits for the mixer's next period (2.7 ms), a block control for the next block.
-What a bundle sets is set in one go, and one block hears all of it.
+**Time.** A time tag says when something is to be *heard*, up to an hour ahead.
+
+- `/gain` and `/pause` begin at the very frame that is at the ear at that time: the mixer is told
+  before, and knows when each frame leaves by a delay-locked loop on what the sound card takes. From
+  tag to tag that is exact to the frame without a card (`--device none`), and with one to what the
+  loop sees of it: some frames (under 0.3 ms, measured on a busy machine). When exactly it is at the
+  ear depends on what the card says of its latency. Their new value is told at the tag's time.
+- Block controls are set when the block that will be heard at that time is the next to be asked
+  for, and told then, with `/pending`. If that block is made already, at once: the next one has
+  them. What is heard when is reckoned as if the music went on: if it is held meanwhile, they wait
+  with it, but not beyond the tag's time.
+- All else (and all of a bundle that asks, presses or recalls too) is carried out at that time, in
+  order, about a millisecond exact.
+
+A tag that has passed means at once. *Late*, and counted in `/status/osc/late`, is a bundle that
+comes after its tag, or whose `/gain` or `/pause` cannot be heard at it any more: less than
+`/status/latency/live` before (as soon as can be, then). So send 100 ms ahead, or more. What a
+bundle sets of blocks is set in one go, and one block hears all of it.
+
+**Pictures.** `/scope` and `/spectrum` are of what is heard now, `/picture` of what is made: bytes
+from the line of play to the end of the lead and beyond as it grows, 25 columns a second, a message
+under 1,400 bytes for up to 12. `/playhead`, `/block` and `/picture` count seconds of music on one
+axis, as doubles: it stands still while the music is held, and goes on over `/panic`, `/reset` and
+`/pack/load`. Columns are sent again where a block stands in place of music that was made; after
+`/panic` and a change of pack `/picture/clear from` says that nothing from there on will be heard as
+it was, and `/picture/clear 0` that the axis begins anew. Each figure is computed once for all who
+ask, at most 80 times a second, and nothing while nobody asks.
 
 **Buttons** act on 1, or on no argument, and ignore 0. **Snapshots and recordings** lie in the
 user's data folder (`~/.local/share/attacca` on Linux); their names are names, not paths.
+
+**Beat.** With `/quantise beat` or `bar`, `/snapshot/recall`, `/reset` and `/record` wait for it
+(docs/tempo.md): the sender is told `ADDRESS/pending WHAT seconds`, then the same with 0 when it was
+carried out, or -1 when a second press took its place. `/panic`, `/stop` and `/play` never wait.
 
 **OSCQuery.** `http://{LOOPBACK}:{QUERY_PORT}/` tells programs all of this as JSON (the proposal of
 Vidvox: `?HOST_INFO`, `/gain?VALUE`, `/harmony`); `--oscquery-port` takes another port, and a free
@@ -79,6 +106,14 @@ default, for another program. Opening one turns nothing.
 | `max` | Max 8 (`.maxpat`) | Live parameters, also for Max for Live; open the gate to send |
 | `supercollider` | SuperCollider (`.scd`) | evaluate it; `~attacca` sets and hears |
 | `reaper` | REAPER (`.ReaperOSC`) | play, stop, pause and the master fader; the rest is a list |
+
+**Program by program**, with tempo and recording: [REAPER](programs/reaper.md),
+[Ableton Live](programs/ableton-live.md), [Ardour](programs/ardour.md),
+[Bitwig](programs/bitwig.md), [Max](programs/max.md), [Pure Data](programs/pure-data.md).
+
+**What one packet may do** is bounded, so that none holds the others up: 4,096 values set or told,
+where a pattern counts as its length, a question as 64, a button as 8. The rest of the packet is
+answered with `/error ... limit`. The packets that wait for their time share 8 MiB.
 """
 
 

@@ -10,24 +10,27 @@ Times are seconds since 1970 (UTC), as `time.time` gives them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message import ParseError as MessageError
 from pythonosc.osc_message_builder import OscMessageBuilder
-from pythonosc.parsing import ntp
+from pythonosc.parsing import ntp, osc_types
 
 from engine.errors import AttaccaError
 
-__all__ = ["LARGEST", "BadPacket", "Message", "Wired", "bundles", "message", "read", "told"]
+__all__ = [
+    "LARGEST", "BadPacket", "Double", "Message", "Wired", "bundles", "message", "read", "told",
+]  # fmt: skip
 
 LARGEST = 65_536  # bytes of a packet
 MOST_MESSAGES = 2_048  # in one packet
 DEEPEST = 8  # bundles in bundles
-MOST_ARGUMENTS = 128
+MOST_ARGUMENTS = 256
 _LONGEST_ADDRESS = 256
 _LONGEST_STRING = 1_024
 _PREFIX = b"#bundle\x00"
@@ -37,6 +40,10 @@ _NOW = 1  # the time tag that means: at once
 _KNOWN = bytes.maketrans(b"ScI", b"siT")
 
 Wired = bytes
+
+
+class Double(float):
+    """A number that goes out as a double: seconds that count on for days."""
 
 
 class BadPacket(AttaccaError):
@@ -155,9 +162,25 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
+# What nearly all messages hold, in the codec's own words: its builder reads each message anew.
+_WRITERS: dict[type, tuple[str, Callable[[Any], bytes]]] = {
+    float: ("f", osc_types.write_float),
+    int: ("i", osc_types.write_int),
+    str: ("s", osc_types.write_string),
+}
+
+
 def message(address: str, *arguments: object) -> Wired:
     """A message as bytes; floats go out as float32, whole numbers as int32 or int64."""
-    return _built(address, arguments).dgram
+    tags, rest = ",", b""
+    for argument in arguments:
+        kind = type(argument)
+        if kind not in _WRITERS or (kind is int and argument.bit_length() > 31):  # type: ignore[attr-defined]
+            return _built(address, arguments).dgram
+        tag, write = _WRITERS[kind]
+        tags += tag
+        rest += write(argument)
+    return osc_types.write_string(address) + osc_types.write_string(tags) + rest
 
 
 def _built(address: str, arguments: Sequence[object]) -> OscMessage:
@@ -165,7 +188,8 @@ def _built(address: str, arguments: Sequence[object]) -> OscMessage:
     for argument in arguments:
         if isinstance(argument, bool):
             argument = int(argument)  # more programs know numbers than T and F
-        builder.add_arg(argument)  # type: ignore[arg-type]
+        kind = "d" if isinstance(argument, Double) else None
+        builder.add_arg(argument, kind)  # type: ignore[arg-type]
     return builder.build()
 
 

@@ -6,24 +6,27 @@ holds no control up; when such work is done the client is told with `/done ADDRE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from engine.errors import ConfigError
 from engine.instrument import Instrument
+from engine.params import Value, param
+from engine.punches import RECALL, RECORD, RESET
+from engine.snapshots import Snapshots, checked_name
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.history import History
-from osc.snapshots import Snapshots, checked_name
+from osc.quantised import Later, Quantised, until_block, until_output, until_recorded
 from osc.values import number_of, pressed, text_of
 
 __all__ = ["Performance", "Slow"]
 
 # slow(client, address, work, done): `work` runs in the thread beside, `done` with what it returned
-# in the OSC thread, and answers with the text for /done.
-Slow = Callable[[Client, str, Callable[[], object], Callable[[object], str]], None]
+# in the OSC thread, and answers with the text for /done, or None when it is not done yet.
+Slow = Callable[[Client, str, Callable[[], object], Callable[[object], str | None]], None]
 _MOST_KEYS = 88
 
 
@@ -53,6 +56,7 @@ class Performance:
     controls, clients, history : of the same server.
     library : the folder for snapshots and recordings.
     slow : carries out what may wait for a disk.
+    later : carries out, in the OSC thread, what waited for the beat.
     """
 
     def __init__(
@@ -63,16 +67,20 @@ class Performance:
         history: History,
         library: Path,
         slow: Slow,
+        later: Later,
     ) -> None:
         self._instrument, self._controls, self._clients = instrument, controls, clients
         self._history, self._library, self._slow = history, Library(library), slow
         self._snapshots = Snapshots(self._library.snapshots)
+        self._quantised = Quantised(instrument, clients, later)
         self._held: tuple[int, ...] = ()
         self._buttons: dict[str, Callable[[Client], None]] = {
             "/play": lambda client: self._pause(client, False),
             "/stop": lambda client: self._pause(client, True),
             "/panic": lambda _: instrument.panic(),
-            "/reset": lambda _: instrument.begin_anew(),
+            "/reset": self._reset,
+            "/tap": self._tap,
+            "/downbeat": lambda _: instrument.tempo.start(),
             "/undo": lambda client: self._step(client, history.undo),
             "/redo": lambda client: self._step(client, history.redo),
         }
@@ -124,6 +132,14 @@ class Performance:
         self._controls.apply(step(), None)
         self._clients.flush()
 
+    def _reset(self, client: Client) -> None:
+        self._quantised.at(client, RESET, "/reset", (), (self._instrument.begin_anew, until_block))
+
+    def _tap(self, client: Client) -> None:
+        bpm = self._instrument.tempo.tap()
+        if bpm is not None and "/tempo" not in client.wanted:
+            self._clients.answer(client, "/tempo", bpm)
+
     def _hold(self, client: Client, arguments: Sequence[object]) -> None:
         if arguments:
             if len(arguments) > _MOST_KEYS:
@@ -148,7 +164,12 @@ class Performance:
             self._instrument.record(path)
             return path
 
-        self._slow(client, "/record", work, lambda made: str(made or ""))
+        def begin_or_end() -> None:
+            self._slow(client, "/record", work, lambda made: str(made or ""))
+
+        self._quantised.at(
+            client, RECORD, "/record", (path.name if path else "",), (begin_or_end, until_recorded)
+        )
 
     def _take(self, argument: object) -> Path | None:
         """The file that `/record` asks for; None ends the recording."""
@@ -181,13 +202,31 @@ class Performance:
     def _recall(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/recall", arguments)
 
-        def set_all(values: object) -> str:
+        def set_all(values: object) -> str | None:
             assert isinstance(values, dict)
-            self._controls.restore(values, client)
-            self._clients.flush()
-            return name
+            if self._instrument.settings["quantise"] == "off":
+                self._instrument.punches.cancel(RECALL)
+                self._restore(client, values)
+                return name
+            # Each kind so early that both are heard on the beat.
+            block = {n: v for n, v in values.items() if param(n).when == "block"}
+            live = {n: v for n, v in values.items() if n not in block}
+
+            def set_live() -> None:
+                self._restore(client, live)
+                self._clients.answer(client, "/done", "/snapshot/recall", name)
+
+            self._quantised.at(
+                client, RECALL, "/snapshot/recall", (name,),
+                (lambda: self._restore(client, block), until_block), (set_live, until_output),
+            )  # fmt: skip
+            return None
 
         self._slow(client, "/snapshot/recall", lambda: self._snapshots.load(name), set_all)
+
+    def _restore(self, client: Client, values: Mapping[str, Value]) -> None:
+        self._controls.restore(values, client)
+        self._clients.flush()
 
     def _delete(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/delete", arguments)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.instrument import Instrument
 from osc.clients import Client, Clients
+from osc.desk import Desk, desk_figures
 from osc.packets import bundles, message
 from osc.values import Wire
 
@@ -51,6 +52,7 @@ class Queries:
     ) -> None:
         self._instrument, self._clients, self._figures = instrument, clients, figures
         self._now, self._version, self._begun = now, version, now()
+        self.midi: Desk | None = None
 
     def ping(self, client: Client) -> None:
         """`/pong`."""
@@ -69,6 +71,9 @@ class Queries:
         for data in bundles(message(f"/status/{name}", figures[name]) for name in figures):
             self._clients.answer_raw(client, data)
 
+    def _asked_steps(self) -> int:
+        return int(self._instrument.settings.number("steps"))
+
     def read(self) -> dict[str, Wire]:
         """Every figure by its name below `/status/`.
 
@@ -77,15 +82,26 @@ class Queries:
         ConfigError
             Nothing is playing.
         """
-        s = self._instrument.status()
+        s, beat = self._instrument.status(), self._instrument.tempo.status()
         own = self._figures()
         return {
-            "pack": s.pack, "device": s.device, "seconds": float(s.seconds), "xruns": s.xruns,
+            "pack": s.pack, "device": s.device, "rate": self._instrument.rate,
+            "seconds": float(s.seconds), "xruns": s.xruns,
             "gaps": s.lead.gaps, "lead": 1000 * float(s.lead.seconds),
             "load": float(s.stream.load), "steps": s.stream.steps,
             "restarts": s.stream.restarts, "pending": int(s.stream.pending),
             "recording": str(s.recording or ""), "failed": s.failed,
+            "recording/seconds": float(s.take.seconds), "recording/bytes": float(s.take.bytes),
+            "recording/free": float(s.take.free), "steps/asked": self._asked_steps(),
+            "eased": int(s.stream.eased), "stride": float(s.stream.stride),
+            **{
+                f"latency/{part}": 1000 * float(getattr(s.latencies, part))
+                for part in ("device", "ring", "mixer", "lead")
+            },
             "latency/live": 1000 * float(s.latencies.live),
             "latency/block": 1000 * float(s.latencies.total),
+            "tempo/bpm": float(beat.bpm), "tempo/source": beat.source, "tempo/peers": beat.peers,
+            "tempo/locked": int(beat.locked),
+            **desk_figures(self.midi),
             **{f"osc/{name}": value for name, value in vars(own).items()},
         }  # fmt: skip

@@ -7,12 +7,14 @@ counted and answered with `/error ADDRESS CODE TEXT`. Runs in the OSC thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from itertools import groupby
 
 from engine.errors import AttaccaError, ConfigError, StorageError
 from osc.addresses import ADDRESSES, Address, by_path
+from osc.ahead import Ahead
+from osc.changes import Handler
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.endpoint import Peer
@@ -27,6 +29,10 @@ from osc.values import number_of, text_of
 __all__ = ["Router"]
 
 _MOST_SLOW = 16  # pieces of slow work that wait
+# What one packet may do, so that none holds the others up: a value of a control set or told is 1.
+_MOST_WORK = 4_096
+_PATTERN, _PRESS, _ASK = 16, 8, 64
+_MESSAGE_BYTES = 256  # of memory that a waiting message takes beside what it holds
 _CONTROLS = {a.path: a for a in ADDRESSES if a.kind in ("control", "norm")}
 _log = logging.getLogger("attacca.osc")
 
@@ -55,7 +61,10 @@ class Router:
         self._queries, self._schedule = queries, schedule
         self._soon, self._beside = soon, beside
         self._slow_waiting = 0
+        self._taking, self._work = False, 0
         self.performance: Performance | None = None
+        self.others: Mapping[str, Handler] = {}
+        self.ahead: Ahead | None = None
         self.bad = 0
         self.faults = 0
 
@@ -69,24 +78,33 @@ class Router:
         except BadPacket as error:
             self.refuse(peer, str(error))
             return
+        self._taking, self._work = True, 0
+        each = _MESSAGE_BYTES + len(data) // max(1, len(messages))
         for at, together in groupby(messages, key=lambda m: m.at):
             try:
-                self._at(client, at, list(together))
+                self._at(client, at, list(together), each)
             except ConfigError as error:
                 self._clients.error(client, "", "limit", str(error))
+        self._taking = False
 
     def refuse(self, peer: Peer, reason: str) -> None:
         """Count what could not be read, and say so."""
         self.bad += 1
         self._clients.error(self._clients.seen(peer), "", "packet", reason)
 
-    def _at(self, client: Client, at: float | None, messages: Sequence[Message]) -> None:
+    def _at(self, client: Client, at: float | None, messages: Sequence[Message], each: int) -> None:
         if at is None:
             self._act_on_all(client, messages)
         else:
-            self._schedule.at(at, lambda: self._act_on_all(client, messages))
+            size = each * len(messages)
+            if self.ahead is None or not self.ahead.take(
+                at, messages, lambda some: self._act_on_all(client, some), size
+            ):
+                self._schedule.at(at, lambda: self._act_on_all(client, messages), size)
 
     def _act_on_all(self, client: Client, messages: Sequence[Message]) -> None:
+        if not self._taking:  # its time has come: the packet was taken long ago
+            self._work = 0
         for one in messages:
             self._guarded(client, one.address, lambda one=one: self._act(client, one))
         self._guarded(client, "", lambda: self._settle(client))
@@ -106,8 +124,21 @@ class Router:
             text = f"{type(error).__name__}: {error}"[:200]
             self._clients.error(client, path, "fault", text)
 
+    def _worked(self, units: int) -> None:
+        """Count what a packet has done.
+
+        Raises
+        ------
+        _TooMuch
+            It was enough.
+        """
+        self._work += units
+        if self._work > _MOST_WORK:
+            raise _TooMuch("one packet asks for too much: send it in several")
+
     def _act(self, client: Client, message: Message) -> None:
         path, arguments = message.address, message.arguments
+        self._worked(max(_PATTERN, len(path)) if is_pattern(path) else 1)
         if is_pattern(path):
             found = [_CONTROLS[p] for p in matching(path, _CONTROLS)]  # never a button
             if not found:
@@ -120,8 +151,11 @@ class Router:
         if not arguments or found[0].kind not in ("control", "norm"):
             self._settle(client)  # what comes before it in the bundle holds when it is carried out
         if found[0].kind in ("control", "norm"):
+            self._worked(len(found) - 1)
             self._controls.message(client, found, arguments)
         else:
+            asks = found[0].kind == "query" or found[0].path == "/subscribe"
+            self._worked(_ASK if asks else _PRESS)
             self._one(client, found[0], arguments)
 
     def _one(self, client: Client, address: Address, arguments: Sequence[object]) -> None:
@@ -137,10 +171,16 @@ class Router:
             self._clients.unsubscribe(client, pattern)
         elif address.path == "/dump":
             self._controls.dump(client)
+        elif address.path == "/hears":
+            self._controls.hears(client)
+        elif address.path == "/spectrum/bands":
+            self._clients.answer_raw(client, self._streams.sound.bands())
         elif address.path == "/ping":
             self._queries.ping(client)
         elif address.path == "/status":
             self._queries.status(client)
+        elif address.path in self.others:
+            self.others[address.path](client, arguments)
         elif self.performance is None:
             raise ConfigError(f"{address.path}: not yet")
         elif address.kind == "button":
@@ -168,9 +208,12 @@ class Router:
         client: Client,
         address: str,
         work: Callable[[], object],
-        done: Callable[[object], str],
+        done: Callable[[object], str | None],
+        beside: Executor | None = None,
     ) -> None:
-        """Carry out `work` in the thread beside, then `done` here, and tell the client.
+        """Carry out `work` in a thread beside (that of files), then `done` here; tell the client.
+
+        `done` answers with the text for /done, or None when it is not done yet.
 
         Raises
         ------
@@ -180,21 +223,36 @@ class Router:
         if self._slow_waiting >= _MOST_SLOW:
             raise ConfigError(f"{address}: busy; send it again when others are /done")
         self._slow_waiting += 1
-        future = self._beside.submit(work)
+        future = (beside or self._beside).submit(work)
         future.add_done_callback(
             lambda f: self._soon(lambda: self._finished(client, address, f, done))
         )
 
     def _finished(
-        self, client: Client, address: str, future: Future[object], done: Callable[[object], str]
+        self,
+        client: Client,
+        address: str,
+        future: Future[object],
+        done: Callable[[object], str | None],
     ) -> None:
         self._slow_waiting -= 1
         if future.cancelled():
             return
-        self._guarded(
-            client, address,
-            lambda: self._clients.answer(client, "/done", address, done(future.result())),
-        )  # fmt: skip
+
+        def tell() -> None:
+            text = done(future.result())
+            if text is not None:
+                self._clients.answer(client, "/done", address, text)
+
+        self._guarded(client, address, tell)
+
+    def later(self, client: Client, address: str, action: Callable[[], object]) -> None:
+        """Any thread: carry out `action` in the OSC thread; its errors are answered."""
+
+        def carry_out() -> None:
+            action()
+
+        self._soon(lambda: self._guarded(client, address, carry_out))
 
 
 def _port(address: str, argument: object) -> int:
@@ -205,9 +263,15 @@ class _Unknown(ConfigError):
     """There is no such address."""
 
 
+class _TooMuch(ConfigError):
+    """A packet would hold the others up."""
+
+
 def _code(error: AttaccaError) -> str:
     if isinstance(error, _Unknown):
         return "unknown"
+    if isinstance(error, _TooMuch):
+        return "limit"
     if isinstance(error, ConfigError):
         return "value"
     return "storage" if isinstance(error, StorageError) else "refused"

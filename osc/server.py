@@ -12,14 +12,19 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
 from osc import LOOPBACK, PORT
+from osc.ahead import Ahead
+from osc.beats import Beats
+from osc.changes import Changes
 from osc.clients import LEASE, Clients
 from osc.control import Controls
+from osc.desk import Desk, DeskCommands
 from osc.endpoint import Endpoint, Peer, networks
 from osc.history import History
 from osc.performance import Performance
@@ -51,6 +56,8 @@ class OscServer:
     lease : seconds from a client's last message until it is forgotten.
     query_ports : of OSCQuery, tried in this order, 0 for a free one; none for no OSCQuery.
     announce : whether zeroconf tells others of OSC and OSCQuery.
+    midi : what answers below /midi/.
+    leave : ends the program, called from the server's thread; without one, /quit is refused.
 
     Raises
     ------
@@ -70,7 +77,10 @@ class OscServer:
         lease: float = LEASE,
         query_ports: Sequence[int] = (),
         announce: bool = False,
+        leave: Callable[[], None] | None = None,
+        midi: Desk | None = None,
     ) -> None:
+        self._leave, self._midi = leave, midi
         self._query_ports, self._announce = tuple(query_ports), announce
         self._query: QueryServer | None = None
         self._instrument, self._library, self._version = instrument, library, version
@@ -178,22 +188,35 @@ class OscServer:
             )  # fmt: skip
 
         queries = Queries(self._instrument, clients, figures, now, self._version)
-        with ThreadPoolExecutor(1, "attacca-osc-files") as beside:
+        with (
+            ThreadPoolExecutor(1, "attacca-osc-files") as beside,
+            ThreadPoolExecutor(1, "attacca-osc-changes") as changing,
+        ):
             router = Router(
                 clients, controls, streams, queries, schedule,
                 lambda call: _soon(loop, call), beside,
             )  # fmt: skip
             router.performance = Performance(
-                self._instrument, controls, clients, history, self._library, router.slow
-            )
+                self._instrument, controls, clients, history, self._library, router.slow,
+                router.later,
+            )  # fmt: skip
+            router.others = Changes(
+                self._instrument, clients, partial(router.slow, beside=changing), router.slow,
+                router.later, self._library / "recordings", self._leave,
+            ).handlers()  # fmt: skip
+            router.others = {**router.others, **DeskCommands(clients, self._midi).handlers()}
+            queries.midi = self._midi
+            beats = Beats(self._instrument, clients)
+            router.ahead = ahead = Ahead(self._instrument, controls, schedule)
             await endpoint.open()
             self._endpoint = endpoint
             try:
                 async with self._queried(endpoint, router, controls, clients):
                     self._ending = lambda: _soon(loop, ending.set)
                     self._ready.set()
-                    await _until(ending, lambda: _look(controls, streams, clients))
+                    await _until(ending, lambda: _look(beats, ahead, controls, streams, clients))
             finally:
+                streams.close()
                 schedule.close()
                 await endpoint.close()
 
@@ -230,8 +253,12 @@ class OscServer:
             await query.close()
 
 
-def _look(controls: Controls, streams: Streams, clients: Clients) -> None:
+def _look(
+    beats: Beats, ahead: Ahead, controls: Controls, streams: Streams, clients: Clients
+) -> None:
     """Tell what others have done, and what is due."""
+    beats.tick()
+    ahead.tick()
     controls.watch()
     streams.tick()
     clients.expire()

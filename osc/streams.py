@@ -16,14 +16,18 @@ from engine.errors import AttaccaError
 from engine.instrument import Instrument
 from engine.signal.roll import NoteEvent
 from engine.status import Event
+from osc import sound_streams
+from osc.block_streams import BlockStreams
 from osc.clients import Client, Clients
 from osc.packets import message
+from osc.sound_streams import SoundStreams
 from osc.values import number_of
 
 __all__ = ["Streams"]
 
 _FLOOR = -90.0  # dB of silence
 _FASTEST = 60.0  # Hz
+_AT_A_RATE = ("meters", "lead", "scope", "spectrum", "playhead")
 _MOST = 1024  # notes or events that wait
 
 
@@ -43,6 +47,8 @@ class Streams:
         self._events: deque[Event] = deque(maxlen=_MOST)
         self._soon: list[tuple[float, int, NoteEvent]] = []
         self._count = 0
+        self.sound = SoundStreams(instrument, now)
+        self._blocks = BlockStreams(instrument, clients, self.sound.middles)
         instrument.listen_notes(self.note)
         instrument.listen(self.event)
 
@@ -66,18 +72,33 @@ class Streams:
         if rate > 0:
             client.streams[name] = rate
             client.due[name] = self._now()
+            if name == "spectrum":
+                self._clients.answer_raw(client, self.sound.bands())
         else:
             client.streams.pop(name, None)
 
     def tick(self) -> None:
         """Send what is due."""
         self._happened()
-        now = self._now()
+        self._blocks.tick()
+        now, heard = self._now(), False
+        figures: dict[str, bytes] = {}
         for client in self._clients.all():
             for name, rate in client.streams.items():
-                if name in ("meters", "lead") and client.due[name] <= now:
+                heard = heard or name in sound_streams.NAMES
+                if name in _AT_A_RATE and client.due[name] <= now:
                     client.due[name] = max(client.due[name] + 1 / rate, now)
-                    self._clients.stream(client, self._figures(name))
+                    if name in sound_streams.NAMES:
+                        data = self.sound.figure(name, rate)
+                    else:  # the same for everyone, this time
+                        data = figures[name] = figures.get(name) or self._figures(name)
+                    self._clients.stream(client, data)
+        self.sound.want(heard)
+
+    def close(self) -> None:
+        """Hear no more of the instrument."""
+        self.sound.want(False)
+        self._blocks.close()
 
     def _happened(self) -> None:
         """Notes that are heard by now, and events."""
@@ -104,6 +125,8 @@ class Streams:
                 self._clients.stream(client, data)
 
     def _figures(self, name: str) -> bytes:
+        if name == "playhead":
+            return self._blocks.playhead()
         try:
             status = self._instrument.status()
         except AttaccaError:  # it has been closed
@@ -112,7 +135,11 @@ class Streams:
             return message("/lead", status.lead.seconds)
         meters = status.meters
         levels = [meters.peak[0], meters.peak[-1], meters.rms[0], meters.rms[-1]]
-        return message("/meters", *map(_decibels, [*levels, 1 - meters.reduction]))
+        held = [meters.hold[0], meters.hold[-1]]
+        return message(
+            "/meters", *map(_decibels, [*levels, 1 - meters.reduction]), meters.clips,
+            *map(_decibels, held),
+        )  # fmt: skip
 
 
 def _decibels(level: float) -> float:

@@ -2,8 +2,7 @@
 
 In: int32 and int64, float and double, True, False and Impulse, and text with a number in it, each
 where it makes sense; a choice by its index or its name. Numbers out of range are brought into it.
-Between a control and its twin from 0 to 1: linear over its range; a choice by its place in the
-list. Pure functions, any thread.
+Between a control and its twin from 0 to 1 stands `engine/norm.py`. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from engine import norm
 from engine.errors import ConfigError
+from engine.norm import to_norm
 from engine.params import FREE, Param, Value
 
 __all__ = ["Wire", "from_norm", "from_osc", "number_of", "pressed", "text_of", "to_norm", "to_osc"]
@@ -60,28 +61,12 @@ def from_norm(param: Param, argument: object) -> Value:
     """
     if param.free and argument == FREE:
         return FREE
-    share = min(max(number_of(param.name + "/norm", argument), 0.0), 1.0)
-    if param.kind == "choice":
-        return param.choices[round(share * (len(param.choices) - 1))]
-    if param.kind == "bool":
-        return share >= 0.5
-    return param.clip(param.low + share * (param.high - param.low))
+    return norm.from_norm(param, number_of(param.name + "/norm", argument))
 
 
 def to_osc(param: Param, value: Value) -> Wire:
     """`value` as it is sent: a float, an int (0 or 1 for a switch) or a word."""
     return int(value) if param.kind == "bool" else value
-
-
-def to_norm(param: Param, value: Value) -> Wire:
-    """`value` from 0 to 1, or the word `free`."""
-    if param.kind == "choice":
-        return param.choices.index(str(value)) / max(1, len(param.choices) - 1)
-    if param.free and value == FREE:
-        return FREE
-    if param.kind == "bool":
-        return float(value)
-    return (float(value) - param.low) / (param.high - param.low)
 
 
 def number_of(name: str, argument: object) -> float:

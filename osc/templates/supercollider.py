@@ -30,6 +30,7 @@ _TAIL = """
     }, path);
 };
 // Changes by others come here while the lease lasts: any message renews it.
+~attacca[\\addr].sendMsg('/subscribe'); // a SkipJack waits first
 ~attacca[\\lease] = SkipJack({ ~attacca[\\addr].sendMsg('/subscribe') }, 20);
 ~attacca[\\addr].sendMsg('/dump');
 )

@@ -208,9 +208,10 @@ def test_streams_come_at_their_rate_and_only_to_those_who_asked(program):
     leads = [m for m in got if m[0] == "/lead"]
     assert 20 <= len(meters) <= 34
     assert 10 <= len(leads) <= 17
-    assert all(-90 <= db <= 20 for m in meters for db in m[1:])
+    assert all(-90 <= db <= 20 for m in meters for db in m[1:6] + m[7:])
     assert any(m[1] > -80 for m in meters)
-    assert all(len(m) == 6 for m in meters)
+    assert all(len(m) == 9 and isinstance(m[6], int) for m in meters)
+    assert all(held >= now for m in meters for held, now in ((m[7], m[1]), (m[8], m[2])))
     assert all(0 <= m[1] < 3 for m in leads)
     assert two.listen(0.1) == []
     one.send("/meters", 0)

@@ -1,0 +1,148 @@
+"""Blocks, the play line and the picture of made music: streams of what the feeder tells.
+
+Everything is on one axis: seconds of music, as `Instrument.horizon` counts them. It stands still
+while the music is held, and goes on over a panic and over a change of pack. What was made and will
+not be heard is told as `/picture/clear from`. Belongs to the OSC thread, but for `made`, which the
+feeder calls.
+
+The OSC thread computes at most `_SLICE` columns a look, 200 times a second, once for all clients;
+each client is sent at most one message of them a look, a full one unless there are no more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+from engine.audio.picture import Picture
+from engine.audio.spectrum import Hertz
+from engine.errors import AttaccaError
+from engine.instrument import Instrument
+from engine.stream.made import BlockMade, Dropped, Made
+from osc.clients import Client, Clients
+from osc.numbers import picture
+from osc.packets import Double, message
+
+__all__ = ["NAMES", "BlockStreams"]
+
+NAMES = ("blocks", "picture", "playhead")
+_SLICE = 6  # columns: half a millisecond
+_SENT = 12  # columns: with 96 bands 1,152 bytes, a message under 1,400
+_MOST = 64  # blocks that wait for the OSC thread
+
+
+class BlockStreams:
+    """Of one server.
+
+    Parameters
+    ----------
+    instrument : playing.
+    clients : who may have asked.
+    middles : answers the bands' frequencies in Hz.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        clients: Clients,
+        middles: Callable[[], Hertz],
+    ) -> None:
+        self._instrument, self._clients, self._middles = instrument, clients, middles
+        self._waiting: deque[Made] = deque(maxlen=_MOST)
+        self._picture: Picture | None = None
+        self._next: WeakKeyDictionary[Client, int] = WeakKeyDictionary()  # column
+        instrument.listen_blocks(self.made)
+
+    def made(self, made: Made) -> None:
+        """Any thread: a block is made, or music dropped."""
+        self._waiting.append(made)
+
+    def close(self) -> None:
+        """Hear no more of blocks."""
+        self._instrument.unlisten_blocks(self.made)
+
+    # ------------------------------------------------------------------ the OSC thread
+
+    def tick(self) -> None:
+        """Tell of what was made, and send a little of the picture."""
+        while self._waiting:
+            made = self._waiting.popleft()
+            if isinstance(made, Dropped):
+                self._dropped(made)
+            else:
+                self._block(made)
+        self._paint()
+
+    def playhead(self) -> bytes:
+        """The message with what is played, made and heard."""
+        try:
+            played, made = self._instrument.extent()
+            live = self._instrument.latencies().live
+        except AttaccaError:  # it has been closed
+            return message("/playhead")
+        heard = max(0.0, played - live)
+        return message("/playhead", Double(played), Double(made), Double(heard))
+
+    def _block(self, block: BlockMade) -> None:
+        self._to_all(
+            "blocks",
+            message(
+                "/block", block.index, Double(block.start), float(block.seconds), block.steps,
+                float(block.rewind), float(block.load), int(block.eased),
+            ),
+        )  # fmt: skip
+        painted = self._picture
+        middles = self._middles()
+        if painted is None or painted.rate != block.rate or painted.top != middles[-1]:
+            painted = self._picture = Picture(block.rate, middles)
+            first = painted.add(block.start, block.samples)
+            for client in self._next:
+                self._next[client] = first
+            return
+        first = painted.add(block.start, block.samples)
+        for client, column in self._next.items():
+            self._next[client] = min(column, first)
+
+    def _dropped(self, dropped: Dropped) -> None:
+        if self._picture is not None:
+            column = self._picture.cut(dropped.start)
+            for client, at in self._next.items():
+                self._next[client] = min(at, column)
+        self._to_all("picture", message("/picture/clear", Double(dropped.start)))
+
+    def _paint(self) -> None:
+        """Compute a few columns and send each client a few."""
+        painted = self._picture
+        wanting = [c for c in self._clients.all() if "picture" in c.streams]
+        for client in set(self._next) - set(wanting):
+            del self._next[client]
+        if painted is None or not wanting:
+            return
+        for client in wanting:
+            if client not in self._next:  # it has just asked: from the play line on
+                played = int(self._instrument.extent()[0] * painted.rate)
+                self._next[client] = played // painted.hop
+        painted.skip(min(self._next.values()))
+        painted.compute(_SLICE)
+        messages: dict[tuple[int, int], bytes] = {}
+        for client in wanting:
+            first = max(self._next[client], painted.first)
+            count = min(_SENT, painted.computed - first)
+            if count == _SENT or (count > 0 and painted.computed >= painted.ready):
+                if (first, count) not in messages:
+                    messages[first, count] = self._columns(painted, first, count)
+                self._clients.stream(client, messages[first, count])
+                first += count
+            self._next[client] = first
+
+    @staticmethod
+    def _columns(painted: Picture, first: int, count: int) -> bytes:
+        hop = painted.hop / painted.rate
+        columns = painted.columns(first, count)
+        return picture("/picture", first * hop, hop, len(columns) // count, columns)
+
+    def _to_all(self, name: str, data: bytes) -> None:
+        for client in self._clients.all():
+            if name in client.streams:
+                self._clients.stream(client, data)

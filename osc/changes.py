@@ -1,0 +1,183 @@
+"""Other packs, other sound devices, the last minute, and the end, over OSC.
+
+Runs in the OSC thread. What takes seconds (opening a pack, looking for devices) is done in a thread
+of its own beside it, apart from that of files, so that neither holds the other or a control up. The
+client is told by `/progress ADDRESS FRACTION` how far it is, and by `/done` or `/error` at the end.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from engine.audio.scan import scan
+from engine.errors import AttaccaError, ConfigError
+from engine.instrument import Instrument
+from engine.packs.discovery import installed_packs
+from engine.packs.manifest import read_manifest
+from engine.packs.verdicts import kept_verdict
+from osc.clients import Client, Clients
+from osc.values import number_of, pressed, text_of
+
+__all__ = ["Changes", "Handler"]
+
+Handler = Callable[[Client, Sequence[object]], None]
+# slow(client, address, work, done) as in osc/performance.py, in the thread for changes or of files.
+Slow = Callable[[Client, str, Callable[[], object], Callable[[object], str | None]], None]
+Later = Callable[[Client, str, Callable[[], object]], None]
+NONE = "none"  # the name of no device
+_LONGEST = 60.0  # seconds that are kept
+_STEP = 0.05  # of progress that is worth telling
+
+
+class Changes:
+    """Commands that change what plays, and where.
+
+    Parameters
+    ----------
+    instrument : playing.
+    clients : who asks.
+    slow : carries out what takes seconds.
+    files : carries out what waits for a disk.
+    later : carries out in the OSC thread, from any thread.
+    recordings : the folder of what is kept.
+    leave : ends the program; None where it is not OSC's to end.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        clients: Clients,
+        slow: Slow,
+        files: Slow,
+        later: Later,
+        recordings: Path,
+        leave: Callable[[], None] | None,
+    ) -> None:
+        self._instrument, self._clients, self._slow, self._files = instrument, clients, slow, files
+        self._later, self._recordings, self._leave = later, recordings, leave
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What answers to which address."""
+        return {
+            "/pack/load": self._load, "/pack/list": self._packs, "/device/select": self._select,
+            "/device/list": self._devices, "/record/keep": self._keep,
+            "/xruns/reset": self._forget_xruns, "/quit": self._quit,
+        }  # fmt: skip
+
+    # ------------------------------------------------------------------ packs
+
+    def _load(self, client: Client, arguments: Sequence[object]) -> None:
+        address = "/pack/load"
+        if not arguments:
+            self._clients.answer(client, address, self._instrument.manifest.name)
+            return
+        name = text_of(address, arguments[0])
+        packs = installed_packs()
+        if name not in packs:  # a name, never a path
+            have = ", ".join(packs) or "none"
+            raise ConfigError(f"{address}: there is no pack {name[:60]!r}; there are: {have}")
+        told = -1.0
+
+        def progress(fraction: float) -> None:
+            nonlocal told
+            if fraction - told >= _STEP or fraction >= 1.0 > told:
+                told = fraction
+                self._later(
+                    client, address,
+                    lambda: self._clients.answer(client, "/progress", address, float(fraction)),
+                )  # fmt: skip
+
+        self._slow(
+            client, address, lambda: self._instrument.load(packs[name], progress), lambda _: name
+        )
+
+    def _packs(self, client: Client, _: Sequence[object]) -> None:
+        def tell(found: object) -> None:
+            assert isinstance(found, list)
+            for about in found:
+                self._clients.answer(client, "/pack/info", *about)
+            self._clients.answer(client, "/pack/list/end", len(found))
+
+        self._files(client, "/pack/list", _about_packs, tell)
+
+    # ------------------------------------------------------------------ devices
+
+    def _select(self, client: Client, arguments: Sequence[object]) -> None:
+        address = "/device/select"
+        if not arguments:
+            self._clients.answer(client, address, self._instrument.status().device)
+            return
+        name = text_of(address, arguments[0])
+
+        def work() -> object:
+            self._instrument.move(None if name == NONE else name)
+            return self._instrument.status().device
+
+        self._slow(client, address, work, str)
+
+    def _devices(self, client: Client, _: Sequence[object]) -> None:
+        def tell(found: object) -> None:
+            assert isinstance(found, tuple)
+            for d in found:
+                self._clients.answer(
+                    client, "/device/info", d.name, d.host_api, d.channels, d.default_rate,
+                    float(1000 * d.latency_s), int(d.default),
+                )  # fmt: skip
+            self._clients.answer(client, "/device/list/end", len(found))
+
+        self._slow(client, "/device/list", scan, tell)
+
+    # ------------------------------------------------------------------ the rest
+
+    def _keep(self, client: Client, arguments: Sequence[object]) -> None:
+        address = "/record/keep"
+        seconds = number_of(address, arguments[0]) if arguments else _LONGEST
+        if not seconds > 0:
+            raise ConfigError(f"{address}: {seconds:g} s; give up to {_LONGEST:g} seconds")
+        path = self._recordings / f"attacca-{datetime.now():%Y%m%d-%H%M%S-%f}-kept.flac"
+
+        def work() -> object:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._instrument.keep(path, min(seconds, _LONGEST))
+            return path
+
+        self._files(client, address, work, str)
+
+    def _forget_xruns(self, _: Client, arguments: Sequence[object]) -> None:
+        if pressed("/xruns/reset", arguments):
+            self._instrument.forget_xruns()
+
+    def _quit(self, client: Client, arguments: Sequence[object]) -> None:
+        if not pressed("/quit", arguments):
+            return
+        if self._leave is None or not _local(client):
+            raise ConfigError("/quit: only a program on the same machine may end Attacca")
+        self._clients.answer(client, "/done", "/quit", "")
+        self._leave()
+
+
+def _local(client: Client) -> bool:
+    try:
+        return ipaddress.ip_address(client.target.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _about_packs() -> list[tuple[str | int | float, ...]]:
+    """Of every pack what /pack/info tells, in its order."""
+    found: list[tuple[str | int | float, ...]] = []
+    for name, folder in installed_packs().items():
+        try:
+            m = read_manifest(folder)
+            size = sum(p.stat().st_size for p in folder.iterdir() if p.is_file()) / 1e6
+            found.append((
+                name, m.title, m.version, m.licence, m.rate, m.channels, float(m.block_seconds),
+                float(size), "",
+                kept_verdict(m.name, m.version),
+            ))  # fmt: skip
+        except (AttaccaError, OSError) as error:
+            found.append((name, "", "", "", 0, 0, 0.0, 0.0, str(error)[:300], ""))
+    return found

@@ -1,0 +1,186 @@
+"""MIDI over OSC: what a window needs to have controllers learnt and to list them.
+
+This package knows no MIDI: a desk is whatever satisfies `Desk`. Runs in the OSC thread; a desk
+hands over immutable values and does not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from engine.errors import ConfigError
+from osc.addresses import address_of, by_path
+from osc.clients import Client, Clients
+from osc.values import Wire, pressed, text_of
+
+__all__ = ["Desk", "DeskCommands", "desk_figures"]
+
+_ACTIONS = ("/play", "/stop", "/panic", "/reset", "/record")
+_MOST = 1024  # answers to one question
+
+
+class Mapped(Protocol):
+    """A controller, told as text by `str(source)`, moves a control or an action."""
+
+    @property
+    def target(self) -> str: ...
+
+    @property
+    def source(self) -> object: ...
+
+
+class Port(Protocol):
+    """A MIDI port of the system: `in` or `out`, and whether it is used."""
+
+    @property
+    def way(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def taken(self) -> bool: ...
+
+
+class Figures(Protocol):
+    """Counts of messages, and the state of learning."""
+
+    @property
+    def received(self) -> int: ...
+
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def learning(self) -> str: ...
+
+    @property
+    def takeover(self) -> bool: ...
+
+
+class Desk(Protocol):
+    """MIDI that plays along, as in midi/desk.py. Targets are names of controls or actions."""
+
+    def arm(self, target: str) -> None:
+        """The next controller that moves will move it; "" waits for none."""
+        ...
+
+    def forget(self, target: str) -> None:
+        """Nothing moves it any more."""
+        ...
+
+    def set_takeover(self, on: bool) -> None:
+        """Whether a controller moves nothing until it has met its control."""
+        ...
+
+    @property
+    def mappings(self) -> Sequence[Mapped]:
+        """What moves what."""
+        ...
+
+    @property
+    def ports(self) -> Sequence[Port]:
+        """The system's, without its own."""
+        ...
+
+    @property
+    def figures(self) -> Figures:
+        """As of now."""
+        ...
+
+
+class DeskCommands:
+    """Answers below `/midi/`.
+
+    Parameters
+    ----------
+    clients : who asks.
+    desk : of this performance, or None.
+    """
+
+    def __init__(self, clients: Clients, desk: Desk | None) -> None:
+        self._clients, self._desk = clients, desk
+
+    def handlers(self) -> Mapping[str, Callable[[Client, Sequence[object]], None]]:
+        """What answers to which address."""
+        return {
+            "/midi/learn": self._learn, "/midi/forget": self._forget,
+            "/midi/takeover": self._takeover, "/midi/mappings": self._mappings,
+            "/midi/ports": self._ports,
+        }  # fmt: skip
+
+    def _there(self, address: str) -> Desk:
+        if self._desk is None:
+            raise ConfigError(f"{address}: there is no MIDI here; 'attacca midi' says why")
+        return self._desk
+
+    def _learn(self, client: Client, arguments: Sequence[object]) -> None:
+        desk = self._there("/midi/learn")
+        if arguments:
+            path = text_of("/midi/learn", arguments[0])
+            desk.arm(_target("/midi/learn", path) if path else "")
+            self._clients.answer(client, "/midi/learn", path)
+        else:
+            self._clients.answer(client, "/midi/learn", _path(desk.figures.learning))
+
+    def _forget(self, client: Client, arguments: Sequence[object]) -> None:
+        desk = self._there("/midi/forget")
+        if not arguments:
+            raise ConfigError("/midi/forget: give the path of a control, such as /gain")
+        path = text_of("/midi/forget", arguments[0])
+        desk.forget(_target("/midi/forget", path))
+        self._clients.answer(client, "/midi/forget", path)
+
+    def _takeover(self, client: Client, arguments: Sequence[object]) -> None:
+        desk = self._there("/midi/takeover")
+        on = desk.figures.takeover
+        if arguments:
+            on = pressed("/midi/takeover", arguments)
+            desk.set_takeover(on)
+        self._clients.answer(client, "/midi/takeover", int(on))
+
+    def _mappings(self, client: Client, _: Sequence[object]) -> None:
+        found = self._there("/midi/mappings").mappings[:_MOST]
+        for m in found:
+            self._clients.answer(client, "/midi/mapping", _path(m.target), str(m.source))
+        self._clients.answer(client, "/midi/mappings/end", len(found))
+
+    def _ports(self, client: Client, _: Sequence[object]) -> None:
+        found = self._there("/midi/ports").ports[:_MOST]
+        for port in found:
+            self._clients.answer(client, "/midi/port", port.way, port.name, int(port.taken))
+        self._clients.answer(client, "/midi/ports/end", len(found))
+
+
+def desk_figures(desk: Desk | None) -> dict[str, Wire]:
+    """What `/status` tells of it."""
+    if desk is None:
+        return {"midi/in": 0, "midi/out": 0, "midi/dropped": 0, "midi/learning": ""}
+    f = desk.figures
+    return {
+        "midi/in": f.received, "midi/out": f.sent, "midi/dropped": f.dropped,
+        "midi/learning": _path(f.learning),
+    }  # fmt: skip
+
+
+def _target(address: str, path: str) -> str:
+    """The name that a desk has for what is at a path."""
+    found = by_path().get(path)
+    if found is not None and found.param:
+        return found.param
+    if path in _ACTIONS:
+        return path[1:]
+    raise ConfigError(
+        f"{address}: {path[:60]!r} is neither a control nor one of {', '.join(_ACTIONS)}"
+    )
+
+
+def _path(target: str) -> str:
+    """The path of what a desk has a name for; "" stays what it is."""
+    if not target or f"/{target}" in _ACTIONS:
+        return f"/{target}" if target else ""
+    return address_of(target).path

@@ -1,0 +1,78 @@
+"""Actions of a client that wait for the beat: it is told when, and when they were carried out.
+
+`ADDRESS/pending WHAT seconds` says in how many seconds an action will be heard; 0 that it was
+carried out, -1 that another took its place. The OSC thread's; the punches' own thread only hands
+actions back to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from engine.instrument import Instrument
+from engine.punches import Part, until_block, until_output, until_recorded
+from osc.clients import Client, Clients
+
+__all__ = ["Later", "Quantised", "Step", "until_block", "until_output", "until_recorded"]
+
+# later(client, address, action): from any thread, in the OSC thread; errors are the client's.
+Later = Callable[[Client, str, Callable[[], object]], None]
+# What is done, and how long before it is heard.
+Step = tuple[Callable[[], object], Callable[[Instrument], float]]
+
+
+class Quantised:
+    """Hands actions to the punches of an instrument.
+
+    Parameters
+    ----------
+    instrument : playing.
+    clients : who is told.
+    later : brings actions back into this thread.
+    """
+
+    def __init__(self, instrument: Instrument, clients: Clients, later: Later) -> None:
+        self._instrument, self._clients, self._later = instrument, clients, later
+
+    def at(
+        self, client: Client, key: str, address: str, what: tuple[object, ...], *steps: Step
+    ) -> None:
+        """Carry out `steps` on the next beat or bar, or now where nothing is quantised.
+
+        Parameters
+        ----------
+        key : of engine.punches; what waits under the same is replaced.
+        what : is told with `ADDRESS/pending`.
+
+        Raises
+        ------
+        AttaccaError
+            Of a step that was carried out now.
+        """
+        instrument, punches = self._instrument, self._instrument.punches
+        if instrument.settings["quantise"] == "off":
+            punches.cancel(key)
+            for action, _ in steps:
+                action()
+            return
+        pending = partial(self._clients.answer, client, f"{address}/pending", *what)
+        parts = [
+            Part(
+                partial(self._later, client, address, action), partial(ahead, instrument)
+            )
+            for action, ahead in (*steps[:-1], (_then(steps[-1][0], pending), steps[-1][1]))
+        ]  # fmt: skip
+        left = punches.at(
+            key, *parts,
+            dropped=partial(self._later, client, address, partial(pending, -1.0)),
+        )  # fmt: skip
+        pending(max(left, 0.001))  # 0 says that it was carried out
+
+
+def _then(action: Callable[[], object], pending: Callable[..., object]) -> Callable[[], object]:
+    def both() -> None:
+        action()
+        pending(0.0)
+
+    return both

@@ -1,0 +1,89 @@
+"""Scope and spectrum: streams of pictures of what is heard. The OSC thread's own.
+
+The sound is tapped only while somebody asks. What was computed is handed to everyone who wants the
+same within `_FRESH`, so the work is bounded whoever asks, how often and how many: at most seven
+lengths of the scope and one spectrum, 80 times a second. Shown is what leaves the sound card now:
+what is on its way there is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.audio.scope import Scope, trace
+from engine.audio.spectrum import Bands, Hertz, centres
+from engine.errors import AttaccaError
+from engine.instrument import Instrument
+from osc.numbers import floats
+
+__all__ = ["NAMES", "SoundStreams"]
+
+NAMES = ("scope", "spectrum")
+_FRESH = 0.0125  # seconds for which a figure is as good as new
+_PAIRS = 128  # least and most: 256 values, 1,300 bytes
+_SPANS = (1 / 60, 1 / 30, 1 / 15, 1 / 8, 1 / 4, 1 / 2, 1.0)  # seconds that the scope shows
+_SEARCH = 0.05  # seconds before those in which it looks for a crossing
+
+
+class SoundStreams:
+    """Of one server.
+
+    Parameters
+    ----------
+    instrument : playing.
+    now : seconds of a clock that only goes on.
+    """
+
+    def __init__(self, instrument: Instrument, now: Callable[[], float]) -> None:
+        self._instrument, self._now = instrument, now
+        self._scope: Scope | None = None
+        self._bands: Bands | None = None
+        self._made: dict[tuple[str, float], tuple[float, bytes]] = {}
+
+    def want(self, wanted: bool) -> None:
+        """Listen to the sound while somebody wants to see it."""
+        if wanted and self._scope is None:
+            self._scope = Scope()
+            self._instrument.tap(self._scope.tap)
+        elif not wanted and self._scope is not None:
+            self._instrument.untap(self._scope.tap)
+            self._scope = None
+            self._made.clear()
+
+    def middles(self) -> Hertz:
+        """Middle frequencies of the bands in Hz; pictures of made music have the same."""
+        return centres(self._instrument.rate, self._instrument.manifest.rate)
+
+    def bands(self) -> bytes:
+        """The message with these frequencies."""
+        return floats("/spectrum/bands", self.middles().tolist())
+
+    def figure(self, name: str, rate: float) -> bytes:
+        """The message for a client that asked for `rate` Hz of the stream `name`."""
+        span = max((s for s in _SPANS if s <= 1.001 / rate), default=_SPANS[0])
+        key = (name, span if name == "scope" else 0.0)
+        now = self._now()
+        made, message = self._made.get(key, (-1.0, b""))
+        if not message or now - made >= _FRESH:
+            message = self._message(name, span)
+            self._made[key] = (now, message)
+        return message
+
+    def _message(self, name: str, span: float) -> bytes:
+        scope = self._scope
+        try:
+            rate, latencies = self._instrument.rate, self._instrument.latencies()
+        except AttaccaError:  # it has been closed
+            scope, rate, latencies = None, 0, None
+        if scope is None or latencies is None or not rate:
+            return floats(f"/{name}", [])
+        behind = round((latencies.device + latencies.ring) * rate)
+        if name == "scope":
+            frames = round(span * rate)
+            sound = scope.last(frames + round(_SEARCH * rate), behind=behind)
+            return floats("/scope", trace(sound, frames, _PAIRS).tolist())
+        middles, bands = self.middles(), self._bands
+        if bands is None or bands.rate != rate or bands.middles[-1] != middles[-1]:
+            bands = self._bands = Bands(rate, middles)
+        levels = bands.levels(scope.last(bands.frame, behind=behind))
+        return floats("/spectrum", levels.tolist())
