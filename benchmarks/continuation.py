@@ -1,6 +1,6 @@
 """Does it continue what it hears? Held-out phrases, each continued, against what really came.
 
-    python -m benchmarks.continuation --eval-folder FOLDER [--held data/piano16] [--out docs]
+    python -m benchmarks.continuation --eval-folder FOLDER [--held data/piano24] [--out docs]
 
 A phrase of a held-out piece is the past of a new stream. The seconds after it are compared with
 the piece's true continuation and with an excerpt of another piece: the nearer one wins. Nothing is
@@ -137,7 +137,7 @@ def _mean_embedding(embedder: Embedder, samples: Samples, rate: int) -> Vector:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.continuation", description=__doc__)
     parser.add_argument("--eval-folder", type=Path, required=True, help="folder of YAMNet")
-    parser.add_argument("--held", type=Path, default=Path("data/piano16"), help="dataset folder")
+    parser.add_argument("--held", type=Path, default=Path("data/piano24"), help="dataset folder")
     parser.add_argument("--pack", default="piano")
     parser.add_argument("--phrases", type=int, default=50)
     parser.add_argument("--phrase", type=float, default=6.0, help="seconds")

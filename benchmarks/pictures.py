@@ -1,6 +1,6 @@
 """The pictures of the documentation: a spectrogram, a loss curve, the statistics of seams.
 
-    python -m benchmarks.pictures [--held data/piano16] [--run runs/piano-16k] [--out docs]
+    python -m benchmarks.pictures [--held data/piano24] [--run runs/piano-16k] [--out docs]
 
 Writes into `OUT/images/`. The seams come from `OUT/benchmarks/seams.json` (benchmarks.seams); what
 a picture needs and does not find is said, and that picture is left as it was.
@@ -201,7 +201,7 @@ def main() -> int:
         prog="python -m benchmarks.pictures", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--held", type=Path, default=Path("data/piano16"), help="dataset folder")
+    parser.add_argument("--held", type=Path, default=Path("data/piano24"), help="dataset folder")
     parser.add_argument("--run", type=Path, default=Path("runs/piano-16k"), help="for its log.csv")
     parser.add_argument("--pack", default="piano")
     parser.add_argument("--seconds", type=float, default=60.0)

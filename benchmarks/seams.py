@@ -1,6 +1,6 @@
 """Can the joins of blocks be told from music? Seams against real recordings and bad joins.
 
-    python -m benchmarks.seams --eval-folder FOLDER [--held data/piano16] [--out docs]
+    python -m benchmarks.seams --eval-folder FOLDER [--held data/piano24] [--out docs]
 
 At every seam of a generated stream five things are measured (see `benchmarks.measures`), and the
 same at random places: inside its own blocks, in held-out rendered pieces, in a real recording; and
@@ -174,7 +174,7 @@ def section(
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seams", description=__doc__)
     parser.add_argument("--eval-folder", type=Path, required=True, help="YAMNet and the recording")
-    parser.add_argument("--held", type=Path, default=Path("data/piano16"), help="dataset folder")
+    parser.add_argument("--held", type=Path, default=Path("data/piano24"), help="dataset folder")
     parser.add_argument("--pack", default="piano")
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--places", type=int, default=400, help="random places in each real kind")

@@ -22,6 +22,7 @@ from osc.packets import BadPacket
 
 __all__ = ["Counts", "Endpoint", "Network", "Peer", "networks"]
 
+_TRIES = 20  # for a port that both UDP and TCP may have
 RECEIVE_BUFFER = 4 << 20  # bytes asked of the system: some seconds of a flood
 _UNSENT = 1 << 20  # bytes waiting to go out to a client before it is given up
 _CONNECTIONS = 32
@@ -109,18 +110,24 @@ class Endpoint:
             The port is taken, or the address is none of this machine's.
         """
         loop = asyncio.get_running_loop()
-        udp = tcp = None
-        try:
-            udp = self._bound(socket.SOCK_DGRAM)
-            self.port = udp.getsockname()[1]
-            tcp = self._bound(socket.SOCK_STREAM)
-            self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
-            self._server = await loop.create_server(lambda: _Stream(self), sock=tcp)
-        except OSError as error:
-            for one in (udp, tcp):
-                if one is not None:
-                    one.close()
-            raise ConfigError(self._why(error)) from error
+        asked, tries = self.port, _TRIES if self.port == 0 else 1
+        for left in reversed(range(tries)):
+            udp = tcp = None
+            self.port = asked
+            try:
+                udp = self._bound(socket.SOCK_DGRAM)
+                self.port = udp.getsockname()[1]
+                tcp = self._bound(socket.SOCK_STREAM)
+                break
+            except OSError as error:
+                for one in (udp, tcp):
+                    if one is not None:
+                        one.close()
+                if not left:  # of a free one for UDP, TCP may be taken: look for another
+                    raise ConfigError(self._why(error)) from error
+        assert udp is not None
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
+        self._server = await loop.create_server(lambda: _Stream(self), sock=tcp)
 
     def _bound(self, kind: socket.SocketKind) -> socket.socket:
         try:

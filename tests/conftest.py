@@ -13,6 +13,7 @@ from sound_servers import (
     PULSE_PROGRAMS,
     JackServer,
     PulseServer,
+    forget_dead_jacks,
     jack_server,
     missing,
     pulse_server,
@@ -28,6 +29,12 @@ def _need(programs: tuple[str, ...]) -> None:
     if absent := missing(programs):
         text = f"not installed: {', '.join(absent)}; './run test' installs it"
         pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_dead_jacks() -> None:
+    """Before anything here has used JACK: whoever has keeps the registry that it found."""
+    forget_dead_jacks()
 
 
 @pytest.fixture(scope="session", autouse=True)

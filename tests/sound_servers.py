@@ -99,7 +99,7 @@ class JackServer:
         """Start the daemon; TimeoutError, and none left running, when it does not answer."""
         command = ["jackd", "-R", "-P", "70", "-n", self.name, "-d", "dummy", "-r", str(RATE)]
         command += ["-p", str(self.period), "-C", "2", "-P", "2"]
-        _forget_dead_jacks()
+        forget_dead_jacks()
         self._daemon = _started(command, self.env)
         try:
             _wait_until(lambda: "system:playback_1" in self.ports(), "JACK answers", 30.0)
@@ -185,7 +185,7 @@ def machine_floor(seconds: float, period_s: float) -> int:
 
 
 @functools.cache
-def _forget_dead_jacks() -> None:
+def forget_dead_jacks() -> None:
     """Clear, once, what killed JACK daemons left in shared memory, when no daemon is alive.
 
     Its registry holds eight servers ("Too many servers already active") and keeps the entry of a

@@ -50,7 +50,7 @@ def test_a_reader_never_sees_two_times_mixed():
     def write():
         at = 0
         while not ending.is_set():
-            scope.tap(np.arange(at, at + 128, dtype=np.float32)[:, None] % 65536)
+            scope.tap((np.arange(at, at + 128) % 65536).astype(np.float32)[:, None])
             at += 128
 
     writer = threading.Thread(target=write)
