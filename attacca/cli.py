@@ -15,12 +15,24 @@ import sys
 from collections.abc import Sequence
 
 from attacca import __version__
-from attacca.verbs import bench, completion, devices, doctor, export, osc, packs, play, render
+from attacca.verbs import (
+    bench,
+    completion,
+    devices,
+    doctor,
+    export,
+    gui,
+    midi,
+    osc,
+    packs,
+    play,
+    render,
+)
 from engine.errors import AttaccaError, ConfigError
 
 __all__ = ["Parser", "main", "make_parser"]
 
-VERBS = (play, render, devices, doctor, bench, packs, osc, export, completion)
+VERBS = (play, gui, render, devices, doctor, bench, packs, osc, midi, export, completion)
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import ipaddress
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from attacca import __version__
@@ -20,6 +20,7 @@ from osc import LOOPBACK, PORT, QUERY_PORT
 
 if TYPE_CHECKING:
     from engine.instrument import Instrument
+    from osc.desk import Desk
 
 __all__ = ["add_osc", "osc_of"]
 
@@ -49,8 +50,15 @@ def add_osc(parser: argparse.ArgumentParser) -> None:
 
 
 @contextlib.contextmanager
-def osc_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[None]:
+def osc_of(
+    args: argparse.Namespace,
+    instrument: Instrument,
+    leave: Callable[[], None] | None = None,
+    midi: Desk | None = None,
+) -> Iterator[None]:
     """The OSC server that the options ask for, beside an instrument that plays.
+
+    `leave` ends the program, when a program on this machine asks for it; `midi` plays along.
 
     A port that nobody asked for may be taken, by another performance for instance: that is said,
     and the music goes on without OSC.
@@ -74,6 +82,7 @@ def osc_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[None]:
     server = OscServer(
         instrument, port=args.osc_port or PORT, listen=args.osc_listen, allow=args.osc_allow,
         library=user_folder(), version=__version__, query_ports=query_ports, announce=True,
+        leave=leave, midi=midi,
     )  # fmt: skip
     try:
         server.start()

@@ -38,8 +38,11 @@ def controls_page() -> str:
     """The whole of `controls.md`."""
     from engine.params import PARAMS
 
-    rows = [(f"`{p.name}`", p.when, p.span(), _shown(p.default, p.unit), p.about) for p in PARAMS]
-    head = ("control", "heard", "values", "default", "what it does")
+    rows = [
+        (f"`{p.name}`", p.group, p.when, p.span(), _shown(p.default, p.unit), p.about)
+        for p in PARAMS
+    ]
+    head = ("control", "group", "heard", "values", "default", "what it does")
     first = PARAMS[0]
     return CONTROLS.format(table=_table(head, rows), example=f"{first.name}={first.default!r}")
 

@@ -30,10 +30,11 @@ def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
     ConfigError
         Naming the control, or that there is none of the name.
     """
-    heard = needed(manifest.controls)
     for name, value in controls.items():
         control = param(name)
-        if control.packs and name not in heard and value != control.default:
+        if not control.packs or value == control.default:
+            continue
+        if name not in needed(manifest.controls):
             raise ConfigError(
                 f"{name}: pack {manifest.name!r} does not hear it; 'attacca packs' shows what "
                 "each pack hears"

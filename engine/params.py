@@ -207,6 +207,8 @@ PARAMS: tuple[Param, ...] = (
 )  # fmt: skip
 
 
+_BY_NAME = {p.name: p for p in PARAMS}
+
 # Seconds of lead and block together: with the output's own latency, block controls are heard within
 # 3 s and 1 s.
 LATENCIES = {"default": 2.9, "jam": 0.9}
@@ -257,7 +259,7 @@ def param(name: str) -> Param:
     ConfigError
         When there is none, listing those there are.
     """
-    for p in PARAMS:
-        if p.name == name:
-            return p
+    found = _BY_NAME.get(name)
+    if found is not None:
+        return found
     raise ConfigError(f"{name!r} is no control; there are {', '.join(p.name for p in PARAMS)}")

@@ -70,6 +70,7 @@ class Controls:
         self._pending: dict[str, _Pending] = {}
         self._asked: list[_Asked] = []
         self._rendered: Collection[str] = ()
+        self._live = 0.0  # seconds from the mixer to the ear, as it was looked at last
 
     # ------------------------------------------------------------------ in
 
@@ -229,6 +230,7 @@ class Controls:
         """Tell what others have changed and what is heard by now. Call some times a second."""
         self._known_now()
         if self._pending:
+            self._live = self._instrument.latencies().live
             for name, left in list(self._waiting()):
                 if left <= _HEARD:
                     done = self._pending.pop(name)
@@ -258,16 +260,22 @@ class Controls:
             self._clients.publish(norm, norm, to_norm(control, value), but=but)
             if address.when == "block":
                 self._pending[name] = _Pending(value, mark, but)
-        left = dict(self._waiting())
         for name in changed:
             if name in self._pending:
-                self._tell_pending(name, changed[name], left[name], but)
+                self._tell_pending(name, changed[name], self._left(name), but)
 
     def _waiting(self) -> Iterator[tuple[str, float]]:
         """Seconds until each control that is pending is heard."""
-        played = self._instrument.horizon()[0] - self._instrument.latencies().live
+        played = self._instrument.horizon()[0] - self._live
         for name, pending in self._pending.items():
             yield name, max(0.0, pending.mark - played)
+
+    def _left(self, name: str) -> float:
+        """Seconds until one control is heard; 0 when it is."""
+        pending = self._pending.get(name)
+        if pending is None:
+            return 0.0
+        return max(0.0, pending.mark - self._instrument.horizon()[0] + self._live)
 
     def _tell_pending(self, name: str, value: Value, left: float, but: Client | None) -> None:
         path = address_of(name).path
@@ -276,7 +284,7 @@ class Controls:
 
     def _answer_pending(self, client: Client, address: Address) -> None:
         """Tell the sender of a block control when it will be heard."""
-        left = dict(self._waiting()).get(address.param, 0.0)
+        left = self._left(address.param)
         control = param(address.param)
         path = address_of(control.name).path
         wire = to_osc(control, self._known[control.name])

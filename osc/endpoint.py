@@ -26,6 +26,7 @@ _TRIES = 20  # for a port that both UDP and TCP may have
 RECEIVE_BUFFER = 4 << 20  # bytes asked of the system: some seconds of a flood
 _UNSENT = 1 << 20  # bytes waiting to go out to a client before it is given up
 _CONNECTIONS = 32
+_HOSTS = 256  # of which it is remembered whether they may speak
 _AT_ONCE = 64  # packets of one connection before the others have their turn
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -94,6 +95,7 @@ class Endpoint:
     ) -> None:
         self._receive, self.bad, self._gone = receive, bad, gone
         self._listen, self.port, self._allow = listen, port, tuple(allow)
+        self._known: dict[str, bool] = {}  # whether a host may speak
         self.counts = Counts()
         self._udp: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
@@ -197,15 +199,22 @@ class Endpoint:
 
     def allowed(self, host: str) -> bool:
         """Whether packets from there are taken; those that are not are counted."""
+        good = self._known.get(host)
+        if good is None:
+            if len(self._known) >= _HOSTS:
+                self._known.clear()
+            good = self._known[host] = self._may(host)
+        self.counts.refused += not good
+        return good
+
+    def _may(self, host: str) -> bool:
         try:
             address = ipaddress.ip_address(host.partition("%")[0])
         except ValueError:
             return False
         if isinstance(address, ipaddress.IPv6Address):
             address = address.ipv4_mapped or address
-        good = not self._allow or address.is_loopback or any(address in n for n in self._allow)
-        self.counts.refused += not good
-        return good
+        return not self._allow or address.is_loopback or any(address in n for n in self._allow)
 
     def take(self, peer: Peer, packet: bytes) -> None:
         """Hand a packet on."""

@@ -3,7 +3,7 @@
 # (pip install uv). The versions already locked are kept unless this is called with --upgrade.
 set -eu
 cd "$(dirname -- "$0")"
-for name in play test check train; do
+for name in play gui test check train; do
   command="uv pip compile --universal --python-version 3.11 --no-header --no-annotate $name.in"
   {
     printf '# Locked by requirements/lock.sh; do not edit:\n#   %s -o %s.txt\n' "$command" "$name"

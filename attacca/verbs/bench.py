@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
     from attacca.measuring import measure
     from attacca.pack import Pack
     from engine.audio.clock import SystemClock
-    from engine.errors import WorkerError
+    from engine.errors import StorageError, WorkerError
+    from engine.packs.verdicts import keep_verdict
     from engine.stream.generator import Generator, GeneratorDied
 
     manifest = Pack.open(args.pack).manifest
@@ -62,6 +63,10 @@ def run(args: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     result = _result(manifest, threads, first, reports)
+    try:
+        keep_verdict(manifest.name, manifest.version, result["verdict"])
+    except StorageError as error:
+        print(f"attacca: {error}; the window will not show this", file=sys.stderr)
     print(json.dumps(result, indent=2) if args.json else "\n".join(_lines(result)))
     return 0
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attacca.midi_options import add_midi, midi_of
 from attacca.options import add_playing, checked, chosen
 from attacca.remote import add_osc, osc_of
+from attacca.tempo_options import add_tempo, tempo_of
 from engine.params import Param
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from attacca.terminal.stopping import Stopping
     from engine.instrument import Instrument
 
-__all__ = ["add", "new_seed", "run"]
+__all__ = ["add", "add_options", "new_seed", "run"]
 
 _DURATION = Param("duration", "float", 1.0, "live", "", 0.1, 31_536_000.0, "s")
 _HIGHEST_SEED = 999_999  # a fresh seed is short enough to be typed again
@@ -31,6 +33,12 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "play", help="play without end", description=__doc__, allow_abbrev=False,
         epilog="Keys: space pause, r record, s new seed, + - steps, [ ] gain, p panic, q quit.",
     )  # fmt: skip
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options; `attacca gui` takes them too, and hands them on."""
     add_playing(parser)
     parser.add_argument(
         "--device", default="default", metavar="NAME",
@@ -43,8 +51,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--duration", type=checked(_DURATION), metavar="SECONDS", help="end after so many seconds"
     )
     add_osc(parser)
+    add_tempo(parser)
+    add_midi(parser)
     parser.add_argument("--no-status", action="store_true", help="show no status, only the end")
-    parser.set_defaults(run=run)
 
 
 def new_seed() -> int:
@@ -87,7 +96,10 @@ def run(args: argparse.Namespace) -> int:
             )  # fmt: skip
             if record is not None or to_file:
                 performance.record_to(record or performance.fresh_name())
-            with osc_of(args, instrument), keys, face:
+            with (
+                tempo_of(args, instrument) as clock, midi_of(args, instrument, clock.take) as midi,
+                osc_of(args, instrument, stopping.ask, midi), keys, face,
+            ):  # fmt: skip
                 played = performance.run()
             instrument.close()
         print(played)

@@ -34,7 +34,9 @@ class Keeper:
 
     def __init__(self, rate: int, channels: int, seconds: float = KEPT_SECONDS) -> None:
         self._rate = rate
-        self._data = np.zeros((round((seconds + _MARGIN) * rate), channels), np.float32)
+        # Written to now: the system would hand the memory out page by page while it plays.
+        self._data = np.empty((round((seconds + _MARGIN) * rate), channels), np.float32)
+        self._data.fill(0.0)
         self._most = round(seconds * rate)
         self._passed = 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
@@ -179,7 +180,7 @@ class Manifest:
         """The stage that makes notes, if one does."""
         return self.stages[0] if self.stages[0].represents == "notes" else None
 
-    @property
+    @cached_property
     def controls(self) -> frozenset[str]:
         """Controls that some stage hears, beside those of every pack."""
         return frozenset(name for stage in self.stages for name in stage.controls)

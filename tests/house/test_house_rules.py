@@ -24,14 +24,17 @@ FORBIDDEN = {
                "attacca", "osc", "midi", "gui", "export", "training", "benchmarks"},
     "osc": {"attacca", "midi", "gui", "export", "training", "benchmarks", "torch", "numpy",
             "onnxruntime", "sounddevice", "mido", "rtmidi"},
-    "midi": {"attacca", "osc", "gui", "export", "training", "torch"},
+    "midi": {"attacca", "osc", "gui", "export", "training", "benchmarks", "torch",
+             "onnxruntime", "sounddevice", "pythonosc", "aiohttp", "zeroconf"},
+    "gui": {"attacca", "midi", "export", "training", "benchmarks", "torch", "scipy",
+            "onnxruntime", "sounddevice", "mido", "rtmidi", "aiohttp", "zeroconf"},
     "export": {"attacca", "osc", "midi", "gui", "benchmarks"},
     "training": {"attacca", "osc", "midi", "gui", "benchmarks"},
 }  # fmt: skip
 # What the command line may import inside a function only: it is heavy, or an extra.
 LAZY_IN_ATTACCA = {"torch", "onnx", "export", "training", "numpy", "scipy", "onnxruntime",
-                   "sounddevice", "soundfile", "rich", "pythonosc", "aiohttp",
-                   "zeroconf"}  # fmt: skip
+                   "sounddevice", "soundfile", "rich", "pythonosc", "aiohttp", "PyQt6", "gui",
+                   "zeroconf", "midi", "mido", "rtmidi"}  # fmt: skip
 STANDARD = set(sys.stdlib_module_names)
 
 
@@ -86,6 +89,19 @@ def test_each_folder_imports_only_what_its_layer_may(folder):
     assert not wrong
 
 
+def test_the_window_knows_the_engine_by_osc_and_the_table_of_controls_only():
+    seen = {
+        f"{path}: {node.module}"
+        for path in sources("gui")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("engine", "osc"))
+    }
+    may = {"engine.params", "engine.errors", "osc", "osc.addresses", "osc.framing", "osc.packets",
+           "osc.values"}  # fmt: skip
+    assert {line for line in seen if line.split(": ")[1] not in may} == set()
+    assert seen
+
+
 def test_no_import_is_relative():
     wrong = {str(p) for p in sources(*FOLDERS) if "." in imported(parsed(p))}
     assert not wrong
@@ -115,12 +131,15 @@ def test_the_player_imports_only_what_play_txt_installs():
     installed = set(re.findall(r"^([a-z]+)[><=]", pins, re.MULTILINE))
     if "python-osc" in pins:
         installed.add("pythonosc")
-    own = {"attacca", "engine", "osc"}
+    if "python-rtmidi" in pins:
+        installed.add("rtmidi")
+    own = {"attacca", "engine", "osc", "midi"}
+    extras = {"link"}  # said to be missing in one line where it is
     wrong = {
         f"{path}: {name}"
-        for path in sources("engine", "osc")
+        for path in sources("engine", "osc", "midi")
         for name in imported(parsed(path))
-        if name not in STANDARD | own | installed
+        if name not in STANDARD | own | installed | extras
     }
     assert not wrong
 
@@ -171,7 +190,7 @@ def test_locked_requirements_name_no_place():
         assert not re.search(r"://|find-links|index-url| @ ", text), path.name
 
 
-@pytest.mark.parametrize("name", ["play", "test", "check"])
+@pytest.mark.parametrize("name", ["play", "gui", "test", "check"])
 def test_every_requirement_is_locked_to_one_version(name):
     locked = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     lines = [line for line in locked if not line.startswith("#")]
@@ -187,7 +206,7 @@ def test_play_locks_no_torch_and_tests_take_the_players_versions():
         return {line for line in text.splitlines() if line and not line.startswith("#")}
 
     assert not any(pin.startswith("torch") for pin in pins("play") | pins("test"))
-    assert pins("play") <= pins("test")
+    assert pins("play") <= pins("gui") <= pins("test")
     assert pins("play") <= pins("check")
 
 

@@ -121,6 +121,18 @@ def test_play_on_a_bare_machine_sets_up_and_plays(machine):
     assert "--only-binary=:all:" in install
 
 
+def test_the_window_brings_qt_and_what_qt_wants_of_the_system(machine):
+    done = machine("gui", "--pack", "piano")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "attacca: gui --pack piano\n"
+    packages = machine.installed.read_text().split()
+    assert {"libportaudio2", "libegl1", "libxcb-cursor0"} <= set(packages)
+    (install,) = machine.noted("pip install")
+    assert "requirements/gui.txt" in install
+    machine("play")
+    assert not machine.noted("pip install")
+
+
 def test_second_start_installs_nothing_and_asks_apt_nothing(machine):
     machine("play")
     done = machine("play")

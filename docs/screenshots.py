@@ -1,0 +1,123 @@
+"""Takes the pictures of the window in `docs/images/`: every view, light and dark, at 1x and 2x.
+
+`python -m docs.screenshots [FOLDER]` starts an engine without a sound device, lets it play, and
+shows the real window off-screen. Needs the `gui` extra; two minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+PORT = 9417
+SCALES = (1, 2)
+SIZE = (1280, 800)
+
+
+def main(arguments: list[str]) -> int:
+    """Take all of them. Returns the exit status."""
+    folder = Path(arguments[0]) if arguments else IMAGES
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        # A user's folder of its own: the pictures show nobody's snapshots.
+        env = {
+            **os.environ,
+            "XDG_DATA_HOME": f"{home}/.local/share",
+            "HOME": home,
+            "QT_QPA_PLATFORM": "offscreen",
+        }
+        engine = subprocess.Popen(
+            [sys.executable, "-m", "attacca", "play", "--no-status", "--device", "none",
+             "--seed", "7", "--osc-port", str(PORT)],
+            cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            for scale in SCALES:
+                subprocess.run(
+                    [sys.executable, "-m", "docs.screenshots", "--window", str(scale), str(folder)],
+                    cwd=ROOT, env={**env, "QT_SCALE_FACTOR": str(scale)}, check=True,
+                )  # fmt: skip
+        finally:
+            engine.terminate()
+            engine.wait()
+    return 0
+
+
+def take(scale: int, folder: Path) -> None:
+    """Take those of one scale, in this process."""
+    from PyQt6.QtTest import QTest
+    from PyQt6.QtWidgets import QApplication
+
+    from gui.application import Start, make_window
+    from gui.theme import apply_theme
+
+    app = QApplication(["attacca"])
+    apply_theme(app, "light")
+
+    def until(true: Callable[[], object]) -> None:
+        for _ in range(600):
+            if true():
+                return
+            QTest.qWait(50)
+        raise TimeoutError("the engine never played")
+
+    def picture(name: str, turn: Callable[[], None] = lambda: None) -> None:
+        for theme in ("light", "dark"):
+            apply_theme(app, theme)
+            turn()
+            QTest.qWait(400)
+            path = folder / f"window-{name}-{theme}-{scale}x.png"
+            window.grab().save(str(path))
+            print(path.name)
+
+    with tempfile.TemporaryDirectory() as settings:
+        alone = make_window(Start("127.0.0.1", PORT + 1, [], Path(settings)))
+        window = alone
+        window.resize(*SIZE)
+        window.show()
+        QTest.qWait(300)
+        picture("first")
+        window.hide()
+        alone.session.connection.stop()
+        window = make_window(Start("127.0.0.1", PORT, None, Path(settings)))
+        session = window.session
+        window.resize(*SIZE)
+        window.show()
+        until(lambda: session.figures["pack"] is not None and session.meters.peak[0] > -60)
+        for name, value in (("harmony_c", 0.8), ("harmony_e", 0.5), ("harmony_g", 0.7),
+                            ("density", 6.0), ("gain", -3.0), ("room", 0.45)):  # fmt: skip
+            session.controls[name].set(value)
+        for name in ("Quiet", "Bright", "Last encore"):
+            session.snapshots.save(name)
+            QTest.qWait(200)
+        QTest.qWait(18_000)  # until the picture is full, and the first hurry over
+        session.transport.record(True, f"take {scale}")
+        QTest.qWait(600)
+        temperature = session.controls["temperature"]
+        picture("playing", lambda: temperature.nudge(5))  # one that is not heard yet
+        window.resize(1024, 640)
+        picture("small")
+        window.resize(*SIZE)
+        assert window.pages is not None
+        for number, name in enumerate(("devices", "packs", "log"), 1):
+            window.pages.show_page(number)
+            picture(name)
+        window.pages.show_page(0)
+        window.set_stage(True)
+        picture("stage")
+        session.transport.record(False)
+        QTest.qWait(300)
+        session.connection.stop()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--window"]:
+        take(int(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+"""OSC over TCP from Qt's event loop: connects, listens, and comes back when the engine does.
+
+TCP rather than UDP: nothing is lost or comes twice on the way, a dead engine is noticed at once,
+and a `/dump` arrives whole and in order. Messages are framed by SLIP (OSC 1.1). Nothing here waits:
+what is sent while there is no connection is dropped, and `send` says so. Qt's main thread.
+
+Contract: `opened` once a `/pong` has come, so whoever answers is an engine; then `received` for
+every message; `closed` with a reason for people, whereupon it tries again by itself until `stop`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+from PyQt6.QtNetwork import QAbstractSocket, QTcpSocket
+
+from osc.framing import Slip
+from osc.packets import BadPacket, message, read
+
+__all__ = ["Connection"]
+
+_RETRY = 250  # ms until the next try; a refused one on this machine costs nothing
+_PING = 1_000  # ms between two pings; they also keep the subscriptions' lease
+_SILENCE = 6.0  # seconds without a byte after which an engine counts as hung
+_TRY = 3.0  # seconds that a try may take
+_MOST_UNSENT = 262_144  # bytes; what an engine that reads no more would pile up
+
+
+class Connection(QObject):
+    """One client of one engine.
+
+    Parameters
+    ----------
+    host, port : of the engine's OSC server.
+    now : seconds of a clock that only goes on.
+    """
+
+    opened = pyqtSignal()
+    closed = pyqtSignal(str)  # why, for people
+    received = pyqtSignal(str, tuple)  # address, arguments
+
+    def __init__(
+        self, host: str, port: int, now: Callable[[], float] = time.monotonic,
+        parent: QObject | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self.host, self.port = host, port
+        self.program = self.version = ""  # as the engine says in /pong
+        self.dropped = 0  # messages that could not be sent
+        self.sent = 0  # packets, to this engine
+        self.bad = 0  # packets that could not be read
+        self.round_trip = 0.0  # seconds from a /ping to its /pong
+        self._now, self._open, self._wanted = now, False, False
+        self._framing = Slip()
+        self._heard = self._pinged = self._tried = now()
+        self._socket = QTcpSocket(self)
+        self._socket.connected.connect(self._connected)
+        self._socket.readyRead.connect(self._read)
+        self._socket.disconnected.connect(self._disconnected)
+        self._socket.errorOccurred.connect(self._failed)
+        self._beat = QTimer(self)
+        self._beat.timeout.connect(self._tick)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an engine answers."""
+        return self._open
+
+    def start(self) -> None:
+        """Connect, and again whenever the connection is lost."""
+        self._wanted = True
+        self._try()
+        self._beat.start(_RETRY)
+
+    def stop(self) -> None:
+        """Disconnect, for good."""
+        self._wanted = False
+        self._beat.stop()
+        self._socket.disconnectFromHost()
+        self._lost("disconnected")
+
+    def redirect(self, host: str, port: int) -> None:
+        """Speak to another engine."""
+        self.host, self.port = host, port
+        self._lost(f"on to {host} port {port}")
+        self._socket.abort()
+
+    def send(self, address: str, *arguments: object) -> bool:
+        """Send a message; False when nobody is there, or the engine does not keep up."""
+        if not self._open or self._socket.bytesToWrite() > _MOST_UNSENT:
+            self.dropped += 1
+            return False
+        self._write(address, *arguments)
+        return True
+
+    # ------------------------------------------------------------------ the socket
+
+    def _try(self) -> None:
+        self._framing, self.sent = Slip(), 0
+        self._tried = self._now()
+        self._socket.connectToHost(self.host, self.port)
+
+    def _connected(self) -> None:
+        self._socket.setSocketOption(QAbstractSocket.SocketOption.LowDelayOption, 1)
+        self._heard = self._now()
+        self._ping()
+
+    def _ping(self) -> None:
+        self._pinged = self._now()
+        self._write("/ping")
+
+    def _write(self, address: str, *arguments: object) -> None:
+        self.sent += 1
+        self._socket.write(self._framing.frame(message(address, *arguments)))
+
+    def _read(self) -> None:
+        self._heard = self._now()
+        try:
+            packets = self._framing.feed(self._socket.readAll().data())
+        except BadPacket as error:
+            self.bad += 1
+            self._lost(f"what answers on port {self.port} is no engine: {error}")
+            self._socket.abort()
+            return
+        for packet in packets:
+            try:
+                messages = read(packet)
+            except BadPacket:
+                self.bad += 1
+                continue
+            for one in messages:
+                self._take(one.address, one.arguments)
+
+    def _take(self, address: str, arguments: tuple[object, ...]) -> None:
+        if address == "/pong":
+            self.round_trip = self._now() - self._pinged
+            if not self._open and arguments[:1] == ("attacca",):
+                self.program, self.version = (str(a) for a in (*arguments, "")[:2])
+                self._open = True
+                self.opened.emit()
+            return
+        if self._open:
+            self.received.emit(address, arguments)
+
+    def _disconnected(self) -> None:
+        self._lost("the engine closed the connection")
+
+    def _failed(self, _: QAbstractSocket.SocketError) -> None:
+        self._lost(f"{self.host} port {self.port}: {self._socket.errorString()}")
+
+    def _lost(self, reason: str) -> None:
+        if self._open:
+            self._open = False
+            self.closed.emit(reason)
+
+    def _tick(self) -> None:
+        now, state = self._now(), self._socket.state()
+        if state == QAbstractSocket.SocketState.UnconnectedState:
+            if self._wanted:
+                self._try()
+        elif state == QAbstractSocket.SocketState.ConnectedState:
+            if now - self._heard > _SILENCE:
+                self._lost(f"the engine has not answered for {_SILENCE:.0f} s")
+                self._socket.abort()
+            elif now - self._pinged >= _PING / 1000:
+                self._ping()
+        elif now - self._tried > _TRY:
+            self._socket.abort()

@@ -1,0 +1,154 @@
+"""The engine as a process of its own: starts `attacca play`, sees it die, ends it.
+
+It gets a session of its own, no input, and a log file for its output, so that it outlives the
+window: neither a crash of this process nor a closed terminal is heard. Qt's main thread; nothing
+here waits.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
+
+from gui.engine_mark import EngineMark
+
+__all__ = ["EngineProcess"]
+
+_LOOK = 150  # ms between looks whether it lives
+_PATIENCE = 4.0  # seconds that it may take to fade out and end, before it is killed
+_LARGEST_LOG = 1_000_000  # bytes; beyond, the log begins anew with the engine
+
+
+class EngineProcess(QObject):
+    """At most one engine at a time, on one port.
+
+    Parameters
+    ----------
+    options : of `attacca play`, without the port; the list may be changed before a start.
+    port : of its OSC server.
+    folder : where the log lies; made if it is not there.
+    command : that to which options are added.
+    """
+
+    died = pyqtSignal(str)  # unasked; its last words
+    ended = pyqtSignal()  # as asked
+
+    def __init__(
+        self, options: Sequence[str], port: int, folder: Path, *,
+        command: Sequence[str] = (sys.executable, "-P", "-m", "attacca", "play"),
+        now: Callable[[], float] = time.monotonic, parent: QObject | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        # Options for when it cannot be started with the others: a device that is gone, say.
+        self.fallback: list[str] | None = None
+        self.options, self.port, self._command = list(options), port, tuple(command)
+        self.log = folder / f"engine-{port}.log"
+        self.mark = EngineMark(folder, port)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._begun_at = 0  # bytes of the log before this engine
+        self._now, self._kill_at = now, 0.0
+        self._ending = False
+        self.has_started = False  # whether the engine that played last was started here
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._look)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the engine that was started here lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process number."""
+        return self._process.pid if self._process is not None else None
+
+    def set_option(self, name: str, value: str) -> None:
+        """An option for the next start, in place of what it was."""
+        option = f"--{name}"
+        while option in self.options:
+            place = self.options.index(option)
+            del self.options[place : place + 2]
+        self.options += [option, value]
+
+    def start(self) -> str:
+        """Start it, if none is alive. Returns why it cannot be started, or nothing."""
+        if self.is_alive:
+            return ""
+        arguments = [*self._command, "--no-status", "--osc-port", str(self.port), *self.options]
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            large = self.log.exists() and self.log.stat().st_size > _LARGEST_LOG
+            with self.log.open("wb" if large else "ab") as log:
+                self._begun_at = log.tell()
+                self._process = subprocess.Popen(
+                    arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    start_new_session=True, creationflags=_detached(),
+                )  # fmt: skip
+            self.mark.set(self._process.pid)
+        except OSError as error:
+            return f"the engine cannot be started: {error.filename}: {error.strerror}"
+        self._ending, self.has_started = False, True
+        self._timer.start(_LOOK)
+        return ""
+
+    def end(self) -> None:
+        """Have it fade out and end; `ended` comes when it has."""
+        self._ending = True
+        self.mark.clear()
+        if self._process is None or self._process.poll() is not None:
+            QTimer.singleShot(0, self._look)
+            return
+        self._process.terminate()
+        self._kill_at = self._now() + _PATIENCE
+        self._timer.start(_LOOK)
+
+    def kill(self) -> None:
+        """End it at once: one that answers no more."""
+        if self._process is not None:
+            self._process.kill()
+
+    def leave(self) -> None:
+        """Let it play on without anybody to look after it."""
+        self._timer.stop()
+        if self._process is not None and self._process.poll() is None:
+            self._process.returncode = 0  # Popen would warn of a child left behind: that is meant
+        self._process = None
+
+    def last_words(self) -> str:
+        """The last line that it wrote, or how it ended."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(self._begun_at)
+                text = log.read().decode(errors="replace")
+        except OSError:
+            text = ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines:
+            return lines[-1].removeprefix("attacca: ")
+        status = self._process.poll() if self._process is not None else None
+        return "" if status is None else f"it ended with status {status}"
+
+    def _look(self) -> None:
+        if self.is_alive:
+            if self._ending and self._now() > self._kill_at:
+                self.kill()
+            return
+        self._timer.stop()
+        words = self.last_words()
+        self._process = None
+        if self._ending:
+            self.ended.emit()
+        else:
+            self.died.emit(words)
+
+
+def _detached() -> int:
+    """What Windows takes to part a process from its console."""
+    if sys.platform != "win32":
+        return 0
+    return subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP

@@ -1,0 +1,241 @@
+"""The window: puts the widgets together, and has the menus and the keys.
+
+Contract for more views: `add_view(title, widget)` puts one beside the others, above the controls.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QAction, QActionGroup, QCloseEvent, QKeyEvent, QKeySequence
+from PyQt6.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMainWindow,
+    QMenu,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.session import Session
+from gui.settings import Settings
+from gui.theme import THEMES, Theme, apply_theme
+from gui.widgets.banner import Banner
+from gui.widgets.control_panel import ControlPanel
+from gui.widgets.level_meter import LevelMeter
+from gui.widgets.record_line import RecordLine
+from gui.widgets.stage import LEAVE_KEY, Stage
+from gui.widgets.transport_bar import KEEP, PANIC_KEY, TransportBar
+
+if TYPE_CHECKING:
+    from gui.views.assembly import Views
+
+__all__ = ["MainWindow"]
+
+_SIZE, _LEAST = (1280, 800), (1000, 600)
+
+
+class MainWindow(QMainWindow):
+    """Shows a session."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        super().__init__()
+        self.session, self.settings = session, settings
+        self._may_close = False
+        self.setWindowTitle("Attacca")
+        self.setMinimumSize(*_LEAST)
+        self.transport = TransportBar(session)
+        self.banner = Banner(session)
+        self.record_line = RecordLine(session.transport)
+        self.meter = LevelMeter(session.meters)
+        self.controls = ControlPanel(session.controls, session.midi)
+        self.status = QWidget()  # keeps the lowest line for the figures
+        self.stage = Stage(session)
+        self.stage.left.connect(lambda: self.set_stage(False))
+        self.views = QTabWidget()
+        self.views.setDocumentMode(True)
+        self.views.hide()
+        self.pages: Views | None = None  # who has put views here
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self._main_page())
+        self._pages.addWidget(self.stage)
+        self.setCentralWidget(self._pages)
+        self._menus()
+        self._tab_order()
+        # Queued: it may come while the window is closing, when it cannot be closed.
+        session.ended.connect(self._close_now, Qt.ConnectionType.QueuedConnection)
+        self.resize(*_SIZE)
+        geometry = settings.geometry
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+        self._set_reduced_motion(settings.reduced_motion)
+        self.transport.play.setFocus()
+
+    def add_view(self, title: str, view: QWidget) -> None:
+        """Put a view beside the others."""
+        self.views.addTab(view, title)
+        self.views.show()
+
+    def set_stage(self, on: bool) -> None:
+        """Enter or leave stage mode."""
+        self._pages.setCurrentIndex(int(on))
+        self.stage_action.setChecked(on)
+        bar = self.menuBar()
+        assert bar is not None
+        bar.setVisible(not on)
+        (self.stage.play if on else self.transport.play).setFocus()
+
+    @property
+    def is_stage(self) -> bool:
+        """Whether it is in stage mode."""
+        return self._pages.currentIndex() == 1
+
+    # ------------------------------------------------------------------ pages
+
+    def _main_page(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.transport)
+        column.addWidget(self.record_line)
+        banner = QHBoxLayout()
+        banner.setContentsMargins(10, 0, 10, 0)
+        banner.addWidget(self.banner)
+        column.addLayout(banner)
+        meter = QHBoxLayout()
+        meter.setContentsMargins(10, 2, 10, 0)
+        meter.addWidget(self.meter)
+        column.addLayout(meter)
+        middle = QSplitter(Qt.Orientation.Vertical)
+        middle.setChildrenCollapsible(False)
+        middle.addWidget(self.views)
+        middle.addWidget(self.controls)
+        middle.setStretchFactor(0, 1)
+        column.addWidget(middle, 1)
+        column.addWidget(self.status)
+        return page
+
+    def _tab_order(self) -> None:
+        bar = self.transport
+        parts = (
+            bar.play, bar.stop, bar.record, bar.keep, bar.snapshots.names, bar.snapshots.save,
+            *bar.snapshots.compare.values(), bar.undo, bar.redo, bar.panic,
+        )  # fmt: skip
+        for one, next_one in itertools.pairwise(parts):
+            QWidget.setTabOrder(one, next_one)
+
+    # ------------------------------------------------------------------ menus
+
+    def _menus(self) -> None:
+        bar = self.menuBar()
+        assert bar is not None
+        session, transport = self.session, self.session.transport
+        music, edit, view = (bar.addMenu(f"&{n}") for n in ("Music", "Edit", "View"))
+        assert music is not None
+        assert edit is not None
+        assert view is not None
+        self._action(music, "&Play or pause", self.transport.play.click, "Ctrl+Space")
+        self._action(music, "&New piece", transport.reset, "Ctrl+N")
+        self._action(music, "&Record or end the take", self.transport.record.click, "Ctrl+R")
+        self._action(
+            music, f"&Keep the last {KEEP[1]} seconds", lambda: transport.keep(KEEP[1]), "Ctrl+K"
+        )
+        self.panic_action = self._action(music, "PA&NIC", transport.panic, PANIC_KEY)
+        music.addSeparator()
+        if session.owns_engine:
+            self._action(music, "&Stop the engine", session.stop, "")
+            leave = self._action(
+                music, "&Leave the music playing when the window closes",
+                lambda: setattr(self.settings, "leave_playing", leave.isChecked()), "",
+            )  # fmt: skip
+            leave.setCheckable(True)
+            leave.setChecked(self.settings.leave_playing)
+        self._action(music, "&Quit", self.close, "Ctrl+Q")
+        self._action(edit, "&Undo", session.history.undo, "Ctrl+Z")
+        self._action(edit, "&Redo", session.history.redo, "Ctrl+Shift+Z")
+        edit.addSeparator()
+        self._action(edit, "&Save a snapshot", self.transport.snapshots.ask_and_save, "Ctrl+S")
+        self._action(edit, "&Compare A and B", self._compare, "Ctrl+B")
+        self._view_menu(view)
+
+    def _view_menu(self, view: QMenu) -> None:
+        themes = view.addMenu("&Theme")
+        assert themes is not None
+        group = QActionGroup(self)
+        for theme in THEMES:
+            action = self._action(
+                themes, theme.capitalize(), lambda t=theme: self._set_theme(t), ""
+            )
+            action.setCheckable(True)
+            action.setChecked(theme == self.settings.theme)
+            group.addAction(action)
+        self.reduced_action = self._action(
+            view, "&Reduced motion",
+            lambda: self._set_reduced_motion(self.reduced_action.isChecked()), "",
+        )  # fmt: skip
+        self.reduced_action.setCheckable(True)
+        self.stage_action = self._action(view, "&Stage mode", lambda: self.set_stage(True), "F11")
+        self.stage_action.setCheckable(True)
+        leave = QAction("Leave stage mode", self)
+        leave.setShortcut(LEAVE_KEY)
+        leave.triggered.connect(lambda: self.set_stage(False))
+        self.addAction(leave)
+
+    def _action(self, menu: QMenu, text: str, act: Callable[[], object], keys: str) -> QAction:
+        action = QAction(text, self)
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+        action.triggered.connect(lambda _: act())
+        menu.addAction(action)
+        self.addAction(action)  # its key works in stage mode too, where the menu bar is hidden
+        return action
+
+    # ------------------------------------------------------------------ what they do
+
+    def _compare(self) -> None:
+        snapshots = self.session.snapshots
+        snapshots.compare("B" if snapshots.slot == "A" else "A")
+
+    def _set_theme(self, theme: Theme) -> None:
+        self.settings.theme = theme
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, theme)
+
+    def _set_reduced_motion(self, reduced: bool) -> None:
+        self.settings.reduced_motion = reduced
+        self.reduced_action.setChecked(reduced)
+        for meter in (self.meter, self.stage.meter):
+            meter.set_reduced_motion(reduced)
+        self.session.stream("/meters", 8.0 if reduced else 30.0)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+        # Buttons take Space for themselves; wherever it is left over, it plays and pauses.
+        if event is not None and event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.transport.play.click()
+            event.accept()
+        else:
+            super().keyPressEvent(event)
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, D102
+        if event is None or self._may_close:
+            return
+        event.ignore()
+        if self.is_stage:
+            return
+        self.settings.geometry = self.saveGeometry()
+        self.settings.sync()
+        self.setEnabled(False)
+        self.session.quit(leave=not self.session.owns_engine or self.settings.leave_playing)
+
+    def _close_now(self) -> None:
+        if not self.isEnabled():
+            self._may_close = True
+            self.close()

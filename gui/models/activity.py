@@ -1,0 +1,92 @@
+"""Whether somebody else sends to the engine, over OSC or by MIDI: the counters of `/status`.
+
+The window asks a few times a second itself; its own packets are taken off what is counted.
+Qt's main thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from gui.models.figures import Figures
+
+__all__ = ["NAMES", "Activity"]
+
+NAMES = ("osc", "midi")
+_GLOW = 0.6  # seconds that a light stays on: two askings, so that a steady stream is steady
+_SETTLES = 2.0  # seconds until what was sent to begin with has been counted
+
+
+class Activity(QObject):
+    """Lights.
+
+    Parameters
+    ----------
+    figures : as the engine tells them.
+    sent : packets that the window itself has sent to this engine.
+    now : seconds of a clock that only goes on.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(
+        self, figures: Figures, sent: Callable[[], int],
+        now: Callable[[], float] = time.monotonic, parent: QObject | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._figures, self._sent, self._now = figures, sent, now
+        self.forget()
+        figures.changed.connect(self._look)
+
+    def forget(self) -> None:
+        """Another engine counts from elsewhere."""
+        self._most: dict[str, int] = {}
+        self._settled: dict[str, float] = {}
+        self._until = dict.fromkeys(NAMES, 0.0)
+        self._counts = dict.fromkeys(NAMES, 0)
+        self._lit: tuple[bool, ...] = (False,) * len(NAMES)
+
+    def is_told(self, name: str) -> bool:
+        """Whether the engine counts it at all."""
+        return self._count(name) is not None
+
+    def is_lit(self, name: str) -> bool:
+        """Whether something came just now."""
+        return self._now() < self._until[name]
+
+    def count(self, name: str) -> int:
+        """What came since the window looks, without its own."""
+        return self._counts[name]
+
+    def _count(self, name: str) -> int | None:
+        if name == "osc":
+            told = self._figures["osc/packets"]
+            return None if told is None else int(float(told)) - self._sent()
+        ways = [self._figures[f"midi/{way}"] for way in ("in", "out")]
+        told_ways = [int(float(w)) for w in ways if w is not None]
+        return sum(told_ways) if told_ways else None
+
+    def _look(self) -> None:
+        now = self._now()
+        for name in NAMES:
+            count = self._count(name)
+            if count is None:
+                self._most.pop(name, None)
+                self._settled.pop(name, None)
+                continue
+            # Own packets on their way make the difference too small, never too large.
+            most = self._most.setdefault(name, count)
+            settled = self._settled.setdefault(name, now + _SETTLES)
+            if count <= most:
+                continue
+            self._most[name] = count
+            if now >= settled:
+                self._counts[name] += count - most
+                self._until[name] = now + _GLOW
+        lit = tuple(self.is_lit(name) for name in NAMES)
+        if lit != self._lit:
+            self._lit = lit
+            self.changed.emit()

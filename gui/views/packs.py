@@ -1,0 +1,203 @@
+"""The packs: what each is, whether this machine can play it, and going over to another.
+
+Return, a double click or the button loads what is chosen, in the background: the old one plays on
+meanwhile. A damaged pack says what is wrong with it and cannot be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.params import HARMONY
+from gui.models.controls import ControlModels
+from gui.models.packs import Pack, Packs
+
+__all__ = ["PacksView"]
+
+_NAME = Qt.ItemDataRole.UserRole
+_OF_MUSIC = ("sound", "harmony")  # groups of controls that packs differ in
+_ROWS = ("Name", "Licence", "Sound", "Blocks", "Size", "This machine", "Hears", "Trouble")
+
+
+class PacksView(QWidget):
+    """Shows the packs.
+
+    Parameters
+    ----------
+    packs : listed, and gone over to.
+    controls : say what the pack that plays hears.
+    """
+
+    def __init__(
+        self, packs: Packs, controls: ControlModels, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._packs, self._controls = packs, controls
+        self.list = QListWidget()
+        self.list.setAccessibleName("Packs")
+        self.list.setStyleSheet("QListWidget::item { padding: 4px; }")
+        self.list.itemActivated.connect(lambda _: self.choose())
+        self.list.currentItemChanged.connect(lambda *_: self._show_chosen())
+        self.title = QLabel()
+        self.title.setObjectName("title")
+        font = self.title.font()
+        font.setPointSizeF(font.pointSizeF() * 1.3)
+        font.setBold(True)
+        self.title.setFont(font)
+        self.cells: dict[str, QLabel] = {}
+        self.load = QPushButton("Play this pack")
+        self.load.clicked.connect(self.choose)
+        self.again = QPushButton("List again")
+        self.again.clicked.connect(packs.list)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 100)
+        self.bar.setFixedWidth(180)
+        self.line = QLabel()
+        self.line.setWordWrap(True)
+        self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        middle = QSplitter(Qt.Orientation.Horizontal)
+        middle.setChildrenCollapsible(False)
+        middle.addWidget(self.list)
+        middle.addWidget(self._details())
+        middle.setStretchFactor(1, 2)
+        row = QHBoxLayout()
+        for part in (self.load, self.again, self.bar):
+            row.addWidget(part)
+        row.addWidget(self.line, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 8, 10, 8)
+        column.addWidget(middle, 1)
+        column.addLayout(row)
+        self._listed: object = None
+        packs.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the packs there are, and which one plays."""
+        packs = self._packs
+        listed = (packs.packs, packs.current)
+        if listed != self._listed:
+            self._listed = listed
+            self._list()
+        self.bar.setVisible(bool(packs.loading))
+        self.bar.setValue(round(100 * packs.progress))
+        text, kind = "", ""
+        if packs.problem:
+            text, kind = f"\N{WARNING SIGN} {packs.problem}", "bad"
+        elif packs.loading:
+            text = f"Loading {packs.loading}; {packs.current} plays on."
+        if text != self.line.text() or kind != self.line.objectName():
+            self.line.setObjectName(kind)
+            self.line.setText(text)
+            self.line.setAccessibleName(text)
+        self.again.setEnabled(bool(packs.current) and not packs.is_listing)
+        self._show_chosen()
+
+    def choose(self) -> None:
+        """Load the pack that is chosen in the list."""
+        pack = self._chosen()
+        if pack is not None and not pack.trouble:
+            self._packs.load(pack.name)
+
+    # ------------------------------------------------------------------ parts
+
+    def _details(self) -> QScrollArea:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(14, 4, 8, 4)
+        column.addWidget(self.title)
+        form = QFormLayout()
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(6)
+        for name in _ROWS:
+            value = self.cells[name] = QLabel()
+            value.setWordWrap(True)
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            caption = QLabel(name)
+            caption.setObjectName("dim")
+            form.addRow(caption, value)
+        self._form = form
+        column.addLayout(form)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setWidget(inside)
+        return area
+
+    def _list(self) -> None:
+        chosen = self._chosen()
+        wanted = chosen.name if chosen is not None else self._packs.current
+        self.list.clear()
+        for pack in self._packs.packs:
+            plays = pack.name == self._packs.current
+            mark = "\N{BLACK RIGHT-POINTING TRIANGLE} " if plays else ""
+            state = " (plays)" if plays else " (damaged)" if pack.trouble else ""
+            item = QListWidgetItem(f"{mark}{pack.title or pack.name}{state}")
+            item.setData(_NAME, pack.name)
+            font = item.font()
+            font.setBold(plays)
+            item.setFont(font)
+            self.list.addItem(item)
+            if pack.name == wanted:
+                self.list.setCurrentItem(item)
+
+    def _chosen(self) -> Pack | None:
+        item = self.list.currentItem()
+        name = item.data(_NAME) if item is not None else None
+        return next((p for p in self._packs.packs if p.name == name), None)
+
+    def _show_chosen(self) -> None:
+        pack = self._chosen()
+        there = pack is not None and not self._packs.loading
+        self.load.setEnabled(
+            there and pack is not None and not pack.trouble and pack.name != self._packs.current
+        )
+        self.title.setText((pack.title or pack.name) if pack is not None else "")
+        for name, cell in self.cells.items():
+            text = _TEXTS[name](pack) if pack is not None else ""
+            if name == "Hears" and pack is not None:
+                text = self._hears() if pack.name == self._packs.current else ""
+            cell.setText(text)
+            self._form.setRowVisible(cell, bool(text))
+
+    def _hears(self) -> str:
+        """The controls that the pack which plays hears, in a few words."""
+        music = (c for c in self._controls if c.param.group in _OF_MUSIC and c.is_heard)
+        names = [c.name.lower() for c in music if c.param.name not in HARMONY]
+        if any(self._controls[name].is_heard for name in HARMONY):
+            names.insert(0, "harmony (12 notes)")
+        return ", ".join(names) or "only what every pack hears"
+
+
+def _sound(pack: Pack) -> str:
+    channels = {1: "mono", 2: "stereo"}.get(pack.channels, f"{pack.channels} channels")
+    return f"{pack.rate / 1000:g} kHz, {channels}" if pack.rate else ""
+
+
+_TEXTS: dict[str, Callable[[Pack], str]] = {
+    "Name": lambda p: f"{p.name} {p.version}".strip(),
+    "Licence": lambda p: p.licence,
+    "Sound": _sound,
+    "Blocks": lambda p: f"{p.block_seconds:.2f} s" if p.block_seconds else "",
+    "Size": lambda p: f"{p.megabytes:.1f} MB" if p.megabytes else "",
+    "This machine": lambda p: "" if p.trouble else p.verdict_text,
+    "Hears": lambda p: "",
+    "Trouble": lambda p: f"\N{WARNING SIGN} {p.trouble}" if p.trouble else "",
+}

@@ -1,0 +1,1 @@
+"""Widgets, each showing one model. They keep no state of their own but what is typed right now."""

@@ -1,0 +1,117 @@
+"""One line under the top bar for what has to be known now, with one or two things to do about it.
+
+It says why nothing is heard: no engine yet, starting, gone, without a device; and for a while what
+was refused. Shown only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QPainter, QPaintEvent
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QStyle, QWidget
+
+from gui.models.log import Line
+from gui.session import Session
+from gui.theme import colours_of
+
+__all__ = ["Banner"]
+
+_EDGE = 4  # pixels of colour at the left
+_NOTICE = 8_000  # ms that a refusal stays, when nothing is more urgent
+
+
+class Banner(QFrame):
+    """What holds the music up, and the way on."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._level = "note"
+        self._notice = ""
+        self._notice_over = QTimer(self)
+        self._notice_over.setSingleShot(True)
+        self._notice_over.timeout.connect(self._forget_notice)
+        session.log.added.connect(self._note)
+        self.setObjectName("banner")
+        self.setAccessibleName("Message")
+        self._icon = QLabel()
+        self.label = QLabel()
+        self.label.setWordWrap(True)
+        self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.button = QPushButton()
+        self.button.setMinimumHeight(28)
+        self._do: Callable[[], None] = lambda: None
+        self.button.clicked.connect(lambda: self._do())
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 4, 8, 4)
+        for part in (self._icon, self.label, self.button):
+            row.addWidget(part)
+        session.state_changed.connect(self._forget_notice)  # it was about what was
+        for signal in (
+            session.figures.changed, session.transport.changed,
+        ):  # fmt: skip
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the most urgent message, or nothing."""
+        session, transport = self._session, self._session.transport
+        level, text, button = "note", "", ""
+        if session.state == "failed":
+            level, text = "error", session.state_text
+            button, self._do = "Try again", session.play
+        elif session.state == "lost":
+            level, text = "error", session.state_text
+        elif session.state == "starting":
+            text = f"{session.state_text} \N{HORIZONTAL ELLIPSIS}"
+        elif session.state == "idle":
+            text = session.idle_text
+        elif session.figures.text("failed"):
+            level, text = "error", session.figures.text("failed")
+        elif session.is_unheard:
+            text = "No sound device: the music plays and nothing is heard."
+            if not transport.is_recording:
+                text += " It can be recorded into a file."
+                button, self._do = "Record into a file", lambda: transport.record(True)
+        elif session.state == "playing" and session.state_text:
+            text = session.state_text
+        if not text and self._notice:
+            level, text = "error", self._notice
+            button, self._do = "Dismiss", self._forget_notice
+        self._show(level, text, button)
+
+    def _note(self, line: Line) -> None:
+        """What was refused is said for a while; the log keeps it."""
+        if line.level == "error" and line.kind != "defect":  # that has a line of its own
+            self._notice = line.text
+            self._notice_over.start(_NOTICE)
+            self.refresh()
+
+    def _forget_notice(self) -> None:
+        self._notice = ""
+        self.refresh()
+
+    def _show(self, level: str, text: str, button: str) -> None:
+        if self._level != level:
+            self._level = level
+            self.update()
+        icons = QStyle.StandardPixmap
+        style = self.style()
+        assert style is not None
+        icon = icons.SP_MessageBoxWarning if level == "error" else icons.SP_MessageBoxInformation
+        self._icon.setPixmap(style.standardIcon(icon).pixmap(20, 20))
+        if self.label.text() != text:
+            self.label.setText(text)
+            self.setAccessibleDescription(text)
+        self.button.setText(button)
+        self.button.setVisible(bool(button))
+        self.setVisible(bool(text))
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+        super().paintEvent(event)
+        colours = colours_of(self)
+        edge = colours.bad if self._level == "error" else colours.accent
+        QPainter(self).fillRect(0, 0, _EDGE, self.height(), edge)

@@ -1,0 +1,252 @@
+"""One control: its name, what turns it, what it holds, and when that is heard.
+
+The lowest line says `live` or `block`, `in 1.2 s` while a block control is not heard yet, and
+`unheard` where the pack that plays does not hear it. A right click, or the menu key, has the
+default, the OSC address, and MIDI learn where the engine offers it.
+"""
+
+from __future__ import annotations
+
+import random
+
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtGui import QFontMetrics, QGuiApplication, QWheelEvent
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.models.control import ControlModel
+from gui.models.midi_map import MidiMap
+from gui.widgets.entry import Entry
+from gui.widgets.knob import Knob
+
+__all__ = ["ControlCell", "waiting_text"]
+
+_WIDE, _NARROW = 84, 46  # pixels, at least
+_TOP = 58  # pixels of height for what turns it, so that all entries are in one line
+_MOST_TURNS = 100_000  # a wider range than that is typed, not turned
+
+
+def waiting_text(model: ControlModel) -> str:
+    """When what is shown is heard, in a word or two."""
+    pending = model.pending_seconds
+    if not model.is_heard:
+        return "unheard"
+    if pending is None:
+        return model.param.when
+    return f"in {pending:.1f} s" if pending else "waiting"
+
+
+class ControlCell(QWidget):
+    """A control of any kind.
+
+    Parameters
+    ----------
+    model : shown.
+    midi : which controller moves it.
+    narrow : a slider in a narrow column instead of a knob, for rows of the same kind.
+    """
+
+    def __init__(
+        self, model: ControlModel, midi: MidiMap, *, narrow: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self.model, self._midi = model, midi
+        self._narrow = narrow
+        self._waiting = QLabel()
+        self._waiting.setObjectName("dim")
+        self._waiting.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        small = self.font()
+        small.setPointSizeF(small.pointSizeF() * 0.85)
+        self._waiting.setFont(small)
+        name = QLabel(model.name)
+        name.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(3, 2, 3, 2)
+        layout.setSpacing(3)
+        layout.addWidget(name)
+        top, entry = self._parts()
+        layout.addWidget(self._placed(top, _TOP))
+        layout.addWidget(self._placed(entry, Entry(model).sizeHint().height()))
+        layout.addStretch(1)
+        layout.addWidget(self._waiting)
+        # Wide enough for its longest line, whatever the font.
+        least = max(
+            QFontMetrics(small).horizontalAdvance("unheard"),
+            QFontMetrics(self.font()).horizontalAdvance(model.name),
+        )
+        self.setMinimumWidth(max(_NARROW if narrow else _WIDE, least + 8))
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._menu)
+        model.changed.connect(self.refresh)
+        midi.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the model holds; also called as time passes, while something is pending."""
+        learning = self._midi.learning == self.model.path
+        text = "move it" if learning else waiting_text(self.model)
+        if self._waiting.text() != text:
+            self._waiting.setText(text)
+            self._waiting.setEnabled(self.model.is_heard)
+        about = self.model.param.about
+        if not self.model.is_heard:
+            about = f"{about} The pack that plays does not hear it."
+        lines = [about, self.model.path]
+        if learning:
+            lines.append("Move the MIDI controller that is to move it.")
+        elif self.model.path in self._midi.mappings:
+            lines.append(f"MIDI: {self._midi.mappings[self.model.path]}")
+        if self.toolTip() != (tip := "\n".join(lines)):
+            self.setToolTip(tip)
+
+    # ------------------------------------------------------------------ parts
+
+    def _placed(self, part: QWidget | None, height: int) -> QWidget:
+        """A part in the middle of a field of a height, so that cells are alike."""
+        field = QWidget()
+        field.setFixedHeight(height)
+        row = QHBoxLayout(field)
+        row.setContentsMargins(0, 0, 0, 0)
+        if part is not None:
+            self._describe(part)
+            row.addWidget(part, 0, Qt.AlignmentFlag.AlignCenter)
+        return field
+
+    def _parts(self) -> tuple[QWidget, QWidget | None]:
+        """What turns it, and what it is typed into."""
+        kind, param = self.model.param.kind, self.model.param
+        if kind == "choice":
+            return Choice(self.model), None
+        if kind == "bool":
+            return Switch(self.model), None
+        entry = Entry(self.model)
+        entry.setFixedWidth((_NARROW if self._narrow else _WIDE) - 6)
+        if self._narrow:
+            return Fader(self.model), entry
+        if param.high - param.low > _MOST_TURNS:
+            another = QPushButton("Another")
+            another.setToolTip("A new one that nobody chose")
+            another.clicked.connect(lambda: self.model.set(random.randint(1, 999_999)))
+            another.setEnabled(self.model.is_enabled)
+            self.model.changed.connect(lambda: another.setEnabled(self.model.is_enabled))
+            return another, entry
+        return Knob(self.model), entry
+
+    def _describe(self, part: QWidget) -> None:
+        param = self.model.param
+        what = {"harmony": "Harmony "}.get(param.group, "") if self._narrow else ""
+        unit = f", {param.unit}" if param.unit else ""
+        part.setAccessibleName(f"{what}{self.model.name}{unit}")
+        part.setAccessibleDescription(f"{param.about} {param.span()}. {param.when} control.")
+
+    def _menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        model = self.model
+        back = menu.addAction("Back to the default")
+        back.setEnabled(model.is_enabled)
+        back.triggered.connect(model.reset)
+        if model.param.free:
+            menu.addAction("Leave it to the music").triggered.connect(model.free)
+        menu.addSeparator()
+        self._midi_entries(menu)
+        menu.addAction(f"Copy the OSC address {model.path}").triggered.connect(self._copy)
+        menu.popup(self.mapToGlobal(at))
+
+    def _midi_entries(self, menu: QMenu) -> None:
+        midi, path = self._midi, self.model.path
+        if not midi.is_there:
+            menu.addAction("No MIDI in this engine").setEnabled(False)
+        elif midi.learning == path:
+            menu.addAction("Wait for no MIDI controller").triggered.connect(lambda: midi.learn(""))
+        else:
+            learn = menu.addAction("Learn MIDI: then move a controller")
+            learn.triggered.connect(lambda: midi.learn(path))
+        if path in midi.mappings:
+            forget = menu.addAction(f"Forget MIDI ({midi.mappings[path]})")
+            forget.triggered.connect(lambda: midi.forget(path))
+
+    def _copy(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.model.path)
+
+
+class Choice(QComboBox):
+    """One of several names."""
+
+    def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self.addItems([c.replace("_", " ") for c in model.param.choices])
+        self.setFixedWidth(_WIDE - 6)
+        self.setMinimumContentsLength(4)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.activated.connect(model.set)
+        model.changed.connect(self.refresh)
+        self.refresh()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
+        # Over a list that is not in use the wheel scrolls the panel, and chooses nothing.
+        if event is not None and not self.hasFocus():
+            event.ignore()
+        else:
+            super().wheelEvent(event)
+
+    def refresh(self) -> None:
+        """Show what the model holds."""
+        self.setCurrentIndex(self._model.param.choices.index(str(self._model.value)))
+        self.setEnabled(self._model.is_enabled)
+
+
+class Switch(QCheckBox):
+    """On or off."""
+
+    def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
+        super().__init__("on", parent)
+        self._model = model
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.clicked.connect(lambda on: model.set(int(on)))
+        model.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the model holds."""
+        self.setChecked(bool(self._model.value))
+        self.setEnabled(self._model.is_enabled)
+
+
+class Fader(QSlider):
+    """A number as an upright slider."""
+
+    def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Vertical, parent)
+        self._model = model
+        self.setRange(0, 100)
+        self.setPageStep(10)
+        self.setFixedHeight(_TOP)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.sliderPressed.connect(model.grab)
+        self.sliderReleased.connect(model.release)
+        self.valueChanged.connect(lambda place: model.set_norm(place / 100))
+        model.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the model holds."""
+        blocked = self.blockSignals(True)
+        self.setValue(round(100 * self._model.norm))
+        self.blockSignals(blocked)
+        self.setEnabled(self._model.is_enabled)
+
+    def mouseDoubleClickEvent(self, event: object) -> None:  # noqa: N802
+        self._model.reset()

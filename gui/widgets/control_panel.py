@@ -1,0 +1,60 @@
+"""Every control of the table, group by group, made by walking it."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QFrame, QGroupBox, QHBoxLayout, QScrollArea, QWidget
+
+from engine.params import HARMONY
+from gui.models.control import ControlModel
+from gui.models.controls import ControlModels
+from gui.models.midi_map import MidiMap
+from gui.widgets.control_cell import ControlCell
+from gui.widgets.flow import FlowLayout
+
+__all__ = ["ControlPanel"]
+
+_TICK = 100  # ms between two looks at how long is left of what is pending
+_ELSEWHERE = {"pause"}  # shown by the transport
+
+
+class ControlPanel(QScrollArea):
+    """The groups in rows, as many side by side as there is room for."""
+
+    def __init__(
+        self, controls: ControlModels, midi: MidiMap, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.cells: dict[str, ControlCell] = {}
+        self._midi = midi
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        inside = QWidget()
+        flow = FlowLayout(inside)
+        flow.setContentsMargins(8, 0, 8, 4)
+        for group, models in controls.groups().items():
+            shown = [m for m in models if m.param.name not in _ELSEWHERE]
+            if shown:
+                flow.addWidget(self._group(group.capitalize(), shown))
+        self.setWidget(inside)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(_TICK)
+
+    def _group(self, title: str, models: list[ControlModel]) -> QGroupBox:
+        box = QGroupBox(title)
+        row = QHBoxLayout(box)
+        row.setContentsMargins(4, 2, 4, 2)
+        row.setSpacing(0)
+        for model in models:
+            cell = ControlCell(model, self._midi, narrow=model.param.name in HARMONY)
+            self.cells[model.param.name] = cell
+            row.addWidget(cell, 1)
+        return box
+
+    def _tick(self) -> None:
+        """What is pending counts down by the clock alone."""
+        if self.isVisible():
+            for cell in self.cells.values():
+                if cell.model.pending_seconds is not None:
+                    cell.refresh()

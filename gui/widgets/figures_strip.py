@@ -1,0 +1,164 @@
+"""The figures of the engine in one strip: how far ahead, how hard it works, what went wrong.
+
+Each has a caption, a value in words and a sentence as its tool tip; what is a share has a bar too.
+"""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
+
+from gui.models.activity import Activity
+from gui.models.mishaps import MISHAPS, Mishaps
+from gui.session import Session
+from gui.widgets.gauge import Gauge
+from gui.widgets.latency_table import LatencyTable
+
+__all__ = ["FiguresStrip"]
+
+_BUSY = 0.8  # of the time that a block lasts, from which the load is called high
+_SHORT = 0.4  # of the lead that was asked for, under which it is called short
+
+
+class FiguresStrip(QWidget):
+    """Shows a session's figures.
+
+    Parameters
+    ----------
+    activity : who else sends.
+    mishaps : what went wrong.
+    """
+
+    def __init__(
+        self, session: Session, activity: Activity, mishaps: Mishaps, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._activity, self._mishaps = session, activity, mishaps
+        self._table = LatencyTable(session.figures, self)
+        self.lead = Gauge(
+            "Lead", "00.0 s, short", "Music that is made and not yet heard.", bar=True
+        )  # fmt: skip
+        self.load = Gauge(
+            "Load", "100 %, high",
+            "Time to make a block over the time it lasts; over 100 % it cannot keep up.", bar=True,
+        )  # fmt: skip
+        self.steps = Gauge(
+            "Steps", "\N{BLACK DOWN-POINTING TRIANGLE} 20 of 200, eased",
+            "Network evaluations for a block; the governor takes fewer than asked for while the "
+            "machine does not keep up.",
+        )  # fmt: skip
+        self.mishaps = Gauge(
+            "Mishaps", "99 xruns, 99 gaps",
+            "Xruns: the sound card asked and there was nothing. Gaps: music was not made in time "
+            "and was held. Restarts: of the generator.",
+        )  # fmt: skip
+        self.reset = QPushButton("Reset")
+        self.reset.setToolTip("Count xruns, gaps and restarts from 0 again")
+        self.reset.setAccessibleName("Reset mishaps")
+        self.reset.clicked.connect(mishaps.reset)
+        self.latency = QToolButton()
+        self.latency.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.latency.setToolTip(
+            "How long a live and a block control take to be heard; press it for the parts."
+        )
+        self.latency.clicked.connect(self._open_table)
+        self.tempo = Gauge("Tempo", "300.0 BPM, link",
+                           "The beat that is followed, and whose it is.")  # fmt: skip
+        self.lamps = {
+            "osc": Gauge("OSC", "999999", "Lit while others send OSC; packets so far."),
+            "midi": Gauge("MIDI", "999999", "Lit while MIDI comes in or goes out; so far."),
+        }
+        self._lay_out()
+        for signal in (session.figures.changed, session.transport.changed, mishaps.changed):
+            signal.connect(self.refresh)
+        session.meters.lead_changed.connect(self._show_lead)
+        activity.changed.connect(self._show_lamps)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the figures, or that there are none."""
+        figures = self._session.figures
+        there = figures["pack"] is not None
+        load = figures.number("load")
+        high = load >= _BUSY
+        self._set(self.load, f"{100 * load:.0f} %{', high' if high else ''}", load, high)
+        self._show_steps()
+        counts = {name: self._mishaps.count(name) for name in MISHAPS}
+        told = [_counted(n, name) for name, n in counts.items() if n or name != "restarts"]
+        self._set(self.mishaps, ", ".join(told))
+        self.reset.setEnabled(there and any(counts.values()))
+        live, block = figures.number("latency/live"), figures.number("latency/block") / 1000
+        text = f"live {live:.0f} ms \N{MIDDLE DOT} block {block:.1f} s" if there else "latency"
+        if text != self.latency.text():
+            self.latency.setText(text)
+            self.latency.setAccessibleName(f"Latency: {text}")
+        self.latency.setEnabled(there)
+        self._show_tempo()
+        self._show_lead()
+        self._show_lamps()
+
+    # ------------------------------------------------------------------ one by one
+
+    def _show_lead(self) -> None:
+        figures, lead = self._session.figures, self._session.meters.lead or 0.0
+        # The lead goes to and fro between the mark at which a block is asked for and a block more.
+        mark = figures.number("latency/lead") / 1000
+        most = mark + (figures.number("latency/block") - figures.number("latency/live")) / 1000
+        short = lead < _SHORT * mark
+        text = f"{lead:.1f} s{', short' if short else ''}"
+        self._set(self.lead, text, lead / max(most, 0.1), short)
+
+    def _show_steps(self) -> None:
+        figures = self._session.figures
+        steps, asked = figures.number("steps"), figures.number("steps/asked")
+        eased = bool(figures.number("eased"))
+        text = f"{steps:.0f}"
+        if asked and asked != steps:
+            text += f" of {asked:.0f}"
+        if eased:
+            text = f"\N{BLACK DOWN-POINTING TRIANGLE} {text}, eased"
+        self._set(self.steps, text)
+
+    def _show_tempo(self) -> None:
+        figures = self._session.figures
+        told = figures["tempo/bpm"] is not None
+        # A tempo of its own that nothing waits for is no news.
+        source = figures.text("tempo/source")
+        waits = self._session.controls["quantise"].value != "off"
+        self.tempo.setVisible(told and (source != "own" or waits))
+        lost = "" if figures.number("tempo/locked", 1.0) else ", not heard"
+        self._set(self.tempo, f"{figures.number('tempo/bpm'):.1f} BPM, {source}{lost}")
+
+    def _show_lamps(self) -> None:
+        for name, lamp in self.lamps.items():
+            lamp.set_lamp(self._activity.is_lit(name))
+            lamp.setVisible(self._activity.is_told(name))
+            self._set(lamp, f"{self._activity.count(name)}")
+
+    def _set(self, gauge: Gauge, text: str, share: float = 0.0, high: bool = False) -> None:
+        there = self._session.figures["pack"] is not None
+        gauge.set_value(text if there else "\N{EN DASH}", share if there else 0.0, high=high)
+
+    def _open_table(self) -> None:
+        self._table.refresh()
+        self._table.adjustSize()
+        top = self.latency.mapToGlobal(QPoint(0, 0))
+        self._table.move(top.x(), max(0, top.y() - self._table.height() - 4))
+        self._table.show()
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 2, 10, 4)
+        row.setSpacing(12)
+        parts: tuple[QWidget, ...] = (
+            self.lead, self.load, self.steps, self.mishaps, self.reset, self.latency, self.tempo,
+            *self.lamps.values(),
+        )  # fmt: skip
+        for part in parts:
+            row.addWidget(part)
+            if part is self.latency:
+                row.addStretch(1)
+
+
+def _counted(count: int, names: str) -> str:
+    return f"{count} {names.removesuffix('s') if count == 1 else names}"

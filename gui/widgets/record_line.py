@@ -1,0 +1,86 @@
+"""What is recorded, and where to: time, size, what the disk has left, and the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PyQt6.QtCore import Qt, QUrl
+from PyQt6.QtGui import QDesktopServices, QFontMetrics, QResizeEvent
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+from gui.models.home import shortened
+from gui.models.transport import Transport
+
+__all__ = ["RecordLine", "large", "long"]
+
+_LOW_DISK = 5e8  # bytes
+
+
+def long(seconds: float) -> str:
+    """A time as 1:02:03."""
+    hours, rest = divmod(int(seconds), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def large(size: float) -> str:
+    """A size in bytes, for people."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+class RecordLine(QWidget):
+    """Shown while something is recorded, and after that for what was recorded last."""
+
+    def __init__(self, transport: Transport, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._transport = transport
+        self.figures, self.path = QLabel(), QLabel()
+        self.figures.setObjectName("strong")
+        self.path.setObjectName("dim")
+        self.path.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.path.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.show_folder = QPushButton("Show folder")
+        self.show_folder.setFlat(True)
+        self.show_folder.clicked.connect(self._open)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 0, 10, 2)
+        row.addWidget(self.figures)
+        row.addWidget(self.path, 1)
+        row.addWidget(self.show_folder)
+        transport.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show where it stands."""
+        transport = self._transport
+        if transport.is_recording:
+            words = ["\N{BLACK CIRCLE} Recording", long(transport.recorded_seconds)]
+            if transport.recorded_bytes:
+                words.append(large(transport.recorded_bytes))
+            free = transport.free_bytes
+            if free is not None:
+                words.append(f"{large(free)} free" + (" (low!)" if free < _LOW_DISK else ""))
+            self.figures.setText("  \N{MIDDLE DOT}  ".join(words))
+        else:
+            self.figures.setText("Recorded")
+        self._elide()
+        self.setVisible(bool(transport.recording or transport.kept))
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        path = self._transport.recording or self._transport.kept
+        metrics = QFontMetrics(self.path.font())
+        room = max(40, self.path.width())
+        self.path.setText(metrics.elidedText(shortened(path), Qt.TextElideMode.ElideMiddle, room))
+        self.path.setToolTip(path)
+
+    def _open(self) -> None:
+        path = self._transport.recording or self._transport.kept
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(path).parent)))

@@ -1,0 +1,88 @@
+"""What the views show beside the session's own models, and how the engine's messages reach it.
+
+One object for a session: the picture, devices, packs, activity; streams are asked for, and asked
+for again after every reconnection. What is chosen here (device, pack) is what the next start of the
+engine takes too. Qt's main thread.
+"""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import QObject
+
+from gui.models.activity import Activity
+from gui.models.devices import NONE, Devices
+from gui.models.packs import Packs
+from gui.models.picture import Picture
+from gui.session import Session
+from gui.settings import Settings
+
+__all__ = ["Wiring"]
+
+_PLAYHEAD = 10.0  # Hz; between two the clock goes on
+_PICTURE = ("/picture", "/picture/clear", "/block", "/playhead", "/spectrum/bands")
+_DEVICES = ("/device/info", "/device/list/end", "/done", "/error")
+_PACKS = ("/pack/info", "/pack/list/end", "/progress", "/done", "/error")
+
+
+class Wiring(QObject):
+    """Models of one session.
+
+    Parameters
+    ----------
+    settings : remembers what was chosen.
+    """
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        super().__init__(session)
+        self._session, self._settings = session, settings
+        self.picture = Picture(parent=self)
+        self.devices = Devices(session.send, session.figures, self)
+        self.packs = Packs(session.send, session.figures, self)
+        self.activity = Activity(session.figures, lambda: session.connection.sent, parent=self)
+        for model, addresses in (
+            (self.picture, _PICTURE), (self.devices, _DEVICES), (self.packs, _PACKS),
+        ):  # fmt: skip
+            for address in addresses:
+                session.route(address, lambda told, m=model, a=address: m.take(a, told))
+        session.stream("/picture", 1)
+        session.stream("/blocks", 1)
+        session.stream("/playhead", _PLAYHEAD)
+        session.connection.opened.connect(self._opened)
+        session.connection.closed.connect(self._closed)
+        self.devices.selected.connect(lambda label: self._keep("device", label))
+        self.packs.loaded.connect(lambda name: self._keep("pack", name))
+        self._pack = ""
+        session.figures.changed.connect(self._look_at_pack)
+        if session.connection.is_open:
+            self._opened()
+
+    def _opened(self) -> None:
+        self.devices.take_connected(True)
+        self.packs.take_connected(True)
+
+    def _look_at_pack(self) -> None:
+        """Another pack may have another rate, and the picture other bands."""
+        pack = self._session.figures.text("pack")
+        if pack and pack != self._pack:
+            self._pack = pack
+            self._session.send("/spectrum/bands")
+
+    def _closed(self, _: str) -> None:
+        self._pack = ""
+        self.picture.take_lost()
+        self.activity.forget()
+        self.devices.take_connected(False)
+        self.packs.take_connected(False)
+
+    def _keep(self, option: str, value: str) -> None:
+        """What an engine that is started from here begins with, now and the next time."""
+        engine = self._session.engine
+        if engine is None:
+            return
+        if value != NONE:  # silence is for now
+            self._settings.keep_option(option, value)
+        flag, options = f"--{option}", engine.options
+        if flag in options:
+            options[options.index(flag) + 1] = value
+        else:
+            options += [flag, value]

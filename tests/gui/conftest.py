@@ -1,0 +1,62 @@
+"""Qt without a screen, an engine to speak to, and a session that speaks to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+pytest.importorskip("PyQt6", reason="PyQt6 is not installed; './run test' installs it")
+
+from engine.errors import ConfigError
+from engine.instrument import Instrument
+from gui.session import Session
+from osc.server import OscServer
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "tests" / "data" / "packs" / "tiny"
+
+
+@pytest.fixture(scope="module")
+def instrument() -> Iterator[Instrument]:
+    """Playing into nothing, at the pace of a sound card."""
+    with Instrument(TINY, latency=1.0, threads=1) as made:
+        made.play(None)
+        made.wait_for_sound()
+        yield made
+
+
+@pytest.fixture
+def server(instrument: Instrument, tmp_path: Path) -> Iterator[OscServer]:
+    made = OscServer(instrument, port=0, library=tmp_path / "library", version="1.2.3")
+    for _ in range(8):  # a port that UDP has free may be a TCP connection's own end
+        with contextlib.suppress(ConfigError):
+            made.start()
+            break
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def session(server: OscServer, qtbot) -> Iterator[Session]:
+    """Connected, with the controls known."""
+    made = Session("127.0.0.1", server.port)
+    made.begin()
+    qtbot.waitUntil(lambda: made.controls["gain"].is_known, timeout=10_000)
+    qtbot.waitUntil(lambda: made.figures["pack"] is not None, timeout=10_000)
+    yield made
+    made.connection.stop()
+
+
+@pytest.fixture
+def until(qtbot) -> Callable[..., None]:
+    """Waits, with Qt's event loop running, until something is true."""
+
+    def wait(true: Callable[[], object], seconds: float = 10.0) -> None:
+        qtbot.waitUntil(lambda: bool(true()), timeout=round(1000 * seconds))
+
+    return wait

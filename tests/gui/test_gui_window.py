@@ -1,0 +1,325 @@
+"""The window, off-screen, before a real engine in this process: what is seen and what hands do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtGui import QGuiApplication, QPalette, QWheelEvent
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
+
+from engine.params import PARAMS
+from gui.application import Start, _teller, make_window
+from gui.main_window import MainWindow
+from gui.models.home import shortened
+from gui.session import Session
+from gui.settings import Settings
+from gui.theme import apply_theme, is_dark
+from gui.widgets.control_cell import Choice, Fader
+from gui.widgets.entry import Entry
+from gui.widgets.knob import Knob
+from gui.widgets.record_line import large, long
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def window(session: Session, instrument, tmp_path: Path, qtbot, until) -> MainWindow:
+    instrument.set(gain=0.0, temperature=1.0, pause=False)
+    until(lambda: session.controls["gain"].value == 0.0)
+    until(lambda: not session.controls["density"].is_heard)
+    made = MainWindow(session, Settings(tmp_path))
+    qtbot.addWidget(made, before_close_func=lambda w: setattr(w, "_may_close", True))
+    made.show()
+    qtbot.waitExposed(made)
+    return made
+
+
+def knob(window: MainWindow, name: str) -> Knob:
+    return window.controls.cells[name].findChild(Knob)
+
+
+def entry(window: MainWindow, name: str) -> Entry:
+    return window.controls.cells[name].findChild(Entry)
+
+
+def test_every_control_of_the_table_is_there_with_a_name_a_value_and_a_unit(window):
+    shown = {*window.controls.cells, "pause"}  # which is Play and Pause
+    assert shown == {p.name for p in PARAMS}
+    for cell in window.controls.cells.values():
+        assert cell.findChildren((Knob, Fader, Choice, Entry))
+        for part in cell.findChildren((Knob, Fader, Choice, Entry)):
+            assert part.accessibleName()
+            assert cell.model.param.about in part.accessibleDescription()
+    assert entry(window, "gain").text() == "0.0 dB"
+    assert entry(window, "stride").text().endswith("block")
+
+
+def test_a_knob_is_dragged_and_the_engine_hears_it(window, instrument, until):
+    gain = knob(window, "gain")
+    before = instrument.settings["gain"]
+    QTest.mousePress(gain, LEFT, pos=QPoint(24, 24))
+    QTest.mouseMove(gain, QPoint(24, 60))
+    instrument.set(gain=5.0)  # somebody else has a hand on it too
+    QTest.qWait(150)
+    assert window.session.controls["gain"].value == pytest.approx(-14.4), "the hand wins"
+    QTest.mouseMove(gain, QPoint(24, 64))
+    QTest.mouseRelease(gain, LEFT, pos=QPoint(24, 64))
+    until(lambda: instrument.settings["gain"] == pytest.approx(before - 16.0))
+    until(lambda: entry(window, "gain").text() == "\N{MINUS SIGN}16.0 dB")
+
+
+def test_wheel_arrows_and_a_double_click(window, instrument, until):
+    temperature = knob(window, "temperature")
+    middle = QPointF(24, 24)
+    wheel = QWheelEvent(
+        middle, QPointF(temperature.mapToGlobal(middle)), QPoint(), QPoint(0, 240),
+        Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )  # fmt: skip
+    QApplication.sendEvent(temperature, wheel)
+    until(lambda: instrument.settings["temperature"] == pytest.approx(1.02))
+    QTest.keyClick(temperature, Qt.Key.Key_Up)
+    until(lambda: instrument.settings["temperature"] == pytest.approx(1.03))
+    QTest.keyClick(temperature, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    until(lambda: instrument.settings["temperature"] == pytest.approx(1.029))
+    QTest.keyClick(temperature, Qt.Key.Key_End)
+    until(lambda: instrument.settings["temperature"] == 1.5)
+    QTest.mouseDClick(temperature, LEFT)
+    until(
+        lambda: instrument.settings["temperature"] == window.session.controls["temperature"].default
+    )
+
+
+def test_a_value_is_typed_and_one_that_is_none_stays_to_be_mended(window, instrument, until):
+    field = entry(window, "gain")
+    field.setFocus()
+    QTest.keyClicks(field, "-12,5 dB")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    until(lambda: instrument.settings["gain"] == -12.5)
+    assert field.text() == "\N{MINUS SIGN}12.5 dB"
+    field.selectAll()
+    QTest.keyClicks(field, "loud")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert field.text() == "loud"
+    QTest.keyClick(field, Qt.Key.Key_Escape)
+    assert field.text() == "\N{MINUS SIGN}12.5 dB"
+    assert instrument.settings["gain"] == -12.5
+    field.selectAll()
+    QTest.keyClicks(field, "99")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    until(lambda: instrument.settings["gain"] == 12.0)
+
+
+def test_a_block_control_says_when_it_is_heard(window, until):
+    cell = window.controls.cells["temperature"]
+    assert cell._waiting.text() == "block"
+    cell.model.set(0.9)
+    seen = set()
+
+    def heard() -> bool:
+        seen.add(cell._waiting.text().split()[0])
+        return cell._waiting.text() == "block"
+
+    assert not heard()
+    until(heard)
+    assert "in" in seen
+    assert window.controls.cells["gain"]._waiting.text() == "live"
+
+
+def test_what_the_pack_does_not_hear_says_so_and_cannot_be_turned(window):
+    cell = window.controls.cells["density"]
+    assert cell._waiting.text() == "unheard"
+    assert not knob(window, "density").isEnabled()
+    assert not entry(window, "density").isEnabled()
+    assert "does not hear" in cell.toolTip()
+
+
+def test_a_right_click_copies_the_address_and_goes_back(window, until):
+    cell = window.controls.cells["gain"]
+    cell.model.set(-3.0)
+    cell.customContextMenuRequested.emit(QPoint(5, 5))
+    menu = cell.findChild(QMenu)
+    texts = {a.text(): a for a in menu.actions() if a.text()}
+    texts["Copy the OSC address /gain"].trigger()
+    assert QGuiApplication.clipboard().text() == "/gain"
+    texts["Back to the default"].trigger()
+    assert cell.model.value == 0.0
+    menu.close()
+
+
+def test_everything_is_reached_by_tab_alone_and_says_what_it_is(window):
+    wanted = {
+        part
+        for part in window.centralWidget().findChildren(QWidget)
+        if part.isVisible() and part.isEnabled() and part.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and isinstance(part, (QAbstractButton, Knob, Fader, Entry, Choice))
+    }  # fmt: skip
+    window.transport.play.setFocus()
+    reached = set()
+    for _ in range(200):
+        reached.add(window.focusWidget())
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+    missed = wanted - reached
+    assert not missed, [p.accessibleName() or p.objectName() for p in missed]
+    silent = [
+        part for part in wanted
+        if not part.accessibleName() and not (isinstance(part, QAbstractButton) and part.text())
+    ]  # fmt: skip
+    assert not silent
+
+
+def test_space_plays_and_pauses_and_panic_has_a_key(window, instrument, until):
+    knob(window, "gain").setFocus()
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
+    until(lambda: instrument.settings["pause"] is True)
+    until(lambda: window.transport.play.text() == "Play")
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
+    until(lambda: window.transport.play.text() == "Pause")
+    events = len(window.session.log.lines)
+    QTest.keyClick(window, Qt.Key.Key_Escape, Qt.KeyboardModifier.ShiftModifier)
+    until(lambda: any(x.kind == "panic" for x in list(window.session.log.lines)[events:]))
+
+
+def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
+    until(lambda: window.banner.isVisible())
+    assert "No sound device" in window.banner.label.text()
+    assert window.banner.button.text() == "Record into a file"
+    window.banner.button.click()
+    until(lambda: window.session.transport.is_recording)
+    until(
+        lambda: window.record_line.isVisible() and "Recording" in window.record_line.figures.text()
+    )
+    assert window.record_line.path.toolTip().endswith(".flac")
+    assert window.transport.record.text() == "End take"
+    window.transport.record.click()
+    until(lambda: window.record_line.figures.text() == "Recorded")
+
+
+def test_snapshots_and_comparing_from_the_bar(window, instrument, until):
+    bar = window.transport.snapshots
+    bar.ask_and_save()
+    dialog = QApplication.activeModalWidget()
+    dialog.setTextValue("Encore")
+    dialog.accept()
+    until(lambda: bar.names.currentText() == "Encore")
+    bar.compare["B"].click()
+    window.session.controls["gain"].set(-20.0)
+    until(lambda: instrument.settings["gain"] == -20.0)
+    until(lambda: bar.names.currentIndex() == -1)
+    bar.compare["A"].click()
+    until(lambda: instrument.settings["gain"] == 0.0)
+    assert bar.compare["A"].isChecked()
+
+
+def test_stage_mode_is_large_and_locked(window, qtbot, until):
+    window.stage_action.trigger()
+    assert window.is_stage
+    for button in window.stage.findChildren(QAbstractButton):
+        if button.isVisible():
+            assert button.height() >= 44
+            assert button.width() >= 44
+    assert not window.controls.isVisible()
+    assert "No sound device" in window.stage.banner.label.text()
+    assert window.stage.banner.isVisible()
+    assert not window.close()
+    assert window.isVisible()
+    leave = next(b for b in window.stage.findChildren(QAbstractButton) if "leave" in b.text())
+    QTest.mouseClick(leave, LEFT)
+    QTest.qWait(50)
+    assert window.is_stage, "a click is an accident"
+    QTest.mousePress(leave, LEFT)
+    until(lambda: not window.is_stage)
+    QTest.mouseRelease(leave, LEFT)
+
+
+def test_themes_and_what_is_remembered(window, session, tmp_path, qapp):
+    for theme, dark in (("dark", True), ("light", False)):
+        window._set_theme(theme)
+        assert is_dark(window) is dark
+        palette = window.palette()
+        text, ground = (
+            palette.color(QPalette.ColorRole.Text),
+            palette.color(QPalette.ColorRole.Base),
+        )
+        assert abs(text.lightness() - ground.lightness()) > 150
+    window._set_theme("dark")
+    window._set_reduced_motion(True)
+    window.settings.leave_playing = True
+    window.settings.geometry = window.saveGeometry()
+    window.settings.keep_option("device", "Scarlett")
+    window.settings.sync()
+    again = Settings(tmp_path)
+    assert (again.theme, again.reduced_motion, again.leave_playing) == ("dark", True, True)
+    assert again.option("device") == "Scarlett"
+    assert again.option("pack") == ""
+    assert again.geometry == window.saveGeometry()
+    (tmp_path / "window.ini").write_text("[General]\ntheme=\x00purple\nreduced_motion=perhaps\n")
+    damaged = Settings(tmp_path)
+    assert (damaged.theme, damaged.reduced_motion) == ("system", False)
+    apply_theme(qapp, "light")
+
+
+def test_the_next_start_takes_the_pack_and_the_device_of_the_last(tmp_path, qtbot):
+    def begun_with(*options: str) -> list[str]:
+        window = make_window(Start("127.0.0.1", 1, options, tmp_path))
+        qtbot.addWidget(window, before_close_func=lambda w: setattr(w, "_may_close", True))
+        window.session.connection.stop()
+        _keep_as_if_it_played(window)
+        return window.session.engine.options
+
+    assert begun_with() == []
+    assert begun_with("--device", "Scarlett") == ["--device", "Scarlett"]
+    assert begun_with("--steps", "4") == ["--steps", "4", "--device", "Scarlett"]
+    assert begun_with("--device", "none") == ["--device", "none"]
+    assert begun_with() == ["--device", "Scarlett"]
+
+
+def _keep_as_if_it_played(window: MainWindow) -> None:
+    window.session.state = "playing"
+    window.session.state_changed.emit()
+
+
+def test_a_defect_is_a_line_in_the_log_and_the_window_goes_on(window, tmp_path):
+    try:
+        raise ZeroDivisionError("on purpose")
+    except ZeroDivisionError as error:
+        _teller(window.session, tmp_path)(type(error), error, error.__traceback__)
+    assert "on purpose" in window.session.log.lines[-1].text
+    assert "Traceback" in (tmp_path / "window.log").read_text()
+    window.session.connection.received.emit("/sampler", ("a sampler of next year",))
+    assert "/sampler cannot be read" in window.session.log.lines[-1].text
+    assert window.session.state == "playing"
+
+
+def test_no_text_is_cut_off_at_the_smallest_size(window):
+    window.resize(1024, 640)
+    QTest.qWait(50)
+    cut = [
+        label.text()
+        for label in window.findChildren(QLabel)
+        if label.isVisible() and label is not window.record_line.path and not label.wordWrap()
+        and label.sizeHint().width() > label.width() + 1
+    ]  # fmt: skip
+    cut += [
+        button.text()
+        for button in window.findChildren(QAbstractButton)
+        if button.isVisible() and button.minimumSizeHint().width() > button.width() + 1
+    ]
+    cut += [
+        field.text()
+        for field in window.findChildren(Entry)
+        if field.fontMetrics().horizontalAdvance(field.text()) > field.width() - 6
+    ]
+    assert not cut
+    assert window.width() == 1024
+
+
+def test_figures_and_paths_are_written_for_people(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/clara")
+    assert shortened("into /home/clara/takes/1.flac") == "into ~/takes/1.flac"
+    assert shortened("/home/clarabelle/1.flac") == "/home/clarabelle/1.flac"
+    assert [long(s) for s in (0, 75, 3725)] == ["0:00", "1:15", "1:02:05"]
+    assert [large(b) for b in (12, 1_500, 2.5e6, 4.1e10)] == ["12 B", "1.5 kB", "2.5 MB", "41.0 GB"]
