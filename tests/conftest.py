@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from sound_servers import (
     PULSE_PROGRAMS,
     JackServer,
     PulseServer,
-    forget_dead_jacks,
     jack_server,
     missing,
     pulse_server,
+)
+from taking_turns import (  # noqa: F401 (pytest finds the hooks here)
+    pytest_collection_modifyitems,
+    pytest_sessionstart,
 )
 
 # A busy machine is slow, not wrong.
@@ -32,17 +36,20 @@ def _need(programs: tuple[str, ...]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_dead_jacks() -> None:
-    """Before anything here has used JACK: whoever has keeps the registry that it found."""
-    forget_dead_jacks()
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _own_user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Snapshots, recordings and verdicts of tests stay out of the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _denormals_as_they_were() -> Iterator[None]:
+    """Training turns denormals off for its whole thread, which other tests share."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture

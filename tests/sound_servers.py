@@ -11,7 +11,6 @@ rt-tests.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import os
 import shutil
@@ -99,7 +98,6 @@ class JackServer:
         """Start the daemon; TimeoutError, and none left running, when it does not answer."""
         command = ["jackd", "-R", "-P", "70", "-n", self.name, "-d", "dummy", "-r", str(RATE)]
         command += ["-p", str(self.period), "-C", "2", "-P", "2"]
-        forget_dead_jacks()
         self._daemon = _started(command, self.env)
         try:
             _wait_until(lambda: "system:playback_1" in self.ports(), "JACK answers", 30.0)
@@ -184,18 +182,27 @@ def machine_floor(seconds: float, period_s: float) -> int:
     return late
 
 
-@functools.cache
 def forget_dead_jacks() -> None:
-    """Clear, once, what killed JACK daemons left in shared memory, when no daemon is alive.
+    """Clear what killed JACK daemons left in shared memory, before anything here uses JACK.
 
     Its registry holds eight servers ("Too many servers already active") and keeps the entry of a
     killed one for as long as any process has that number. A process that has used JACK keeps the
-    registry that it found: later it must stay.
+    registry that it found: while there is one, it must stay.
     """
-    if subprocess.run(["pgrep", "-x", "jackd"], capture_output=True).returncode == 1:
-        for left in Path("/dev/shm").glob("jack*"):
+    left = list(Path("/dev/shm").glob("jack*"))
+    if left and not any(_maps(process, left) for process in Path("/proc").glob("[0-9]*")):
+        for one in left:
             with contextlib.suppress(OSError):
-                left.unlink()
+                one.unlink()
+
+
+def _maps(process: Path, files: list[Path]) -> bool:
+    """Whether a process has one of the files in its memory."""
+    try:
+        mapped = (process / "maps").read_text()
+    except OSError:  # it has ended, or is another user's
+        return False
+    return any(f"{file}\n" in mapped for file in files)
 
 
 @contextlib.contextmanager

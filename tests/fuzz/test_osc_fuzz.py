@@ -15,7 +15,7 @@ import pytest
 from tests.fuzz.osc_corpus import kept, tricky
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 10
+SECONDS = 6
 
 
 # A defect that no packet of those kept meets.

@@ -56,7 +56,7 @@ def test_a_reader_never_sees_two_times_mixed():
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        for _ in range(3000):
+        for _ in range(400):
             steps = np.diff(scope.last(2000).astype(np.int64))
             first = np.flatnonzero(steps)  # silence comes before the beginning only
             if len(first):
