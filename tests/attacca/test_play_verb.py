@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,15 @@ from sound_servers import PulseServer
 
 from attacca import Instrument
 
-FEW = ["--steps", "2"]
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# On a port of its own: others may play meanwhile, and a taken port is said.
+FEW = ["--steps", "2", "--osc-port", str(free_port())]
 
 
 def wait_until(true: Callable[[], bool], timeout: float = 30.0) -> None:
