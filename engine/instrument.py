@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls, Tap
-from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
+from engine.errors import AttaccaError, ConfigError, DeviceError
 from engine.hearing import adapted, checked_keys, checked_phrase, checked_sound, refuse_unheard
 from engine.on_time import OnTime
 from engine.packs.discovery import DEFAULT, find_pack
@@ -271,6 +270,19 @@ class Instrument(OnTime):
             self._tell_mixer(controls)
             return settings
 
+    def set_rendered(self, rendered: Collection[str], **controls: Value) -> Settings:
+        """`set`, where the mixer has been told of the controls `rendered` by `set_at`.
+
+        Raises
+        ------
+        ConfigError
+            As `set` does.
+        """
+        with self._lock:
+            planned = {n: v for n, v in controls.items() if n in rendered}
+            self._settings = self._settings.changed(**planned)
+            return self.set(**{n: v for n, v in controls.items() if n not in planned})
+
     def hold(self, keys: Iterable[int]) -> None:
         """Play around these keys (MIDI pitches) from the next block on; none lets them go.
 
@@ -464,26 +476,6 @@ class Instrument(OnTime):
                 latencies=self.latencies(),
                 failed=str(stream.feeder.failure or ""),
             )
-
-    def wait_for_sound(self, timeout: float = 30.0) -> float:
-        """Wait until the first block is there; returns the seconds it took.
-
-        Raises
-        ------
-        AttaccaError
-            What ended the stream before it began.
-        WorkerError
-            When nothing came in time.
-        """
-        began = time.monotonic()
-        while time.monotonic() - began < timeout:
-            stream = self._rig.stream
-            if stream is not None and stream.feeder.failure is not None:
-                raise stream.feeder.failure
-            if stream is not None and stream.lead.seconds > 0:
-                return time.monotonic() - began
-            time.sleep(0.005)
-        raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
 
 
 def _nobody(_: float) -> None:

@@ -9,9 +9,11 @@ music is held and go on over a panic and a change of pack.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 
 from engine.audio.clock import Clock
+from engine.errors import WorkerError
 from engine.params import Settings, Value
 from engine.rig import Rig
 from engine.stream.made import Made
@@ -28,10 +30,6 @@ class OnTime:
     _settings: Settings
 
     # ------------------------------------------------------------------ the clock
-
-    def set(self, **controls: Value) -> Settings:
-        """Change controls at once; see `Instrument`."""
-        raise NotImplementedError
 
     def now(self) -> float:
         """Seconds of the clock that `set_at` goes by."""
@@ -65,19 +63,6 @@ class OnTime:
                 pause=bool(new["pause"]) if "pause" in controls else None,
             )
 
-    def set_rendered(self, rendered: Collection[str], **controls: Value) -> Settings:
-        """`set`, where the mixer has been told of the controls `rendered` by `set_at`.
-
-        Raises
-        ------
-        ConfigError
-            As `set` does.
-        """
-        with self._lock:
-            planned = {n: v for n, v in controls.items() if n in rendered}
-            self._settings = self._settings.changed(**planned)
-            return self.set(**{n: v for n, v in controls.items() if n not in planned})
-
     def _tell_mixer(self, names: Collection[str]) -> None:
         """What the mixer takes of these; another may be planned for later, and is left alone."""
         mixer, settings = self._rig.mixer, self._settings
@@ -102,6 +87,26 @@ class OnTime:
         """
         stream = self._rig.stream
         return stream.horizon() if stream is not None else (0.0, 0.0)
+
+    def wait_for_sound(self, timeout: float = 30.0) -> float:
+        """Wait until the first block is there; returns the seconds it took.
+
+        Raises
+        ------
+        AttaccaError
+            What ended the stream before it began.
+        WorkerError
+            When nothing came in time.
+        """
+        began = time.monotonic()
+        while time.monotonic() - began < timeout:
+            stream = self._rig.stream
+            if stream is not None and stream.feeder.failure is not None:
+                raise stream.feeder.failure
+            if stream is not None and stream.lead.seconds > 0:
+                return time.monotonic() - began
+            time.sleep(0.005)
+        raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
 
     def listen_blocks(self, listener: Callable[[Made], None]) -> None:
         """Call `listener` with every block as it is made, its samples, and with what is dropped.

@@ -94,6 +94,7 @@ class Rig:
             The pack cannot be opened, or makes no notes and was given a phrase.
         """
         self.ending.clear()
+        self._xruns = 0
         setup = replace(self._setup, wait=wait)
         self.stream = PackStream(manifest, settings, wanted, setup, held=held)
         self.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
@@ -118,6 +119,7 @@ class Rig:
             self.notes = NotesOut(rate, self._rendered, mixer.latency_frames)
             self.notes.set_listeners(self._note_listeners)
         stream.notes_out = self.notes
+        self.notes.hear(stream)
         return mixer
 
     def _rendered(self) -> int:
@@ -237,13 +239,12 @@ class Rig:
         new.origin, dropped = old.extent()
         self.blocks.tell(Dropped(new.origin, dropped))
         new.teller.begin(new.origin)
+        new.notes_out = notes
+        notes.hear(new)  # the old one still sounds, but strikes no key any more
         mixer.switch(
             new.lead, rate_in=new.manifest.rate, channels_in=new.manifest.channels,
             resampler=new.resampler(mixer.rate), seconds=CROSSFADE, done=faded.set,
         )  # fmt: skip
-        old.notes_out = None
-        notes.let_go()
-        new.notes_out = notes
         self.stream = new
 
         def ended() -> None:

@@ -185,8 +185,12 @@ class MidiDesk:
             self._inbox.put_nowait(None)
 
     def _heard_event(self, event: Event) -> None:
-        if event.kind == "panic" and not self._ending.is_set():
+        if self._ending.is_set():
+            return
+        if event.kind == "panic":
             self._do(self._panic)
+        elif event.kind == "pack":
+            self._do(self._hold_anew)
 
     def _heard_note(self, note: NoteEvent) -> None:
         if not self._ending.is_set():
@@ -306,6 +310,11 @@ class MidiDesk:
         elif held and manifest.name not in self._unheard:
             self._unheard.add(manifest.name)
             self._say(f"keys are unused: pack {manifest.name!r} does not hear held keys")
+
+    def _hold_anew(self) -> None:
+        """Another pack plays, which knows of no keys yet."""
+        self._held = ()
+        self._hold()
 
     def _send(self, message: mido.Message) -> None:
         if self._ports is not None and self._ports.send(message.bytes()):

@@ -19,14 +19,11 @@ from engine.packs.discovery import installed_packs
 from engine.packs.manifest import read_manifest
 from engine.packs.verdicts import kept_verdict
 from osc.clients import Client, Clients
+from osc.handlers import Handler, Later, Slow
 from osc.values import number_of, pressed, text_of
 
-__all__ = ["Changes", "Handler"]
+__all__ = ["Changes"]
 
-Handler = Callable[[Client, Sequence[object]], None]
-# slow(client, address, work, done) as in osc/performance.py, in the thread for changes or of files.
-Slow = Callable[[Client, str, Callable[[], object], Callable[[object], str | None]], None]
-Later = Callable[[Client, str, Callable[[], object]], None]
 NONE = "none"  # the name of no device
 _LONGEST = 60.0  # seconds that are kept
 _STEP = 0.05  # of progress that is worth telling

@@ -6,12 +6,13 @@ hands over immutable values and does not wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from engine.errors import ConfigError
 from osc.addresses import address_of, by_path
 from osc.clients import Client, Clients
+from osc.handlers import Handler
 from osc.values import Wire, pressed, text_of
 
 __all__ = ["Desk", "DeskCommands", "desk_figures"]
@@ -105,7 +106,7 @@ class DeskCommands:
     def __init__(self, clients: Clients, desk: Desk | None) -> None:
         self._clients, self._desk = clients, desk
 
-    def handlers(self) -> Mapping[str, Callable[[Client, Sequence[object]], None]]:
+    def handlers(self) -> Mapping[str, Handler]:
         """What answers to which address."""
         return {
             "/midi/learn": self._learn, "/midi/forget": self._forget,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from engine.errors import ConfigError
@@ -18,15 +19,13 @@ from engine.punches import RECALL, RECORD, RESET
 from engine.snapshots import Snapshots, checked_name
 from osc.clients import Client, Clients
 from osc.control import Controls
+from osc.handlers import Handler, Later, Slow
 from osc.history import History
-from osc.quantised import Later, Quantised, until_block, until_output, until_recorded
+from osc.quantised import Quantised, until_block, until_output, until_recorded
 from osc.values import number_of, pressed, text_of
 
-__all__ = ["Performance", "Slow"]
+__all__ = ["Performance"]
 
-# slow(client, address, work, done): `work` runs in the thread beside, `done` with what it returned
-# in the OSC thread, and answers with the text for /done, or None when it is not done yet.
-Slow = Callable[[Client, str, Callable[[], object], Callable[[object], str | None]], None]
 _MOST_KEYS = 88
 
 
@@ -84,35 +83,22 @@ class Performance:
             "/undo": lambda client: self._step(client, history.undo),
             "/redo": lambda client: self._step(client, history.redo),
         }
-        self._commands: dict[str, Callable[[Client, Sequence[object]], None]] = {
+        self._commands: dict[str, Handler] = {
             "/record": self._record, "/hold": self._hold, "/snapshot/save": self._save,
             "/snapshot/recall": self._recall, "/snapshot/delete": self._delete,
+            "/snapshot/list": self._list,
         }  # fmt: skip
 
-    def press(self, client: Client, address: str, arguments: Sequence[object]) -> None:
-        """A button.
+    def handlers(self) -> Mapping[str, Handler]:
+        """What answers to which address."""
+        buttons = {path: partial(self._press, path) for path in self._buttons}
+        return {**buttons, **self._commands}
 
-        Raises
-        ------
-        AttaccaError
-            Why not.
-        """
+    def _press(self, address: str, client: Client, arguments: Sequence[object]) -> None:
         if pressed(address, arguments):
             self._buttons[address](client)
 
-    def command(self, client: Client, address: str, arguments: Sequence[object]) -> None:
-        """A command.
-
-        Raises
-        ------
-        AttaccaError
-            Why not.
-        """
-        self._commands[address](client, arguments)
-
-    def list(self, client: Client) -> None:
-        """Answer with the names of all snapshots."""
-
+    def _list(self, client: Client, _: Sequence[object]) -> None:
         def tell(names: object) -> str:
             assert isinstance(names, list)
             self._clients.answer(client, "/snapshot/list", *names[: _most_names(names)])

@@ -13,11 +13,10 @@ from functools import partial
 from engine.instrument import Instrument
 from engine.punches import Part, until_block, until_output, until_recorded
 from osc.clients import Client, Clients
+from osc.handlers import Later
 
-__all__ = ["Later", "Quantised", "Step", "until_block", "until_output", "until_recorded"]
+__all__ = ["Quantised", "Step", "until_block", "until_output", "until_recorded"]
 
-# later(client, address, action): from any thread, in the OSC thread; errors are the client's.
-Later = Callable[[Client, str, Callable[[], object]], None]
 # What is done, and how long before it is heard.
 Step = tuple[Callable[[], object], Callable[[Instrument], float]]
 

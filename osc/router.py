@@ -7,20 +7,19 @@ counted and answered with `/error ADDRESS CODE TEXT`. Runs in the OSC thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from itertools import groupby
 
 from engine.errors import AttaccaError, ConfigError, StorageError
 from osc.addresses import ADDRESSES, Address, by_path
 from osc.ahead import Ahead
-from osc.changes import Handler
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.endpoint import Peer
+from osc.handlers import Handler
 from osc.packets import BadPacket, Message, read
 from osc.patterns import is_pattern, matching
-from osc.performance import Performance
 from osc.queries import Queries
 from osc.schedule import Schedule
 from osc.streams import Streams
@@ -45,6 +44,10 @@ class Router:
     clients, controls, streams, queries, schedule : of the same server.
     soon : calls a function in the OSC thread, from any thread.
     beside : the thread for slow work.
+
+    Attributes
+    ----------
+    handlers : what answers to which address, but for controls and streams; to be added to.
     """
 
     def __init__(
@@ -62,8 +65,7 @@ class Router:
         self._soon, self._beside = soon, beside
         self._slow_waiting = 0
         self._taking, self._work = False, 0
-        self.performance: Performance | None = None
-        self.others: Mapping[str, Handler] = {}
+        self.handlers: dict[str, Handler] = self._own()
         self.ahead: Ahead | None = None
         self.bad = 0
         self.faults = 0
@@ -164,31 +166,28 @@ class Router:
             if rest:
                 client = self._clients.at_port(client, _port(address.path, rest[0]))
             self._streams.ask(client, address.path[1:], rate)
-        elif address.path == "/subscribe":
-            self._subscribe(client, arguments)
-        elif address.path == "/unsubscribe":
-            pattern = text_of("/unsubscribe", arguments[0]) if arguments else ""
-            self._clients.unsubscribe(client, pattern)
-        elif address.path == "/dump":
-            self._controls.dump(client)
-        elif address.path == "/hears":
-            self._controls.hears(client)
-        elif address.path == "/spectrum/bands":
-            self._clients.answer_raw(client, self._streams.sound.bands())
-        elif address.path == "/ping":
-            self._queries.ping(client)
-        elif address.path == "/status":
-            self._queries.status(client)
-        elif address.path in self.others:
-            self.others[address.path](client, arguments)
-        elif self.performance is None:
-            raise ConfigError(f"{address.path}: not yet")
-        elif address.kind == "button":
-            self.performance.press(client, address.path, arguments)
-        elif address.kind == "command":
-            self.performance.command(client, address.path, arguments)
+        elif address.path in self.handlers:
+            self.handlers[address.path](client, arguments)
         else:
-            self.performance.list(client)
+            raise ConfigError(f"{address.path}: not here")
+
+    def _own(self) -> dict[str, Handler]:
+        """What is a question or a subscription."""
+        return {
+            "/subscribe": self._subscribe,
+            "/unsubscribe": self._unsubscribe,
+            "/dump": lambda client, _: self._controls.dump(client),
+            "/hears": lambda client, _: self._controls.hears(client),
+            "/spectrum/bands": lambda client, _: self._clients.answer_raw(
+                client, self._streams.sound.bands()
+            ),
+            "/ping": lambda client, _: self._queries.ping(client),
+            "/status": lambda client, _: self._queries.status(client),
+        }
+
+    def _unsubscribe(self, client: Client, arguments: Sequence[object]) -> None:
+        pattern = text_of("/unsubscribe", arguments[0]) if arguments else ""
+        self._clients.unsubscribe(client, pattern)
 
     def _subscribe(self, client: Client, arguments: Sequence[object]) -> None:
         """`[port] [pattern]`; a port may be a number in text."""

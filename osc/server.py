@@ -196,15 +196,16 @@ class OscServer:
                 clients, controls, streams, queries, schedule,
                 lambda call: _soon(loop, call), beside,
             )  # fmt: skip
-            router.performance = Performance(
+            performance = Performance(
                 self._instrument, controls, clients, history, self._library, router.slow,
                 router.later,
             )  # fmt: skip
-            router.others = Changes(
+            changes = Changes(
                 self._instrument, clients, partial(router.slow, beside=changing), router.slow,
                 router.later, self._library / "recordings", self._leave,
-            ).handlers()  # fmt: skip
-            router.others = {**router.others, **DeskCommands(clients, self._midi).handlers()}
+            )  # fmt: skip
+            for part in (performance, changes, DeskCommands(clients, self._midi)):
+                router.handlers |= part.handlers()
             queries.midi = self._midi
             beats = Beats(self._instrument, clients)
             router.ahead = ahead = Ahead(self._instrument, controls, schedule)

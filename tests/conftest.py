@@ -23,6 +23,11 @@ from taking_turns import (  # noqa: F401 (pytest finds the hooks here)
     pytest_sessionstart,
 )
 
+from engine.instrument import Instrument
+from engine.params import Settings
+
+TINY = Path(__file__).parent / "data" / "packs" / "tiny"
+
 # A busy machine is slow, not wrong.
 settings.register_profile("attacca", deadline=None)
 settings.load_profile("attacca")
@@ -50,6 +55,21 @@ def _denormals_as_they_were() -> Iterator[None]:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def instrument() -> Iterator[Instrument]:
+    """Playing into nothing, at the pace of a sound card."""
+    with Instrument(TINY, latency=1.0, threads=1) as made:
+        made.play(None)
+        made.wait_for_sound()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def at_first(instrument: Instrument) -> Settings:
+    """The controls before any test has turned one."""
+    return instrument.settings
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ Arrays: `ndarray [shape=(frames, channels)] float32`.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import threading
 import weakref
 from dataclasses import dataclass
@@ -36,11 +38,15 @@ class RecorderStatus:
         Frames that did not fit the buffer: the disk is too slow. They are missing from the file.
     error : str
         Why writing ended early (the disk is full, ...), or nothing.
+    size, free : int
+        Bytes of the file, and bytes left on its disk, when its writer last looked.
     """
 
     frames: int
     dropped_frames: int
     error: str
+    size: int = 0
+    free: int = 0
 
 
 class _Buffer:
@@ -53,6 +59,7 @@ class _Buffer:
         self.dropped = 0
         self.error = ""
         self.written = 0
+        self.size = self.free = 0
 
 
 class Recorder:
@@ -80,7 +87,7 @@ class Recorder:
         writer = SoundWriter(path, rate, channels)
         self._thread = threading.Thread(
             target=_write_out,
-            args=(self._buffer, writer, self._ending, rate),
+            args=(self._buffer, writer, self._ending, rate, path),
             name="attacca-recorder",
             daemon=True,
         )
@@ -104,7 +111,9 @@ class Recorder:
     def status(self) -> RecorderStatus:
         """How it goes; any thread."""
         buffer = self._buffer
-        return RecorderStatus(buffer.written, buffer.dropped, buffer.error)
+        return RecorderStatus(
+            buffer.written, buffer.dropped, buffer.error, buffer.size, buffer.free
+        )
 
     def stop(self) -> RecorderStatus:
         """Write what is buffered, finish the file, and say how it went; stopping twice is harmless.
@@ -121,7 +130,9 @@ def _end(ending: threading.Event, thread: threading.Thread) -> None:
     thread.join(timeout=10.0)
 
 
-def _write_out(buffer: _Buffer, writer: SoundWriter, ending: threading.Event, rate: int) -> None:
+def _write_out(
+    buffer: _Buffer, writer: SoundWriter, ending: threading.Event, rate: int, path: Path
+) -> None:
     """The writer thread: drain, write, sync once a second of audio, finish."""
     since_sync = 0
     size = buffer.data.shape[0]
@@ -137,6 +148,7 @@ def _write_out(buffer: _Buffer, writer: SoundWriter, ending: threading.Event, ra
                 buffer.written += count
                 since_sync += count
                 ready -= count
+            _look_at_disk(buffer, path)
             if last_round:
                 break
             if since_sync >= rate:
@@ -147,6 +159,12 @@ def _write_out(buffer: _Buffer, writer: SoundWriter, ending: threading.Event, ra
     except StorageError as error:
         buffer.error = str(error)
         _close_broken(writer, buffer)
+
+
+def _look_at_disk(buffer: _Buffer, path: Path) -> None:
+    """Note the file's size and the space left: here, as the disk may be slow to tell."""
+    with contextlib.suppress(OSError):
+        buffer.size, buffer.free = path.stat().st_size, shutil.disk_usage(path.parent).free
 
 
 def _close_broken(writer: SoundWriter, buffer: _Buffer) -> None:

@@ -6,7 +6,6 @@ its own; notes go into a MIDI file beside it.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -84,11 +83,8 @@ class Takes:
         recorder = self._recorder
         if recorder is None:
             return TakeStatus()
-        try:
-            size, free = recorder.path.stat().st_size, shutil.disk_usage(recorder.path.parent).free
-        except OSError:
-            size = free = 0
-        return TakeStatus(recorder.path, recorder.status().frames / self._form[0], size, free)
+        now = recorder.status()
+        return TakeStatus(recorder.path, now.frames / self._form[0], now.size, now.free)
 
     def begin(self, path: Path, notes: NotesOut | None) -> None:
         """Record sound into `path`, and `notes` beside it.

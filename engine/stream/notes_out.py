@@ -17,6 +17,7 @@ from engine.signal.roll import NoteEvent
 from engine.stream.notes_track import TimedNote
 
 Listener = Callable[[NoteEvent], None]
+_NOBODY = object()  # the player when no more is to be heard
 
 
 @dataclass
@@ -40,31 +41,45 @@ class NotesOut:
         self._listeners: tuple[Listener, ...] = ()
         self._recording: _Recording | None = None
         self._down: set[int] = set()
+        self._player: object | None = None
         self._lock = threading.Lock()
 
     def set_listeners(self, listeners: tuple[Listener, ...]) -> None:
         """Tell these from now on: seconds since the mixer began, pitch, velocity (0 is up)."""
         self._listeners = listeners
 
-    def heard(self, notes: tuple[TimedNote, ...], rate: int) -> None:
-        """Take the notes that are due in what the mixer renders next, in samples at `rate`."""
-        begin = self._rendered() + self._latency
+    def hear(self, player: object | None) -> None:
+        """Take notes of this player alone from now on; what another holds down comes up."""
         with self._lock:
-            for n in notes:
-                frame = begin + n.offset * self._rate // rate
-                (self._down.add if n.velocity else self._down.discard)(n.pitch)
-                if self._recording is not None:
-                    seconds = (frame - self._recording.begin) / self._rate
-                    self._recording.events.append(NoteEvent(max(0.0, seconds), n.pitch, n.velocity))
-                event = NoteEvent(frame / self._rate, n.pitch, n.velocity)
-                for listener in self._listeners:
-                    listener(event)
+            if player is not self._player:
+                self._player = player
+                self._tell(tuple(TimedNote(0, p, 0) for p in sorted(self._down)), self._rate)
+
+    def heard(self, notes: tuple[TimedNote, ...], rate: int, player: object | None = None) -> None:
+        """Take the notes that are due in what the mixer renders next, in samples at `rate`.
+
+        Those of a player that is not the one to be heard are nobody's: it may still sound in a
+        fade.
+        """
+        with self._lock:
+            if player is self._player:
+                self._tell(notes, rate)
 
     def let_go(self) -> None:
-        """Let every key go that is down: nothing more will be heard of what struck it."""
-        with self._lock:
-            down = sorted(self._down)
-        self.heard(tuple(TimedNote(0, pitch, 0) for pitch in down), self._rate)
+        """Let every key come up that is down: nothing more will be heard of who holds it."""
+        self.hear(_NOBODY)
+
+    def _tell(self, notes: tuple[TimedNote, ...], rate: int) -> None:
+        begin = self._rendered() + self._latency
+        for n in notes:
+            frame = begin + n.offset * self._rate // rate
+            (self._down.add if n.velocity else self._down.discard)(n.pitch)
+            if self._recording is not None:
+                seconds = (frame - self._recording.begin) / self._rate
+                self._recording.events.append(NoteEvent(max(0.0, seconds), n.pitch, n.velocity))
+            event = NoteEvent(frame / self._rate, n.pitch, n.velocity)
+            for listener in self._listeners:
+                listener(event)
 
     def begin_recording(self) -> None:
         """Collect from here on."""

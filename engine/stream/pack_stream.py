@@ -125,4 +125,4 @@ class PackStream:
     def _on_notes(self, notes: tuple[TimedNote, ...]) -> None:
         out = self.notes_out
         if out is not None:
-            out.heard(notes, self.manifest.rate)
+            out.heard(notes, self.manifest.rate, self)

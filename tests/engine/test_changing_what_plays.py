@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sound_servers
 import soundfile
 
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
@@ -203,15 +202,10 @@ def test_the_piano_comes_with_its_notes_and_leaves_no_key_down(playing):
 # ---------------------------------------------------------------- another device
 
 
-@pytest.mark.sound
-@pytest.mark.skipif(
-    bool(sound_servers.missing(sound_servers.PULSE_PROGRAMS)), reason="no PulseAudio here"
-)
-def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old_one_back(tmp_path):
-    with (
-        sound_servers.pulse_server(tmp_path) as pulse,
-        Instrument(TINY, latency=2.0, threads=1) as instrument,
-    ):
+def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old_one_back(
+    pulse, tmp_path
+):
+    with Instrument(TINY, latency=2.0, threads=1) as instrument:
         instrument.play(None)
         instrument.wait_for_sound()
         time.sleep(0.5)  # until the lead stands: its first blocks are short

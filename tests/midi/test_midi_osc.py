@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from midi_clients import Device, until
 
-from engine.instrument import Instrument
 from midi.desk import MidiDesk
 from osc.desk import DeskCommands
 from osc.server import OscServer
@@ -18,14 +16,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "osc"))
 from osc_program import Program
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
-
-
-@pytest.fixture(scope="module")
-def instrument() -> Iterator[Instrument]:
-    with Instrument(TINY, latency=1.0, threads=1) as made:
-        made.play(None)
-        made.wait_for_sound()
-        yield made
 
 
 def answers(program: Program, question: str, each: str) -> list[tuple]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mido
@@ -15,19 +15,6 @@ from midi.steering import Steering
 from midi.store import Kept
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
-
-
-@pytest.fixture(scope="module")
-def instrument() -> Iterator[Instrument]:
-    with Instrument(TINY, latency=1.0, threads=1) as made:
-        made.play(None)
-        made.wait_for_sound()
-        yield made
-
-
-@pytest.fixture(scope="module")
-def at_first(instrument: Instrument) -> Settings:
-    return instrument.settings
 
 
 class Bench:

@@ -15,21 +15,6 @@ from osc.server import OscServer
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 
 
-@pytest.fixture(scope="module")
-def instrument() -> Iterator[Instrument]:
-    """Playing into nothing, at the pace of a sound card."""
-    with Instrument(TINY, latency=1.0, threads=1) as made:
-        made.play(None)
-        made.wait_for_sound()
-        yield made
-
-
-@pytest.fixture(scope="module")
-def at_first(instrument: Instrument) -> Settings:
-    """The controls before any test has turned one."""
-    return instrument.settings
-
-
 @pytest.fixture
 def server(instrument: Instrument, at_first: Settings, tmp_path: Path) -> Iterator[OscServer]:
     """On a port of its own, with the controls as they were at first."""
