@@ -22,11 +22,10 @@ from taking_turns import (  # noqa: F401 (pytest finds the hooks here)
     pytest_collection_modifyitems,
     pytest_sessionstart,
 )
+from tiny_pack import TINY
 
 from engine.instrument import Instrument
 from engine.params import Settings
-
-TINY = Path(__file__).parent / "data" / "packs" / "tiny"
 
 # A busy machine is slow, not wrong.
 settings.register_profile("attacca", deadline=None)

@@ -15,9 +15,6 @@ from engine.instrument import Instrument
 from gui.session import Session
 from osc.server import OscServer
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "tests" / "data" / "packs" / "tiny"
-
 
 @pytest.fixture
 def server(instrument: Instrument, tmp_path: Path) -> Iterator[OscServer]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import TINY
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
+from tiny_pack import TINY
 
 from engine.instrument import Instrument
 from gui.application import Start, make_window

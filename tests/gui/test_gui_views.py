@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import TINY
 from PyQt6.QtCore import Qt, QTimer, qWarning
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QTreeWidgetItem, QWidget
+from tiny_pack import TINY
 
 from engine.instrument import Instrument
 from gui.application import Start, make_window

@@ -12,8 +12,6 @@ from engine.instrument import Instrument
 from engine.params import Settings
 from osc.server import OscServer
 
-TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
-
 
 @pytest.fixture
 def server(instrument: Instrument, at_first: Settings, tmp_path: Path) -> Iterator[OscServer]:

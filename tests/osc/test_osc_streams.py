@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import TINY
 from osc_program import Program
+from tiny_pack import TINY
 
 from engine.instrument import Instrument
 from engine.stream.made import BlockMade, Dropped

@@ -19,7 +19,7 @@ CONSTANT = 6.0  # seconds of the music's beginning that are one value, so that g
 @pytest.fixture
 def steady(tmp_path):
     """An instrument that first plays a constant, an OSC server beside it, a program."""
-    from conftest import TINY
+    from tiny_pack import TINY
 
     with Instrument(TINY, latency=1.0, threads=1) as instrument:
         rate = instrument.manifest.rate
