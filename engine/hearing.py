@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.packs.manifest import Manifest
-from engine.params import PARAMS, Settings, Value, param
+from engine.params import PARAMS, Settings, param
 from engine.signal.roll import LOWEST, PITCHES, Note
 from engine.stream.conditions import needed
 
 __all__ = [
-    "adapted", "checked_keys", "checked_phrase", "checked_sound", "heard_only", "refuse_unheard",
+    "adapted", "checked_keys", "checked_phrase", "checked_sound", "is_heard", "refuse_unheard",
 ]  # fmt: skip
 
 _LONGEST = 600.0  # seconds of a phrase
@@ -31,23 +31,23 @@ def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
         Naming the control, or that there is none of the name.
     """
     for name, value in controls.items():
-        control = param(name)
-        if not control.packs or value == control.default:
-            continue
-        if name not in needed(manifest.controls):
+        if not is_heard(manifest, name, value):
             raise ConfigError(
                 f"{name}: pack {manifest.name!r} does not hear it; 'attacca packs' shows what "
                 "each pack hears"
             )
 
 
-def heard_only(manifest: Manifest, values: Mapping[str, Value]) -> dict[str, Value]:
-    """The controls that the pack hears, or that are at rest: what is left can be set."""
-    heard = needed(manifest.controls)
-    return {
-        name: value for name, value in values.items()
-        if not param(name).packs or name in heard or value == param(name).default
-    }  # fmt: skip
+def is_heard(manifest: Manifest, name: str, value: object) -> bool:
+    """Whether the pack uses the control, or the value is the control's default.
+
+    Raises
+    ------
+    ConfigError
+        There is no such control.
+    """
+    control = param(name)
+    return not control.packs or value == control.default or name in needed(manifest.controls)
 
 
 def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:

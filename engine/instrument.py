@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,16 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls, Tap
+from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
 from engine.errors import AttaccaError, ConfigError, DeviceError
-from engine.hearing import adapted, checked_keys, checked_phrase, checked_sound, refuse_unheard
+from engine.hearing import (
+    adapted,
+    checked_keys,
+    checked_phrase,
+    checked_sound,
+    is_heard,
+    refuse_unheard,
+)
 from engine.on_time import OnTime
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
@@ -71,7 +79,6 @@ class Instrument(OnTime):
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
         self.hears = needed(self.manifest.controls)  # beside what every pack hears
         refuse_unheard(self.manifest, controls)
-        self._settings = adapted(Settings.defaults(), self.manifest, stride).changed(**controls)
         threads = threads or max(1, (os.cpu_count() or 2) - 1)
         setup = StreamSetup(threads, target, self._clock, self._say)
         self._rig = Rig(setup, latency, self._live_controls)
@@ -79,10 +86,17 @@ class Instrument(OnTime):
         self._listeners: tuple[Callable[[Event], None], ...] = ()
         self._changing = threading.RLock()  # one change of pack or device at a time; before _lock
         self._lock = threading.RLock()
+        self.controls = ControlBus(
+            adapted(Settings.defaults(), self.manifest, stride).changed(**controls),
+            check=lambda values: refuse_unheard(self.manifest, values),
+            accepts=lambda name, value: is_heard(self.manifest, name, value),
+            apply=self._apply, lock=self._lock, now=self._clock.now,
+        )  # fmt: skip
         self._begun = 0.0
         self._held: tuple[int, ...] = ()
-        self.tempo = Tempo(lambda: self._settings, self.set, self._say)
-        self.punches = Punches(self.tempo, lambda: self._settings["quantise"], self._say)
+        self.tempo = Tempo(self.settings, self._follow_tempo, self._say)
+        self.controls.listen(self.tempo.take_change)
+        self.punches = Punches(self.tempo, lambda: self.settings["quantise"], self._say)
 
     # ---------------------------------------------------------------- lifecycle
 
@@ -118,11 +132,11 @@ class Instrument(OnTime):
         self, past: NDArray[np.float32] | None, phrase: Sequence[Note], *, wait: bool = False
     ) -> PackStream:
         return self._rig.begin(
-            self.manifest, self._settings, self._wanted, self._held, past, phrase, wait=wait
+            self.manifest, self.settings, self._wanted, self._held, past, phrase, wait=wait
         )
 
     def _live_controls(self) -> LiveControls:
-        return LiveControls(self._settings.number("gain"), pause=bool(self._settings["pause"]))
+        return LiveControls(self.settings.number("gain"), pause=bool(self.settings["pause"]))
 
     def close(self) -> None:
         """Fade out and end everything; closing twice is harmless."""
@@ -195,7 +209,7 @@ class Instrument(OnTime):
             tell(0.05)
             held = self._held if "held" in manifest.controls else ()
             new = self._rig.make_stream(
-                manifest, adapted(self._settings, manifest, stride), wanted, held
+                manifest, adapted(self.settings, manifest, stride), wanted, held
             )
             try:
                 new.start()
@@ -205,9 +219,8 @@ class Instrument(OnTime):
                     faded = self._rig.go_over(new)
                     self.manifest, self._wanted, self._held = manifest, wanted, held
                     self.hears = needed(manifest.controls)
-                    # What was turned meanwhile holds for the new pack too.
-                    self._settings = adapted(self._settings, manifest, stride)
-                    new.feeder.set(self._settings)
+                    # Controls that were turned meanwhile hold for the new pack too.
+                    self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
                 new.stop()
                 raise
@@ -262,26 +275,18 @@ class Instrument(OnTime):
         ConfigError
             For an unknown name or a value of the wrong kind; nothing is changed.
         """
-        with self._lock:
-            refuse_unheard(self.manifest, controls)
-            self._settings = settings = self._settings.changed(**controls)
-            if self._rig.stream is not None and any(param(n).when == "block" for n in controls):
-                self._rig.stream.feeder.set(settings)
-            self._tell_mixer(controls)
-            return settings
+        return self.controls.set(controls, PYTHON).settings
 
-    def set_rendered(self, rendered: Collection[str], **controls: Value) -> Settings:
-        """`set`, where the mixer has been told of the controls `rendered` by `set_at`.
+    def _apply(self, settings: Settings, names: Collection[str]) -> None:
+        """Apply these controls to what plays."""
+        stream = self._rig.stream
+        if stream is not None and any(param(name).when == "block" for name in names):
+            stream.feeder.set(settings)
+        self._apply_live(settings, names)
 
-        Raises
-        ------
-        ConfigError
-            As `set` does.
-        """
-        with self._lock:
-            planned = {n: v for n, v in controls.items() if n in rendered}
-            self._settings = self._settings.changed(**planned)
-            return self.set(**{n: v for n, v in controls.items() if n not in planned})
+    def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
+        """Show what the tempo follows, unless somebody has just set it."""
+        self.controls.set(values, TEMPO, seen=seen)
 
     def hold(self, keys: Iterable[int]) -> None:
         """Play around these keys (MIDI pitches) from the next block on; none lets them go.
@@ -337,20 +342,30 @@ class Instrument(OnTime):
 
     @property
     def settings(self) -> Settings:
-        """The controls as they are set; block controls may not be heard yet (see Status)."""
-        return self._settings
+        """The controls as they are set; block controls may not be audible yet (see Status)."""
+        return self.controls.settings
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The keys held down, as MIDI pitches."""
+        return self._held
 
     def panic(self) -> None:
-        """Fade, drop everything made, forget the past, go on with a new beginning."""
+        """Fade out and stay silent until `set(pause=False)`, which starts a new piece.
+
+        Everything that is generated or that waits for its beat or its time is dropped.
+        """
+        self.punches.clear()
         with self._lock:
             if self._rig.mixer is not None:
                 self._rig.mixer.panic()
             if self._rig.stream is not None:
                 self._rig.stream.feeder.reset()
-            self._say("panic", "silenced and begun anew")
+            self.controls.set({"pause": True}, PANIC)
+            self._say("panic", "Silence. Press play to start a new piece.")
 
-    def begin_anew(self) -> None:
-        """Begin a new piece with the next block; what is made is still played, and fades."""
+    def new_piece(self) -> None:
+        """Start a new piece with the next block; audio that is already generated fades out."""
         with self._lock:
             if self._rig.stream is not None:
                 self._rig.stream.feeder.reset(at_once=False)
@@ -435,7 +450,7 @@ class Instrument(OnTime):
     def latencies(self) -> Latencies:
         """Output latency by parts as of now."""
         output, mixer = self._rig.output, self._rig.mixer
-        stride = self._settings.number("stride")
+        stride = self.settings.number("stride")
         return Latencies(
             device=output.device_s if output else 0.0,
             ring=output.ring_s if output else 0.0,
@@ -470,7 +485,7 @@ class Instrument(OnTime):
                 stream=stream.feeder.stats(),
                 lead=stream.lead.stats(),
                 xruns=rig.xruns,
-                paused=bool(self._settings["pause"]),
+                paused=bool(self.settings["pause"]),
                 recording=rig.takes.path,
                 take=rig.takes.status(),
                 latencies=self.latencies(),

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection
 
 from engine.audio.clock import Clock
+from engine.controls.bus import ControlBus
 from engine.errors import WorkerError
 from engine.params import Settings, Value
 from engine.rig import Rig
@@ -27,7 +28,7 @@ class OnTime:
     _rig: Rig
     _clock: Clock
     _lock: threading.RLock
-    _settings: Settings
+    controls: ControlBus
 
     # ------------------------------------------------------------------ the clock
 
@@ -44,8 +45,7 @@ class OnTime:
     def set_at(self, at: float, **controls: Value) -> float | None:
         """Have `gain` and `pause` begin at the frame that is heard at `at`, of `now`'s clock.
 
-        The settings stay as they are: whoever plans this sets them at that time, by
-        `set_rendered`.
+        The settings stay as they are: whoever plans this sets them at that time, as `planned`.
 
         Returns
         -------
@@ -56,16 +56,16 @@ class OnTime:
             output, mixer = self._rig.output, self._rig.mixer
             if output is None or mixer is None:
                 return None
-            new = self._settings.changed(**controls)
+            new = self.controls.settings.changed(**controls)
             return mixer.set_at(
                 at - output.device_s,
                 gain_db=new.number("gain") if "gain" in controls else None,
                 pause=bool(new["pause"]) if "pause" in controls else None,
             )
 
-    def _tell_mixer(self, names: Collection[str]) -> None:
-        """What the mixer takes of these; another may be planned for later, and is left alone."""
-        mixer, settings = self._rig.mixer, self._settings
+    def _apply_live(self, settings: Settings, names: Collection[str]) -> None:
+        """Apply the live controls among these; others may be planned for later, and stay."""
+        mixer = self._rig.mixer
         if mixer is not None and ("gain" in names or "pause" in names):
             mixer.set(
                 gain_db=settings.number("gain") if "gain" in names else None,

@@ -37,7 +37,8 @@ class Param:
     free : whether it also takes the word `free`, which leaves it to the music.
     packs : whether only some packs hear it: those whose manifest names it.
     group : what it is shown with.
-    kept : whether a snapshot keeps it.
+    in_presets : whether presets hold it.
+    transport : whether it starts or stops the music; undo leaves it alone.
     about : one sentence for whoever turns it.
     """
 
@@ -53,7 +54,8 @@ class Param:
     free: bool = False
     packs: bool = False
     group: Group = "output"
-    kept: bool = True
+    in_presets: bool = True
+    transport: bool = False
 
     def clip(self, value: object) -> Value:
         """Return `value` as this control holds it, brought into range.
@@ -125,7 +127,15 @@ class Param:
 
 PARAMS: tuple[Param, ...] = (
     Param("gain", "float", 0.0, "live", "Output level.", -60.0, 12.0, "dB"),
-    Param("pause", "bool", False, "live", "Hold the music; the lead is kept."),
+    Param(
+        "pause", "bool", False, "live",
+        "Pause. Audio that is already generated stays in the buffer.",
+        in_presets=False, transport=True,
+    ),
+    Param(
+        "lock_gain", "bool", False, "live", "Presets, A/B, undo and redo leave the gain alone.",
+        in_presets=False,
+    ),
     Param(
         "steps", "int", 8, "block",
         "Network evaluations per block, of the first stage; later ones take fewer in proportion, "
@@ -155,6 +165,10 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param("seed", "int", 1, "block", "Same seed, same music.", 0, 2**31 - 1,
           group="continuation"),
+    Param(
+        "lock_seed", "bool", False, "live", "Presets, A/B, undo and redo leave the seed alone.",
+        group="continuation", in_presets=False,
+    ),
     *(
         Param(
             name, "float", 0.0, "block", f"How much {pitch} is wanted; all 12 at 0: free harmony.",
@@ -191,18 +205,18 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "tempo", "float", 120.0, "live",
         "Beats a minute, that actions wait for; the music is not made to a beat.", 20.0, 300.0,
-        "BPM", group="tempo", kept=False,
+        "BPM", group="tempo", in_presets=False,
     ),
-    Param("beats", "int", 4, "live", "Beats in a bar.", 1, 16, group="tempo", kept=False),
+    Param("beats", "int", 4, "live", "Beats in a bar.", 1, 16, group="tempo", in_presets=False),
     Param(
         "quantise", "choice", "off", "live",
         "What recalls, new pieces and recordings wait for; panic and stop never wait.",
-        choices=("off", "beat", "bar"), group="tempo", kept=False,
+        choices=("off", "beat", "bar"), group="tempo", in_presets=False,
     ),
     Param(
         "tempo_source", "choice", "own", "live",
         "Whose beat it is: its own, a MIDI clock's, or an Ableton Link session's.",
-        choices=("own", "midi", "link"), group="tempo", kept=False,
+        choices=("own", "midi", "link"), group="tempo", in_presets=False,
     ),
 )  # fmt: skip
 

@@ -174,6 +174,11 @@ class Punches:
             punch.dropped()
         return punch is not None
 
+    def clear(self) -> None:
+        """Drop everything that waits."""
+        for key in list(self._waiting):
+            self.cancel(key)
+
     def waiting(self) -> Mapping[str, float]:
         """What waits, and the seconds until it is heard."""
         now = self._now()

@@ -61,7 +61,7 @@ class Snapshots:
             The name is none; the file cannot be written, or there are too many.
         """
         path = self._path("/snapshot/save", name)
-        kept = {name: value for name, value in values.items() if param(name).kept}
+        kept = {name: value for name, value in values.items() if param(name).in_presets}
         text = json.dumps({"format": _FORMAT, "pack": pack, "controls": kept}, indent=1)
         # Written beside and put in place, so that a reader never sees half of it.
         part = path.with_suffix(f".{os.getpid()}.part")
@@ -124,6 +124,6 @@ def _known(kept: Mapping[str, object]) -> dict[str, Value]:
             control = param(name)
         except ConfigError:
             continue  # of another version
-        if control.kept:
+        if control.in_presets:
             values[name] = control.clip(value)
     return values

@@ -1,10 +1,10 @@
 """The beat: a timeline of beats, and whom it follows: itself, a MIDI clock, or a Link session.
 
 A `Timeline` is immutable and says which beat it is at any time of `time.monotonic`. `Tempo` holds
-the present one; any thread may call it. Nothing here runs by itself: whoever asks for the timeline
-brings it up to date with the controls `tempo`, `beats` and `tempo_source`, and those with what is
-followed, so that a session's tempo shows in the control. Beats are counted from 0; times are in
-seconds, tempi in beats per minute.
+the present one; any thread may call it. Changes of the controls `tempo`, `beats` and `tempo_source`
+arrive from the control bus and wait in a queue; nothing here runs by itself: whoever asks for the
+timeline applies them, and shows in the controls what is followed. Beats are counted from 0; times
+are in seconds, tempi in beats per minute.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from engine.controls.bus import PYTHON, TEMPO, Change
 from engine.errors import AttaccaError, ConfigError
 from engine.params import Settings, Value, param
 
@@ -130,34 +131,42 @@ class Tempo:
 
     Parameters
     ----------
-    settings : the controls as they are set.
-    change : sets controls by name, as `Instrument.set` does.
+    settings : the controls at the start.
+    show : sets controls to what is followed: values by name, and the settings that they replace,
+        or None to replace any.
     say : tells a performer, by kind and text.
     now : seconds of `time.monotonic`.
     """
 
     def __init__(
         self,
-        settings: Callable[[], Settings],
-        change: Callable[..., object],
+        settings: Settings,
+        show: Callable[[Mapping[str, Value], Settings | None], object],
         say: Callable[[str, str], object],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._change, self._say, self._now = settings, change, say, now
+        self._settings, self._show, self._say, self._now = settings, show, say, now
+        self._changes: deque[Change] = deque()
         self._lock = threading.RLock()
         self._sources: dict[str, Source] = {}
         self._source: Source | None = None
         self._following = OWN
         self._locked = False
-        first = settings()
-        self._told = first.number("tempo")  # as the control was seen or set last
-        self._timeline = Timeline(0.0, now(), self._told, int(first.number("beats")))
+        self._shown = settings.number("tempo")  # what the control shows
+        self._timeline = Timeline(0.0, now(), self._shown, int(settings.number("beats")))
+        if settings["tempo_source"] != OWN:
+            wanted = {"tempo_source": settings["tempo_source"]}
+            self._changes.append(Change(PYTHON, {}, wanted, settings))
         self._taps: deque[float] = deque(maxlen=_TAPS)
 
     def attach(self, name: str, source: Source) -> None:
         """Have `tempo_source` take `name` (`midi` or `link`)."""
         with self._lock:
             self._sources[name] = source
+
+    def take_change(self, change: Change) -> None:
+        """A change of controls, from the bus; it is applied when the timeline is asked for."""
+        self._changes.append(change)
 
     def close(self) -> None:
         """Follow nothing any longer."""
@@ -171,15 +180,13 @@ class Tempo:
         """The timeline as of now, brought up to date."""
         events: list[str] = []
         with self._lock:
-            settings = self._settings()
-            shown = self._look(settings, self._now() if now is None else now, events)
-            found = self._timeline
+            shown = self._look(self._now() if now is None else now, events)
+            found, settings = self._timeline, self._settings
         # Outside of the lock: both call back into the instrument.
         for text in events:
             self._say("tempo", text)
-        latest = self._settings()
-        if shown and all(latest[name] == settings[name] for name in shown):  # not turned meanwhile
-            self._change(**shown)
+        if shown:
+            self._show(shown, settings)
         return found
 
     def seconds_until(self, quantise: Quantise, now: float | None = None) -> float:
@@ -223,12 +230,12 @@ class Tempo:
                 self._timeline = Timeline(
                     float(round(self._timeline.beat_at(now))), now, bpm, self._timeline.quantum
                 )
-                self._told = bpm
+                self._shown = bpm
             elif self._source.set_bpm(bpm, now):
-                self._told = bpm
+                self._shown = bpm
             else:
                 raise ConfigError("tap: the tempo comes from the MIDI clock; turn it there")
-        self._change(tempo=bpm)
+        self._show({"tempo": bpm}, None)
         return bpm
 
     def start(self, now: float | None = None) -> None:
@@ -250,32 +257,40 @@ class Tempo:
 
     # ------------------------------------------------------------------ inside the lock
 
-    def _look(self, settings: Settings, now: float, events: list[str]) -> Mapping[str, Value]:
-        """Bring timeline and controls together; returns what the controls should show."""
+    def _look(self, now: float, events: list[str]) -> Mapping[str, Value]:
+        """Apply the changes that wait; returns what the controls should show instead."""
         shown: dict[str, Value] = {}
-        wanted = str(settings["tempo_source"])
-        if wanted != self._following:
-            problem = self._follow(wanted, now)
-            if problem:
-                events.append(f"{problem}; keeping an own tempo")
-                shown["tempo_source"] = OWN
-        quantum = int(settings.number("beats"))
-        if quantum != self._timeline.quantum:
-            self._timeline = replace(self._timeline, quantum=quantum)
-        asked = settings.number("tempo")
-        if asked != self._told:
-            self._told = asked
-            if self._source is None or not self._locked:
-                self._timeline = self._timeline.turned(asked, now)
-            if self._source is not None:
-                self._source.set_bpm(asked, now)
+        while self._changes:
+            change = self._changes.popleft()
+            self._settings = change.settings
+            if change.origin != TEMPO:
+                self._turn(change.new, now, events, shown)
         if self._source is not None:
-            self._hear(self._source, now, quantum, events)
-            if self._locked and abs(self._timeline.bpm - self._told) > _SHOWN:
-                self._told = float(param("tempo").clip(round(self._timeline.bpm, 1)))
-                if self._told != asked:
-                    shown["tempo"] = self._told
+            self._hear(self._source, now, self._timeline.quantum, events)
+            if self._locked and abs(self._timeline.bpm - self._shown) > _SHOWN:
+                self._shown = float(param("tempo").clip(round(self._timeline.bpm, 1)))
+                if self._shown != self._settings.number("tempo"):
+                    shown["tempo"] = self._shown
         return shown
+
+    def _turn(
+        self, new: Mapping[str, Value], now: float, events: list[str], shown: dict[str, Value]
+    ) -> None:
+        """Somebody changed controls."""
+        if "tempo_source" in new:
+            shown.pop("tempo_source", None)
+            problem = self._follow(str(new["tempo_source"]), now)
+            if problem:
+                events.append(f"{problem}; the tempo stays internal")
+                shown["tempo_source"] = OWN
+        if "beats" in new:
+            self._timeline = replace(self._timeline, quantum=int(float(new["beats"])))
+        if "tempo" in new:
+            self._shown = bpm = float(new["tempo"])
+            if self._source is None or not self._locked:
+                self._timeline = self._timeline.turned(bpm, now)
+            if self._source is not None:
+                self._source.set_bpm(bpm, now)
 
     def _hear(self, source: Source, now: float, quantum: int, events: list[str]) -> None:
         heard = source.timeline(now, quantum)

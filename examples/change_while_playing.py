@@ -19,6 +19,8 @@ with Instrument("piano", latency=1.0, steps=4) as piano:
     for gain in (-6.0, -12.0, 0.0):  # a live control: heard at once
         piano.set(gain=gain)
         time.sleep(0.5)
-    piano.panic()  # silence, and a new beginning
-    time.sleep(1.0)
+    piano.panic()  # fades out, and stays silent
+    time.sleep(0.5)
+    piano.set(pause=False)  # plays a new piece
+    time.sleep(0.5)
     print(f"{piano.status().stream.blocks} blocks made")

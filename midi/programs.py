@@ -12,9 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from engine.hearing import heard_only
 from engine.instrument import Instrument
-from engine.params import param
 from engine.punches import RECALL, RECORD, Part, until_block, until_output, until_recorded
 from engine.snapshots import Snapshots
 
@@ -62,20 +60,19 @@ class Programs:
             return
         values = self._snapshots.load(name)
 
-        def set_kind(when: str) -> None:
-            heard = heard_only(self._instrument.manifest, values)
-            self._instrument.set(**{n: v for n, v in heard.items() if param(n).when == when})
+        def restore(when: str = "") -> None:
+            self._instrument.controls.restore(values, when)
+            if when != "block":
+                self._say(f"program {program}: snapshot {name!r}")
 
-        def set_live() -> None:
-            set_kind("live")
-            self._say(f"program {program}: snapshot {name!r}")
-
-        # Each kind so early that both are heard on the beat.
-        self._instrument.punches.at(
-            RECALL,
-            Part(lambda: set_kind("block"), lambda: until_block(self._instrument)),
-            Part(set_live, lambda: until_output(self._instrument)),
-        )
+        # Each kind so early that both are audible on the beat.
+        parts = [
+            Part(lambda: restore("block"), lambda: until_block(self._instrument)),
+            Part(lambda: restore("live"), lambda: until_output(self._instrument)),
+        ]
+        if self._instrument.settings["quantise"] == "off":
+            parts = [Part(restore)]
+        self._instrument.punches.at(RECALL, *parts)
 
     def record(self) -> None:
         """Begin a take under a new name, or end the one that runs, on the beat if asked for."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import mido
 
+from engine.controls.bus import MIDI
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
 from engine.norm import from_norm, to_norm
@@ -55,11 +56,11 @@ class Steering:
         self._wanted: dict[str, Value] = {}
         self._refused: set[tuple[str, str]] = set()
         self._actions: dict[str, Callable[[], object]] = {
-            "play": lambda: instrument.set(pause=False),
-            "stop": lambda: instrument.set(pause=True),
+            "play": lambda: instrument.controls.set({"pause": False}, MIDI),
+            "stop": lambda: instrument.controls.set({"pause": True}, MIDI),
             "panic": instrument.panic,
             "reset": lambda: instrument.punches.at(
-                RESET, Part(instrument.begin_anew, lambda: until_block(instrument))
+                RESET, Part(instrument.new_piece, lambda: until_block(instrument))
             ),
             "record": record,
         }
@@ -168,14 +169,14 @@ class Steering:
         if not wanted:
             return
         try:
-            self._instrument.set(**wanted)
+            self._instrument.controls.set(wanted, MIDI)
         except AttaccaError:  # one by one, to find which
             for name, value in wanted.items():
                 self._one(name, value)
 
     def _one(self, name: str, value: Value) -> None:
         try:
-            self._instrument.set(**{name: value})
+            self._instrument.controls.set({name: value}, MIDI)
         except AttaccaError as error:
             key = (self._instrument.manifest.name, name)
             if key not in self._refused:  # once: a knob sends a hundred

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from engine.params import FREE, HARMONY, PARAMS, Param, Value
+from engine.params import FREE, PARAMS, Param, Value
 
 __all__ = ["ADDRESSES", "Address", "Kind", "address_of", "by_path", "control_address"]
 
@@ -70,7 +70,10 @@ _TYPES = {"float": "f", "int": "i", "bool": "i", "choice": "s"}
 
 def control_address(param: Param) -> str:
     """The path of a control."""
-    return "/" + param.name.replace("harmony_", "harmony/", 1 if param.name in HARMONY else 0)
+    for container in ("harmony", "lock"):
+        if param.name.startswith(f"{container}_"):
+            return f"/{container}/{param.name.removeprefix(f'{container}_')}"
+    return f"/{param.name}"
 
 
 def _control(param: Param) -> tuple[Address, Address]:
@@ -92,15 +95,21 @@ def _control(param: Param) -> tuple[Address, Address]:
 
 # What is no control: what the performer does, and what a program asks.
 _OTHERS: tuple[Address, ...] = (
-    Address("/play", "button", "i", "set", "Let the music go on: the same as /pause 0."),
-    Address("/stop", "button", "i", "set", "Hold the music: the same as /pause 1."),
-    Address("/panic", "button", "i", "set", "Fade out, drop everything made, begin anew."),
+    Address("/play", "button", "i", "set", "Play: the same as /pause 0."),
+    Address("/stop", "button", "i", "set", "Pause: the same as /pause 1."),
+    Address(
+        "/panic", "button", "i", "set",
+        "Fade out, drop all generated audio and everything that waits for its time, and stay "
+        "silent until /play.",
+    ),
     Address(
         "/reset", "button", "i", "set",
-        "Begin a new piece with the next block, with /seed as it is; what is made is still played.",
+        "Start a new piece with the next block and the same /seed, after the audio that is already "
+        "generated.",
     ),
-    Address("/undo", "button", "i", "set", "Put the controls back as before the last gesture."),
-    Address("/redo", "button", "i", "set", "Take the last /undo back."),
+    Address("/undo", "button", "i", "set",
+            "Undo the last gesture of any interface; pause stays as it is."),
+    Address("/redo", "button", "i", "set", "Redo what the last /undo undid."),
     Address("/tap", "button", "i", "set", "A tap on a beat: from the second on it sets /tempo."),
     Address("/downbeat", "button", "i", "set", "A bar begins now."),
     Address(
@@ -136,8 +145,14 @@ _OTHERS: tuple[Address, ...] = (
         "The keys to play around from the next block on, as MIDI pitches, one argument each; 0 "
         "lets all go.", 0, 108,
     ),
-    Address("/snapshot/save", "command", "s", "set", "Keep all controls under a name."),
-    Address("/snapshot/recall", "command", "s", "set", "Set all controls as kept under a name."),
+    Address(
+        "/snapshot/save", "command", "s", "set",
+        "Save the controls under a name; pause, tempo and locks are not part of it.",
+    ),
+    Address(
+        "/snapshot/recall", "command", "s", "set",
+        "Set the controls saved under a name, but for those that /lock/gain and /lock/seed lock.",
+    ),
     Address("/snapshot/delete", "command", "s", "set", "Forget a snapshot."),
     Address("/snapshot/list", "query", "s", "get", "Names of the snapshots, one argument each."),
     Address("/spectrum/bands", "query", "f", "get",

@@ -95,6 +95,10 @@ class Ahead:
                 break
             self._blocks.pop(0)[2]()
 
+    def clear(self) -> None:
+        """Drop the block controls that wait for their block."""
+        self._blocks.clear()
+
     def _due(self, at: float) -> bool:
         """Whether no block after the next one to be asked for is needed to be heard at `at`."""
         try:

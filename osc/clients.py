@@ -9,7 +9,7 @@ that no flood is answered by a flood; what is over it is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
@@ -106,6 +106,10 @@ class Clients:
             self._by_source[source] = client
         client.expires = now + self._lease
         return client
+
+    def of(self, target: Hashable) -> Client | None:
+        """The client that receives its answers at `target`, if there is one."""
+        return next((c for c in self._by_source.values() if c.target == target), None)
 
     def _make_room(self) -> None:
         """Forget the one that was silent longest, but rather those who listen to nothing."""

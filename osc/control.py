@@ -1,24 +1,28 @@
-"""Controls over OSC: set, get, what is pending, and telling everyone what has changed.
+"""Controls over OSC: set, get, what is pending, and publishing every change.
 
-A set is applied at once, and the applied value sent to whoever sent it and to all others who hear
-of the control. A subscriber who sends what holds already is sent nothing, so that programs which
-repeat what they hear come to rest. A block control is followed by `ADDRESS/pending value seconds`
-until it is heard, then by the same with 0 seconds. Runs in the OSC thread; what others change (the
-keyboard, Python) is found by looking at the instrument's immutable settings.
+A set is applied at once. The applied value is sent to the client that set it and to all other
+subscribers. A subscriber that sends the value that a control already has receives nothing, so that
+programs which repeat what they receive come to rest. A block control is followed by
+`ADDRESS/pending value seconds` until it is audible, then by the same with 0 seconds.
+
+Runs in the OSC thread. Changes arrive from the control bus, in any thread, and wait in a queue:
+each is published, in order, to everybody but the client that caused it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from engine.controls.bus import Change, Origin
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
 from engine.params import PARAMS, Settings, Value, param
 from osc.addresses import Address, address_of
 from osc.clients import Client, Clients
-from osc.history import History
 from osc.packets import bundles, message
 from osc.values import Wire, from_norm, from_osc, to_norm, to_osc
 
@@ -55,22 +59,30 @@ class Controls:
     Parameters
     ----------
     instrument : whose.
-    clients : who is told.
-    history : of gestures.
+    clients : the subscribers.
+    soon : calls a function in the OSC thread, from any thread.
     """
 
     def __init__(
         self,
         instrument: Instrument,
         clients: Clients,
-        history: History,
+        soon: Callable[[Callable[[], None]], None],
     ) -> None:
-        self._instrument, self._clients, self._history = instrument, clients, history
+        self._instrument, self._clients, self._soon = instrument, clients, soon
+        self._thread = threading.get_ident()
+        self._changes: deque[Change] = deque()
+        self._applying = False
         self._known: Settings = instrument.settings
+        self._remove = instrument.controls.listen(self._take_change)
         self._pending: dict[str, _Pending] = {}
         self._asked: list[_Asked] = []
         self._rendered: Collection[str] = ()
         self._live = 0.0  # seconds from the mixer to the ear, as it was looked at last
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._remove()
 
     # ------------------------------------------------------------------ in
 
@@ -143,27 +155,22 @@ class Controls:
                 if address.when == "block":
                     self._answer_pending(client, address)
 
-    def apply(self, values: Mapping[str, Value], client: Client | None) -> dict[str, Value]:
-        """Set controls by name as one gesture of `client` (None: an undo, which is none).
-
-        Returns what has changed, as applied. Everyone but `client` is told.
+    def apply(self, values: Mapping[str, Value], client: Client) -> Mapping[str, Value]:
+        """Set controls by name, as `client`. Returns what has changed, as applied.
 
         Raises
         ------
         AttaccaError
-            The pack does not hear one of them; nothing is changed.
+            The pack does not use one of them; nothing is changed.
         """
-        before = self._known_now()
-        if self._rendered:
-            after = self._instrument.set_rendered(self._rendered, **values)
-        else:
-            after = self._instrument.set(**values)
-        self._known = after
-        changed = {n: after[n] for n in values if after[n] != before[n]}
-        if changed and client is not None:
-            self._history.note(client.target, {n: before[n] for n in changed}, changed)
-        self._tell(changed, client)
-        return changed
+        origin = Origin("osc", client.target)
+        self._applying = True
+        try:
+            change = self._instrument.controls.set(values, origin, planned=self._rendered)
+        finally:
+            self._applying = False
+        self.publish()
+        return change.new
 
     @contextmanager
     def rendered(self, names: Collection[str]) -> Generator[None]:
@@ -173,26 +180,6 @@ class Controls:
             yield
         finally:
             self._rendered = ()
-
-    def restore(self, values: Mapping[str, Value], client: Client) -> dict[str, Value]:
-        """Set many, as from a snapshot, leaving out what this pack does not hear.
-
-        Returns what has changed; the client is told as well as everyone else.
-
-        Raises
-        ------
-        AttaccaError
-            Nothing could be set.
-        """
-        heard = {n: v for n, v in values.items() if self._hears(n, v)}
-        before = self._known_now()
-        changed = self.apply(heard, None)
-        self._history.note(client.target, {n: before[n] for n in changed}, changed)
-        return changed
-
-    def _hears(self, name: str, value: Value) -> bool:
-        control = param(name)
-        return not control.packs or value == control.default or name in self._instrument.hears
 
     # ------------------------------------------------------------------ out
 
@@ -227,8 +214,7 @@ class Controls:
         self._clients.answer(client, "/hears/end", len(heard))
 
     def watch(self) -> None:
-        """Tell what others have changed and what is heard by now. Call some times a second."""
-        self._known_now()
+        """Publish which block controls have become audible. Call some times a second."""
         if self._pending:
             self._live = self._instrument.latencies().live
             for name, left in list(self._waiting()):
@@ -240,18 +226,30 @@ class Controls:
                         self._answer_pending(asker, address)
         self._clients.flush()
 
+    def _take_change(self, change: Change) -> None:
+        """Any thread: queue a change; `apply` publishes its own."""
+        self._changes.append(change)
+        if not self._applying or threading.get_ident() != self._thread:
+            self._soon(self._publish_now)
+
+    def _publish_now(self) -> None:
+        self.publish()
+        self._clients.flush()
+
+    def publish(self) -> None:
+        """Publish the changes that wait, in their order."""
+        while self._changes:
+            change = self._changes.popleft()
+            self._known = change.settings
+            self._tell(change.new, self._clients.of(change.origin.client))
+
     def _known_now(self) -> Settings:
-        """The settings; what changed since they were looked at last, others have changed."""
-        new, old = self._instrument.settings, self._known
-        if new is not old:
-            self._known = new
-            self._tell({n: v for n, v in new.values.items() if v != old[n]}, None)
-        return new
+        """All controls, after everything that changed them has been published."""
+        self.publish()
+        return self._known
 
     def _tell(self, changed: Mapping[str, Value], but: Client | None) -> None:
-        """Publish changes; of block controls also when they will be heard."""
-        if not changed:
-            return
+        """Publish values; for block controls also when they will be audible."""
         mark = self._instrument.horizon()[1]
         for name, value in changed.items():
             address, control = address_of(name), param(name)

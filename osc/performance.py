@@ -12,15 +12,14 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from engine.controls.bus import Origin
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from engine.params import Value, param
 from engine.punches import RECALL, RECORD, RESET
 from engine.snapshots import Snapshots, checked_name
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.handlers import Handler, Later, Slow
-from osc.history import History
 from osc.quantised import Quantised, until_block, until_output, until_recorded
 from osc.values import number_of, pressed, text_of
 
@@ -52,7 +51,7 @@ class Performance:
     Parameters
     ----------
     instrument : playing.
-    controls, clients, history : of the same server.
+    controls, clients : of the same server.
     library : the folder for snapshots and recordings.
     slow : carries out what may wait for a disk.
     later : carries out, in the OSC thread, what waited for the beat.
@@ -63,25 +62,23 @@ class Performance:
         instrument: Instrument,
         controls: Controls,
         clients: Clients,
-        history: History,
         library: Path,
         slow: Slow,
         later: Later,
     ) -> None:
         self._instrument, self._controls, self._clients = instrument, controls, clients
-        self._history, self._library, self._slow = history, Library(library), slow
+        self._library, self._slow = Library(library), slow
         self._snapshots = Snapshots(self._library.snapshots)
         self._quantised = Quantised(instrument, clients, later)
-        self._held: tuple[int, ...] = ()
         self._buttons: dict[str, Callable[[Client], None]] = {
             "/play": lambda client: self._pause(client, False),
             "/stop": lambda client: self._pause(client, True),
-            "/panic": lambda _: instrument.panic(),
+            "/panic": self._panic,
             "/reset": self._reset,
             "/tap": self._tap,
             "/downbeat": lambda _: instrument.tempo.start(),
-            "/undo": lambda client: self._step(client, history.undo),
-            "/redo": lambda client: self._step(client, history.redo),
+            "/undo": lambda _: self._step(instrument.controls.undo),
+            "/redo": lambda _: self._step(instrument.controls.redo),
         }
         self._commands: dict[str, Handler] = {
             "/record": self._record, "/hold": self._hold, "/snapshot/save": self._save,
@@ -109,17 +106,22 @@ class Performance:
     # ------------------------------------------------------------------ one by one
 
     def _pause(self, client: Client, pause: bool) -> None:
-        self._controls.restore({"pause": pause}, client)
+        self._instrument.controls.set({"pause": pause}, Origin("osc"))
+        self._controls.publish()
         self._clients.flush()
 
-    def _step(
-        self, client: Client, step: Callable[[], dict[str, float | int | str | bool]]
-    ) -> None:
-        self._controls.apply(step(), None)
+    def _step(self, step: Callable[[], object]) -> None:
+        step()
+        self._controls.publish()
+        self._clients.flush()
+
+    def _panic(self, _: Client) -> None:
+        self._instrument.panic()
+        self._controls.publish()
         self._clients.flush()
 
     def _reset(self, client: Client) -> None:
-        self._quantised.at(client, RESET, "/reset", (), (self._instrument.begin_anew, until_block))
+        self._quantised.at(client, RESET, "/reset", (), (self._instrument.new_piece, until_block))
 
     def _tap(self, client: Client) -> None:
         bpm = self._instrument.tempo.tap()
@@ -134,8 +136,7 @@ class Performance:
             # 0 stands for no key; the engine refuses what is on no piano.
             keys = sorted({int(min(max(n, -1), 128)) for n in numbers if n != 0})
             self._instrument.hold(keys)
-            self._held = tuple(keys)
-        self._clients.answer(client, "/hold", *(self._held or (0,)))
+        self._clients.answer(client, "/hold", *(self._instrument.held or (0,)))
 
     def _record(self, client: Client, arguments: Sequence[object]) -> None:
         if not arguments:
@@ -192,27 +193,24 @@ class Performance:
             assert isinstance(values, dict)
             if self._instrument.settings["quantise"] == "off":
                 self._instrument.punches.cancel(RECALL)
-                self._restore(client, values)
+                self._step(lambda: self._instrument.controls.restore(values))
                 return name
-            # Each kind so early that both are heard on the beat.
-            block = {n: v for n, v in values.items() if param(n).when == "block"}
-            live = {n: v for n, v in values.items() if n not in block}
 
-            def set_live() -> None:
-                self._restore(client, live)
+            def restore(when: str) -> None:
+                self._step(lambda: self._instrument.controls.restore(values, when))
+
+            def restore_live() -> None:
+                restore("live")
                 self._clients.answer(client, "/done", "/snapshot/recall", name)
 
             self._quantised.at(
                 client, RECALL, "/snapshot/recall", (name,),
-                (lambda: self._restore(client, block), until_block), (set_live, until_output),
+                # Each kind so early that both are audible on the beat.
+                (lambda: restore("block"), until_block), (restore_live, until_output),
             )  # fmt: skip
             return None
 
         self._slow(client, "/snapshot/recall", lambda: self._snapshots.load(name), set_all)
-
-    def _restore(self, client: Client, values: Mapping[str, Value]) -> None:
-        self._controls.restore(values, client)
-        self._clients.flush()
 
     def _delete(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/delete", arguments)

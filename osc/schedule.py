@@ -132,8 +132,8 @@ class Schedule:
         if self._queue:
             self._arm()
 
-    def close(self) -> None:
-        """Drop what waits."""
+    def clear(self) -> None:
+        """Drop everything that waits."""
         if self._timer is not None:
             self._timer.cancel()
         self._queue.clear()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
+from engine.status import Event
 from osc import LOOPBACK, PORT
 from osc.ahead import Ahead
 from osc.beats import Beats
@@ -26,7 +27,6 @@ from osc.clients import LEASE, Clients
 from osc.control import Controls
 from osc.desk import Desk, DeskCommands
 from osc.endpoint import Endpoint, Peer, networks
-from osc.history import History
 from osc.performance import Performance
 from osc.queries import OscFigures, Queries
 from osc.router import Router
@@ -173,9 +173,8 @@ class OscServer:
                 self._query.send(peer, data)
 
         clients = Clients(send, now, self._lease)
-        history = History(now)
         schedule = Schedule(loop)
-        controls = Controls(self._instrument, clients, history)
+        controls = Controls(self._instrument, clients, partial(_soon, loop))
         streams = Streams(self._instrument, clients, now)
 
         def figures() -> OscFigures:
@@ -196,8 +195,20 @@ class OscServer:
                 clients, controls, streams, queries, schedule,
                 lambda call: _soon(loop, call), beside,
             )  # fmt: skip
+            router.ahead = ahead = Ahead(self._instrument, controls, schedule)
+
+            def drop_scheduled() -> None:
+                schedule.clear()
+                ahead.clear()
+
+            def take_event(event: Event) -> None:
+                if event.kind == "panic":
+                    _soon(loop, drop_scheduled)
+
+            self._instrument.listen(take_event)
+
             performance = Performance(
-                self._instrument, controls, clients, history, self._library, router.slow,
+                self._instrument, controls, clients, self._library, router.slow,
                 router.later,
             )  # fmt: skip
             changes = Changes(
@@ -208,7 +219,6 @@ class OscServer:
                 router.handlers |= part.handlers()
             queries.midi = self._midi
             beats = Beats(self._instrument, clients)
-            router.ahead = ahead = Ahead(self._instrument, controls, schedule)
             await endpoint.open()
             self._endpoint = endpoint
             try:
@@ -217,8 +227,9 @@ class OscServer:
                     self._ready.set()
                     await _until(ending, lambda: _look(beats, ahead, controls, streams, clients))
             finally:
+                controls.close()
                 streams.close()
-                schedule.close()
+                schedule.clear()
                 await endpoint.close()
 
     @contextlib.asynccontextmanager

@@ -38,6 +38,11 @@ class Automation(Generic[_Controls]):
             insort(self._waiting, (frame, next(self._number), change))
             return True
 
+    def clear(self) -> None:
+        """Drop every planned change."""
+        with self._lock:
+            self._waiting.clear()
+
     def spans(
         self, start: int, frames: int, controls: _Controls
     ) -> list[tuple[int, int, _Controls]]:

@@ -265,10 +265,11 @@ class Mixer:
         self._switch.to(intake, round(seconds * self.rate), done)
 
     def panic(self) -> None:
-        """Fade out, drop what is queued in the sink, forget all tails, go on with a fade-in.
+        """Fade out, drop what is queued in the sink or planned for later, forget all tails.
 
-        The source's own queue is its owner's to drop.
+        Sound that follows fades in. The source's own queue is its owner's to drop.
         """
+        self._automation.clear()
         with self._setting:
             self._panics_asked += 1
 

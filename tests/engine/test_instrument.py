@@ -12,6 +12,7 @@ import soundfile
 
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
+from engine.punches import RESET, Part
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note
 
@@ -113,12 +114,20 @@ def test_values_are_clipped_and_unknown_controls_refused(playing):
     assert playing.settings["temperature"] == 1.5
 
 
-def test_panic_silences_and_begins_anew(playing):
+def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):
     wait_until(lambda: playing.status().stream.blocks > 4)
+    playing.set(quantise="bar", tempo=20.0)
+    playing.punches.at(RESET, Part(playing.new_piece))
+    assert playing.set_at(playing.now() + 0.6, pause=False) == 0.0
     playing.panic()
     assert any(e.kind == "panic" for e in playing.events)
-    lowest = min(playing.status().meters.rms[0] for _ in range(300) if not time.sleep(0.002))
-    assert lowest < 1e-3, "it falls silent, and does not hold the sound that was to end"
+    assert playing.settings["pause"] is True
+    assert not playing.punches.waiting()
+    wait_until(lambda: playing.status().meters.rms[0] < 1e-4)
+    wait_until(lambda: playing.status().lead.seconds >= playing.latencies().lead)
+    loudest = max(playing.status().meters.rms[0] for _ in range(500) if not time.sleep(0.002))
+    assert loudest < 1e-4, "it stays silent, though a new piece is ready"
+    playing.set(pause=False)
     wait_until(lambda: playing.status().meters.rms[0] > 1e-3)
     assert not playing.status().failed
 

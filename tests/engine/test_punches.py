@@ -6,29 +6,20 @@ import threading
 import time
 
 import pytest
+from bare_controls import TempoDesk
 
 from engine.errors import ConfigError
-from engine.params import Settings
 from engine.punches import Part, Punches
-from engine.tempo import Tempo
 
 
-class Stage:
+class Stage(TempoDesk):
     """A beat of 200 to the minute, bars of 4, and what was carried out when."""
 
     def __init__(self, quantise: str = "beat", bpm: float = 200.0) -> None:
-        self.settings = Settings.defaults(quantise=quantise, tempo=bpm)
-        self.said: list[str] = []
-        self.tempo = Tempo(lambda: self.settings, self.set, self.say)
+        super().__init__(quantise=quantise, tempo=bpm)
         self.punches = Punches(self.tempo, lambda: self.settings["quantise"], self.say)
         self.done: list[tuple[str, float]] = []
         self._turn = threading.Condition()
-
-    def set(self, **controls) -> None:
-        self.settings = self.settings.changed(**controls)
-
-    def say(self, _kind: str, text: str) -> None:
-        self.said.append(text)
 
     def press(self, key: str, name: str = "", ahead=lambda: 0.0) -> float:
         def action() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from bare_controls import TempoDesk
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, MissingExtra
-from engine.params import Settings
-from engine.tempo import Tempo, Timeline
+from engine.tempo import Timeline
 
 timelines = st.builds(
     Timeline,
@@ -52,20 +52,12 @@ def test_a_tiny_step_before_the_beat_is_in_the_bar_before_or_on_it():
     assert Timeline(-1e-18, 0.0, 60.0, 4).phase(0.0) == 0.0
 
 
-class Desk:
-    """The controls and the clock that a Tempo is given, to be turned by the test."""
+class Desk(TempoDesk):
+    """With a clock that the test turns."""
 
     def __init__(self, **controls) -> None:
-        self.settings = Settings.defaults(**controls)
         self.time = 100.0
-        self.said: list[str] = []
-        self.tempo = Tempo(
-            lambda: self.settings, self.set, lambda _, text: self.said.append(text),
-            lambda: self.time,
-        )  # fmt: skip
-
-    def set(self, **controls) -> None:
-        self.settings = self.settings.changed(**controls)
+        super().__init__(lambda: self.time, **controls)
 
 
 class Session:

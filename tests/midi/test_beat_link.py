@@ -8,9 +8,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from bare_controls import TempoDesk
 
-from engine.params import Settings
-from engine.tempo import Tempo
 from midi import beat_link
 from midi.beat_link import BeatLink
 
@@ -62,15 +61,10 @@ def peer() -> Iterator[Peer]:
     made.close()
 
 
-class Desk:
+class Desk(TempoDesk):
     def __init__(self, **controls) -> None:
-        self.settings = Settings.defaults(**controls)
-        self.said: list[str] = []
-        self.tempo = Tempo(lambda: self.settings, self.set, lambda _, text: self.said.append(text))
+        super().__init__(**controls)
         self.tempo.attach("link", BeatLink())
-
-    def set(self, **controls) -> None:
-        self.settings = self.settings.changed(**controls)
 
 
 def until(true, timeout=15.0):
@@ -130,7 +124,6 @@ def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(beat_link.importlib, "import_module", missing)
     desk = Desk(tempo_source="link")
     desk.tempo.timeline()
-    assert desk.said == [
-        "Ableton Link needs LinkPython-extern; pip install LinkPython-extern; keeping an own tempo"
-    ]
+    missing = "Ableton Link needs LinkPython-extern; pip install LinkPython-extern"
+    assert desk.said == [f"{missing}; the tempo stays internal"]
     assert desk.settings["tempo_source"] == "own"

@@ -8,6 +8,7 @@ from pathlib import Path
 import mido
 import pytest
 
+from engine.controls.bus import MIDI, Change
 from engine.instrument import Instrument
 from engine.params import FREE, Settings, param
 from midi.mapping import Mapping, Source
@@ -165,15 +166,15 @@ def test_panic_and_reset_reach_the_instrument(bench: Bench) -> None:
     assert bench.said == []
 
 
-def test_what_comes_together_is_set_together(bench: Bench, monkeypatch) -> None:
-    sets: list[dict] = []
-    original = bench.instrument.set
-    monkeypatch.setattr(bench.instrument, "set", lambda **c: (sets.append(c), original(**c))[1])
+def test_what_comes_together_is_set_together(bench: Bench) -> None:
+    changes: list[Change] = []
+    remove = bench.instrument.controls.listen(changes.append)
     bench.map(GAIN, Mapping("temperature", Source("cc", 8, 1)))
     for message in (cc(7, 10), cc(8, 20), cc(7, 11)):
         bench.steering.take("nano", message, bench.now)
     bench.steering.settle(bench.now)
-    assert [sorted(s) for s in sets] == [["gain", "temperature"]]
+    remove()
+    assert [(c.origin, sorted(c.new)) for c in changes] == [(MIDI, ["gain", "temperature"])]
 
 
 def test_a_control_the_pack_does_not_hear_is_said_once_and_the_others_are_set(bench: Bench) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import soundfile
-from osc_program import Program
+from osc_program import Program, build
 
+from engine.controls.bus import KEYBOARD, MIDI
+from engine.controls.history import PAUSE
 from engine.instrument import Instrument
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note
-from osc.history import PAUSE
 from osc.server import OscServer
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
@@ -63,10 +65,66 @@ def test_panic_and_reset_begin_a_new_piece_and_reset_lets_what_is_made_be_heard(
     one.ask("/ping", answer="/pong")
     assert instrument.status().lead.seconds > lead - 0.4  # still there
     gaps = instrument.status().lead.gaps
+    other = program()
+    other.send("/subscribe", "/pause")
+    one.send_at(time.time() + 0.5, build("/pause", 0))
     one.send("/panic", 1)
     assert one.wait("/event")[1] == "panic"
+    assert other.wait("/pause") == ("/pause", 1)
     wait_until(lambda: instrument.status().lead.seconds > 0.3)
+    time.sleep(0.6)
+    assert one.ask("/pause") == ("/pause", 1), "a message scheduled before it starts nothing"
+    one.send("/play", 1)
+    assert other.wait("/pause") == ("/pause", 0)
     assert instrument.status().lead.gaps == gaps
+
+
+def test_subscribers_learn_what_midi_and_the_keyboard_change_while_osc_changes_something_else(
+    program, instrument
+):
+    one, other = program(), program()
+    other.send("/subscribe", "/gain")
+    other.send("/subscribe", "/temperature")
+    other.ask("/ping", answer="/pong")
+    for i in range(100):
+        gain, both = -1.0 - i / 8, threading.Barrier(2)
+
+        def turn(gain=gain, both=both) -> None:
+            both.wait()
+            instrument.controls.set({"gain": gain}, MIDI if gain % 2 else KEYBOARD)
+
+        knob = threading.Thread(target=turn)
+        knob.start()
+        both.wait()
+        one.send("/temperature", 0.625 + i / 256)
+        missing = {("/gain", gain), ("/temperature", 0.625 + i / 256)}
+        wait_until(
+            lambda missing=missing: (
+                not missing.difference_update(other.listen(0.005)) and not missing
+            )
+        )
+        knob.join()
+
+
+def test_a_recall_and_an_undo_leave_the_transport_and_locked_controls_alone(program, instrument):
+    one = program()
+    one.ask("/gain", -6.0)
+    one.send("/snapshot/save", "quiet")
+    one.wait("/done")
+    one.ask("/gain", 0.0)
+    one.ask("/lock/gain", 1)
+    one.ask("/temperature", 0.7)
+    one.send("/stop", 1)
+    one.send("/snapshot/recall", "quiet")
+    assert one.wait("/done")[1] == "/snapshot/recall"
+    assert (one.ask("/gain"), one.ask("/pause")) == (("/gain", 0.0), ("/pause", 1))
+    one.send("/play", 1)
+    one.send("/undo", 1)
+    assert (one.ask("/gain"), one.ask("/pause")) == (("/gain", 0.0), ("/pause", 0))
+    one.ask("/lock/gain", 0)
+    one.send("/snapshot/recall", "quiet")
+    one.wait("/done")
+    assert one.ask("/gain") == ("/gain", -6.0)
 
 
 def test_snapshots_are_kept_listed_recalled_and_forgotten(program, instrument, tmp_path):
@@ -165,13 +223,15 @@ def test_undo_takes_back_gestures_and_redo_does_them_again(program, instrument):
     assert other.wait("/gain") == ("/gain", 8.0)
 
 
-def test_an_undo_leaves_alone_what_others_changed_since(program, instrument):
+def test_undo_goes_back_through_the_gestures_of_all_interfaces(program, instrument):
     one = program()
     one.ask("/gain", 3.0)
     instrument.set(temperature=0.7)
     one.send("/undo", 1)
+    wait_until(lambda: instrument.settings["temperature"] == 1.0)
+    assert instrument.settings["gain"] == 3.0
+    one.send("/undo", 1)
     wait_until(lambda: instrument.settings["gain"] == 0.0)
-    assert instrument.settings["temperature"] == 0.7
 
 
 def test_a_recording_goes_into_the_library_and_is_told_when_it_is_done(
@@ -256,7 +316,7 @@ def test_a_new_piece_lets_every_key_come_up_and_leaves_no_click(tmp_path):
         piano.wait_for_sound()
         piano.record(tmp_path / "take.wav")
         time.sleep(0.6)
-        piano.begin_anew()
+        piano.new_piece()
         time.sleep(4.0)
         piano.record(None)
     notes = read_midi(tmp_path / "take.mid")

@@ -1,4 +1,4 @@
-"""Time-tagged bundles: at their time, late ones at once, and gestures and history with a clock."""
+"""Time-tagged bundles: at their time, late ones at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from osc_program import build
 
 from engine.errors import ConfigError
 from osc.clients import Budget
-from osc.history import PAUSE, History
 from osc.schedule import MOST, Schedule
 
 
@@ -98,51 +97,10 @@ def test_a_clock_that_is_set_is_followed_and_the_queue_is_bounded():
             schedule.at(1001.0, lambda: done.append("x"))
         with pytest.raises(ConfigError, match="wait for their time"):
             schedule.at(1001.0, lambda: None)
-        schedule.close()
+        schedule.clear()
         assert len(schedule) == 0
 
     asyncio.run(play())
-
-
-def test_a_gesture_is_what_one_hand_does_without_a_pause():
-    wall = Wall()
-    history = History(wall)
-
-    def turn(who, name, before, after):
-        history.note(who, {name: before}, {name: after})
-        wall.now += 0.1
-
-    turn("a", "gain", 0, 1)
-    turn("a", "gain", 1, 2)
-    turn("b", "gain", 2, 5)
-    turn("a", "seed", 1, 7)
-    wall.now += PAUSE
-    turn("a", "seed", 7, 8)
-    assert [history.undo() for _ in range(4)] == [
-        {"seed": 7},
-        {"seed": 1},
-        {"gain": 2},
-        {"gain": 0},
-    ]
-    with pytest.raises(ConfigError, match="nothing is left"):
-        history.undo()
-    assert [history.redo() for _ in range(2)] == [{"gain": 2}, {"gain": 5}]
-    turn("a", "gain", 5, 6)
-    with pytest.raises(ConfigError, match="redo"):
-        history.redo()
-    assert history.undo() == {"gain": 5}
-
-
-def test_history_is_bounded():
-    wall = Wall()
-    history = History(wall)
-    for i in range(1000):
-        wall.now += 2
-        history.note("a", {"gain": i}, {"gain": i + 1})
-    for _ in range(200):
-        assert history.undo()
-    with pytest.raises(ConfigError, match="nothing is left"):
-        history.undo()
 
 
 def test_a_budget_fills_up_again():
@@ -155,19 +113,13 @@ def test_a_budget_fills_up_again():
 def test_a_bundle_is_heard_by_one_block_and_what_it_asks_for_comes_after(program, instrument):
     one = program()
     seen = []
-    instrument_set = instrument.set
-
-    def counted(**controls):
-        seen.append(sorted(controls))
-        return instrument_set(**controls)
-
-    instrument.set = counted
+    remove = instrument.controls.listen(lambda change: seen.append(sorted(change.new)))
     try:
-        one.send_at(0, build("/gain", -5.0), build("/seed", 9), build("/gain"), build("/steps", 4))
+        one.send_at(0, build("/gain", -5.0), build("/seed", 9), build("/gain"), build("/steps", 5))
         assert one.wait("/gain") == ("/gain", -5.0)
         one.wait("/steps")
     finally:
-        del instrument.set
+        remove()
     assert seen == [["gain", "seed"], ["steps"]]
 
 

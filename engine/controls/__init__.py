@@ -1,0 +1,1 @@
+"""Controls while something plays: the bus that every change goes through, and undo."""

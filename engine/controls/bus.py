@@ -1,0 +1,216 @@
+"""The control bus: every change of a control goes through it, from whichever interface.
+
+Any thread may change controls. A change is validated, applied to what plays, remembered for undo,
+and announced to every listener, all under one lock: listeners receive changes in the order in which
+they were applied, and each change says who caused it. So nobody has to compare settings to find out
+what somebody else did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+from threading import RLock
+from types import MappingProxyType
+
+from engine.controls.history import History
+from engine.params import PARAMS, Settings, Value, param
+
+__all__ = [
+    "KEYBOARD", "MIDI", "PACK", "PANIC", "PRESET", "PYTHON", "REDO", "TEMPO", "UNDO", "Change",
+    "ControlBus", "Origin",
+]  # fmt: skip
+
+_LOCKS = {p.name: p.name.removeprefix("lock_") for p in PARAMS if p.name.startswith("lock_")}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who caused a change.
+
+    Attributes
+    ----------
+    kind : the interface (`python`, `osc`, `midi`, `keyboard`) or the mechanism (`preset`, `undo`,
+        `redo`, `tempo`, `pack`, `panic`).
+    client : which one of several, such as an OSC client.
+    """
+
+    kind: str
+    client: Hashable = None
+
+
+PYTHON, MIDI, KEYBOARD = Origin("python"), Origin("midi"), Origin("keyboard")
+PRESET, UNDO, REDO = Origin("preset"), Origin("undo"), Origin("redo")
+TEMPO, PACK, PANIC = Origin("tempo"), Origin("pack"), Origin("panic")
+# What these change follows from something else, so it is no gesture of its own.
+_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed: `old` and `new` have the same names, those whose value differs.
+
+    `settings` are all controls after the change.
+    """
+
+    origin: Origin
+    old: Mapping[str, Value]
+    new: Mapping[str, Value]
+    settings: Settings
+
+
+class ControlBus:
+    """The controls of one instrument.
+
+    Parameters
+    ----------
+    settings : the values at the start.
+    check : raises ConfigError for values that cannot be set now.
+    accepts : whether the pack has this control or takes this value; presets and undo leave out
+        what it does not.
+    apply : applies settings to what plays; gets them and the names that were set.
+    lock : held during a change.
+    now : seconds of a monotonic clock, for undo.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        check: Callable[[Mapping[str, object]], None],
+        accepts: Callable[[str, Value], bool],
+        apply: Callable[[Settings, Collection[str]], None],
+        lock: RLock,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._check, self._accepts, self._apply = check, accepts, apply
+        self._lock = lock
+        self._history = History(now)
+        self._listeners: tuple[Callable[[Change], None], ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """All controls as they are set."""
+        return self._settings
+
+    @property
+    def locked(self) -> frozenset[str]:
+        """Controls that presets, undo and redo leave alone."""
+        settings = self._settings
+        return frozenset(name for lock, name in _LOCKS.items() if settings[lock])
+
+    def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` with every change, in the thread that makes it and under the lock.
+
+        It must not wait and must not change controls. Returns what removes it.
+        """
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def remove() -> None:
+            with self._lock:
+                self._listeners = tuple(one for one in self._listeners if one is not listener)
+
+        return remove
+
+    # ------------------------------------------------------------------ changes
+
+    def set(
+        self,
+        values: Mapping[str, object],
+        origin: Origin,
+        *,
+        planned: Collection[str] = (),
+        seen: Settings | None = None,
+    ) -> Change:
+        """Set controls by name; numbers out of range are brought into it.
+
+        Parameters
+        ----------
+        planned : controls that the mixer applies on its own, because it was given the frame at
+            which they begin.
+        seen : set only the controls that still have the value that they have here.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown name or a value that the control or the pack does not take; nothing is
+            changed.
+        """
+        with self._lock:
+            if seen is not None:
+                values = {n: v for n, v in values.items() if self._settings[n] == seen[n]}
+            self._check({n: v for n, v in values.items() if n not in planned})
+            applied = [name for name in values if name not in planned]
+            return self._change(self._settings.changed(**values), applied, origin)
+
+    def restore(self, values: Mapping[str, Value], when: str = "") -> Change:
+        """Set what a preset holds, but for what is locked and what the pack does not take.
+
+        `when` restricts it to `live` or `block` controls.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown name or a value of the wrong kind; nothing is changed.
+        """
+        with self._lock:
+            usable = {
+                n: v for n, v in values.items()
+                if param(n).in_presets and n not in self.locked and self._accepts(n, v)
+                and when in ("", param(n).when)
+            }  # fmt: skip
+            return self.set(usable, PRESET)
+
+    def undo(self) -> Change:
+        """Undo the last gesture of any interface.
+
+        Raises
+        ------
+        ConfigError
+            There is nothing to undo.
+        """
+        with self._lock:
+            return self._step(self._history.undo, UNDO)
+
+    def redo(self) -> Change:
+        """Redo the gesture that was undone last.
+
+        Raises
+        ------
+        ConfigError
+            There is nothing to redo.
+        """
+        with self._lock:
+            return self._step(self._history.redo, REDO)
+
+    def replace(self, settings: Settings, origin: Origin) -> Change:
+        """Set all controls, unchecked: for another pack, whose values they are."""
+        with self._lock:
+            return self._change(settings, list(settings.values), origin)
+
+    # ------------------------------------------------------------------ under the lock
+
+    def _step(self, step: Callable[[Collection[str]], dict[str, Value]], origin: Origin) -> Change:
+        values = step(self.locked)
+        return self.set({n: v for n, v in values.items() if self._accepts(n, v)}, origin)
+
+    def _change(self, new: Settings, applied: Collection[str], origin: Origin) -> Change:
+        old = self._settings
+        names = [name for name, value in new.values.items() if value != old[name]]
+        if names:
+            self._settings = new
+        change = Change(
+            origin, MappingProxyType({name: old[name] for name in names}),
+            MappingProxyType({name: new[name] for name in names}), self._settings,
+        )  # fmt: skip
+        self._apply(self._settings, applied)
+        if origin not in _NOT_UNDOABLE:
+            undoable = [name for name in names if not param(name).transport]
+            self._history.add(origin, {n: old[n] for n in undoable}, {n: new[n] for n in undoable})
+        if names:
+            for listener in self._listeners:
+                listener(change)
+        return change

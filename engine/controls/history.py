@@ -1,0 +1,99 @@
+"""Undo and redo, gesture by gesture, for all interfaces together.
+
+A fader that moves sends a hundred values. What one origin does to the same controls without a pause
+of a second is one gesture. Undo puts back only the controls that the gesture changed, so whatever
+somebody else has changed since then stays. `ControlBus` owns the history, under its lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+
+from engine.errors import ConfigError
+from engine.params import Value
+
+__all__ = ["PAUSE", "History"]
+
+PAUSE = 1.0  # seconds without a change that end a gesture
+_MOST = 200  # gestures remembered
+
+
+@dataclass
+class _Gesture:
+    origin: Hashable
+    before: dict[str, Value]
+    after: dict[str, Value]
+    last: float
+
+
+class History:
+    """Gestures that can be undone, and gestures that can be redone.
+
+    Parameters
+    ----------
+    now : seconds of a monotonic clock.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._done: list[_Gesture] = []
+        self._undone: list[_Gesture] = []
+
+    def add(
+        self, origin: Hashable, before: Mapping[str, Value], after: Mapping[str, Value]
+    ) -> None:
+        """Remember a change by `origin`; `before` and `after` have the same names."""
+        if not after:
+            return
+        now = self._now()
+        self._undone.clear()
+        last = self._done[-1] if self._done else None
+        if (
+            last is not None and last.origin == origin and last.after.keys() == after.keys()
+            and now - last.last < PAUSE
+        ):  # fmt: skip
+            last.after.update(after)
+            last.last = now
+            return
+        self._done.append(_Gesture(origin, dict(before), dict(after), now))
+        del self._done[:-_MOST]
+
+    def undo(self, locked: Collection[str] = ()) -> dict[str, Value]:
+        """The values to set to undo the last gesture that changed a control that is not locked.
+
+        Raises
+        ------
+        ConfigError
+            There is no such gesture.
+        """
+        gesture = _last(self._done, locked)
+        if gesture is None:
+            raise ConfigError("nothing is left to undo")
+        self._done.remove(gesture)
+        self._undone.append(gesture)
+        return _unlocked(gesture.before, locked)
+
+    def redo(self, locked: Collection[str] = ()) -> dict[str, Value]:
+        """The values to set to redo the gesture that was undone last.
+
+        Raises
+        ------
+        ConfigError
+            Nothing was undone, or a control has been changed since.
+        """
+        gesture = _last(self._undone, locked)
+        if gesture is None:
+            raise ConfigError("nothing is left to redo: no undo since the last change")
+        self._undone.remove(gesture)
+        gesture.last = -PAUSE  # the next change starts a new gesture
+        self._done.append(gesture)
+        return _unlocked(gesture.after, locked)
+
+
+def _last(gestures: list[_Gesture], locked: Collection[str]) -> _Gesture | None:
+    return next((g for g in reversed(gestures) if _unlocked(g.after, locked)), None)
+
+
+def _unlocked(values: Mapping[str, Value], locked: Collection[str]) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if name not in locked}

@@ -1,0 +1,42 @@
+"""Controls, tempo and what they report, without an instrument; a test holds the clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from engine.controls.bus import PYTHON, TEMPO, ControlBus
+from engine.params import Settings
+from engine.tempo import Tempo
+
+
+def bare_bus(now: Callable[[], float] = time.monotonic, **controls) -> ControlBus:
+    """A bus whose pack takes every value."""
+    return ControlBus(
+        Settings.defaults(**controls), check=lambda _: None, accepts=lambda *_: True,
+        apply=lambda *_: None, lock=threading.RLock(), now=now,
+    )  # fmt: skip
+
+
+class TempoDesk:
+    """A tempo on a bus of its own."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic, **controls) -> None:
+        self.bus = bare_bus(**controls)
+        self.said: list[str] = []
+        self.tempo = Tempo(
+            self.bus.settings, lambda values, seen: self.bus.set(values, TEMPO, seen=seen),
+            self.say, now,
+        )  # fmt: skip
+        self.bus.listen(self.tempo.take_change)
+
+    @property
+    def settings(self) -> Settings:
+        return self.bus.settings
+
+    def set(self, **controls) -> None:
+        self.bus.set(controls, PYTHON)
+
+    def say(self, _kind: str, text: str) -> None:
+        self.said.append(text)
