@@ -106,6 +106,24 @@ def test_subscribers_learn_what_midi_and_the_keyboard_change_while_osc_changes_s
         knob.join()
 
 
+def test_subscribers_learn_of_a_knob_that_moves_in_the_middle_of_an_osc_change(
+    program, instrument, monkeypatch
+):
+    one, other = program(), program()
+    other.send("/subscribe", "/gain")
+    other.ask("/ping", answer="/pong")
+    plain = instrument.controls.set
+
+    def knob_first(values, origin, **options):
+        monkeypatch.undo()
+        plain({"gain": -7.0}, MIDI)
+        return plain(values, origin, **options)
+
+    monkeypatch.setattr(instrument.controls, "set", knob_first)
+    one.send("/temperature", 0.625)
+    assert other.wait("/gain") == ("/gain", -7.0)
+
+
 def test_a_recall_and_an_undo_leave_the_transport_and_locked_controls_alone(program, instrument):
     one = program()
     one.ask("/gain", -6.0)
