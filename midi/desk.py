@@ -2,9 +2,9 @@
 
 One thread owns the ports, the mappings and the keys. What comes in is put into a bounded queue by
 the MIDI library's own threads; all that came together is set in one `Instrument.set`. `start`,
-`stop` and what a window asks (`arm`, `forget`, `set_takeover`, `mappings`, `ports`, `figures`) may
-be called from any thread: they hand over immutable values and read them. Files are read and written
-in one thread beside it.
+`stop` and what a window asks (`arm`, `forget`, `set_takeover`, `set_mode`, `mappings`, `ports`,
+`figures`) may be called from any thread: they hand over immutable values and read them. Files are
+read and written in one thread beside it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from engine.instrument import Instrument
 from engine.signal.roll import NoteEvent
 from engine.status import Event
 from midi import store
+from midi.arrivals import Arrivals
 from midi.backend import Backend, open_backend
 from midi.clock import Leader
 from midi.figures import MidiFigures
 from midi.heard_notes import HeardNotes
 from midi.keys import HeldKeys
-from midi.mapping import Mapping
-from midi.ports import ALL, Port, Ports
+from midi.mapping import Mapping, with_mode
+from midi.ports import ALL, Port, Ports, plain
 from midi.programs import Programs
 from midi.steering import Steering
 
@@ -79,7 +80,8 @@ class MidiDesk:
         self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._programs = Programs(instrument, folder, self._say, self._later)
         self._steering = Steering(instrument, self._say, self._programs.record)
-        self._keys = HeldKeys()
+        self._arrivals, self._keys = Arrivals(), HeldKeys()
+        self._loops: set[str] = set()  # ports of which it was said that the notes return there
         self._held: tuple[int, ...] = ()
         self._unheard: set[str] = set()  # packs of which it was said that they hear no keys
         self._notes = HeardNotes(time.monotonic, self._live)
@@ -89,6 +91,7 @@ class MidiDesk:
         self._ready, self._ending = threading.Event(), threading.Event()
         self._problem: AttaccaError | None = None
         self._received = self._sent = self._dropped = self._bad = self._faults = 0
+        self._duplicates = self._echoes = 0
 
     # ------------------------------------------------------------------ any thread
 
@@ -154,6 +157,17 @@ class MidiDesk:
             raise ConfigError(f"midi: nothing moves {target}; nothing to forget")
         self._do(lambda: self._steering.forget(target))
 
+    def set_mode(self, target: str, mode: str) -> None:
+        """How the values of what moves `target` are read: a mode of midi.relative.MODES.
+
+        Raises
+        ------
+        ConfigError
+            No controller moves it, or there is no such mode for it.
+        """
+        with_mode(self.mappings, target, mode)
+        self._do(lambda: self._steering.set_mode(target, mode))
+
     def set_takeover(self, on: bool) -> None:
         """Whether a controller moves nothing until it has met its control."""
         self._do(lambda: self._steering.set_takeover(on))
@@ -172,8 +186,8 @@ class MidiDesk:
     def figures(self) -> MidiFigures:
         """Counts, and what is being learnt."""
         return MidiFigures(
-            self._received, self._sent, self._dropped, self._bad, self._faults,
-            self._steering.armed, self._steering.kept.takeover,
+            self._received, self._sent, self._dropped, self._bad, self._duplicates, self._echoes,
+            self._faults, self._steering.armed, self._steering.kept.takeover,
         )  # fmt: skip
 
     def _do(self, command: Callable[[], object]) -> None:
@@ -293,10 +307,26 @@ class MidiDesk:
         if message.type in _REALTIME:
             if self._realtime is not None and self._leader.leads(port, message.type, at):
                 self._realtime(message, at)
-        elif message.type == "program_change":
-            self._programs.recall(message.program + 1)
-        elif not self._steering.take(port, message, time.monotonic()):
+            return
+        verdict = self._arrivals.judge(port, message, at)
+        if verdict == "echo":
+            self._echo(port)
+            return
+        self._duplicates += verdict == "duplicate"
+        if message.type == "program_change":
+            if verdict == "new":
+                self._programs.recall(message.program + 1)
+        # Held keys are those of all ports together: a port that repeats another adds none.
+        elif not self._steering.take(
+            port, message, time.monotonic(), is_duplicate=verdict == "duplicate"
+        ):
             self._keys.take(port, message)
+
+    def _echo(self, port: str) -> None:
+        self._echoes += 1
+        if port not in self._loops:
+            self._loops.add(port)
+            self._say(f"the notes that go out come back through {plain(port)}; they are ignored")
 
     def _hold(self) -> None:
         """Have the instrument hear the keys that are held now."""
@@ -319,6 +349,7 @@ class MidiDesk:
     def _send(self, message: mido.Message) -> None:
         if self._ports is not None and self._ports.send(message.bytes()):
             self._sent += 1
+            self._arrivals.sent(message, time.monotonic())
 
     def _scan(self) -> None:
         assert self._ports is not None
@@ -327,6 +358,7 @@ class MidiDesk:
         for port in gone:
             self._keys.forget(port)
             self._steering.forget_port(port)
+            self._arrivals.forget(port)
         self._hold()
 
     def _panic(self) -> None:

@@ -5,17 +5,32 @@ Channels count from 1 to 16 here, as people do; 0 is any channel. Pure data, any
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from engine.errors import ConfigError
 from engine.params import PARAMS
+from midi.relative import MODES, Mode
 
-__all__ = ["ACTIONS", "ANY", "KINDS", "Kind", "Mapping", "Source", "checked_target"]
+__all__ = [
+    "ACTIONS",
+    "ANY",
+    "KINDS",
+    "Kind",
+    "Mapping",
+    "Source",
+    "checked_mode",
+    "checked_target",
+    "with_mode",
+]
 
-Kind = Literal["cc", "cc14", "bend", "pressure", "note"]
-# The highest number of each kind; pitch bend and channel pressure have none.
-KINDS: dict[Kind, int] = {"cc": 119, "cc14": 31, "bend": 0, "pressure": 0, "note": 127}
+Kind = Literal["cc", "cc14", "nrpn", "rpn", "bend", "pressure", "note"]
+# The highest number of each kind; pitch bend and channel pressure have none. The highest of 14
+# bits, 127 and 127, selects no parameter (MIDI 1.0 Detailed Specification, RPN and NRPN).
+KINDS: dict[Kind, int] = {
+    "cc": 119, "cc14": 31, "nrpn": 16382, "rpn": 16382, "bend": 0, "pressure": 0, "note": 127,
+}  # fmt: skip
 ANY = 0  # every channel
 ACTIONS = ("play", "stop", "panic", "reset", "record")
 
@@ -26,9 +41,10 @@ class Source:
 
     Attributes
     ----------
-    kind : `cc`; `cc14`, a pair of which the second, finer one is `number` + 32; `bend`;
-        `pressure` of a channel; `note`, a key or pad as a switch.
-    number : of the controller or the key; 0 where there is none.
+    kind : `cc`; `cc14`, a pair of which the second, finer one is `number` + 32; `nrpn` and `rpn`,
+        a parameter that CC 98 to 101 select and CC 6, 38, 96 and 97 change; `bend`; `pressure` of
+        a channel; `note`, a key or pad as a switch.
+    number : of the controller, parameter or key; 0 where there is none.
     channel : 1 to 16, or 0 for any.
     """
 
@@ -39,6 +55,7 @@ class Source:
     def __str__(self) -> str:
         what = {
             "cc": f"CC {self.number}", "cc14": f"CC {self.number} and {self.number + 32}",
+            "nrpn": f"NRPN {self.number}", "rpn": f"RPN {self.number}",
             "bend": "pitch bend", "pressure": "channel pressure", "note": f"note {self.number}",
         }[self.kind]  # fmt: skip
         return f"{what}, {f'channel {self.channel}' if self.channel else 'any channel'}"
@@ -53,12 +70,19 @@ class Mapping:
     target : the name of a control, or one of `ACTIONS`.
     low, high : the part of the control's range, from 0 to 1, that it moves through; `low` over
         `high` turns it round.
+    mode : how the controller's values are read: where it stands, or how far it was turned.
     """
 
     target: str
     source: Source
     low: float = 0.0
     high: float = 1.0
+    mode: Mode = "absolute"
+
+    @property
+    def controller(self) -> str:
+        """The controller in words."""
+        return f"{self.source}{'' if self.mode == 'absolute' else f', relative, {self.mode}'}"
 
 
 def checked_target(target: str) -> str:
@@ -75,3 +99,33 @@ def checked_target(target: str) -> str:
         f"midi: {target[:60]!r} is neither a control nor one of {', '.join(ACTIONS)}; "
         "'attacca osc' lists the controls"
     )
+
+
+def checked_mode(target: str, mode: str) -> Mode:
+    """How the values of a controller of `target` are read.
+
+    Raises
+    ------
+    ConfigError
+        There is no such mode, or `target` is an action, which a button does.
+    """
+    for known in MODES:
+        if known == mode:
+            if target in ACTIONS and known != "absolute":
+                raise ConfigError(f"midi: {target} is an action; only absolute applies to it")
+            return known
+    raise ConfigError(f"midi: mode {mode[:60]!r} is unknown; use one of {', '.join(MODES)}")
+
+
+def with_mode(mappings: Sequence[Mapping], target: str, mode: str) -> tuple[Mapping, ...]:
+    """The mappings, with the values of what moves `target` read in another mode.
+
+    Raises
+    ------
+    ConfigError
+        There is no such mode for it, or no controller moves it.
+    """
+    chosen = checked_mode(target, mode)
+    if not any(m.target == target for m in mappings):
+        raise ConfigError(f"midi: no controller moves {target[:60]}; learn one first")
+    return tuple(replace(m, mode=chosen) if m.target == target else m for m in mappings)

@@ -3,7 +3,8 @@
 `recall` and `record` are called in the desk's thread; files are read and written elsewhere.
 
 Program change n, from 1 to 128 as devices show it (one more than what is sent), recalls the
-snapshot named n, or whose name begins with that number and a blank, as in `3 chorus`.
+snapshot named n, or whose name begins with that number and a blank, as in `3 chorus`, whatever bank
+was selected: keyboards send banks of their own with every program.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Controllers move controls: mappings, learning, takeover. Owned by the desk's thread.
 
-Every change that came in together is set in one `Instrument.set` by `settle`. `kept` and `armed`
-are immutable values that any thread may read.
+Every change that came in together is set at once by `settle`. `kept` and `armed` are immutable values
+that any thread may read.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from engine.norm import from_norm, to_norm
 from engine.params import Value, param
 from engine.punches import RESET, Part, until_block
 from midi.controllers import Controllers, Moved
-from midi.learn import Learner
-from midi.mapping import ACTIONS, ANY, Mapping, Source, checked_target
+from midi.learn import Learner, Learnt
+from midi.mapping import ACTIONS, ANY, Mapping, Source, checked_target, with_mode
+from midi.relative import steps_of
 from midi.store import Kept
 from midi.takeover import Takeover
 
 __all__ = ["Steering"]
 
 _ON = 0.5  # from here on a controller presses a button: 64 of 127
+_TRAVEL = 128  # steps of an encoder through the whole range of a continuous control
 
 
 def _nobody(_: Kept) -> None:
@@ -52,12 +54,13 @@ class Steering:
         self._by_source: dict[Source, list[Mapping]] = {}
         self._controllers = Controllers(self._is_pair)
         self._learner, self._takeover = Learner(), Takeover()
+        self._watched: Learnt | None = None  # what was learnt last, while it may be an encoder
         self._before: dict[tuple[str, Mapping], float] = {}  # where buttons stood
         self._wanted: dict[str, Value] = {}
         self._refused: set[tuple[str, str]] = set()
         self._actions: dict[str, Callable[[], object]] = {
-            "play": lambda: instrument.controls.set({"pause": False}, MIDI),
-            "stop": lambda: instrument.controls.set({"pause": True}, MIDI),
+            "play": lambda: self._set({"pause": False}),
+            "stop": lambda: self._set({"pause": True}),
             "panic": instrument.panic,
             "reset": lambda: instrument.punches.at(
                 RESET, Part(instrument.new_piece, lambda: until_block(instrument))
@@ -114,6 +117,18 @@ class Steering:
         self._change(replace(self.kept, takeover=on))
         self._say(f"soft takeover is {'on' if on else 'off'}")
 
+    def set_mode(self, target: str, mode: str) -> None:
+        """How the values of what moves `target` are read.
+
+        Raises
+        ------
+        ConfigError
+            There is no such mode for it, or no controller moves it.
+        """
+        self._watched = None
+        self._change(replace(self.kept, mappings=with_mode(self.kept.mappings, target, mode)))
+        self._say(f"the controller of {target} is read as {mode}")
+
     def forget_port(self, port: str) -> None:
         """A port is gone."""
         self._controllers.forget(port)
@@ -121,15 +136,37 @@ class Steering:
         for key in [k for k in self._before if k[0] == port]:
             del self._before[key]
 
-    def _learnt(self, source: Source) -> None:
+    def _learnt(self, learnt: Learnt) -> None:
         """The controller moves this target from now on and no other, and nothing else moves it."""
-        target = self._learner.armed
+        source, target = learnt.source, self._learner.armed
         self._learner.arm("")
         others = [m for m in self.kept.mappings if m.source != source and m.target != target]
         taken = [m.target for m in self.kept.mappings if m.source == source and m.target != target]
-        self._change(replace(self.kept, mappings=(*others, Mapping(target, source))))
+        encoder = learnt.encoder if target not in ACTIONS else None
+        mapping = Mapping(target, source, mode=encoder.mode if encoder else "absolute")
+        self._watched = replace(learnt, encoder=encoder) if encoder else None
+        self._change(replace(self.kept, mappings=(*others, mapping)))
         instead = f", no longer {', '.join(taken)}" if taken else ""
-        self._say(f"{source} moves {target}{instead}")
+        self._say(f"{mapping.controller} moves {target}{instead}")
+
+    def _watch(self, port: str, moved: Moved, now: float) -> None:
+        """Find out from its next messages whether the controller learnt last is an encoder."""
+        learnt = self._watched
+        if learnt is None or learnt.encoder is None or learnt.encoder.is_done:
+            self._watched = None
+            return
+        if (port, moved.source) != (learnt.port, learnt.source) or moved.steps is not None:
+            return
+        before = learnt.encoder.mode
+        learnt.encoder.take(moved.value, now)
+        mode = learnt.encoder.mode
+        if mode != before:
+            mappings = tuple(
+                replace(m, mode=mode) if m.source == learnt.source else m
+                for m in self.kept.mappings
+            )
+            self._change(replace(self.kept, mappings=mappings))
+            self._say(f"{learnt.source} is read as {mode}")
 
     def _of(self, source: Source) -> list[Mapping]:
         everywhere = replace(source, channel=ANY)
@@ -140,17 +177,40 @@ class Steering:
 
     # ------------------------------------------------------------------ messages
 
-    def take(self, port: str, message: mido.Message, now: float) -> bool:
-        """Act on a message. True when it was a controller's: it plays no key then."""
-        if self._learner.armed:
-            source = self._learner.take(port, message, now)
-            if source is not None:
-                self._learnt(source)
-                return True
+    def take(
+        self, port: str, message: mido.Message, now: float, *, is_duplicate: bool = False
+    ) -> bool:
+        """Act on a message. True when it was a controller's: it plays no key then.
+
+        A duplicate of a message of another port changes what is known of its own port (where its
+        knobs stand, which parameter is selected), and no control.
+        """
         used = False
         for moved in self._controllers.take(port, message, now):
-            used |= self._moved(port, moved)
+            if is_duplicate:
+                used |= self._pass_over(port, moved)
+            else:
+                used |= self._arrived(port, moved, now)
+        if is_duplicate:
+            self._controllers.forget_waiting(port)
         return used
+
+    def _arrived(self, port: str, moved: Moved, now: float) -> bool:
+        learnt = self._learner.take(port, moved, now)
+        if learnt is not None:
+            self._learnt(learnt)
+            return True
+        self._watch(port, moved, now)
+        return self._moved(port, moved)
+
+    def _pass_over(self, port: str, moved: Moved) -> bool:
+        mappings = self._of(moved.source)
+        for mapping in mappings:
+            if mapping.target in ACTIONS:
+                self._is_pressed(port, mapping, moved)
+            elif moved.pressed is None and not _is_relative(mapping, moved):
+                self._takes(port, mapping, moved)
+        return bool(mappings)
 
     @property
     def next_due(self) -> float | None:
@@ -160,23 +220,26 @@ class Steering:
 
     def settle(self, now: float) -> None:
         """Set all that was moved."""
-        source = self._learner.due(now)
-        if source is not None:
-            self._learnt(source)
+        learnt = self._learner.due(now)
+        if learnt is not None:
+            self._learnt(learnt)
         for port, moved in self._controllers.due(now):
-            self._moved(port, moved)
+            self._arrived(port, moved, now)
         wanted, self._wanted = self._wanted, {}
         if not wanted:
             return
         try:
-            self._instrument.controls.set(wanted, MIDI)
+            self._set(wanted)
         except AttaccaError:  # one by one, to find which
             for name, value in wanted.items():
                 self._one(name, value)
 
+    def _set(self, values: dict[str, Value]) -> None:
+        self._instrument.controls.set(values, MIDI)
+
     def _one(self, name: str, value: Value) -> None:
         try:
-            self._instrument.controls.set({name: value}, MIDI)
+            self._set({name: value})
         except AttaccaError as error:
             key = (self._instrument.manifest.name, name)
             if key not in self._refused:  # once: a knob sends a hundred
@@ -187,33 +250,54 @@ class Steering:
         mappings = self._of(moved.source)
         for mapping in mappings:
             if mapping.target in ACTIONS:
-                if self._pressed(port, mapping, moved):
+                if self._is_pressed(port, mapping, moved):
                     self._actions[mapping.target]()
-            elif moved.pressed is None:
-                self._turn(port, mapping, moved)
-            elif moved.pressed:
-                self._switch(mapping)
+            elif moved.pressed is not None:
+                if moved.pressed:
+                    self._switch(mapping)
+            elif _is_relative(mapping, moved):
+                self._step(mapping, moved)
+            elif self._takes(port, mapping, moved):
+                self._wanted[mapping.target] = _value_at(mapping, moved)
         return bool(mappings)
 
-    def _pressed(self, port: str, mapping: Mapping, moved: Moved) -> bool:
+    def _is_pressed(self, port: str, mapping: Mapping, moved: Moved) -> bool:
         """Whether a button went down. Some send only that, the same again and again."""
         if moved.pressed is not None:
             return moved.pressed
+        if moved.steps is not None:
+            return moved.steps > 0
         key = (port, mapping)
         before, self._before[key] = self._before.get(key), moved.share
         return moved.share >= _ON and (before is None or before < _ON or before == moved.share)
 
-    def _turn(self, port: str, mapping: Mapping, moved: Moved) -> None:
-        control = param(mapping.target)
-        reach = mapping.high - mapping.low
-        place = mapping.low + moved.share * reach
-        value = from_norm(control, place)
-        may = self._takeover.takes(
-            (port, mapping), control, place, value, self._now(mapping.target),
-            step=moved.step * abs(reach), low=mapping.low, high=mapping.high,
+    def _takes(self, port: str, mapping: Mapping, moved: Moved) -> bool:
+        """Whether a knob has met its control."""
+        return self._takeover.takes(
+            (port, mapping), param(mapping.target), _place_of(mapping, moved),
+            _value_at(mapping, moved), self._now(mapping.target),
+            step=moved.step * abs(mapping.high - mapping.low), low=mapping.low, high=mapping.high,
         )  # fmt: skip
-        if may:
-            self._wanted[mapping.target] = value
+
+    def _step(self, mapping: Mapping, moved: Moved) -> None:
+        """An encoder moves a control from where it is, a whole value a step where it has few."""
+        control = param(mapping.target)
+        steps = moved.steps
+        if steps is None:
+            steps = steps_of(moved.value, moved.bits, mapping.mode)
+        reach = mapping.high - mapping.low
+        if control.kind == "float":
+            size = abs(reach) / _TRAVEL
+        elif control.kind == "int":
+            size = 1 / (control.high - control.low)
+        else:
+            size = 1 / max(1, len(control.choices) - 1)
+        where = to_norm(control, self._now(mapping.target))
+        if isinstance(where, str):  # left to the music: it begins in the middle
+            where = (mapping.low + mapping.high) / 2
+        place = where + steps * size * (1 if reach >= 0 else -1)
+        low, high = sorted((mapping.low, mapping.high))
+        self._wanted[mapping.target] = from_norm(control, min(max(place, low), high))
 
     def _switch(self, mapping: Mapping) -> None:
         """A key or pad puts a control to one end of the mapping's reach and back to the other."""
@@ -225,3 +309,16 @@ class Steering:
 
     def _now(self, name: str) -> Value:
         return self._wanted.get(name, self._instrument.settings[name])
+
+
+def _is_relative(mapping: Mapping, moved: Moved) -> bool:
+    return moved.steps is not None or mapping.mode != "absolute"
+
+
+def _place_of(mapping: Mapping, moved: Moved) -> float:
+    """Where a knob puts its control, from 0 to 1."""
+    return mapping.low + moved.share * (mapping.high - mapping.low)
+
+
+def _value_at(mapping: Mapping, moved: Moved) -> Value:
+    return from_norm(param(mapping.target), _place_of(mapping, moved))

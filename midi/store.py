@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import ConfigError, StorageError
-from midi.mapping import ANY, KINDS, Mapping, Source, checked_target
+from midi.mapping import ANY, KINDS, Mapping, Source, checked_mode, checked_target
 
 __all__ = ["FILE", "Kept", "read", "write"]
 
 FILE = "midi.toml"
 _MOST = 1024  # mappings in a file
 _LARGEST = 262_144  # bytes
-_FIELDS = {"target", "kind", "number", "channel", "low", "high"}
+_FIELDS = {"target", "kind", "number", "channel", "low", "high", "mode"}
 _HEAD = """# What MIDI controllers move. Attacca writes it when one is learnt; edit it before
 # playing.
-# kind: cc, cc14 (a pair, the finer one 32 higher), bend, pressure, note.
+# kind: cc, cc14 (a pair, the finer one 32 higher), nrpn, rpn, bend, pressure, note.
 # channel: 1 to 16, or "any". low and high: the part of the control's range, from 0 to 1.
+# mode, of an endless encoder: twos-complement (1, 127), binary-offset (65, 63), signed-bit (1, 65).
 """
 
 
@@ -48,7 +49,7 @@ def read(path: Path) -> Kept:
             return Kept()
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"over {_LARGEST} bytes")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return _kept(table)
     except (OSError, ValueError, RecursionError, ConfigError) as error:
         text = " ".join(str(error).split())[:160]
@@ -73,6 +74,8 @@ def write(path: Path, kept: Kept) -> None:
             f"number = {m.source.number}\nchannel = {channel}\n"
             f"low = {float(m.low)!r}\nhigh = {float(m.high)!r}\n"
         )
+        if m.mode != "absolute":
+            lines.append(f'mode = "{m.mode}"\n')
     # Written beside and put in place, so that a reader never sees half of it.
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
@@ -110,13 +113,15 @@ def _mapping(row: object, place: int) -> Mapping:
     if kind not in KINDS:
         raise ConfigError(f"mapping {place}: kind is {kind!r}; give one of {', '.join(KINDS)}")
     channel = row.get("channel", "any")
+    target = checked_target(str(row.get("target", "")))
     return Mapping(
-        checked_target(str(row.get("target", ""))),
+        target,
         Source(
             kind, _whole(place, "number", row.get("number", 0), 0, KINDS[kind]),
             ANY if channel == "any" else _whole(place, "channel", channel, 1, 16),
         ),
         _share(place, "low", row.get("low", 0.0)), _share(place, "high", row.get("high", 1.0)),
+        checked_mode(target, str(row.get("mode", "absolute"))),
     )  # fmt: skip
 
 

@@ -168,6 +168,11 @@ _OTHERS: tuple[Address, ...] = (
         "/midi/takeover", "command", "i", "get, set",
         "1: a MIDI controller moves nothing until it has met its control; 0: at once.", 0, 1,
     ),
+    Address(
+        "/midi/mode", "command", "ss", "get, set",
+        "A path and how the values of its MIDI controller are read: absolute, or of an endless "
+        "encoder twos-complement, binary-offset or signed-bit. The path alone asks.",
+    ),
     Address("/midi/mappings", "query", "", "get",
             "Answers /midi/mapping for each, then /midi/mappings/end and their count."),
     Address("/midi/ports", "query", "", "get",
@@ -342,6 +347,10 @@ _ANSWERS: tuple[Address, ...] = (
     _status("midi/in", "i", "", "MIDI messages that came in."),
     _status("midi/out", "i", "", "MIDI messages that went out."),
     _status("midi/dropped", "i", "", "MIDI messages that came faster than they could be heeded."),
+    _status("midi/bad", "i", "", "Arrivals that are no MIDI message."),
+    _status("midi/duplicates", "i", "", "MIDI messages that two ports brought, counted once."),
+    _status("midi/echoes", "i", "", "Attacca's own MIDI messages that came back; ignored."),
+    _status("midi/faults", "i", "", "MIDI messages that hit a defect of Attacca; see its log."),
     _status("midi/learning", "s", "", "The path for which a controller is awaited, or nothing."),
     _status("osc/clients", "i", "", "Those who are sent changes or streams."),
     _status("osc/packets", "i", "", "Packets that came in."),

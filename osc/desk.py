@@ -19,16 +19,24 @@ __all__ = ["Desk", "DeskCommands", "desk_figures"]
 
 _ACTIONS = ("/play", "/stop", "/panic", "/reset", "/record")
 _MOST = 1024  # answers to one question
+# Figures of `/status`, and which of a desk's they are.
+_COUNTS = {
+    "midi/in": "received", "midi/out": "sent", "midi/dropped": "dropped", "midi/bad": "bad",
+    "midi/duplicates": "duplicates", "midi/echoes": "echoes", "midi/faults": "faults",
+}  # fmt: skip
 
 
 class Mapped(Protocol):
-    """A controller, told as text by `str(source)`, moves a control or an action."""
+    """A controller, in words, moves a control or an action; `mode`: how its values are read."""
 
     @property
     def target(self) -> str: ...
 
     @property
-    def source(self) -> object: ...
+    def controller(self) -> str: ...
+
+    @property
+    def mode(self) -> str: ...
 
 
 class Port(Protocol):
@@ -57,6 +65,18 @@ class Figures(Protocol):
     def dropped(self) -> int: ...
 
     @property
+    def bad(self) -> int: ...
+
+    @property
+    def duplicates(self) -> int: ...
+
+    @property
+    def echoes(self) -> int: ...
+
+    @property
+    def faults(self) -> int: ...
+
+    @property
     def learning(self) -> str: ...
 
     @property
@@ -76,6 +96,10 @@ class Desk(Protocol):
 
     def set_takeover(self, on: bool) -> None:
         """Whether a controller moves nothing until it has met its control."""
+        ...
+
+    def set_mode(self, target: str, mode: str) -> None:
+        """How the values of the controller that moves it are read."""
         ...
 
     @property
@@ -110,8 +134,8 @@ class DeskCommands:
         """What answers to which address."""
         return {
             "/midi/learn": self._learn, "/midi/forget": self._forget,
-            "/midi/takeover": self._takeover, "/midi/mappings": self._mappings,
-            "/midi/ports": self._ports,
+            "/midi/takeover": self._takeover, "/midi/mode": self._mode,
+            "/midi/mappings": self._mappings, "/midi/ports": self._ports,
         }  # fmt: skip
 
     def _there(self, address: str) -> Desk:
@@ -144,10 +168,26 @@ class DeskCommands:
             desk.set_takeover(on)
         self._clients.answer(client, "/midi/takeover", int(on))
 
+    def _mode(self, client: Client, arguments: Sequence[object]) -> None:
+        desk = self._there("/midi/mode")
+        if not arguments:
+            raise ConfigError("/midi/mode: the path of a control is missing; send one like /gain")
+        path = text_of("/midi/mode", arguments[0])
+        target = _target("/midi/mode", path)
+        if len(arguments) > 1:
+            mode = text_of("/midi/mode", arguments[1])
+            desk.set_mode(target, mode)
+            self._clients.answer(client, "/midi/mode", path, mode)
+            return
+        found = [m for m in desk.mappings if m.target == target]
+        if not found:
+            raise ConfigError(f"/midi/mode: no controller moves {path}; learn one first")
+        self._clients.answer(client, "/midi/mode", path, found[0].mode)
+
     def _mappings(self, client: Client, _: Sequence[object]) -> None:
         found = self._there("/midi/mappings").mappings[:_MOST]
         for m in found:
-            self._clients.answer(client, "/midi/mapping", _path(m.target), str(m.source))
+            self._clients.answer(client, "/midi/mapping", _path(m.target), m.controller)
         self._clients.answer(client, "/midi/mappings/end", len(found))
 
     def _ports(self, client: Client, _: Sequence[object]) -> None:
@@ -160,12 +200,10 @@ class DeskCommands:
 def desk_figures(desk: Desk | None) -> dict[str, Wire]:
     """What `/status` tells of it."""
     if desk is None:
-        return {"midi/in": 0, "midi/out": 0, "midi/dropped": 0, "midi/learning": ""}
+        return {**dict.fromkeys(_COUNTS, 0), "midi/learning": ""}
     f = desk.figures
-    return {
-        "midi/in": f.received, "midi/out": f.sent, "midi/dropped": f.dropped,
-        "midi/learning": _path(f.learning),
-    }  # fmt: skip
+    counts = {name: getattr(f, count) for name, count in _COUNTS.items()}
+    return {**counts, "midi/learning": _path(f.learning)}
 
 
 def _target(address: str, path: str) -> str:

@@ -1,4 +1,4 @@
-"""`attacca midi`: the MIDI ports of this machine, and what moves what."""
+"""`attacca midi`: the MIDI ports of this machine, and which controller moves what."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ __all__ = ["add", "run"]
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "midi", help="list the MIDI ports, and what controllers move", description=__doc__,
+        "midi", help="list the MIDI ports, and which controller moves what", description=__doc__,
         allow_abbrev=False,
-        epilog="* is what 'attacca play' listens to by itself. Any part of a name works as "
+        epilog="* marks what 'attacca play' listens to by itself. Any part of a name works as "
         "--midi-in or --midi-out.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mode", nargs=2, metavar=("CONTROL", "MODE"),
+        help="how the values of CONTROL's controller are read, from the next start on: absolute, "
+        "or of an endless encoder twos-complement (1, 127), binary-offset (65, 63) or signed-bit "
+        "(1, 65)",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
@@ -23,21 +29,28 @@ def run(args: argparse.Namespace) -> int:
 
     Raises
     ------
-    StorageError, MissingExtra, DeviceError
-        The file with the mappings is damaged; there is no MIDI to be had.
+    ConfigError, StorageError, MissingExtra, DeviceError
+        `--mode` names what is not there; the file with the mappings is damaged or cannot be
+        written; the system has no MIDI.
     """
     from attacca.terminal.table import columns
     from engine.packs.discovery import user_folder
     from midi import store
     from midi.backend import open_backend
+    from midi.mapping import with_mode
     from midi.ports import look
 
     path = user_folder() / store.FILE
     kept = store.read(path)
+    if args.mode is not None:
+        kept = store.Kept(with_mode(kept.mappings, *args.mode), kept.takeover)
+        store.write(path, kept)
     rows = [("controller", "moves", "from", "to")]
-    rows += [(str(m.source), m.target, f"{m.low:g}", f"{m.high:g}") for m in kept.mappings]
+    rows += [(m.controller, m.target, f"{m.low:g}", f"{m.high:g}") for m in kept.mappings]
     print(f"{path}, soft takeover {'on' if kept.takeover else 'off'}")
     print("\n".join(columns(rows)) if kept.mappings else "no controller has been learnt")
+    if args.mode is not None:
+        return 0
     backend = open_backend()
     ports = [("", "port", "way")]
     ports += [("*" if p.taken else "", p.name, p.way) for p in look(backend)]

@@ -57,6 +57,24 @@ def test_play_is_steered_by_a_controller_and_gives_its_ports_back(jack, tmp_path
     nano.unplug()
 
 
+def test_the_mode_of_an_encoder_is_set_on_the_command_line(tmp_path: Path) -> None:
+    env = environment(**library(tmp_path, MAPPED))
+    done = attacca("midi", "--mode", "gain", "twos-complement", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "CC 7, any channel, relative, twos-complement" in done.stdout
+    kept = (tmp_path / "data" / "attacca" / "midi.toml").read_text()
+    assert 'mode = "twos-complement"' in kept
+    for words, says in (
+        (("gain", "sideways"), "mode 'sideways' is unknown; use one of absolute, twos-complement"),
+        (("seed", "signed-bit"), "no controller moves seed; learn one first"),
+    ):
+        refused = attacca("midi", "--mode", *words, cwd=tmp_path, env=env)
+        assert refused.returncode != 0
+        assert says in refused.stderr
+        assert refused.stderr.count("\n") == 1
+    assert (tmp_path / "data" / "attacca" / "midi.toml").read_text() == kept
+
+
 def test_a_system_without_midi_is_silent_unless_it_was_asked_for(tmp_path: Path) -> None:
     pytest.importorskip("rtmidi", reason="python-rtmidi has no wheel for this Python")
     env = {**no_sound(tmp_path), **library(tmp_path)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,3 +170,58 @@ def test_the_notes_go_to_whoever_connects_to_attaccas_own_port(jack, piano, tmp_
 def test_open_backend_finds_jack_and_says_what_is_not_there(jack) -> None:
     assert open_backend("jack").name == "jack"
     assert open_backend().name in ("jack", "alsa")
+
+
+def connect(jack, source: str, sink: str) -> None:
+    """Connect two ports as a patchbay does."""
+    subprocess.run(["jack_connect", source, sink], env=jack.env, check=True, timeout=10)
+
+
+def test_a_device_connected_to_attaccas_port_and_opened_by_name_counts_once(
+    jack, tiny, tmp_path
+) -> None:
+    (tmp_path / "midi.toml").write_text(
+        'takeover = false\n[[mapping]]\ntarget = "pause"\nkind = "note"\nnumber = 36\n'
+        '[[mapping]]\ntarget = "gain"\nkind = "cc"\nnumber = 7\nmode = "twos-complement"\n'
+    )
+    nano = Device("nanoKONTROL")
+    tiny.set(pause=False, gain=0.0)
+    sets: list[str] = []
+    original = tiny.set
+    tiny.set = lambda **c: (sets.extend(c), original(**c))[1]
+    with MidiDesk(tiny, folder=tmp_path, inputs=["nano"]) as desk:
+        until(lambda: any(p.taken for p in desk.ports), "it is opened by name")
+        connect(jack, "nanoKONTROL:port", "Attacca:Attacca")
+        for press in range(1, 11):
+            before = desk.figures.received
+            nano.send("note_on", note=36, velocity=100)
+            nano.send("note_off", note=36)
+            until(lambda was=before: desk.figures.received == was + 4, "it arrives twice")
+            until(lambda n=press: sets.count("pause") == n, "each press switches")
+        time.sleep(0.1)
+        assert sets.count("pause") == 10
+        assert tiny.settings["pause"] is False
+        for _ in range(12):  # one message twelve times, faster than any hand
+            nano.send("control_change", control=7, value=1)
+        until(lambda: desk.figures.received == 40 + 24, "all of them arrive twice")
+        time.sleep(0.1)
+        assert tiny.settings["gain"] == pytest.approx(12 * 72 / 128)
+        assert desk.figures.duplicates == 20 + 12
+    nano.unplug()
+
+
+def test_notes_that_come_back_to_attacca_are_no_held_keys(jack, piano, tmp_path) -> None:
+    held: list[tuple[int, ...]] = []
+    original = piano.hold
+    piano.hold = lambda keys: (held.append(tuple(keys)), original(keys))
+    with MidiDesk(piano, folder=tmp_path) as desk:
+        until(lambda: "Attacca out:Attacca" in jack.ports(), "its output is there")
+        connect(jack, "Attacca out:Attacca", "Attacca:Attacca")
+        until(lambda: desk.figures.received > 30, "its notes come back", 40)
+        echoes = desk.figures.echoes
+        until(lambda: held[-1:] == [()], "the first that came back goes up", 40)
+        first = held[0]
+        assert len(first) == 1
+        assert held == [first, ()]  # a second that returns shows that it is a loop
+        assert echoes > 20
+    piano.hold = original

@@ -48,6 +48,13 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
             ("/harmony/c", "CC 20 and 52, channel 1")
         ]
         assert window.ask("/midi/learn") == ("/midi/learn", "")
+        assert window.ask("/midi/mode", "/harmony/c") == ("/midi/mode", "/harmony/c", "absolute")
+        window.send("/midi/mode", "/harmony/c", "signed-bit")
+        window.wait("/event", lambda m: "read as signed-bit" in m[2])
+        assert window.ask("/midi/mode", "/harmony/c")[2] == "signed-bit"
+        assert answers(window, "/midi/mappings", "/midi/mapping") == [
+            ("/harmony/c", "CC 20 and 52, channel 1, relative, signed-bit")
+        ]
         window.send("/midi/learn", "/panic")
         nano.send("note_on", note=36, velocity=9)
         until(lambda: len(desk.mappings) == 2, "an action is learnt as well")
@@ -59,8 +66,13 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
             ("/midi/learn", "/nothing"), ("/midi/learn", "/undo"), ("/midi/forget", "/gain"),
         ):  # fmt: skip
             assert window.ask(address, argument, answer="/error")[1:3] == (address, "value")
+        for arguments in (("/gain", "signed-bit"), ("/panic", "signed-bit"), ("/gain",)):
+            error = window.ask("/midi/mode", *arguments, answer="/error")
+            assert error[1:3] == ("/midi/mode", "value")
         window.send("/status")
         assert window.wait("/status/midi/in")[1] == desk.figures.received > 0
+        for name in ("bad", "duplicates", "echoes", "faults"):
+            assert window.ask("/status", answer=f"/status/midi/{name}")[1] == 0
         window.close()
     nano.unplug()
 

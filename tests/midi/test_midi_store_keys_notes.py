@@ -20,6 +20,7 @@ from midi.keys import HeldKeys
 from midi.mapping import ACTIONS, KINDS, Mapping, Source
 from midi.ports import fitting, plain
 from midi.programs import of_program
+from midi.relative import MODES
 
 # ---------------------------------------------------------------------- the file
 
@@ -28,9 +29,12 @@ sources = st.sampled_from(sorted(KINDS)).flatmap(
         Source, st.just(kind), st.integers(0, KINDS[kind]), st.integers(0, 16)
     )
 )  # fmt: skip
-mappings = st.builds(
-    Mapping, st.sampled_from([*ACTIONS, *(p.name for p in PARAMS)]), sources,
-    st.floats(0, 1), st.floats(0, 1),
+mappings = st.one_of(
+    st.builds(Mapping, st.sampled_from(ACTIONS), sources, st.floats(0, 1), st.floats(0, 1)),
+    st.builds(
+        Mapping, st.sampled_from([p.name for p in PARAMS]), sources,
+        st.floats(0, 1), st.floats(0, 1), st.sampled_from(MODES),
+    ),
 )  # fmt: skip
 
 
@@ -52,6 +56,23 @@ def test_a_file_by_hand_needs_no_more_than_it_means(tmp_path: Path) -> None:
     assert store.read(path).mappings == (Mapping("gain", Source("cc", 7, 0)),)
 
 
+def test_a_file_of_an_earlier_version_and_one_with_a_byte_order_mark_are_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / store.FILE
+    earlier = (
+        'takeover = false\n\n[[mapping]]\ntarget = "gain"\nkind = "cc14"\nnumber = 6\n'
+        'channel = 1\nlow = 0.0\nhigh = 1.0\n\n[[mapping]]\ntarget = "panic"\nkind = "note"\n'
+        'number = 36\nchannel = "any"\nlow = 0.0\nhigh = 1.0\n'
+    )
+    kept = store.Kept(
+        (Mapping("gain", Source("cc14", 6, 1)), Mapping("panic", Source("note", 36))), False
+    )
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_text(earlier, encoding=encoding)
+        assert store.read(path) == kept
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -64,6 +85,12 @@ def test_a_file_by_hand_needs_no_more_than_it_means(tmp_path: Path) -> None:
         ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nchannel = 17', "channel is 17; give 1 to 16"),
         ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nlow = nan', "low is nan; give 0 to 1"),
         ('[[mapping]]\ntarget = "gain"\nkind = "cc"\ncolour = 1', "other fields"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "nrpn"\nnumber = 16383', "give 0 to 16382"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nmode = "left"', "mode 'left' is unknown"),
+        (
+            '[[mapping]]\ntarget = "play"\nkind = "cc"\nmode = "signed-bit"',
+            "only absolute applies",
+        ),
         ("mapping = 3", "tables"),
         ("\x00", "Invalid"),
         ("# " + "x" * 300_000, "over"),

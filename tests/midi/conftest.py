@@ -1,0 +1,15 @@
+"""Fixtures of the MIDI tests."""
+
+from __future__ import annotations
+
+import pytest
+from steering_bench import Bench
+
+from engine.instrument import Instrument
+from engine.params import Settings
+
+
+@pytest.fixture
+def bench(instrument: Instrument, at_first: Settings) -> Bench:
+    instrument.set(**at_first.values)
+    return Bench(instrument)
