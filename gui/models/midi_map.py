@@ -51,6 +51,9 @@ class MidiMap(QObject):
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
         """A message of the engine. Returns whether it was about mappings."""
+        if address == "/event" and arguments[:1] == ("midi",) and self.is_there:
+            self._send("/midi/mappings")  # a controller may be read in another way now
+            return False
         if address == "/midi/learn" and len(arguments) == 1:
             self._set_learning(str(arguments[0]))
         elif address == "/midi/mapping" and len(arguments) == 2:

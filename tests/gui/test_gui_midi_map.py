@@ -87,3 +87,15 @@ def test_nothing_is_left_of_an_engine_that_is_gone(cell, midi):
     assert cell._waiting.text() == "live"
     assert not midi.is_there
     assert not midi.mappings
+
+
+def test_a_controller_that_is_read_in_another_way_is_shown_so(cell, midi, sent):
+    midi.take("/midi/mapping", ("/gain", "CC 16, channel 1"))
+    midi.take("/midi/mappings/end", (1,))
+    sent.clear()
+    is_taken = midi.take("/event", ("midi", "CC 16, channel 1 is read as signed-bit"))
+    assert not is_taken, "the log shows it"
+    assert sent == [("/midi/mappings",)]
+    midi.take("/midi/mapping", ("/gain", "CC 16, channel 1, relative, signed-bit"))
+    midi.take("/midi/mappings/end", (1,))
+    assert "MIDI: CC 16, channel 1, relative, signed-bit" in cell.toolTip()
