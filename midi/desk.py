@@ -1,10 +1,10 @@
 """The MIDI desk: controllers, keys and programs steer an instrument, and its notes go out.
 
 One thread owns the ports, the mappings and the keys. What comes in is put into a bounded queue by
-the MIDI library's own threads; all that came together is set in one `Instrument.set`. `start`,
-`stop` and what a window asks (`arm`, `forget`, `set_takeover`, `set_mode`, `mappings`, `ports`,
-`figures`) may be called from any thread: they hand over immutable values and read them. Files are
-read and written in one thread beside it.
+the MIDI library's own threads; all that came together is set in one change. `start`, `stop` and
+what a window asks (`arm`, `forget`, `set_takeover`, `set_mode`, `mappings`, `ports`, `figures`) may
+be called from any thread: they hand over immutable values and read them. Files are read and written
+in one thread beside it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Controllers move controls: mappings, learning, takeover. Owned by the desk's thread.
 
-Every change that came in together is set at once by `settle`. `kept` and `armed` are immutable values
-that any thread may read.
+What came in together is set at once by `settle`. `kept` and `armed` are immutable values that any
+thread may read.
 """
 
 from __future__ import annotations

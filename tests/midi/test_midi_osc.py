@@ -55,7 +55,8 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         assert answers(window, "/midi/mappings", "/midi/mapping") == [
             ("/harmony/c", "CC 20 and 52, channel 1, relative, signed-bit")
         ]
-        window.send("/midi/learn", "/panic")
+        assert window.ask("/midi/learn", "/panic") == ("/midi/learn", "/panic")
+        until(lambda: desk.figures.learning == "panic", "armed")
         nano.send("note_on", note=36, velocity=9)
         until(lambda: len(desk.mappings) == 2, "an action is learnt as well")
         assert window.ask("/midi/takeover", 0) == ("/midi/takeover", 0)
