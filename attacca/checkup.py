@@ -144,8 +144,9 @@ def _callback(m: Machine) -> Finding:
 
 
 def _onnxruntime(m: Machine) -> Finding:
-    import onnxruntime
+    from engine.onnx_runtime import library
 
+    onnxruntime = library()
     providers = [p.removesuffix("ExecutionProvider") for p in onnxruntime.get_available_providers()]
     return Finding(
         "onnxruntime", "ok", f"{onnxruntime.__version__}, runs on {', '.join(providers)}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.packs.discovery import find_pack, installed_packs
+from engine.packs.files import verify_files
 from engine.packs.manifest import Manifest, read_manifest
-from engine.packs.verify import SelfTest, verify_files
+from engine.packs.verify import SelfTest
 
 __all__ = ["Pack"]
 

@@ -23,6 +23,7 @@ from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
 from engine.errors import ConfigError
 from engine.packs.discovery import find_pack
+from engine.packs.files import open_graph
 from engine.packs.manifest import Manifest, read_manifest
 from engine.packs.sessions import Sessions
 from engine.params import param
@@ -229,7 +230,7 @@ class Source:
         m = self.manifest
         if m.notes is None or not m.transcription:
             return []
-        return Transcriber(m.path(m.transcription)).notes(sound, m.rate)
+        return Transcriber(open_graph(m, m.transcription)).notes(sound, m.rate)
 
     def alone(self, count: int, request: Request) -> Samples:
         """`count` blocks that know nothing of each other, butt-joined: the control of seams.

@@ -32,6 +32,7 @@ from benchmarks.live import (
     growth_per_hour,
     resident_mb,
 )
+from engine.child_process import child_environment
 from engine.errors import AttaccaError
 from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
 from engine.output import RING
@@ -145,12 +146,11 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
 def first_sound(args: argparse.Namespace) -> list[Row]:
     """From the start of the process until the first block is there, and out of the ring."""
     ring, taken = RING / RATE, []
-    here = os.pathsep.join(p or "." for p in sys.path)
     for _ in range(args.starts + 1):
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-c", _FRONT_DOOR.format(pack=args.pack)], stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env={**os.environ, "PYTHONPATH": here},
+            [sys.executable, "-P", "-c", _FRONT_DOOR.format(pack=args.pack)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=child_environment(),
         )  # fmt: skip
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -31,6 +31,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.live import resident_mb
+from engine.child_process import child_command, child_environment
 from engine.errors import AttaccaError
 from osc.packets import message, told
 from tests.sound_servers import PULSE_PROGRAMS, missing, pulse_server
@@ -62,9 +63,11 @@ class Pace:
 
 
 def client(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.osc_clients", *map(str, arguments)]
+    command = child_command("benchmarks.osc_clients", *map(str, arguments))
     # A session of its own, as programs of a desktop are: Linux shares its time out by sessions.
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, env=child_environment(), text=True, start_new_session=True
+    )
 
 
 def gathered(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -98,10 +101,10 @@ class Engine:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "attacca", "play", "--pack", pack, "--no-status"]
+        command = child_command("attacca", "play", "--pack", pack, "--no-status")
         command += ["--osc-port", str(self.port)]
         self.process = subprocess.Popen(
-            command, env={**os.environ, "XDG_DATA_HOME": str(folder)}, stdin=subprocess.DEVNULL,
+            command, env=child_environment(XDG_DATA_HOME=str(folder)), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

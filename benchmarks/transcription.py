@@ -20,6 +20,7 @@ from scipy.stats import spearmanr
 
 from benchmarks import report
 from engine.errors import AttaccaError, ConfigError
+from engine.onnx_runtime import open_session
 from engine.signal.roll import Note
 from engine.signal.transcription import Transcriber
 
@@ -75,7 +76,7 @@ def excerpts(folder: Path, pieces: int, seconds: float, seed: int):
 
 def measure(graph: Path, folder: Path, pieces: int, seconds: float, seed: int) -> str:
     """The table of onset precision, recall and F1 by threshold, and three lines below it."""
-    transcriber = Transcriber(graph)
+    transcriber = Transcriber(open_session(str(graph), graph.read_bytes()))
     counts = {t: np.zeros(3) for t in THRESHOLDS}  # right, found, true
     late: list[float] = []
     velocities: list[tuple[int, int]] = []

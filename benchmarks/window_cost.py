@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.live import cpu_seconds, resident_mb
+from engine.child_process import child_command, child_environment
 from engine.errors import AttaccaError
 from osc.packets import message, read
 
@@ -166,9 +167,9 @@ def _window(remote: Remote, display: Display) -> Iterator[_Window]:
         told = Path(folder) / "frames"
         with told.open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, "-c", _WINDOW, str(remote._engine[1]), folder], stdout=out,
-                env={**os.environ, "DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb",
-                     "PYTHONPATH": os.pathsep.join(p or "." for p in sys.path)}, text=True,
+                [sys.executable, "-P", "-c", _WINDOW, str(remote._engine[1]), folder],
+                stdout=out, text=True,
+                env=child_environment(DISPLAY=display.name, QT_QPA_PLATFORM="xcb"),
             )  # fmt: skip
         try:
             yield _Window(process, told)
@@ -180,9 +181,10 @@ def _window(remote: Remote, display: Display) -> Iterator[_Window]:
 @contextlib.contextmanager
 def _engine(pack: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "attacca", "play", "--no-status", "--pack", pack, "--seed", "7",
-         "--osc-port", str(port)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        child_command(
+            "attacca", "play", "--no-status", "--pack", pack, "--seed", "7", "--osc-port", str(port)
+        ),
+        env=child_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         yield process

@@ -22,6 +22,7 @@ from benchmarks.material import Held, Samples, Source
 from benchmarks.sampled import SampledPianos
 from benchmarks.streams import Played, play
 from engine.errors import ConfigError
+from engine.onnx_runtime import open_session
 from engine.signal.roll import Note
 from engine.signal.transcription import Transcriber
 from engine.stream.blocks import Request
@@ -98,7 +99,8 @@ class Workbench:
     @cached_property
     def transcriber(self) -> Transcriber:
         """basic-pitch."""
-        return Transcriber(self.args.eval_folder / TRANSCRIPTION)
+        path = self.args.eval_folder / TRANSCRIPTION
+        return Transcriber(open_session(str(path), path.read_bytes()))
 
     @cached_property
     def held(self) -> Held:

@@ -6,12 +6,13 @@ shows the real window off-screen. Needs the `gui` extra; two minutes.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from engine.child_process import child_command, child_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -26,21 +27,18 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         # A user's folder of its own: the pictures show nobody's snapshots.
-        env = {
-            **os.environ,
-            "XDG_DATA_HOME": f"{home}/.local/share",
-            "HOME": home,
-            "QT_QPA_PLATFORM": "offscreen",
-        }
+        env = child_environment(
+            XDG_DATA_HOME=f"{home}/.local/share", HOME=home, QT_QPA_PLATFORM="offscreen"
+        )
         engine = subprocess.Popen(
-            [sys.executable, "-m", "attacca", "play", "--no-status", "--device", "none",
-             "--seed", "7", "--osc-port", str(PORT)],
+            child_command("attacca", "play", "--no-status", "--device", "none",
+                          "--seed", "7", "--osc-port", str(PORT)),
             cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         try:
             for scale in SCALES:
                 subprocess.run(
-                    [sys.executable, "-m", "docs.screenshots", "--window", str(scale), str(folder)],
+                    child_command("docs.screenshots", "--window", str(scale), str(folder)),
                     cwd=ROOT, env={**env, "QT_SCALE_FACTOR": str(scale)}, check=True,
                 )  # fmt: skip
         finally:

@@ -40,6 +40,7 @@ from engine.stream.conditions import needed
 from engine.stream.feeder import Feeder, profile
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.tempo import Tempo
+from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
@@ -80,7 +81,8 @@ class Instrument(OnTime):
         self.hears = needed(self.manifest.controls)  # beside what every pack hears
         refuse_unheard(self.manifest, controls)
         threads = threads or max(1, (os.cpu_count() or 2) - 1)
-        setup = StreamSetup(threads, target, self._clock, self._say)
+        self._troubles = Troubles(self._say, self._clock.now)
+        setup = StreamSetup(threads, target, self._clock, self._say, self._troubles.note)
         self._rig = Rig(setup, latency, self._live_controls)
         self.events: deque[Event] = deque(maxlen=256)
         self._listeners: tuple[Callable[[Event], None], ...] = ()

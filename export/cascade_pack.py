@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from engine.packs.files import verify_files
 from engine.packs.manifest import MANIFEST, read_manifest
 from engine.packs.sessions import Sessions
-from engine.packs.verify import self_test, verify_files
+from engine.packs.verify import self_test
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
 from engine.signal.roll import ROWS

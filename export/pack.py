@@ -14,9 +14,10 @@ import torch
 from torch import nn
 
 from engine.errors import PackError
+from engine.packs.files import verify_files
 from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
 from engine.packs.sessions import Sessions
-from engine.packs.verify import SelfTest, self_test, verify_files
+from engine.packs.verify import SelfTest, self_test
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
 from export.checkpoint import Checkpoint

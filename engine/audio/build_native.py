@@ -56,7 +56,7 @@ def build_all(folder: Path = FOLDER) -> list[Path]:
     """
     if importlib.util.find_spec("ziglang") is None:
         raise MissingExtra("the cross-compiler is missing; run `pip install ziglang` first")
-    zig = [sys.executable, "-m", "ziglang", "cc"]
+    zig = [sys.executable, "-P", "-m", "ziglang", "cc"]
     return [
         build([*zig, "-target", triple], folder / name, ("-s",))
         for name, triple in TARGETS.values()

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import asdict
 from typing import Any
 
 from engine.audio.device import DeviceInfo, PortAudio
+from engine.child_process import child_command, child_environment
 from engine.errors import AttaccaError, DeviceError
 
 __all__ = ["scan"]
@@ -31,8 +31,8 @@ def scan() -> tuple[DeviceInfo, ...]:
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "engine.audio.scan"], stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=_PATIENCE, check=False,
+            child_command("engine.audio.scan"), stdin=subprocess.DEVNULL,
+            env=child_environment(), capture_output=True, timeout=_PATIENCE, check=False,
         )  # fmt: skip
         told: Any = json.loads(done.stdout)
         if "error" in told:

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from engine.errors import PackError
 from engine.packs.cascade import check_cascade
+from engine.packs.playable import check_playable
 
 FORMAT = 2  # the newest version of pack.toml this player reads
 OLDEST = 1  # of one stage, written [stage]
@@ -47,7 +48,7 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
     ),
     "audio": (
         Field("rate", int, "samples per second", 4000, 192000),
-        Field("channels", int, "1 mono, 2 stereo", 1, 2),
+        Field("channels", int, "1: mono; this player does not play stereo packs yet", 1, 1),
     ),
     "representation": (
         Field("kind", str, "what a frame is", choices=("log-magnitude",)),
@@ -81,8 +82,8 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("schedule", str, "noise levels", default="karras", required=False),
         Field("schedule_options", dict, "of the schedule", default={}, required=False),
         Field("sampler", str, "default sampler", default="dpmpp_2m", required=False),
-        Field("steps", int, "default network evaluations per block", 1, 1000),
-        Field("min_steps", int, "the governor goes no lower", 1, 1000, default=1, required=False),
+        Field("steps", int, "default network evaluations per block", 1, 200),
+        Field("min_steps", int, "the governor goes no lower", 1, 200, default=1, required=False),
         Field("temperature", float, "default temperature", 0.5, 1.5, default=1.0, required=False),
         Field("guidance", str, "what it was trained without at times, so that guidance can stress "
               "it: its past or its controls", choices=("", "past", "controls"), default="",
@@ -208,7 +209,8 @@ class Manifest:
             When the name leads out of the pack's folder or is not listed.
         """
         inside = PurePosixPath(name)
-        if inside.is_absolute() or ".." in inside.parts or name not in self.files:
+        odd = any(not c.isprintable() or c in "\\:" for c in name)  # of Windows, or of no system
+        if inside.is_absolute() or ".." in inside.parts or odd or name not in self.files:
             raise PackError(f"{self.folder / MANIFEST}: {name!r} is no file listed in the pack")
         return self.folder / name
 
@@ -267,6 +269,7 @@ def read_manifest(folder: Path) -> Manifest:
         files=files,
     )  # fmt: skip
     check_cascade(path, manifest)
+    check_playable(path, manifest)
     return manifest
 
 
@@ -314,5 +317,6 @@ def _value(path: Path, table: str, f: Field, values: Mapping[str, Any]) -> Any:
         low = f.low if f.low is not None else value
         high = f.high if f.high is not None else value
         if not low <= value <= high:
-            raise PackError(f"{path}: {table}.{f.name} is {value}; it takes {low:g} to {high:g}")
+            span = f"{low:g} to {high:g}" if low < high else f.about
+            raise PackError(f"{path}: {table}.{f.name} is {value}; it takes {span}")
     return value

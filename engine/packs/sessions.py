@@ -14,18 +14,27 @@ of the tensors between the graphs are the pack's own affair.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError, PackError
+from engine.onnx_runtime import library
+from engine.packs.files import open_graph
 from engine.packs.manifest import Manifest, Stage
+from engine.signal.roll import ROWS
+from engine.stream.conditions import heard
 
 Array = NDArray[np.float32]
 Context = dict[str, NDArray[Any]]
 TARGETS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 class StageSessions:
@@ -36,6 +45,7 @@ class StageSessions:
         self._context, self.inputs = opener.open(stage.context)
         self._step, step_inputs = opener.open(stage.step)
         self._check(step_inputs)
+        self._check_answer(step_inputs["x"])
         self._full = tuple(step_inputs["x"])
         self.shape = (self._full[-2], self._full[-1])
         self._between = [o.name for o in self._context.get_outputs()]
@@ -52,18 +62,23 @@ class StageSessions:
         """Refuse graphs that the manifest does not describe."""
         manifest, stage = self._manifest, self.stage
         frames = stage.frames
-        rows = manifest.representation.bins if stage.represents == "spectrum" else None
+        rows = self._rows(stage)
         self._expect(stage.step, step, "x", rows, frames)
+        for name in ("alpha", "sigma"):
+            self._expect_size(stage.step, step, name, 1)
         if stage.continuing == "embed":
             self._expect(stage.context, self.inputs, "previous", rows, frames)
         else:
             self._expect(stage.context, self.inputs, "past", rows, stage.context_frames)
         known = {"previous", "past", "present", *stage.controls}
         if stage.after:
-            heard = manifest.stages[[s.name for s in manifest.stages].index(stage.after)]
-            span = stage.history + heard.frames + stage.lookahead
-            self._expect(stage.context, self.inputs, stage.after, None, span)
+            other = manifest.stages[[s.name for s in manifest.stages].index(stage.after)]
+            span = stage.history + other.frames + stage.lookahead
+            self._expect(stage.context, self.inputs, stage.after, self._rows(other), span)
             known.add(stage.after)
+        for name, array in {"present": np.ones(1), **heard(stage.controls, {}, ())}.items():
+            if name in self.inputs:
+                self._expect_size(stage.context, self.inputs, name, array.size)
         for name in self.inputs:
             if name not in known:
                 raise PackError(
@@ -71,32 +86,69 @@ class StageSessions:
                     f"known are {', '.join(sorted(known))}"
                 )
 
+    def _check_answer(self, x: list[int]) -> None:
+        """Refuse a step graph that does not answer x0 in the shape of x."""
+        shapes = {o.name: list(o.shape) for o in self._step.get_outputs()}
+        if shapes.get("x0", [])[-2:] != x[-2:] or any(n != 1 for n in shapes["x0"][:-2]):
+            raise PackError(
+                f"{self._manifest.path(self.stage.step)}: output 'x0' is {shapes.get('x0')}; it "
+                f"has to be {x}, as 'x' is"
+            )
+
+    def _rows(self, stage: Stage) -> int:
+        return self._manifest.representation.bins if stage.represents == "spectrum" else ROWS
+
     def _expect(
-        self, file: str, have: Mapping[str, list[int]], name: str, rows: int | None, frames: int
+        self, file: str, have: Mapping[str, list[int]], name: str, rows: int, frames: int
     ) -> None:
         shape = have.get(name, [])
-        fits = len(shape) >= 2 and shape[-1] == frames and rows in (None, shape[-2])
-        if not fits or any(n != 1 for n in shape[:-2]):
-            wanted = f"[1, {'rows' if rows is None else rows}, {frames}]"
+        if shape[-2:] != [rows, frames] or any(n != 1 for n in shape[:-2]):
             raise PackError(
-                f"{self._manifest.path(file)}: input {name!r} is {shape}; it has to be {wanted}"
+                f"{self._manifest.path(file)}: input {name!r} is {shape}; it has to be "
+                f"[1, {rows}, {frames}]"
+            )
+
+    def _expect_size(self, file: str, have: Mapping[str, list[int]], name: str, size: int) -> None:
+        if name not in have or math.prod(have[name]) != size:
+            raise PackError(
+                f"{self._manifest.path(file)}: input {name!r} is {have.get(name)}; it has to be "
+                f"[{size}]"
             )
 
     def context(self, heard: Mapping[str, Array]) -> Context:
-        """What every step of the next block is told. `heard` by name, of any shape that fits."""
+        """What every step of the next block gets. `heard` by name, of any shape that fits.
+
+        Raises
+        ------
+        PackError
+            The graph fails.
+        """
         feed = {
             name: np.ascontiguousarray(heard[name], np.float32).reshape(shape)
             for name, shape in self.inputs.items()
         }
-        made = self._context.run(self._between, feed)
+        made = self._run(self.stage.context, self._context, self._between, feed)
         return {k: v for k, v in zip(self._between, made, strict=True) if k in self._wanted}
 
     def denoise(self, x: Array, alpha: float, sigma: float, context: Context) -> Array:
-        """One network evaluation: noisy x [rows, frames] -> x0 [rows, frames]."""
+        """One network evaluation: noisy x [rows, frames] -> x0 [rows, frames].
+
+        Raises
+        ------
+        PackError
+            The graph fails.
+        """
         self._alpha[0], self._sigma[0] = alpha, sigma
         feed = {"x": x.reshape(self._full), "alpha": self._alpha, "sigma": self._sigma}
-        made = self._step.run(["x0"], {**feed, **context})[0]
+        made = self._run(self.stage.step, self._step, ["x0"], {**feed, **context})[0]
         return made.reshape(self.shape)
+
+    def _run(self, file: str, session: Any, outputs: list[str], feed: Mapping[str, Any]) -> Any:
+        try:
+            return session.run(outputs, feed)
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise PackError(f"{self._manifest.path(file)}: the graph fails ({first})") from error
 
     def nothing(self) -> dict[str, Array]:
         """Zeros for everything that the context hears."""
@@ -106,32 +158,22 @@ class StageSessions:
 class _Opener:
     """Opens graphs on one target with one set of options."""
 
-    def __init__(self, manifest: Manifest, threads: int, target: str, flush: bool) -> None:
-        self._manifest, self._target = manifest, target
-        self._threads, self._flush = threads, flush
+    def __init__(
+        self, manifest: Manifest, options: Mapping[str, Any], announce: Callable[[str], object]
+    ) -> None:
+        self._manifest, self._options, self._announce = manifest, options, announce
 
     def open(self, name: str) -> tuple[Any, dict[str, list[int]]]:
         """The session, and its inputs' shapes by name."""
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        if self._flush:
-            options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        path = self._manifest.path(name)
-        try:
-            session = ort.InferenceSession(str(path), options, providers=[TARGETS[self._target]])
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-            first = str(error).splitlines()[0]
-            raise PackError(f"{path}: ONNX Runtime cannot open it ({first})") from error
+        self._announce("open")
+        session = open_graph(self._manifest, name, **self._options)
         shapes = {i.name: list(i.shape) for i in session.get_inputs()}
-        for key, shape in shapes.items():
-            if not all(isinstance(n, int) for n in shape):
-                raise PackError(f"{path}: input {key!r} is {shape}; shapes have to be fixed")
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            where = f"{self._manifest.path(name)}: tensor {tensor.name!r}"
+            if not all(isinstance(n, int) for n in tensor.shape):
+                raise PackError(f"{where} is {tensor.shape}; shapes have to be fixed")
+            if tensor.type != "tensor(float)":
+                raise PackError(f"{where} is a {tensor.type}; it has to be a tensor(float)")
         return session, shapes
 
 
@@ -146,6 +188,8 @@ class Sessions:
     target : `cpu` or `cuda`.
     flush_denormals : computes with denormals as zero, which decaying notes are full of. ONNX
         Runtime sets that for the whole calling thread and for good: for a process of its own.
+
+    announce : called with the kind of work (`open`, `warm-up`) before each graph.
 
     Raises
     ------
@@ -162,17 +206,20 @@ class Sessions:
         target: str = "cpu",
         *,
         flush_denormals: bool = False,
+        announce: Callable[[str], object] = _nothing,
     ) -> None:
-        import onnxruntime as ort
-
         if target not in TARGETS:
             raise ConfigError(f"target {target!r} is unknown; there are {', '.join(TARGETS)}")
-        if TARGETS[target] not in ort.get_available_providers():
+        if TARGETS[target] not in library().get_available_providers():
             raise ConfigError(
                 f"target {target!r} needs an ONNX Runtime with {TARGETS[target]}; "
                 "install onnxruntime-gpu, or use cpu"
             )
-        opener = _Opener(manifest, threads, target, flush_denormals)
+        options = {
+            "threads": threads, "provider": TARGETS[target], "flush_denormals": flush_denormals
+        }  # fmt: skip
+        opener = _Opener(manifest, options, announce)
+        self._announce = announce
         self.stages = tuple(StageSessions(manifest, s, opener) for s in manifest.stages)
 
     def warm_up(self, runs: int = 2) -> None:
@@ -180,4 +227,5 @@ class Sessions:
         for stage in self.stages:
             x = np.zeros(stage.shape, np.float32)
             for _ in range(runs):
+                self._announce("warm-up")
                 stage.denoise(x, 1.0, 1.0, stage.context(stage.nothing()))

@@ -9,9 +9,8 @@ is centred on the window's sample 256 j. Owned by one thread; any one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +41,10 @@ _LATE = 0.005  # seconds by which peaks follow the onsets, the median of rendere
 _LONGEST = 1034  # frames, 12 s: as long as a roll lets a key sound
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Posteriors:
     """What the network heard.
@@ -61,17 +64,18 @@ class Transcriber:
 
     Parameters
     ----------
-    path : basic-pitch's ONNX graph, `nmp.onnx`.
-    threads : of ONNX Runtime.
+    session : an ONNX Runtime session of basic-pitch's graph, `nmp.onnx`.
+    announce : called before each window of 2 s.
 
     Raises
     ------
     PackError
-        When the file is missing, or is not this network.
+        When the graph is not this network.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        self._session = _open(path, threads)
+    def __init__(self, session: Any, announce: Callable[[], object] = _nothing) -> None:
+        _check(session)
+        self._session, self._announce = session, announce
 
     def posteriors(self, audio: Array, rate: float) -> Posteriors:
         """What the network hears, window by window.
@@ -120,30 +124,18 @@ class Transcriber:
         return Posteriors(notes[:, within], onsets[:, within], times[within])
 
     def _run(self, window: Array) -> list[Array]:
+        self._announce()
         return self._session.run(list(_OUTPUTS.values()), {_INPUT: window.reshape(1, WINDOW, 1)})
 
 
-def _open(path: Path, threads: int) -> Any:
-    import onnxruntime as ort
-
-    if not path.is_file():
-        raise PackError(f"{str(path)!r}: no such file; it should be basic-pitch's nmp.onnx")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-        first = str(error).splitlines()[0]
-        raise PackError(f"{path}: ONNX Runtime cannot open it ({first})") from error
+def _check(session: Any) -> None:
     shapes = {i.name: list(i.shape)[1:] for i in session.get_inputs()}
     made = {o.name: list(o.shape)[1:] for o in session.get_outputs()}
     wanted = {key: [FRAMES, PITCHES] for key in _OUTPUTS.values()}
     if shapes != {_INPUT: [WINDOW, 1]} or not wanted.items() <= made.items():
-        raise PackError(f"{path}: not basic-pitch's network; it takes {shapes} and gives {made}")
-    return session
+        raise PackError(
+            f"the transcription graph is not basic-pitch's: it takes {shapes} and gives {made}"
+        )
 
 
 def _at_22050(audio: Array, rate: float) -> Array:

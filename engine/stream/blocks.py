@@ -9,7 +9,7 @@ listens to: of notes that are made up to token T, the sound is made up to token 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,8 @@ class Made:
     """One block as samples.
 
     `rewind`: how many samples already given it stands in place of. `notes` are timed from its
-    first sample; they may lie beyond its last one, as notes are known before they sound.
+    first sample; they may lie beyond its last one, as notes are known before they sound. `faults`
+    says what was wrong with what the networks answered, one line each.
     """
 
     samples: Array
@@ -40,6 +41,11 @@ class Made:
     frames: int
     rewind: int = 0
     notes: tuple[TimedNote, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+def _nothing(_: str) -> None:
+    pass
 
 
 class BlockMaker:
@@ -48,6 +54,7 @@ class BlockMaker:
     Parameters
     ----------
     manifest, sessions : the pack, verified, and its open graphs.
+    announce : called with the name of each part of the work before it is done.
 
     Raises
     ------
@@ -55,14 +62,20 @@ class BlockMaker:
         When the pack's mean has the wrong shape.
     """
 
-    def __init__(self, manifest: Manifest, sessions: Sessions) -> None:
-        self._manifest = manifest
+    def __init__(
+        self,
+        manifest: Manifest,
+        sessions: Sessions,
+        announce: Callable[[str], object] = _nothing,
+    ) -> None:
+        self._manifest, self._announce = manifest, announce
         self._decoder = Decoder(manifest)
         self._runners = [
             StageRunner(
                 manifest, s, i,
                 np.reshape(silence(1), (-1, 1)) if s.stage.represents == "notes"
                 else np.zeros((s.shape[0], 1), np.float32),
+                announce,
             )
             for i, s in enumerate(sessions.stages)
         ]  # fmt: skip
@@ -143,31 +156,36 @@ class BlockMaker:
         made: dict[str, Array] = {}
         notes: tuple[TimedNote, ...] = ()
         kept: list[tuple[StageRunner, Array]] = []
+        faults: list[str] = []
         for runner in self._runners:
             stage = runner.stage
             if stage.represents == "notes" and self._notes is not None:
                 tokens = round(share * stage.frames)
-                block, notes = self._notes_block(runner, request, tokens)
+                block, notes = self._notes_block(runner, request, tokens, faults)
             else:
                 block = runner.run(request, self._others(runner, made))
+                _check(block, runner, faults)
                 Decoder.tame(block)
             made[stage.name] = block
             kept.append((runner, block[:, : round(share * stage.frames)]))
+        self._announce("decode")
         samples = self._decoder.push(kept[-1][1])
         for runner, block in kept:
             runner.keep(block)
         self._origin += len(samples)
         rewind, self._rewind = self._rewind, 0
         evaluations = sum(runner.evaluations for runner in self._runners)
-        return Made(samples[:, None], evaluations, kept[-1][1].shape[1], rewind, notes)
+        frames = kept[-1][1].shape[1]
+        return Made(samples[:, None], evaluations, frames, rewind, notes, tuple(faults))
 
     def _notes_block(
-        self, runner: StageRunner, request: Request, tokens: int
+        self, runner: StageRunner, request: Request, tokens: int, faults: list[str]
     ) -> tuple[Array, tuple[TimedNote, ...]]:
         assert self._notes is not None
         block = self._notes.given()
         if block is None:
             block = runner.run(request, {}, self._notes.held(request.held))
+            _check(block, runner, faults)
         return self._notes.read(block, tokens, self._origin)
 
     def _others(self, runner: StageRunner, made: dict[str, Array]) -> dict[str, Array]:
@@ -188,3 +206,9 @@ class BlockMaker:
             return 1.0
         least = 1 if self._notes is not None else min(4, whole)
         return max(least, min(whole, round(stride * whole))) / whole
+
+
+def _check(block: Array, runner: StageRunner, faults: list[str]) -> None:
+    """Note a block that is no numbers: what is made of it is silence, or held sound."""
+    if not np.isfinite(block).all():
+        faults.append(f"stage {runner.stage.name!r} answers values that are no numbers")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import PackError
+from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.signal.log_magnitude import LogMagnitude
 from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
@@ -74,9 +74,4 @@ class Decoder:
 
 
 def _mean(manifest: Manifest) -> Array:
-    path = manifest.path(manifest.representation.mean)
-    try:
-        mean = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise PackError(f"{path}: cannot be read ({error}); install the pack again") from error
-    return np.asarray(mean, np.float32)
+    return np.asarray(load_arrays(manifest, manifest.representation.mean), np.float32)

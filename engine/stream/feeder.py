@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.clock import Clock
-from engine.errors import AttaccaError, ConfigError, WorkerError
+from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
 from engine.params import Settings
 from engine.signal.roll import Note
 from engine.stream.blocks import Request
@@ -44,7 +44,8 @@ class _Command:
 class StreamStats:
     """Of the generator: its last block, its load (time to make / time it lasts), its faults.
 
-    `seconds` is what the last block took to make.
+    `seconds` is what the last block took to make; `faults` counts blocks in which a network
+    answered values that are no numbers, `clipped` magnitudes that were held to full scale.
     """
 
     blocks: int
@@ -56,6 +57,7 @@ class StreamStats:
     load: float
     worst_load: float
     restarts: int
+    faults: int
     clipped: int
     seed: int
     pending: bool
@@ -73,6 +75,8 @@ class Feeder:
     wanted : seconds of lead under which the next block is asked for.
     settings : the controls to begin with.
     say : called with (kind, text) for what a performer should know; must not wait.
+    trouble : called with (kind, text, seconds) for what goes wrong in a block and may go wrong in
+        the next, and how long that counts as going on; must not wait.
     clock : for pauses.
     heard : names of the controls that the pack hears beside those of every pack.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
@@ -89,6 +93,7 @@ class Feeder:
         wanted: float,
         settings: Settings,
         say: Callable[[str, str], None],
+        trouble: Callable[[str, str, float], None],
         clock: Clock,
         heard: Sequence[str] = (),
         made: Callable[[Made], object] = lambda _: None,
@@ -100,7 +105,7 @@ class Feeder:
         self.wanted = wanted
         self._settings = self._good = settings
         self._asked_with = settings
-        self._say, self._clock = say, clock
+        self._say, self._trouble, self._clock = say, trouble, clock
         self._stop = threading.Event()
         self._commands: deque[_Command] = deque()
         self._held: tuple[int, ...] = ()
@@ -110,7 +115,8 @@ class Feeder:
         self._loads: deque[float] = deque(maxlen=_TIMES)
         self._last: Block | None = None
         self._eased = False
-        self._restarts = self._in_a_row = self._blocks = 0
+        self._restarts = self._in_a_row = self._blocks = self._faults = 0
+        self._fatal: _Command | None = None  # during which the generator died
         self.failure: AttaccaError | None = None
         self._thread = threading.Thread(target=self._run, name="attacca-feeder", daemon=True)
 
@@ -192,6 +198,7 @@ class Feeder:
             load=float(np.mean(loads[-8:])) if loads else 0.0,
             worst_load=max(loads, default=0.0),
             restarts=self._restarts,
+            faults=self._faults,
             clipped=last.clipped if last else 0,
             seed=int(self._settings.number("seed")),
             pending=self._settings is not self._asked_with,
@@ -216,11 +223,15 @@ class Feeder:
                     break
                 self._restart(error)
             except AttaccaError as error:
-                if self._settings is self._good:
-                    self._give_up(error)
-                else:  # a control that the pack cannot take: back to what it could
+                if self._settings is not self._good:
+                    # A control that the pack cannot take: back to what it could.
                     self._say("refused", str(error))
                     self._settings = self._good
+                elif self._blocks and isinstance(error, PackError):
+                    # A graph that has worked may work again in another process.
+                    self._restart(error)
+                else:
+                    self._give_up(error)
 
     def _one_block(self) -> None:
         settings = self._settings
@@ -256,6 +267,10 @@ class Feeder:
             self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
         self._eased = plan.eased
         self._last = block
+        if block.faults:
+            self._faults += 1
+            lasts = 2 * len(block.samples) / self._lead.rate + 2.0
+            self._trouble("network", block.faults[0], lasts)
         self._index += 1
         self._blocks += 1
         self._in_a_row = 0
@@ -263,40 +278,56 @@ class Feeder:
     def _carry_out_commands(self) -> None:
         while self._commands:
             command = self._commands[0]
-            if command.name in ("reset", "anew"):
-                self._generator.reset()
-                self._index = 0
-                self._recent.forget()
-                if command.name == "anew":
-                    self._lead.end_piece()
-            elif command.name == "continue" and command.samples is not None:
-                self._generator.continue_from(command.samples)
-                with self._telling:
-                    self._lead.append(command.samples)
-                    made = told(command.samples, self._lead.rate, self._lead.extent()[1])
-                    self._made(made)
-                self._recent.forget()
-            elif command.name == "listen" and command.samples is not None:
-                self._generator.listen(command.samples)
-            else:
-                self._generator.phrase(command.notes, heard=command.name == "play")
+            try:
+                self._carry_out(command)
+            except GeneratorDied:
+                if command is self._fatal and command.name not in ("reset", "anew"):
+                    self._say("refused", f"{command.name}: the generator died of it twice")
+                    self._commands.popleft()
+                self._fatal = command
+                raise
+            except AttaccaError as error:
+                if not self._blocks:
+                    raise  # what the music was to begin from
+                self._say("refused", f"{command.name}: {error}")
             self._commands.popleft()
 
-    def _restart(self, error: GeneratorDied) -> None:
-        """Start the generator again and hand it what was made so far."""
+    def _carry_out(self, command: _Command) -> None:
+        if command.name in ("reset", "anew"):
+            self._generator.reset()
+            self._index = 0
+            self._recent.forget()
+            if command.name == "anew":
+                self._lead.end_piece()
+        elif command.name == "continue" and command.samples is not None:
+            self._generator.continue_from(command.samples)
+            with self._telling:
+                self._lead.append(command.samples)
+                made = told(command.samples, self._lead.rate, self._lead.extent()[1])
+                self._made(made)
+            self._recent.forget()
+        elif command.name == "listen" and command.samples is not None:
+            self._generator.listen(command.samples)
+        else:
+            self._generator.phrase(command.notes, heard=command.name == "play")
+
+    def _restart(self, error: Exception) -> None:
+        """Start the generator again and hand it the music so far."""
         self._restarts += 1
         self._in_a_row += 1
         if self._in_a_row > RESTARTS:
-            self._give_up(
-                WorkerError(f"the generator died {self._in_a_row} times in a row: {error}")
-            )
+            if isinstance(error, AttaccaError):
+                self._give_up(error)
+            else:
+                died = f"the generator died {self._in_a_row} times in a row: {error}"
+                self._give_up(WorkerError(died))
             return
-        self._say("restarted", f"{error}; started again from what was heard")
+        self._say("restarted", f"{error}; a new generator continues the music")
         try:
             self._generator.start()
             if self._blocks:
-                made = self._lead.recent()
-                self._generator.continue_from(made, self._recent.notes(len(made)))
+                recent = self._lead.recent()
+                self._generator.continue_from(recent, self._recent.notes(len(recent)))
         except GeneratorDied as again:
             self._clock.sleep(0.1 * self._in_a_row)
             self._say("restarted", f"{again}; trying again")

@@ -1,16 +1,15 @@
-"""The engine's end of the generator process: start it, ask it, notice when it dies.
+"""The engine's end of the generator process: start it, ask it, notice when it dies or hangs.
 
 Used by one thread, the feeder. A reader thread of its own turns the pipe into a queue, so that
-waiting can be given up after a time on every system.
+waiting can be given up on every system, and notes each part of its work that the generator
+announces (see heartbeat.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
@@ -21,12 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import errors
+from engine.audio.clock import Clock, SystemClock
+from engine.child_process import child_command, child_environment
 from engine.signal.roll import Note
 from engine.stream.blocks import Request, TimedNote
+from engine.stream.heartbeat import Heartbeat
 from engine.stream.messages import Message, receive, send
 
-OPEN_TIMEOUT = 60.0  # seconds; a cold disk and a slow machine included
-ANSWER_TIMEOUT = 60.0  # for one block, at any number of steps
+_LOOK = 0.05  # seconds between looks whether it is late
+_KIND = 0.5  # seconds that it may take to end by itself
+_REAP = 2.0  # seconds that the system may take to end a killed process
 
 
 class GeneratorDied(Exception):
@@ -35,7 +38,10 @@ class GeneratorDied(Exception):
 
 @dataclass(frozen=True)
 class Block:
-    """A block as it came out of the generator; `seconds` is how long it took to make."""
+    """A block as it came out of the generator; `seconds` is how long it took to make.
+
+    `faults` says what was wrong with what the networks answered, one line each.
+    """
 
     samples: NDArray[np.float32]
     index: int
@@ -45,6 +51,7 @@ class Block:
     clipped: int
     request: Request
     notes: tuple[TimedNote, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 class Generator:
@@ -54,10 +61,22 @@ class Generator:
     ----------
     pack : folder of the pack.
     threads, target : for its ONNX sessions.
+    clock : by which it is judged late.
+    patience : factor on how late it may be; large for rendering.
     """
 
-    def __init__(self, pack: Path, threads: int = 1, target: str = "cpu") -> None:
+    def __init__(
+        self,
+        pack: Path,
+        threads: int = 1,
+        target: str = "cpu",
+        *,
+        clock: Clock | None = None,
+        patience: float = 1.0,
+    ) -> None:
         self._pack, self._threads, self._target = pack, threads, target
+        self._clock = clock or SystemClock()
+        self._heartbeat = Heartbeat(self._clock.now, patience)
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.Queue[Message | None] = queue.Queue()
 
@@ -78,19 +97,19 @@ class Generator:
             When it ended before it was ready.
         """
         self.stop()
-        environment = {
-            **os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-            "OMP_NUM_THREADS": str(self._threads), "OPENBLAS_NUM_THREADS": "1",
-        }  # fmt: skip
+        environment = child_environment(
+            OMP_NUM_THREADS=str(self._threads), OPENBLAS_NUM_THREADS="1"
+        )
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine.stream.worker"],
+            child_command("engine.stream.worker"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
             start_new_session=True,  # Ctrl-C is for the engine, which ends it in good order
         )  # fmt: skip
         answers: queue.Queue[Message | None] = queue.Queue()
         threading.Thread(
-            target=_read, args=(process, answers), name="attacca-generator-pipe", daemon=True
-        ).start()
+            target=_read, args=(process, answers, self._heartbeat),
+            name="attacca-generator-pipe", daemon=True,
+        ).start()  # fmt: skip
         self._process, self._answers = process, answers
         head = {
             "op": "open",
@@ -98,7 +117,8 @@ class Generator:
             "threads": self._threads,
             "target": self._target,
         }
-        self._ask(head, None, OPEN_TIMEOUT)
+        self._heartbeat.began("start", measure=False)
+        self._ask(head)
 
     def stop(self) -> None:
         """End the process, kindly first."""
@@ -110,10 +130,9 @@ class Generator:
             with contextlib.suppress(OSError):
                 process.stdin.close()
         try:
-            process.wait(0.5)
+            process.wait(_KIND)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _kill(process)
 
     def reset(self) -> None:
         """Forget the past."""
@@ -148,6 +167,7 @@ class Generator:
             When a value cannot be used; the stream is as before.
         """
         answer = self._ask({"op": "make", **asdict(request)})
+        self._heartbeat.proved()
         head = answer.head
         samples = answer.samples
         if head["op"] != "block" or samples is None:
@@ -155,41 +175,85 @@ class Generator:
         return Block(
             samples, head["index"], head["evaluations"], head["rewind"], head["seconds"],
             head["clipped"], request, tuple(TimedNote(*n) for n in head["notes"]),
+            tuple(head["faults"]),
         )  # fmt: skip
 
-    def _ask(
-        self,
-        head: dict[str, Any],
-        samples: NDArray[np.float32] | None = None,
-        timeout: float = ANSWER_TIMEOUT,
-    ) -> Message:
+    def _ask(self, head: dict[str, Any], samples: NDArray[np.float32] | None = None) -> Message:
         process = self._process
-        if process is None or process.stdin is None:
+        if process is None:
             raise GeneratorDied("the generator is not running")
+        if head["op"] != "open":
+            self._heartbeat.began("answer", measure=False)
         try:
-            send(process.stdin, head, samples)
+            self._send(process, head, samples)
         except OSError as error:
             raise GeneratorDied(f"the generator is gone ({error})") from error
-        try:
-            answer = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            raise GeneratorDied(f"the generator did not answer for {timeout:g} s") from None
-        if answer is None:
-            raise GeneratorDied(f"the generator ended with status {process.wait()}")
+        answer = self._answer(process)
         if answer.op == "error":
-            kind = getattr(errors, answer.head["kind"], errors.AttaccaError)
+            kind = getattr(errors, answer.head["kind"], None)
+            if kind is None:  # a defect of the generator, which has ended
+                raise GeneratorDied(f"the generator failed: {answer.head['text']}")
             raise kind(answer.head["text"])
         return answer
 
+    def _send(
+        self,
+        process: subprocess.Popen[bytes],
+        head: dict[str, Any],
+        samples: NDArray[np.float32] | None,
+    ) -> None:
+        """Send; a process that does not read is ended, as the write would wait for ever."""
+        if process.stdin is None:
+            raise BrokenPipeError("it has no input")
+        timer = threading.Timer(self._heartbeat.limit("send"), process.kill)
+        timer.daemon = True
+        try:
+            if samples is not None or head["op"] == "phrase":  # perhaps too much for the pipe
+                timer.start()
+            send(process.stdin, head, samples)
+        finally:
+            timer.cancel()
 
-def _read(process: subprocess.Popen[bytes], answers: queue.Queue[Message | None]) -> None:
+    def _answer(self, process: subprocess.Popen[bytes]) -> Message:
+        while True:
+            before = self._clock.now()
+            try:
+                answer = self._answers.get(timeout=_LOOK)
+            except queue.Empty:
+                # No more than it may have been: this process could have been the one held up.
+                self._heartbeat.waited(min(self._clock.now() - before, 2 * _LOOK))
+                if late := self._heartbeat.late:
+                    self._heartbeat.gave_up()
+                    _kill(process)  # it answers to nothing, so not kindly
+                    raise GeneratorDied(f"the generator hangs: {late}") from None
+                continue
+            if answer is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_KIND)
+                _kill(process)
+                raise GeneratorDied(f"the generator ended with status {process.returncode}")
+            return answer
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_REAP)
+
+
+def _read(
+    process: subprocess.Popen[bytes], answers: queue.Queue[Message | None], heartbeat: Heartbeat
+) -> None:
     pipe = process.stdout
     if pipe is None:
         return
     with pipe:
         try:
             while (message := receive(pipe)) is not None:
-                answers.put(message)
-        except (EOFError, OSError, ValueError):
-            pass  # cut off in mid-message: the same as closed, and told as such below
+                if message.op == "doing":
+                    heartbeat.began(str(message.head["part"]))
+                else:
+                    answers.put(message)
+        except (EOFError, OSError, ValueError, KeyError):
+            pass  # cut off in mid-message: the same as closed
     answers.put(None)

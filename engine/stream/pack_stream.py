@@ -30,20 +30,26 @@ from engine.stream.notes_track import TimedNote
 
 __all__ = ["PackStream", "StreamSetup"]
 
+# A generator that is started again goes on from sound, not from its own state: other samples than
+# the seed stands for. Where no sound is missed meanwhile, only one that surely hangs is replaced.
+_OFFLINE_PATIENCE = 120.0
+
 
 @dataclass(frozen=True)
 class StreamSetup:
     """What does not depend on the pack.
 
     `threads` of the network; `target` such as `cpu`; `say` is called with (kind, text) for what a
-    performer should know, `made` with every block that is made and with what is dropped; `wait` for
-    rendering offline, where the mixer waits for music.
+    performer should know, `trouble` with (kind, text, seconds) for what may go wrong again, `made`
+    with every block that is made and with what is dropped; `wait` for rendering offline, where the
+    mixer waits for music.
     """
 
     threads: int
     target: str
     clock: Clock
     say: Callable[[str, str], None]
+    trouble: Callable[[str, str, float], None]
     wait: bool = False
     made: Callable[[Made], None] = lambda _: None
 
@@ -78,14 +84,19 @@ class PackStream:
     ) -> None:
         self.manifest, self.wanted, self.origin = manifest, wanted, origin
         self.notes_out: NotesOut | None = None
+        self._setup = setup
         self.teller = Teller(setup.made)
         self.lead = Lead(manifest.rate, manifest.channels, wait=setup.wait, heard=self._on_notes)
         governor = Governor(manifest.block_seconds, manifest.stage.min_steps, active=not setup.wait)
+        generator = Generator(
+            manifest.folder, setup.threads, setup.target, clock=setup.clock,
+            patience=_OFFLINE_PATIENCE if setup.wait else 1.0,
+        )  # fmt: skip
         self.feeder = Feeder(
-            Generator(manifest.folder, setup.threads, setup.target), self.lead, governor,
+            generator, self.lead, governor,
             block_samples=manifest.block_samples, wanted=wanted, settings=settings,
-            say=setup.say, clock=setup.clock, heard=needed(manifest.controls),
-            made=self.teller.made,
+            say=setup.say, trouble=self._trouble, clock=setup.clock,
+            heard=needed(manifest.controls), made=self.teller.made,
         )  # fmt: skip
         self.feeder.hold(held)
 
@@ -121,6 +132,13 @@ class PackStream:
         """Seconds of music played, and to where it is made."""
         played, made = self.lead.extent()
         return self.origin + played, self.origin + made
+
+    def _trouble(self, kind: str, text: str, lasts: float) -> None:
+        name = self.manifest.name
+        line = (
+            f"pack {name!r}: {text}; check it with 'attacca packs {name} --test', or load another"
+        )
+        self._setup.trouble(kind, line, lasts)
 
     def _on_notes(self, notes: tuple[TimedNote, ...]) -> None:
         out = self.notes_out

@@ -5,7 +5,7 @@ Owned by the generator's thread. Frames are ndarray [rows, frames] float32 in th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,12 +58,19 @@ class StageRunner:
     sessions : of the stage.
     number : of the stage, from 0; part of the noise's key.
     empty : [rows, n] for any n: what is heard of a past that never was.
+    announce : called with the name of each part of the work before it is done.
     """
 
     def __init__(
-        self, manifest: Manifest, sessions: StageSessions, number: int, empty: Array
+        self,
+        manifest: Manifest,
+        sessions: StageSessions,
+        number: int,
+        empty: Array,
+        announce: Callable[[str], object],
     ) -> None:
         self.stage: Stage = sessions.stage
+        self._announce = announce
         self._first = manifest.stages[0]
         self._sessions, self._number = sessions, number
         self.shape = sessions.shape
@@ -172,15 +179,22 @@ class StageRunner:
         table = self.table(request)
         self._loop.prepare(self.shape, table)
         given = conditions.heard(stage.controls, request.controls, request.held)
+        self._announce(f"context {stage.name}")
         self._context = self._sessions.context({**self._past(True), **others, **given})
         scale = self._scale(request)
         if scale != 1.0:
             self._free = self._without(others, given, request)
         first = self._number == 0
+        step = f"step {stage.name}"
+
+        def after_row(_: int, __: int) -> None:
+            self._announce(step)
+
+        self._announce(step)
         self._loop.run(
             self._guidance.begin(scale), request.seed, request.index, self._number,
             temperature=request.temperature if first else stage.temperature,
-            out=self._out, replace=known,
+            out=self._out, replace=known, on_step=after_row,
         )  # fmt: skip
         self.evaluations = self._guidance.evaluations(len(table))
         return self._out

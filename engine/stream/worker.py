@@ -1,7 +1,9 @@
 """The generator process: `python -m engine.stream.worker`, driven over its standard pipes.
 
 Single-threaded. It owns the ONNX sessions and the stream's past, answers one message with one
-message, and ends when its standard input closes, so it never outlives the engine.
+message, and ends when its standard input closes, so it never outlives the engine. Before the answer
+it announces each part of the work with a message `doing` (part), so that the engine can tell hard
+work from a hung process.
 
     open      pack, threads, target           -> ready | error
     continue  samples of the past, notes      -> done  | error
@@ -16,6 +18,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,9 +31,16 @@ NICENESS = 5  # behind the mixer, before everything in the background
 
 
 class Worker:
-    """Holds the block maker once a pack is open."""
+    """Holds the block maker once a pack is open.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    announce : called with the name of each part of the work before it is done; its first word is
+        a key of `heartbeat.ALLOWANCES`.
+    """
+
+    def __init__(self, announce: Callable[[str], object]) -> None:
+        self._announce = announce
         self._maker: Any = None
         self._manifest: Any = None
 
@@ -43,7 +54,9 @@ class Worker:
             self._maker.reset()
             return {"op": "done"}, None
         if message.op == "continue":
-            self._maker.continue_from(message.samples, self._notes(message))
+            notes = self._notes(message)
+            self._announce("continue")
+            self._maker.continue_from(message.samples, notes)
             return {"op": "done"}, None
         if message.op == "listen":
             self._maker.answer(self._notes(message))
@@ -56,16 +69,19 @@ class Worker:
         return _error("WorkerError", f"unknown message {message.op!r}"), None
 
     def _open(self, head: dict[str, Any]) -> dict[str, Any]:
+        from engine.packs.files import verify_files
         from engine.packs.manifest import read_manifest
         from engine.packs.sessions import Sessions
-        from engine.packs.verify import verify_files
         from engine.stream.blocks import BlockMaker
 
         manifest = read_manifest(Path(head["pack"]))
-        verify_files(manifest)
-        sessions = Sessions(manifest, head["threads"], head["target"], flush_denormals=True)
+        verify_files(manifest, lambda _: self._announce("check"))
+        sessions = Sessions(
+            manifest, head["threads"], head["target"], flush_denormals=True,
+            announce=self._announce,
+        )  # fmt: skip
         sessions.warm_up()
-        self._maker = BlockMaker(manifest, sessions)
+        self._maker = BlockMaker(manifest, sessions, self._announce)
         self._manifest = manifest
         return {"op": "ready", "rate": manifest.rate, "channels": manifest.channels}
 
@@ -76,9 +92,12 @@ class Worker:
         manifest = self._manifest
         if manifest.notes is None or not manifest.transcription or message.samples is None:
             return []
+        from engine.packs.files import open_graph
         from engine.signal.transcription import Transcriber
 
-        transcriber = Transcriber(manifest.path(manifest.transcription))
+        self._announce("open")
+        session = open_graph(manifest, manifest.transcription)
+        transcriber = Transcriber(session, lambda: self._announce("listen"))
         return transcriber.notes(message.samples.mean(axis=1), manifest.rate)
 
     def _phrase(self, head: dict[str, Any]) -> None:
@@ -99,6 +118,7 @@ class Worker:
             "rewind": made.rewind, "seconds": time.perf_counter() - started,
             "clipped": self._maker.clipped,
             "notes": [[n.offset, n.pitch, n.velocity] for n in made.notes],
+            "faults": list(made.faults),
         }  # fmt: skip
         return answer, made.samples
 
@@ -109,12 +129,19 @@ def _error(kind: str, text: str) -> dict[str, Any]:
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Answer messages until the other end closes."""
-    worker = Worker()
+    worker = Worker(lambda part: send(outgoing, {"op": "doing", "part": part}))
     while (message := receive(incoming)) is not None:
         try:
             head, samples = worker.answer(message)
         except AttaccaError as error:
             head, samples = _error(type(error).__name__, str(error)), None
+        except (BrokenPipeError, EOFError):
+            raise
+        except Exception as error:  # a defect: what it holds may be half done, so it ends
+            text = f"{type(error).__name__}: {error}".splitlines()[0]
+            send(outgoing, _error("", text))
+            traceback.print_exc()
+            sys.exit(1)
         send(outgoing, head, samples)
 
 
@@ -128,7 +155,7 @@ def main() -> None:
         with os.fdopen(descriptor, "wb") as outgoing:
             serve(sys.stdin.buffer, outgoing)
     except (BrokenPipeError, EOFError, KeyboardInterrupt):
-        sys.exit(0)  # the engine has gone: there is nobody to tell
+        sys.exit(0)  # the engine has gone
 
 
 if __name__ == "__main__":

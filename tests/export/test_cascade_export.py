@@ -3,6 +3,7 @@
 import json
 import warnings
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 
 import export.cascade_pack as cascade_pack  # noqa: E402
 from engine.errors import PackError  # noqa: E402
+from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.manifest import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
-from engine.packs.verify import self_test, verify_files  # noqa: E402
+from engine.packs.verify import self_test  # noqa: E402
 from engine.params import Settings  # noqa: E402
 from engine.signal.roll import CHANNELS, PITCHES, ROWS, Note, encode  # noqa: E402
 from engine.stream.blocks import BlockMaker, Request  # noqa: E402
@@ -37,6 +39,7 @@ from training.recipes.cascade import SOUND  # noqa: E402
 from training.recipes.notes import NOTES  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
+SHIPPED = Path(__file__).parents[2] / "packs" / "piano"
 NOTES_CONFIG = NOTES["notes-tiny"].network
 # Eight tokens of eight columns: the sound's block is made as long as the notes'.
 SOUND_CONFIG = replace(SOUND["sound-tiny"].network, frames=64)
@@ -84,8 +87,7 @@ def exported(tmp_path_factory):
     """The pack's folder, the parity that was returned, and both networks."""
     folder = tmp_path_factory.mktemp("cascade")
     notes_file, sound_file = checkpoints(folder)
-    ears = folder / "ears.onnx"
-    ears.write_bytes(b"stands for the transcription's graph")
+    ears = SHIPPED / "transcription.onnx"
     notes, sound = read_notes(notes_file), read_sound(sound_file)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "overflow encountered in cast", RuntimeWarning)

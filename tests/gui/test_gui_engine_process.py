@@ -61,6 +61,20 @@ def begin(at_home: Path, qapp) -> Iterator[Callable[..., Session]]:
             os.waitpid(pid, 0)
 
 
+def test_the_engine_is_the_programs_own_in_a_folder_with_modules_of_the_same_names(
+    begin, until, tmp_path, monkeypatch
+):
+    folder = tmp_path / "hostile"
+    (folder / "attacca").mkdir(parents=True)
+    for name in ("random.py", "json.py", "attacca/__init__.py", "engine.py", "osc.py"):
+        (folder / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})")
+    monkeypatch.chdir(folder)
+    session = begin(free_port())
+    session.play()
+    until(lambda: session.transport.is_playing, 30)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_one_click_plays_a_killed_engine_comes_back_with_its_controls_and_quit_ends_it(
     begin, until
 ):

@@ -107,6 +107,29 @@ def test_no_import_is_relative():
     assert not wrong
 
 
+def test_one_module_alone_imports_onnx_runtime():
+    """It turns the telemetry off first."""
+    found = {
+        str(path)
+        for path in [*sources(*FOLDERS), *sources("tests")]
+        if "onnxruntime" in imported(parsed(path))
+    }
+    assert found == {"engine/onnx_runtime.py"}
+
+
+def test_no_python_is_started_that_imports_from_the_current_folder():
+    """A command that begins with this Python goes on with -P (engine/child_process.py)."""
+    commands = {
+        f"{path}:{node.lineno}": [ast.unparse(part) for part in node.elts[:2]]
+        for path in [*sources(*FOLDERS), *sources("docs")]
+        for node in ast.walk(parsed(path))
+        if isinstance(node, (ast.List, ast.Tuple)) and node.elts
+        if ast.unparse(node.elts[0]) == "sys.executable"
+    }
+    assert commands
+    assert {place: c for place, c in commands.items() if c[1:] != ["'-P'"]} == {}
+
+
 def test_the_command_line_imports_heavy_things_only_when_a_verb_runs():
     wrong = {
         f"{path}: {name}"

@@ -18,6 +18,7 @@ REAL = ("sh", "cat", "cksum", "chmod", "dirname", "env", "grep", "ls", "mkdir", 
 # Answers as Python does, as far as the script asks; PACKAGES holds what apt has installed.
 PYTHON = r"""#!/bin/sh
 echo "python $*" >>"$NOTES"
+[ "${PYTHONSAFEPATH:-}" = 1 ] || echo "imports from the current folder: $*" >>"$NOTES"
 case "$*" in
   *version_info*) echo "${FAKE_VERSION:-3.11}" ;;
   *"import ensurepip"*) grep -qx python3.11-venv "$PACKAGES" ;;
@@ -119,6 +120,13 @@ def test_play_on_a_bare_machine_sets_up_and_plays(machine):
     (install,) = machine.noted("pip install")
     assert "requirements/play.txt" in install
     assert "--only-binary=:all:" in install
+
+
+def test_no_python_of_a_set_up_imports_from_the_current_folder(machine):
+    for verb in ("play", "test", "docs", "numbers", "check"):
+        machine(verb)
+        assert machine.noted("python")
+        assert not machine.noted("imports from the current folder")
 
 
 def test_the_window_brings_qt_and_what_qt_wants_of_the_system(machine):

@@ -1,0 +1,38 @@
+"""How this program starts a Python process of its own: with its own modules, from any folder.
+
+Python looks for modules in the current folder first when it runs `-m`. A file there with the name
+of a module that the child imports would run in place of it, so a child is started with `-P`, and
+gets the places that this process imports from, without the current folder. Any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["child_command", "child_environment"]
+
+_HOME = Path(__file__).resolve().parents[1]  # the folder of the program's packages
+
+
+def child_command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module of the program."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment for it: this one's, and where to import from; `changes` are set in it."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(_places(os.environ)), **changes}
+
+
+def _places(environment: Mapping[str, str]) -> list[str]:
+    """Where this process imports from, but for a current folder that nobody chose."""
+    current = Path.cwd()
+    wanted = {
+        Path(p).absolute() for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p
+    } | {_HOME}
+    places = [Path(p).absolute() for p in sys.path if p]
+    kept = [p for p in places if p in wanted or p.resolve() != current.resolve()]
+    return list(map(str, kept if _HOME in kept else [_HOME, *kept]))

@@ -1,0 +1,97 @@
+"""ONNX Runtime, opened in one way everywhere: no telemetry, and no file but those handed over.
+
+Since 1.29 the packages on PyPI report every session that opens to Microsoft: they write a device
+number and a store of events into the user's cache folder and look up a collector. Version 1.29 and
+later obey `ORT_DISABLE_TELEMETRY`, read once, when the library is loaded; on Windows, where the
+reports go to the system's own tracing, `disable_telemetry_events` stops them. So this module is the
+only one that imports the library (a test checks that). Any thread may call these functions; a
+session belongs to whichever thread runs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from engine.errors import PackError
+
+__all__ = ["library", "open_session"]
+
+_NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+# ONNX Runtime looks for data outside of a graph in a folder. No folder can have this path.
+_NOWHERE = os.path.join(os.devnull, "none")  # noqa: PTH118 (a string for a C library)
+
+
+def library() -> ModuleType:
+    """The `onnxruntime` package, loaded with its telemetry off."""
+    os.environ[_NO_TELEMETRY] = "1"
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def open_session(
+    name: str,
+    graph: bytes,
+    data: Mapping[str, bytes] | None = None,
+    *,
+    threads: int = 1,
+    provider: str = "CPUExecutionProvider",
+    flush_denormals: bool = False,
+) -> Any:
+    """Open a graph from memory.
+
+    Parameters
+    ----------
+    name : of the graph, for messages.
+    graph : ONNX, not ONNX Runtime's own format.
+    data : the files in which the graph keeps tensors, by the names that it uses. It gets no others.
+    threads : within one operator. Never more than there are idle cores: spinning is off, but
+        threads that wait for each other still cost.
+    provider : the one that runs the graph.
+    flush_denormals : computes with denormals as zero; sets that for the calling thread, for good.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+
+    Raises
+    ------
+    PackError
+        ONNX Runtime refuses the graph, or would run it on another provider.
+    """
+    ort = library()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    entries = {
+        "session.load_model_format": "ONNX",
+        "session.intra_op.allow_spinning": "0",
+        "session.inter_op.allow_spinning": "0",
+        "session.model_external_initializers_file_folder_path": _NOWHERE,
+    }
+    if flush_denormals:
+        entries["session.set_denormal_as_zero"] = "1"
+    for key, value in entries.items():
+        options.add_session_config_entry(key, value)
+    try:
+        if data:
+            sizes = [len(content) for content in data.values()]
+            options.add_external_initializers_from_files_in_memory(
+                list(data), list(data.values()), sizes
+            )
+        session = ort.InferenceSession(graph, options, providers=[provider])
+    except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise PackError(f"{name}: ONNX Runtime cannot open it ({first})") from error
+    # It falls back to the CPU with nothing but a warning on standard error.
+    if provider not in session.get_providers():
+        raise PackError(
+            f"{name}: ONNX Runtime cannot use {provider} on this machine, only "
+            f"{', '.join(session.get_providers())}; use target 'cpu', or repair the driver"
+        )
+    return session

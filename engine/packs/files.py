@@ -1,0 +1,142 @@
+"""The files of a pack, opened in one way: listed, inside the folder, of sane size, with their hash.
+
+Called by the generator before it plays and by `attacca packs`. Any process and thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from engine.errors import PackError
+from engine.onnx_runtime import open_session
+from engine.packs.external_data import MalformedGraph, external_files
+from engine.packs.manifest import Manifest
+
+__all__ = ["LARGEST_FILE", "load_arrays", "open_graph", "read_file", "verify_files"]
+
+LARGEST_FILE = 2 << 30  # bytes; a listed file over this is refused unread
+_CHUNK = 1 << 20  # bytes
+
+
+def _nothing(_: str) -> None:
+    pass
+
+
+def verify_files(manifest: Manifest, announce: Callable[[str], object] = _nothing) -> None:
+    """Check that every listed file is there, inside the folder, of sane size, and has its hash.
+
+    `announce` is called with the name of each file before it is read.
+
+    Raises
+    ------
+    PackError
+        Naming the first file that is missing or damaged.
+    """
+    for name in manifest.files:
+        announce(name)
+        _use(manifest, name, _digest)
+
+
+def read_file(manifest: Manifest, name: str) -> bytes:
+    """The content of one of the pack's files.
+
+    Raises
+    ------
+    PackError
+        It is not listed, lies outside of the folder, is too large, missing or damaged.
+    """
+    found = b""
+
+    def read(file: BinaryIO) -> str:
+        nonlocal found
+        found = file.read()
+        return hashlib.sha256(found).hexdigest()
+
+    _use(manifest, name, read)
+    return found
+
+
+def load_arrays(manifest: Manifest, name: str) -> Any:
+    """The content of a `.npy` (an array) or `.npz` file (arrays by name), without pickles.
+
+    Raises
+    ------
+    PackError
+        As `read_file`, or the content is something else.
+    """
+    try:
+        loaded = np.load(io.BytesIO(read_file(manifest, name)), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {key: loaded[key] for key in loaded.files}
+    except (OSError, ValueError, EOFError) as error:
+        path = manifest.folder / name
+        raise PackError(f"{path}: cannot be read ({error}); install the pack again") from error
+
+
+def open_graph(manifest: Manifest, name: str, **options: Any) -> Any:
+    """An ONNX Runtime session of one of the pack's graphs; options as in `open_session`.
+
+    Tensors that the graph keeps outside of its file come from listed files in the pack's folder.
+
+    Raises
+    ------
+    PackError
+        A file as in `read_file`, or the graph cannot be opened.
+    """
+    path = manifest.folder / name
+    graph = read_file(manifest, name)
+    try:
+        outside = external_files(graph)
+    except MalformedGraph as error:
+        raise PackError(f"{path}: no ONNX graph ({error}); install the pack again") from error
+    for location in outside:
+        if location not in manifest.files:
+            raise PackError(
+                f"{path}: keeps tensors in {location!r}, which [files] of the manifest does not "
+                "list; export the pack again"
+            )
+    data = {location: read_file(manifest, location) for location in outside}
+    return open_session(str(path), graph, data, **options)
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _use(manifest: Manifest, name: str, digest: Callable[[BinaryIO], str]) -> None:
+    """Open a file, and compare its digest with the listed one."""
+    path = manifest.path(name)
+    try:
+        _refuse_unusual(path)
+        with path.open("rb") as file:
+            actual = digest(file)
+    except FileNotFoundError:
+        raise PackError(f"{path}: missing from the pack; install the pack again") from None
+    except OSError as error:
+        raise PackError(f"{path}: cannot be read ({error.strerror})") from error
+    expected = manifest.files[name]
+    if actual != expected:
+        raise PackError(
+            f"{path}: damaged (SHA-256 {actual[:12]}..., "
+            f"the manifest says {expected[:12]}...); install the pack again"
+        )
+
+
+def _refuse_unusual(path: Path) -> None:
+    found = path.stat()  # of what a link leads to: it has to have the listed hash like any other
+    if not stat.S_ISREG(found.st_mode):
+        raise PackError(f"{path}: no ordinary file; install the pack again")
+    if found.st_size > LARGEST_FILE:
+        raise PackError(f"{path}: {found.st_size} bytes is over the bound of {LARGEST_FILE}")
