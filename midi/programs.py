@@ -9,9 +9,9 @@ snapshot named n, or whose name begins with that number and a blank, as in `3 ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
+from engine.audio.take_names import NewTake
 from engine.hearing import heard_only
 from engine.instrument import Instrument
 from engine.params import param
@@ -88,7 +88,4 @@ class Programs:
         if self._instrument.status().recording is not None:
             self._instrument.record(None)
             return
-        seed = int(self._instrument.settings.number("seed"))
-        self._takes.mkdir(parents=True, exist_ok=True)
-        name = f"attacca-{datetime.now():%Y%m%d-%H%M%S}-seed{seed}.flac"
-        self._instrument.record(self._takes / name)
+        self._instrument.record(NewTake(self._takes))
