@@ -359,7 +359,7 @@ class Instrument(OnTime):
                 self._rig.stream.feeder.reset(at_once=False)
 
     def record(self, to: Path | NewTake | None) -> Path | None:
-        """Record what is heard into a file, or stop recording with None.
+        """Record the output into a file, or stop recording with None.
 
         Returns the file that is recorded into from now on.
 
@@ -374,12 +374,12 @@ class Instrument(OnTime):
             return self._rig.record(to, int(self._settings.number("seed")))
 
     def keep(self, to: Path | NewTake, seconds: float) -> Kept:
-        """Write the last so many seconds of what was heard into a file.
+        """Write the last so many seconds of the output into a file.
 
         Raises
         ------
         ConfigError
-            Nothing has been heard yet, or there is a file of the new take's name.
+            Nothing has played yet, or there is a file of the new take's name.
         StorageError
             When the file cannot be written.
         """

@@ -106,11 +106,12 @@ _OTHERS: tuple[Address, ...] = (
     Address(
         "/record", "command", "s", "get, set",
         "1 records under a new name, a name records under that name, 0 ends; asked, it answers "
-        "with the file, or nothing.",
+        "with the file, or nothing. A disk that fails ends it: /event and /status say why.",
     ),
     Address(
         "/record/keep", "command", "f", "set",
-        "Keep the last so many seconds of what was heard, in a file that /done names.",
+        "Keep the last so many seconds of the output, sound and notes, in a file that /done "
+        "names.",
         1, 60, "s", default=60.0,
     ),
     Address(

@@ -14,7 +14,7 @@ from engine.params import Param
 
 __all__ = ["add", "run"]
 
-_LONGEST = 24 * 3600.0
+_LONGEST = 365 * 24 * 3600.0
 _SECONDS = Param("seconds", "float", 60.0, "block", "", 0.1, _LONGEST, "s")
 _MINUTES = Param("minutes", "float", 1.0, "block", "", 0.002, _LONGEST / 60, "min")
 _RATE = Param("rate", "int", 48000, "block", "", 8000, 192000, "Hz")

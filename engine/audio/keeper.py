@@ -1,4 +1,4 @@
-"""The last seconds of what was heard, kept in memory, for what nobody had thought to record.
+"""The last seconds of the output, kept in memory, for when recording comes too late.
 
 `Keeper.tap` belongs to the mixer thread: one copy into memory allocated beforehand, never a wait.
 `last` may be called from any thread.

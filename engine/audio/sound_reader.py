@@ -9,6 +9,7 @@ Arrays: `ndarray [shape=(frames, channels)] float32`.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections import deque
 from pathlib import Path
@@ -74,35 +75,44 @@ def _end(
     file: str | _Patched, seconds: float, channels: int
 ) -> tuple[list[NDArray[np.float64]], int]:
     """Blocks of the last seconds, read from near the end where the file lets it."""
-    import soundfile
-
-    source: Any = file  # a file-like object, which the library's own hints leave out
-    with soundfile.SoundFile(source) as sound:
+    with _opened(file) as sound:
         rate = int(sound.samplerate)
         if not _SLOWEST <= rate <= _FASTEST:
             return [], rate
         wanted = round(seconds * rate)
         frames = int(sound.frames)
-        if sound.seekable() and wanted < frames < 1 << 62:
-            try:
+        if wanted < frames < 1 << 62:
+            blocks: list[NDArray[np.float64]] = []
+            with contextlib.suppress(RuntimeError):
                 sound.seek(frames - wanted)
                 blocks = _blocks(sound, wanted, channels)
-            except RuntimeError:
-                blocks = []
             if blocks:
                 return blocks, rate
-    # From the front: it is short, or it is not as long as it says.
+    # From the front: it is short, or cannot be skipped through, or is not as long as it says.
     if not isinstance(file, str):
         file.seek(0)
-    with soundfile.SoundFile(source) as sound:
+    with _opened(file) as sound:
         return _blocks(sound, wanted, channels), rate
+
+
+def _opened(file: Any) -> Any:
+    """A sound file that is read on and on.
+
+    python-soundfile seeks after every read where it can, which leaves gaps in MP3 and fails at the
+    end of a FLAC file without a length.
+    """
+    import soundfile
+
+    class OnAndOn(soundfile.SoundFile):
+        def seekable(self) -> bool:
+            return False
+
+    return OnAndOn(file)
 
 
 def _blocks(sound: Any, wanted: int, channels: int) -> list[NDArray[np.float64]]:
     """What is read until the end or until damage, the last `wanted` frames of it."""
     size = max(1, min(_BLOCK, _MOST_VALUES // sound.channels))
-    if sound.format in ("MP3", "MPEG"):
-        size = wanted  # python-soundfile seeks after each read, which makes gaps in MP3
     kept: deque[NDArray[np.float64]] = deque()
     frames = 0
     while True:

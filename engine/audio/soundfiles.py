@@ -138,6 +138,9 @@ class SoundWriter:
         StorageError
             The disk is full.
         """
+        if not self.frames and not self._raw.closed and self._raw.error is None:
+            # libsndfile writes no FLAC header without a frame, and the file could not be opened.
+            self._file.write(np.zeros((1, self._file.channels), np.float32))
         self._file.close()
         self._raw.close()
         self._check()

@@ -169,12 +169,12 @@ class Takes:
         self._say("recording", self.problem)
 
     def keep(self, to: Path | NewTake, seconds: float, seed: int) -> Kept:
-        """Write the last so many seconds of what was heard, and its notes beside it. Any thread.
+        """Write the last so many seconds of the output, and its notes beside it. Any thread.
 
         Raises
         ------
         ConfigError
-            Nothing has been heard yet, or there is a file of that name.
+            Nothing has played yet, or there is a file of that name.
         StorageError
             The file cannot be written.
         """
@@ -183,7 +183,7 @@ class Takes:
             raise ConfigError("keep: nothing is playing; start playing first")
         sound, first = keeper.last(seconds)
         if not len(sound):
-            raise ConfigError("keep: nothing has been heard yet")
+            raise ConfigError("keep: nothing has played yet; wait for the first sound")
         collected = CollectedNotes()
         if notes is not None:
             for event in notes.between(first, first + len(sound)):

@@ -65,7 +65,7 @@ def read_midi(path: Path) -> list[Note]:
     Returns
     -------
     list of Note
-        One or more, in the order of their starts; seconds from the file's beginning.
+        One or more, in the order of their starts; seconds from the start of the file.
 
     Raises
     ------
@@ -149,7 +149,7 @@ class _Times:
         self._at = list(accumulate(steps, initial=0.0))
 
     def seconds(self, tick: int) -> float:
-        """Seconds from the file's beginning."""
+        """Seconds from the start of the file."""
         i = bisect_right(self._starts, tick) - 1
         return self._at[i] + (tick - self._starts[i]) * self._rates[i]
 

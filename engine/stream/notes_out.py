@@ -1,4 +1,4 @@
-"""Notes at the moment they are heard: told to listeners, collected beside a recording, remembered.
+"""Notes at the moment they sound: sent to listeners, collected for a recording, remembered.
 
 `heard` runs in the mixer's thread; listeners are called there and must not wait. Times are frames
 of the output, as the mixer has rendered them.
@@ -33,16 +33,9 @@ class _Memory:
         while self._events[0][0] < event[0] - self._frames or len(self._events) > _MOST_REMEMBERED:
             _apply(self._before, self._events.popleft())
 
-    def between(self, begin: int, end: int) -> list[_Event]:
-        """Events of a span; the first are the keys that are down where it begins."""
-        down = dict(self._before)
-        inside: list[_Event] = []
-        for event in sorted(self._events):
-            if event[0] < begin:
-                _apply(down, event)
-            elif event[0] < end:
-                inside.append(event)
-        return [*((begin, pitch, velocity) for pitch, velocity in down.items()), *inside]
+    def copy(self) -> tuple[dict[int, int], list[_Event]]:
+        """The keys that were down before the events, and the events."""
+        return dict(self._before), list(self._events)
 
 
 def _apply(down: dict[int, int], event: _Event) -> None:
@@ -61,7 +54,7 @@ class NotesOut:
     rate : frames a second of the output.
     rendered : answers how many frames of the output were rendered so far.
     latency : frames of the output between the mixer's input and what is recorded.
-    remembered : seconds for which `between` can be asked.
+    remembered : seconds that `between` reaches back.
     """
 
     def __init__(
@@ -141,5 +134,13 @@ class NotesOut:
 
         Keys that were down before go down at 0.
         """
-        with self._lock:
-            return [self._timed(event, begin) for event in self._memory.between(begin, end)]
+        with self._lock:  # only for a copy: the mixer waits for it
+            down, events = self._memory.copy()
+        inside: list[_Event] = []
+        for event in sorted(events, key=lambda e: e[0]):
+            if event[0] < begin:
+                _apply(down, event)
+            elif event[0] < end:
+                inside.append(event)
+        first = [(begin, pitch, velocity) for pitch, velocity in down.items()]
+        return [self._timed(event, begin) for event in (*first, *inside)]

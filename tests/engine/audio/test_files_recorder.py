@@ -299,6 +299,12 @@ def test_a_wav_file_over_four_gigabytes_has_all_its_sound(tmp_path, monkeypatch)
         np.testing.assert_array_equal(file.read(dtype="float32"), blocks[5])
 
 
+@pytest.mark.parametrize("suffix", [".flac", ".wav", ".ogg"])
+def test_a_recording_of_nothing_can_be_opened(tmp_path, suffix):
+    Recorder(tmp_path / f"take{suffix}", RATE, 2).stop()
+    assert soundfile.info(tmp_path / f"take{suffix}").frames <= 1
+
+
 def test_a_wav_file_under_four_gigabytes_is_one_that_every_program_reads(tmp_path):
     writer = SoundWriter(tmp_path / "take.wav", RATE, 2)
     writer.write(noise(RATE))

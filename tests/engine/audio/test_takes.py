@@ -1,4 +1,4 @@
-"""Takes: names of their own, sound and notes together, and an end that is told at once."""
+"""Takes: names of their own, sound and notes together, and an end that is reported at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stage:
     def __init__(self):
         self.frames = 0
         self.events: list[tuple[str, str]] = []
-        self.told = threading.Event()
+        self.stopped = threading.Event()
         self.notes = NotesOut(RATE, lambda: self.frames, 0)
         self.takes = Takes(self._say)
         self.takes.open(RATE, 2, self.notes)
@@ -43,7 +43,7 @@ class Stage:
     def _say(self, kind, text):
         self.events.append((kind, text))
         if "stopped" in text:
-            self.told.set()
+            self.stopped.set()
 
     def play(self, seconds, *, pace=0.0):
         for _ in range(round(seconds * RATE / PERIOD)):
@@ -156,12 +156,12 @@ def test_kept_seconds_have_their_notes_after_a_change_of_device(tmp_path):
 
 
 def test_nothing_is_kept_before_there_was_sound(tmp_path):
-    with pytest.raises(ConfigError, match="nothing has been heard yet"):
+    with pytest.raises(ConfigError, match="nothing has played yet"):
         Stage().takes.keep(NewTake(tmp_path / "takes"), 2.0, 7)
     assert not (tmp_path / "takes").exists()
 
 
-# ---- an end that nobody asked for
+# ---- a take that ends by itself
 
 
 def test_a_full_disk_ends_the_take_and_is_said_at_once(small_disk):
@@ -169,7 +169,7 @@ def test_a_full_disk_ends_the_take_and_is_said_at_once(small_disk):
     stage.takes.begin(small_disk / "take.flac")
     stage.strike(60)
     stage.play(8.0, pace=0.002)
-    assert stage.told.wait(2.0)
+    assert stage.stopped.wait(2.0)
     kind, text = stage.events[-1]
     assert kind == "recording"
     assert re.fullmatch(
@@ -189,7 +189,7 @@ def test_after_a_full_disk_another_take_can_begin(small_disk, tmp_path):
     stage = Stage()
     stage.takes.begin(small_disk / "take.flac")
     stage.play(8.0, pace=0.002)
-    assert stage.told.wait(2.0)
+    assert stage.stopped.wait(2.0)
     stage.takes.begin(tmp_path / "take.flac")
     assert stage.takes.problem == ""
     stage.play(0.5, pace=0.001)
@@ -202,7 +202,7 @@ def test_a_disk_that_is_pulled_ends_the_take(small_disk):
     stage.takes.begin(small_disk / "take.flac")
     stage.play(0.2, pace=0.002)
     subprocess.run(["umount", "-l", str(small_disk)], check=True)
-    assert stage.told.wait(2.0)
+    assert stage.stopped.wait(2.0)
     assert "is no longer there" in stage.events[-1][1]
     assert stage.takes.path is None
 
