@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from engine.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from engine.instrument import Instrument
     from engine.signal.roll import Note
 
-__all__ = ["Beginning", "beginning"]
+__all__ = ["Beginning", "beginning", "refuse_replacing_inputs"]
 
 
 class Beginning(NamedTuple):
@@ -42,3 +45,26 @@ def beginning(args: argparse.Namespace, instrument: Instrument) -> Beginning:
 
         phrase = read_phrase(args.seed_midi)
     return Beginning(past, phrase)
+
+
+def refuse_replacing_inputs(args: argparse.Namespace, out: Path | None) -> None:
+    """Refuse an output that is one of the inputs, by whatever name; before anything is written.
+
+    Raises
+    ------
+    ConfigError
+        It is: the same name, a link to it, or the same letters in another case where the disk
+        does not tell them apart.
+    """
+    for option, path in (("--seed-audio", args.seed_audio), ("--seed-midi", args.seed_midi)):
+        if out is not None and path is not None and _same_file(out, path):
+            raise ConfigError(
+                f"{str(out)!r} would replace the {option} {str(path)!r}; name another file"
+            )
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except (OSError, ValueError):  # one of them is not there
+        return False

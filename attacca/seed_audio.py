@@ -25,28 +25,16 @@ def read_past(path: Path, rate: int, channels: int) -> NDArray[np.float32]:
     Raises
     ------
     StorageError
-        The file is missing, is no sound file, or has next to nothing in it.
+        The file is missing, is no sound file, or has next to nothing in it; see
+        `engine.audio.sound_reader.read_end`.
     """
-    import soundfile
-
+    from engine.audio.sound_reader import read_end
     from engine.signal.resample import resample
 
-    if not path.is_file():
-        raise StorageError(f"cannot read {str(path)!r}: no such file; give a sound file")
-    try:
-        with soundfile.SoundFile(path) as file:
-            own = file.samplerate
-            file.seek(max(0, file.frames - round(LONGEST * own)))
-            sound = file.read(dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).rsplit(": ", 1)[-1]
-        raise StorageError(
-            f"cannot read {str(path)!r}: {reason} Give a WAV, FLAC, OGG or MP3 file"
-        ) from error
+    sound, own = read_end(path, LONGEST, channels)
     if len(sound) < _SHORTEST * own:
-        raise StorageError(f"cannot continue {str(path)!r}: {len(sound)} frames are too few")
-    if not np.isfinite(sound).all():
-        raise StorageError(f"cannot continue {str(path)!r}: it has values that are no numbers")
-    if sound.shape[1] != channels:
-        sound = np.repeat(sound.mean(axis=1, keepdims=True), channels, axis=1)
+        raise StorageError(
+            f"cannot continue {str(path)!r}: {len(sound)} frames are too few; choose a recording "
+            f"of {_SHORTEST:g} s or more"
+        )
     return resample(sound, own, rate)

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls, Tap
+from engine.audio.take_names import NewTake
+from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
 from engine.errors import AttaccaError, ConfigError, DeviceError
 from engine.hearing import (
@@ -161,10 +163,11 @@ class Instrument(OnTime):
         past: NDArray[np.float32] | None = None,
         phrase: Sequence[Note] = (),
         progress: Callable[[float], object] | None = None,
-    ) -> None:
+    ) -> Path | None:
         """The same path into a file, as fast as blocks can be made.
 
-        The notes of a pack that makes some go into a MIDI file beside it.
+        The notes of a pack that makes some go into a MIDI file beside it, which replaces none;
+        returns that file.
 
         Parameters
         ----------
@@ -181,7 +184,7 @@ class Instrument(OnTime):
         with self._changing, self._lock:
             try:
                 self._begin(past, phrase, wait=True)
-                self._rig.render(path, seconds, rate, progress)
+                return self._rig.render(path, seconds, rate, progress)
             finally:
                 self.close()
 
@@ -372,35 +375,37 @@ class Instrument(OnTime):
             if self._rig.stream is not None:
                 self._rig.stream.feeder.reset(at_once=False)
 
-    def record(self, path: Path | None) -> None:
-        """Record what is heard into `path`, or stop recording with None.
+    def record(self, to: Path | NewTake | None) -> Path | None:
+        """Record the output into a file, or stop recording with None.
+
+        Returns the file that is recorded into from now on.
 
         Raises
         ------
         StorageError
             When the file cannot be written.
         ConfigError
-            When nothing is playing.
+            When nothing is playing, or there is a file of the new take's name.
         """
         with self._lock:
-            self._rig.record(path)
+            return self._rig.record(to, int(self.settings.number("seed")))
 
-    def keep(self, path: Path, seconds: float) -> float:
-        """Write the last so many seconds of what was heard into `path`; returns how many.
+    def keep(self, to: Path | NewTake, seconds: float) -> Kept:
+        """Write the last so many seconds of the output into a file.
 
         Raises
         ------
         ConfigError
-            Nothing has been heard yet.
+            Nothing has played yet, or there is a file of the new take's name.
         StorageError
             When the file cannot be written.
         """
-        keeper = self._rig.takes.keeper
-        if keeper is None:
-            raise ConfigError(f"keep {path}: nothing is playing; start playing first")
-        kept = keeper.save(path, seconds)
-        self._say("kept", f"{path}: {kept:.1f} s")
-        return kept
+        return self._rig.takes.keep(to, seconds, int(self.settings.number("seed")))
+
+    @property
+    def recording_problem(self) -> str:
+        """Why the last take ended early, or nothing; also when nothing plays any more."""
+        return self._rig.takes.problem
 
     # ------------------------------------------------------------------- status
 

@@ -6,6 +6,7 @@ Owned by the instrument. `begin`, `into`, `go_over`, `attach`, `close` are calle
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 
 from engine.audio.mixer import LiveControls, Mixer, Tap
 from engine.audio.sinks import FileSink, Sink
+from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.audio.watch import DeviceEvent
-from engine.errors import ConfigError, DeviceError, WorkerError
+from engine.errors import ConfigError, DeviceError, StorageError, WorkerError
 from engine.output import CHANNELS_OUT, Output
 from engine.packs.manifest import Manifest
 from engine.params import Settings
 from engine.signal.roll import Note, NoteEvent
 from engine.stream.made import Audience, Dropped
+from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream, StreamSetup
 
@@ -140,10 +143,11 @@ class Rig:
         seconds: float,
         rate: int,
         progress: Callable[[float], object] | None,
-    ) -> None:
+    ) -> Path | None:
         """Write what the stream makes into a file, and its notes beside it.
 
         `progress` is called with the fraction done; when it answers False the file ends there.
+        Returns the MIDI file, if there were notes.
 
         Raises
         ------
@@ -155,26 +159,33 @@ class Rig:
         manifest = stream.manifest
         # Not before the pack is open: one that cannot be must not cost an older file.
         sink = FileSink(path, rate, CHANNELS_OUT if manifest.channels > 1 else 1)
+        collected = CollectedNotes()
+        notes = NotesFile(path, collected)
         try:
             mixer = self.make_mixer(sink, rate)
-            notes = stream.notes_out
-            assert notes is not None
-            notes.begin_recording()
+            assert stream.notes_out is not None
+            stream.notes_out.collect(collected)
             periods = max(1, round(seconds * rate / PERIOD))
             for i in range(periods):
                 mixer.process_once()
                 if stream.feeder.failure is not None:
                     raise stream.feeder.failure
-                if progress is not None and i % 64 == 0 and progress(i / periods) is False:
-                    break
+                if i % 64 == 0:
+                    notes.write(mixer.frames / rate)
+                    if progress is not None and progress(i / periods) is False:
+                        break
             mixer.finish()
-            if manifest.notes is not None:
-                notes.end_recording(path.with_suffix(".mid"), mixer.frames / rate)
+            notes.close(mixer.frames / rate)
+            if notes.problem:
+                raise StorageError(f"{path.name} is complete, but {notes.summary}")
         except BaseException:
-            sink.finish()  # what there is stays readable
+            with contextlib.suppress(StorageError):  # what there is stays readable
+                sink.finish()
+            notes.close(sink.frames / rate)
             raise
         finally:
             self.mixer = None
+        return notes.path
 
     def close(self) -> None:
         """Fade out and end everything; closing twice is harmless."""
@@ -276,27 +287,31 @@ class Rig:
 
     # ------------------------------------------------------------------ ears
 
-    def record(self, path: Path | None) -> None:
-        """End the take, if there is one, and begin another one if a path is given.
+    def record(self, to: Path | NewTake | None, seed: int) -> Path | None:
+        """End the take, if there is one, and begin another one unless `to` is None.
+
+        Returns the file of the take that goes on, if one does.
 
         Raises
         ------
         StorageError
             When the file cannot be written.
         ConfigError
-            When nothing is playing.
+            When nothing is playing, or there is a file of the new take's name.
         """
-        if path is not None and self.mixer is None:
-            raise ConfigError(f"record {path}: nothing is playing; start playing first")
+        if to is not None and self.mixer is None:
+            raise ConfigError("record: nothing is playing; start playing first")
+        path = None if to is None else path_of(to, seed)  # before the take that runs is ended
         if self.takes.path is not None and self.mixer is not None:
             # Not tapped any more before it ends, so that nothing of it is told as lost.
             self.mixer.set_taps(self.taps)
         self.takes.end()
         try:
             if path is not None:
-                self.takes.begin(path, self.notes)
+                self.takes.begin(path)
         finally:
             self.attach()
+        return self.takes.path
 
     def attach(self, taps: tuple[Tap, ...] | None = None) -> None:
         """Hand what is heard to the takes and to these taps (None: those of before)."""

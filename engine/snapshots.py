@@ -5,39 +5,58 @@ A name is a name, never a path. What a file holds is checked like anything that 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import AttaccaError, ConfigError, StorageError
 from engine.params import Value, param
+from engine.text_files import composed, read_text
 
 __all__ = ["Snapshots", "checked_name"]
 
 _FORMAT = 1
 _MOST = 10_000  # snapshots in the folder
 _LARGEST = 65_536  # bytes of a file
-_NAME = re.compile(r"\w[\w .+-]{0,63}")
+_LONGEST = 64  # characters of a name
+_LONGEST_BYTES = 200  # of a file's name without its ending; file systems have 255
+_SIGNS = " .+-_\u200c\u200d"  # the last two join letters of Persian and of Indian scripts, or not
 # Windows takes these for devices, whatever follows the dot.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def checked_name(what: str, name: str) -> str:
-    """A name that is safe as that of a file in any folder; `what` asks for it.
+    """A name that is safe as that of a file in any folder, in composed letters.
+
+    Parameters
+    ----------
+    what : asks for it.
 
     Raises
     ------
     ConfigError
         It has parts of a path in it, or is empty, or too long.
     """
-    if not _NAME.fullmatch(name) or _RESERVED.fullmatch(name) or name[-1] in ". ":
-        shown = repr(name[:60])
+    whole = composed(name)
+    if not _is_name(whole):
         raise ConfigError(
-            f"{what}: {shown} is no name; give up to 64 letters, digits, spaces and . _ + -"
+            f"{what}: {whole[:60]!r} cannot be a name; use up to {_LONGEST} letters, digits, "
+            "spaces and . _ + -"
         )
-    return name
+    return whole
+
+
+def _is_name(name: str) -> bool:
+    if not 0 < len(name) <= _LONGEST or name[-1] in ". " or _RESERVED.fullmatch(name):
+        return False
+    kinds = [unicodedata.category(c)[0] for c in name]
+    if not all(k in "LNM" or c in _SIGNS for c, k in zip(name, kinds, strict=True)):
+        return False
+    return (kinds[0] in "LN" or name[0] == "_") and len(name.encode()) <= _LONGEST_BYTES
 
 
 class Snapshots:
@@ -48,9 +67,14 @@ class Snapshots:
 
     def names(self) -> list[str]:
         """All names in order."""
+        return sorted(self._files())
+
+    def _files(self) -> dict[str, Path]:
+        """The files by their names; those on disk may be in decomposed letters."""
         if not self._folder.is_dir():
-            return []
-        return sorted(p.stem for p in self._folder.glob("*.json") if _NAME.fullmatch(p.stem))
+            return {}
+        found = {composed(p.stem): p for p in sorted(self._folder.glob("*.json"))}
+        return {name: path for name, path in found.items() if _is_name(name)}
 
     def save(self, name: str, values: Mapping[str, Value], pack: str) -> None:
         """Keep the values of all controls; one of the same name is replaced.
@@ -64,7 +88,7 @@ class Snapshots:
         kept = {name: value for name, value in values.items() if param(name).in_presets}
         text = json.dumps({"format": _FORMAT, "pack": pack, "controls": kept}, indent=1)
         # Written beside and put in place, so that a reader never sees half of it.
-        part = path.with_suffix(f".{os.getpid()}.part")
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not path.exists() and len(self.names()) >= _MOST:
@@ -72,7 +96,12 @@ class Snapshots:
             part.write_text(text, encoding="utf-8")
             part.replace(path)
         except OSError as error:
-            raise StorageError(f"snapshot {name!r} cannot be written: {error.strerror}") from error
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise StorageError(
+                f"snapshot {name!r} cannot be written to {str(self._folder)!r}: {error.strerror}; "
+                "make room for it, or make the folder writable"
+            ) from error
 
     def load(self, name: str) -> dict[str, Value]:
         """The values kept under a name, brought into range; controls unknown now are left out.
@@ -87,15 +116,15 @@ class Snapshots:
             have = ", ".join(self.names()[:8]) or "none"
             raise ConfigError(f"/snapshot/recall: there is no {name!r}; there are: {have}")
         try:
-            if path.stat().st_size > _LARGEST:
-                raise ValueError("too large")
-            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept = json.loads(read_text(path, _LARGEST))
             if kept["format"] != _FORMAT:
                 raise ValueError(f"format {kept['format']!r}")
             return _known(dict(kept["controls"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError, AttaccaError) as error:
             text = " ".join(str(error).split())[:120]
-            raise StorageError(f"snapshot {name!r} is damaged ({text}); save it anew") from error
+            raise StorageError(
+                f"snapshot {name!r} cannot be read ({text}); save it again"
+            ) from error
 
     def delete(self, name: str) -> None:
         """Forget one.
@@ -114,7 +143,9 @@ class Snapshots:
             raise StorageError(f"snapshot {name!r} cannot be deleted: {error.strerror}") from error
 
     def _path(self, what: str, name: str) -> Path:
-        return self._folder / f"{checked_name(what, name)}.json"
+        name = checked_name(what, name)
+        plain = self._folder / f"{name}.json"
+        return plain if plain.exists() else self._files().get(name, plain)
 
 
 def _known(kept: Mapping[str, object]) -> dict[str, Value]:

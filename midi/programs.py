@@ -10,9 +10,9 @@ was selected: keyboards send banks of their own with every program.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
 
+from engine.audio.take_names import NewTake
 from engine.instrument import Instrument
 from engine.punches import RECALL, RECORD, Part, until_block, until_output, until_recorded
 from engine.snapshots import Snapshots
@@ -86,7 +86,4 @@ class Programs:
         if self._instrument.status().recording is not None:
             self._instrument.record(None)
             return
-        seed = int(self._instrument.settings.number("seed"))
-        self._takes.mkdir(parents=True, exist_ok=True)
-        name = f"attacca-{datetime.now():%Y%m%d-%H%M%S}-seed{seed}.flac"
-        self._instrument.record(self._takes / name)
+        self._instrument.record(NewTake(self._takes))

@@ -5,13 +5,16 @@ Any thread; it may wait for a disk. What a file holds is checked like anything t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tomllib
 from collections.abc import Mapping as Table
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
-from engine.errors import ConfigError, StorageError
+from engine.errors import AttaccaError, ConfigError, StorageError
+from engine.text_files import read_text
 from midi.mapping import ANY, KINDS, Mapping, Source, checked_mode, checked_target
 
 __all__ = ["FILE", "Kept", "read", "write"]
@@ -47,19 +50,16 @@ def read(path: Path) -> Kept:
     try:
         if not path.exists():
             return Kept()
-        if path.stat().st_size > _LARGEST:
-            raise ConfigError(f"over {_LARGEST} bytes")
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        return _kept(table)
-    except (OSError, ValueError, RecursionError, ConfigError) as error:
+        return _kept(tomllib.loads(read_text(path, _LARGEST)))
+    except (OSError, ValueError, RecursionError, AttaccaError) as error:
         text = " ".join(str(error).split())[:160]
         raise StorageError(
-            f"midi: {path} is damaged ({text}); mend or delete it. Going on without mappings"
+            f"midi: {path} cannot be read ({text}). Playing without mappings; correct or delete it"
         ) from error
 
 
 def write(path: Path, kept: Kept) -> None:
-    """Keep it. A file that is there and cannot be read is put aside as `midi.toml.damaged`.
+    """Keep it. A file that is there and cannot be read is put aside, as `midi.toml.damaged`.
 
     Raises
     ------
@@ -82,10 +82,21 @@ def write(path: Path, kept: Kept) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text("".join(lines), encoding="utf-8")
         if _is_damaged(path):
-            path.replace(path.with_suffix(path.suffix + ".damaged"))
+            path.replace(_aside(path))
         part.replace(path)
     except OSError as error:
-        raise StorageError(f"midi: {path} cannot be written: {error.strerror}") from error
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise StorageError(
+            f"midi: {path} cannot be written: {error.strerror}; make room for it, or make the "
+            "folder writable"
+        ) from error
+
+
+def _aside(path: Path) -> Path:
+    """A free name beside a file that cannot be read."""
+    names = (f"{path.name}.damaged{'' if n == 1 else f'-{n}'}" for n in count(1))
+    return next(p for p in map(path.with_name, names) if not p.exists())
 
 
 def _is_damaged(path: Path) -> bool:

@@ -115,11 +115,12 @@ _OTHERS: tuple[Address, ...] = (
     Address(
         "/record", "command", "s", "get, set",
         "1 records under a new name, a name records under that name, 0 ends; asked, it answers "
-        "with the file, or nothing.",
+        "with the file, or nothing. A disk that fails ends it: /event and /status say why.",
     ),
     Address(
         "/record/keep", "command", "f", "set",
-        "Keep the last so many seconds of what was heard, in a file that /done names.",
+        "Keep the last so many seconds of the output, sound and notes, in a file that /done "
+        "names.",
         1, 60, "s", default=60.0,
     ),
     Address(
@@ -329,6 +330,7 @@ _ANSWERS: tuple[Address, ...] = (
     _status("recording/seconds", "f", "s", "Of it so far."),
     _status("recording/bytes", "f", "", "Of it so far."),
     _status("recording/free", "f", "", "Bytes left on the disk it goes to; 0 without a recording."),
+    _status("recording/dropped", "f", "s", "Missing from it: the disk is too slow."),
     _status("steps/asked", "i", "", "Steps as they are set."),
     _status("eased", "i", "", "1 while the governor takes fewer steps than are set."),
     _status("stride", "f", "block", "Of the last block."),
@@ -337,6 +339,7 @@ _ANSWERS: tuple[Address, ...] = (
     _status("latency/mixer", "f", "ms", "Of the limiter's look-ahead."),
     _status("latency/lead", "f", "ms", "Made ahead, when the next block is asked for."),
     _status("recording", "s", "", "The file that is recorded into, or nothing."),
+    _status("recording/problem", "s", "", "Why the last recording ended early, or nothing."),
     _status("failed", "s", "", "What ended the music for good, or nothing."),
     _status("latency/live", "f", "ms", "Until a live control is heard."),
     _status("latency/block", "f", "ms", "Until a block control is heard, at worst."),

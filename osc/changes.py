@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from engine.audio.scan import scan
+from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
 from engine.packs.discovery import installed_packs
@@ -134,12 +134,9 @@ class Changes:
         seconds = number_of(address, arguments[0]) if arguments else _LONGEST
         if not seconds > 0:
             raise ConfigError(f"{address}: {seconds:g} s; give up to {_LONGEST:g} seconds")
-        path = self._recordings / f"attacca-{datetime.now():%Y%m%d-%H%M%S-%f}-kept.flac"
 
         def work() -> object:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._instrument.keep(path, min(seconds, _LONGEST))
-            return path
+            return self._instrument.keep(NewTake(self._recordings), min(seconds, _LONGEST)).path
 
         self._files(client, address, work, str)
 

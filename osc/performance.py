@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from engine.audio.take_names import NewTake
 from engine.controls.bus import Origin
 from engine.errors import ConfigError
 from engine.instrument import Instrument
@@ -143,37 +143,24 @@ class Performance:
             path = self._instrument.status().recording
             self._clients.answer(client, "/record", str(path or ""))
             return
-        path = self._take(arguments[0])
-
-        def work() -> object:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._instrument.record(path)
-            return path
+        take = self._take(arguments[0])
 
         def begin_or_end() -> None:
-            self._slow(client, "/record", work, lambda made: str(made or ""))
+            self._slow(
+                client, "/record", lambda: self._instrument.record(take), lambda to: str(to or "")
+            )
 
         self._quantised.at(
-            client, RECORD, "/record", (path.name if path else "",), (begin_or_end, until_recorded)
-        )
+            client, RECORD, "/record", (take.name or "new" if take else "",),
+            (begin_or_end, until_recorded),
+        )  # fmt: skip
 
-    def _take(self, argument: object) -> Path | None:
-        """The file that `/record` asks for; None ends the recording."""
-        named = isinstance(argument, str) and not argument.replace(".", "", 1).isdigit()
-        if not named:
-            if not pressed("/record", [argument]):
-                return None
-            seed = int(self._instrument.settings.number("seed"))
-            name = f"attacca-{datetime.now():%Y%m%d-%H%M%S}-seed{seed}"
-        else:
-            name = checked_name("/record", str(argument))
-        if Path(name).suffix.lower() not in (".flac", ".wav", ".ogg"):
-            name += ".flac"
-        path = self._library.recordings / name
-        if named and path.exists():
-            raise ConfigError(f"/record: there is a {name!r} already; give another name")
-        return path
+    def _take(self, argument: object) -> NewTake | None:
+        """The take that `/record` asks for; None ends the recording."""
+        recordings = self._library.recordings
+        if isinstance(argument, str) and not argument.replace(".", "", 1).isdigit():
+            return NewTake(recordings, checked_name("/record", argument))
+        return NewTake(recordings) if pressed("/record", [argument]) else None
 
     def _save(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/save", arguments)

@@ -92,7 +92,8 @@ class Queries:
             "restarts": s.stream.restarts, "pending": int(s.stream.pending),
             "recording": str(s.recording or ""), "failed": s.failed,
             "recording/seconds": float(s.take.seconds), "recording/bytes": float(s.take.bytes),
-            "recording/free": float(s.take.free), "steps/asked": self._asked_steps(),
+            "recording/free": float(s.take.free), "recording/dropped": float(s.take.dropped),
+            "recording/problem": s.take.problem, "steps/asked": self._asked_steps(),
             "eased": int(s.stream.eased), "stride": float(s.stream.stride),
             **{
                 f"latency/{part}": 1000 * float(getattr(s.latencies, part))

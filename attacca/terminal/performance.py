@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from attacca.terminal.faces import Face
@@ -17,6 +16,7 @@ from attacca.terminal.keys import Keys
 from attacca.terminal.readout import Readout, readout
 from attacca.terminal.stopping import Stopping
 from engine.audio.clock import Clock
+from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
 from engine.status import Event
@@ -57,7 +57,6 @@ class Performance:
     clock : of the performance.
     duration : seconds of sound, or None for ever.
     new_seed : gives a seed for the key `s`.
-    now : the date, for the names of recordings.
     """
 
     def __init__(
@@ -70,11 +69,10 @@ class Performance:
         clock: Clock,
         duration: float | None,
         new_seed: Callable[[], int],
-        now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._instrument, self._face, self._keys = instrument, face, keys
         self._stopping, self._clock, self._duration = stopping, clock, duration
-        self._new_seed, self._now = new_seed, now
+        self._new_seed = new_seed
         self._events: queue.Queue[Event] = queue.Queue(256)
         self._lost = 0
         self._last = ""
@@ -194,22 +192,17 @@ class Performance:
         if self._instrument.status().recording is not None:
             self._instrument.record(None)
         else:
-            self.record_to(self.fresh_name())
+            self.record_to(NewTake(Path()))
 
-    def record_to(self, path: Path) -> None:
-        """Record into `path`.
+    def record_to(self, to: Path | NewTake) -> None:
+        """Record into a file.
 
         Raises
         ------
         StorageError
             It cannot be written.
         """
-        self._instrument.record(path)
-
-    def fresh_name(self) -> Path:
-        """A file in the current folder named after the moment and the seed."""
-        seed = int(self._instrument.settings.number("seed"))
-        return Path(f"attacca-{self._now():%Y%m%d-%H%M%S}-seed{seed}.flac")
+        self._instrument.record(to)
 
     def _seed(self) -> None:
         seed = self._new_seed()

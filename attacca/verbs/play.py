@@ -66,13 +66,16 @@ def run(args: argparse.Namespace) -> int:
     from attacca.terminal.stopping import Stopping
 
     with Stopping() as stopping:
-        from attacca.beginning import beginning
+        from attacca.beginning import beginning, refuse_replacing_inputs
         from attacca.terminal.faces import choose_face
         from attacca.terminal.keys import NoKeys, open_keys
         from attacca.terminal.performance import Performance
         from engine.audio.clock import SystemClock
+        from engine.audio.take_names import NewTake
+        from engine.errors import StorageError
         from engine.instrument import Instrument
 
+        refuse_replacing_inputs(args, args.record)
         clock = SystemClock()
         controls = chosen(args, new_seed)
         with Instrument(
@@ -95,14 +98,17 @@ def run(args: argparse.Namespace) -> int:
                 clock=clock, duration=args.duration, new_seed=new_seed,
             )  # fmt: skip
             if record is not None or to_file:
-                performance.record_to(record or performance.fresh_name())
+                performance.record_to(record or NewTake(Path()))
             with (
                 tempo_of(args, instrument) as clock, midi_of(args, instrument, clock.take) as midi,
                 osc_of(args, instrument, stopping.ask, midi), keys, face,
             ):  # fmt: skip
                 played = performance.run()
             instrument.close()
+            unrecorded = instrument.recording_problem
         print(played)
+        if unrecorded:
+            raise StorageError(unrecorded)
     return 0
 
 

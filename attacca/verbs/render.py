@@ -14,7 +14,7 @@ from engine.params import Param
 
 __all__ = ["add", "run"]
 
-_LONGEST = 24 * 3600.0
+_LONGEST = 365 * 24 * 3600.0
 _SECONDS = Param("seconds", "float", 60.0, "block", "", 0.1, _LONGEST, "s")
 _MINUTES = Param("minutes", "float", 1.0, "block", "", 0.002, _LONGEST / 60, "min")
 _RATE = Param("rate", "int", 48000, "block", "", 8000, 192000, "Hz")
@@ -42,10 +42,11 @@ def run(args: argparse.Namespace) -> int:
     from attacca.terminal.stopping import Stopping
 
     with Stopping() as stopping:
-        from attacca.beginning import beginning
+        from attacca.beginning import beginning, refuse_replacing_inputs
         from attacca.verbs.play import new_seed
         from engine.instrument import Instrument
 
+        refuse_replacing_inputs(args, args.out)
         controls = chosen(args, new_seed)
         instrument = Instrument(args.pack, latency=args.latency, threads=args.threads, **controls)
         past, phrase = beginning(args, instrument)
@@ -60,16 +61,17 @@ def run(args: argparse.Namespace) -> int:
                 bar(fraction)
                 return not stopping.asked
 
-            instrument.render(
+            notes = instrument.render(
                 args.out, seconds, rate=args.rate, past=past, phrase=phrase, progress=progress
             )
         took = time.monotonic() - began
         made = seconds * done if stopping.asked else seconds
         seed = int(instrument.settings.number("seed"))
         early = "stopped early: " if stopping.asked else ""
+        beside = f", notes in {notes.name}" if notes is not None else ""
         print(
             f"{early}{args.out}: {made:.1f} s of music in {took:.1f} s, "
-            f"real-time factor {took / max(made, 1e-9):.2f}, seed {seed}"
+            f"real-time factor {took / max(made, 1e-9):.2f}, seed {seed}{beside}"
         )
         return 130 if stopping.asked else 0
 

@@ -1,20 +1,15 @@
-"""The last seconds of what was heard, kept in memory, for what nobody had thought to record.
+"""The last seconds of the output, kept in memory, for when recording comes too late.
 
-`Keeper.tap` belongs to the mixer thread: one copy into memory made beforehand, never a wait.
-`save` may be called from any thread; it may wait for a disk.
+`Keeper.tap` belongs to the mixer thread: one copy into memory allocated beforehand, never a wait.
+`last` may be called from any thread.
 
 Arrays: `ndarray [shape=(frames, channels)] float32`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
-
-from engine.audio.soundfiles import SoundWriter
-from engine.errors import ConfigError
 
 __all__ = ["KEPT_SECONDS", "Keeper"]
 
@@ -39,6 +34,11 @@ class Keeper:
         self._data.fill(0.0)
         self._most = round(seconds * rate)
         self._passed = 0
+        self._origin = 0
+
+    def goes_on_at(self, frame: int) -> None:
+        """Count what comes next from this frame of the output; while nothing is tapped."""
+        self._origin = frame - self._passed
 
     def tap(self, block: NDArray[np.float32]) -> None:
         """Take a copy of a block; mixer thread only."""
@@ -49,29 +49,9 @@ class Keeper:
         self._data[: frames - first] = block[first:]
         self._passed += frames
 
-    def last(self, seconds: float) -> NDArray[np.float32]:
-        """A copy of the last so many seconds, or of what there is."""
+    def last(self, seconds: float) -> tuple[NDArray[np.float32], int]:
+        """A copy of the last so many seconds, or of what there is, and its first frame's number."""
         passed = self._passed
         frames = min(round(seconds * self._rate), passed, self._most)
         at = np.arange(passed - frames, passed) % len(self._data)
-        return self._data[at]
-
-    def save(self, path: Path, seconds: float) -> float:
-        """Write the last so many seconds into `path`; returns how many there were.
-
-        Raises
-        ------
-        ConfigError
-            Nothing has been heard yet.
-        StorageError
-            The file cannot be written.
-        """
-        kept = self.last(seconds)
-        if not len(kept):
-            raise ConfigError(f"keep {path.name}: nothing has been heard yet")
-        writer = SoundWriter(path, self._rate, kept.shape[1])
-        try:
-            writer.write(kept)
-        finally:
-            writer.close()
-        return len(kept) / self._rate
+        return self._data[at], self._origin + passed - frames

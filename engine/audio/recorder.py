@@ -1,9 +1,10 @@
 """The recorder: what is heard, into a file, without ever making the mixer wait.
 
-`Recorder.tap` belongs to the mixer thread: it copies into a buffer made beforehand, or counts a
-drop. A writer thread of its own empties the buffer into the file. `status` and `stop` may be called
-from any thread. The file is handed to the system every second and finished at `stop`, or at the end
-of the interpreter if nobody stopped it.
+`Recorder.tap` belongs to the mixer thread: it copies into a buffer allocated beforehand, or counts
+a drop. A writer thread of its own empties the buffer into the file, and the notes into the MIDI
+file beside it. `status` and `stop` may be called from any thread. What goes wrong in the writer
+thread is reported at once, from that thread. Both files are complete every second and finished at
+`stop`, or at the end of the interpreter if nothing stopped it.
 
 Arrays: `ndarray [shape=(frames, channels)] float32`.
 """
@@ -14,6 +15,7 @@ import contextlib
 import shutil
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +24,12 @@ from numpy.typing import NDArray
 
 from engine.audio.soundfiles import SoundWriter
 from engine.errors import StorageError
+from engine.stream.notes_file import NotesFile
 
 __all__ = ["Recorder", "RecorderStatus"]
+
+_PATIENCE = 10.0  # seconds that a disk may take for what is buffered at the end
+_PAUSE = 0.05  # seconds between looks at the buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,11 @@ class RecorderStatus:
     dropped_frames : int
         Frames that did not fit the buffer: the disk is too slow. They are missing from the file.
     error : str
-        Why writing ended early (the disk is full, ...), or nothing.
+        Why writing ended early (the disk is full, ...) and what the file holds, or nothing.
     size, free : int
         Bytes of the file, and bytes left on its disk, when its writer last looked.
+    notes : str
+        What became of the notes, such as `12 notes in take.mid`; nothing without notes.
     """
 
     frames: int
@@ -47,6 +55,7 @@ class RecorderStatus:
     error: str
     size: int = 0
     free: int = 0
+    notes: str = ""
 
 
 class _Buffer:
@@ -60,6 +69,7 @@ class _Buffer:
         self.error = ""
         self.written = 0
         self.size = self.free = 0
+        self.notes = ""
 
 
 class Recorder:
@@ -70,26 +80,41 @@ class Recorder:
     path : Path
         `.flac`, `.wav` or `.ogg`; see `engine.audio.soundfiles`.
     rate, channels : int
+    notes : NotesFile, optional
+        Written beside the sound.
+    say : callable, optional
+        Called in the writer thread with a sentence for the performer.
+    ended : callable, optional
+        Called in the writer thread when writing has ended early; `status` says why.
     buffer_s : float
         How long the disk may stall before frames are dropped, in seconds.
 
     Raises
     ------
     StorageError
-        The file cannot be made.
+        The file cannot be created.
     """
 
-    def __init__(self, path: Path, rate: int, channels: int, *, buffer_s: float = 4.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rate: int,
+        channels: int,
+        *,
+        notes: NotesFile | None = None,
+        say: Callable[[str], None] | None = None,
+        ended: Callable[[], None] | None = None,
+        buffer_s: float = 4.0,
+    ) -> None:
         self.path = path
         self._buffer = _Buffer(max(1, round(buffer_s * rate)), channels)
         self._ending = threading.Event()
         self._lock = threading.Lock()
-        writer = SoundWriter(path, rate, channels)
+        work = _Writing(
+            self._buffer, SoundWriter(path, rate, channels), notes, rate, say or _ignore, ended
+        )
         self._thread = threading.Thread(
-            target=_write_out,
-            args=(self._buffer, writer, self._ending, rate, path),
-            name="attacca-recorder",
-            daemon=True,
+            target=work.run, args=(self._ending,), name="attacca-recorder", daemon=True
         )
         self._thread.start()
         # At the interpreter's end, too: a player that dies of an exception keeps its recording.
@@ -98,8 +123,10 @@ class Recorder:
     def tap(self, block: NDArray[np.float32]) -> None:
         """Take a copy of a block; mixer thread only, never waits."""
         buffer, frames = self._buffer, block.shape[0]
+        if buffer.error:
+            return
         size = buffer.data.shape[0]
-        if buffer.error or frames > size - (buffer.put - buffer.taken):
+        if frames > size - (buffer.put - buffer.taken):
             buffer.dropped += frames
             return
         at = buffer.put % size
@@ -110,10 +137,8 @@ class Recorder:
 
     def status(self) -> RecorderStatus:
         """How it goes; any thread."""
-        buffer = self._buffer
-        return RecorderStatus(
-            buffer.written, buffer.dropped, buffer.error, buffer.size, buffer.free
-        )
+        b = self._buffer
+        return RecorderStatus(b.written, b.dropped, b.error, b.size, b.free, b.notes)
 
     def stop(self) -> RecorderStatus:
         """Write what is buffered, finish the file, and say how it went; stopping twice is harmless.
@@ -122,55 +147,100 @@ class Recorder:
         """
         with self._lock:
             self._finish()
+        if self._thread.is_alive() and not self._buffer.error:
+            self._buffer.error = (
+                f"the disk has not answered for {_PATIENCE:g} s. The end of {self.path.name} may "
+                "be missing. Choose another place."
+            )
         return self.status()
 
 
 def _end(ending: threading.Event, thread: threading.Thread) -> None:
     ending.set()
-    thread.join(timeout=10.0)
+    if thread is not threading.current_thread():
+        thread.join(timeout=_PATIENCE)
 
 
-def _write_out(
-    buffer: _Buffer, writer: SoundWriter, ending: threading.Event, rate: int, path: Path
-) -> None:
-    """The writer thread: drain, write, sync once a second of audio, finish."""
-    since_sync = 0
-    size = buffer.data.shape[0]
-    try:
-        while True:
-            last_round = ending.is_set()
-            ready = buffer.put - buffer.taken
-            while ready > 0:
-                at = buffer.taken % size
-                count = min(ready, size - at, rate)
-                writer.write(buffer.data[at : at + count])
-                buffer.taken += count
-                buffer.written += count
-                since_sync += count
-                ready -= count
-            _look_at_disk(buffer, path)
-            if last_round:
-                break
-            if since_sync >= rate:
-                writer.sync()
-                since_sync = 0
-            ending.wait(0.05)
-        writer.close()
-    except StorageError as error:
-        buffer.error = str(error)
-        _close_broken(writer, buffer)
+def _ignore(_: str) -> None:
+    """Where no sentences are wanted."""
 
 
-def _look_at_disk(buffer: _Buffer, path: Path) -> None:
-    """Note the file's size and the space left: here, as the disk may be slow to tell."""
-    with contextlib.suppress(OSError):
-        buffer.size, buffer.free = path.stat().st_size, shutil.disk_usage(path.parent).free
+@dataclass
+class _Writing:
+    """What the writer thread does and owns; it does not keep the recorder alive."""
 
+    buffer: _Buffer
+    writer: SoundWriter
+    notes: NotesFile | None
+    rate: int
+    say: Callable[[str], None]
+    ended: Callable[[], None] | None
+    _reported: int = 0  # of the dropped frames
+    _notes_reported: bool = False
 
-def _close_broken(writer: SoundWriter, buffer: _Buffer) -> None:
-    buffer.dropped += buffer.put - buffer.taken
-    try:
-        writer.close()
-    except StorageError as error:
-        # The first error is the cause; closing only repeats it.
-        buffer.error = buffer.error or str(error)
+    def run(self, ending: threading.Event) -> None:
+        """Drain, write, look after the disk; finish."""
+        try:
+            while True:
+                last_round = ending.is_set()
+                self._drain()
+                self._look_at_disk()
+                self._write_notes()
+                if last_round:
+                    break
+                ending.wait(_PAUSE)
+            self.writer.close()
+        except Exception as error:  # whatever it is, the performer learns of it at once
+            self._stop_early(error)
+        finally:
+            if self.notes is not None:
+                self.notes.close(self.buffer.written / self.rate)
+                self.buffer.notes = self.notes.summary
+        if self.buffer.error and self.ended is not None:
+            self.ended()
+
+    def _drain(self) -> None:
+        buffer, size = self.buffer, self.buffer.data.shape[0]
+        ready = buffer.put - buffer.taken
+        while ready > 0:
+            at = buffer.taken % size
+            count = min(ready, size - at, self.rate)
+            self.writer.write(buffer.data[at : at + count])
+            buffer.taken += count
+            buffer.written += count
+            ready -= count
+        if buffer.dropped > self._reported:
+            lost, self._reported = buffer.dropped - self._reported, buffer.dropped
+            self.say(
+                f"{lost / self.rate:.1f} s are missing in {self.writer.path.name}: the disk is too "
+                "slow. Record to another disk"
+            )
+
+    def _look_at_disk(self) -> None:
+        """Note the file's size and the space left: here, as the disk may be slow to tell.
+
+        Raises
+        ------
+        StorageError
+            The file is gone.
+        """
+        self.writer.still_there()
+        path = self.writer.path
+        with contextlib.suppress(OSError):
+            self.buffer.size = path.stat().st_size
+            self.buffer.free = shutil.disk_usage(path.parent).free
+
+    def _write_notes(self) -> None:
+        if self.notes is None:
+            return
+        self.notes.write(self.buffer.written / self.rate)
+        if self.notes.problem and not self._notes_reported:
+            self._notes_reported = True
+            self.say(f"{self.writer.path.name} goes on without its notes: {self.notes.problem}")
+
+    def _stop_early(self, error: Exception) -> None:
+        if not isinstance(error, StorageError):
+            with contextlib.suppress(StorageError):
+                self.writer.close()
+        self.buffer.written = self.writer.frames
+        self.buffer.error = " ".join(str(error).split()) or type(error).__name__

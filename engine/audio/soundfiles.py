@@ -1,10 +1,20 @@
-"""Opening and writing sound files, with errors that name the file and the cure.
+"""Writing sound files that are complete at any moment, with errors that name the file and the cure.
+
+Once a second of sound the file's header is brought up to date, so that a crash costs a second
+(of Ogg a page, five seconds at most). When
+writing fails (the disk is full, the quota used up, the disk pulled) the file is ended where it
+stands and closed, and the error says what it holds. A WAV file over 4 GiB becomes RF64; FLAC and
+Ogg have no largest size.
 
 One owner thread for each writer. Arrays: `ndarray [shape=(frames, channels)] float32`.
+`engine.audio.sound_reader` reads.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +23,25 @@ from numpy.typing import NDArray
 
 from engine.errors import StorageError
 
-__all__ = ["FORMATS", "SoundWriter"]
+__all__ = ["FORMATS", "SoundWriter", "clock_time", "reason_of"]
 
 # Suffix -> libsndfile format and subtype. Float WAV keeps every bit of what was heard.
 FORMATS: dict[str, tuple[str, str]] = {
     ".flac": ("FLAC", "PCM_24"),
-    ".wav": ("WAV", "FLOAT"),
+    ".wav": ("RF64", "FLOAT"),
     ".ogg": ("OGG", "VORBIS"),
+}
+_MOST_AT_ONCE = 8192  # frames: libvorbis takes a block onto the stack, and minutes of it crash
+# Commands of libsndfile that python-soundfile does not wrap.
+_RF64_AUTO_DOWNGRADE = 0x1210  # a WAV file as long as it is under 4 GiB
+_UPDATE_HEADER_NOW = 0x1060
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota on this disk is used up",
+    errno.EFBIG: "this disk or account allows no larger file",
+    errno.EIO: "the disk does not answer (input/output error)",
+    errno.ENODEV: "the disk is gone",
+    errno.EROFS: "the disk can only be read",
 }
 
 
@@ -32,6 +54,11 @@ class SoundWriter:
         Replaced if it exists.
     rate, channels : int
 
+    Attributes
+    ----------
+    frames : int
+        Frames in the file.
+
     Raises
     ------
     StorageError
@@ -43,6 +70,8 @@ class SoundWriter:
 
         self.path = path
         self.frames = 0
+        self._rate = rate
+        self._unmarked = 0  # frames since the header was brought up to date
         known = FORMATS.get(path.suffix.lower())
         if known is None:
             raise StorageError(
@@ -54,10 +83,10 @@ class SoundWriter:
                 f"cannot write {str(path)!r}: no folder {str(path.parent)!r}; create it first"
             )
         try:
-            self._raw = _CheckedFile(path)
-        except OSError as error:
+            self._raw = _FlacFile(path) if known[0] == "FLAC" else _File(path)
+        except (OSError, ValueError) as error:  # ValueError: a name with a zero in it
             raise StorageError(
-                f"cannot write {str(path)!r}: {_reason(error)}; choose another place"
+                f"cannot write {str(path)!r}: {reason_of(error)}; choose another place"
             ) from error
         try:
             raw: Any = self._raw  # a file-like object, which the library's own hints leave out
@@ -66,10 +95,14 @@ class SoundWriter:
             )
         except (RuntimeError, ValueError, TypeError) as error:
             self._raw.close()
+            with contextlib.suppress(OSError):
+                path.unlink()
             raise StorageError(
                 f"cannot write {str(path)!r} with {channels} channels at {rate} Hz: "
-                f"{_reason(error)}"
+                f"{reason_of(error)}"
             ) from error
+        if known[0] == "RF64":
+            self._command(_RF64_AUTO_DOWNGRADE, 1)
         self._check()
 
     def write(self, block: NDArray[np.float32]) -> None:
@@ -78,24 +111,24 @@ class SoundWriter:
         Raises
         ------
         StorageError
-            The disk is full, or the file is gone.
+            The disk is full, or the file is gone; the file is closed, and `frames` says what it
+            holds.
         """
-        self._file.write(block)
+        for at in range(0, block.shape[0], _MOST_AT_ONCE):
+            self._append(block[at : at + _MOST_AT_ONCE])
+
+    def _append(self, block: NDArray[np.float32]) -> None:
+        try:
+            self._file.write(block)
+        except (RuntimeError, ValueError) as error:
+            self._raw.error = self._raw.error or OSError(errno.EIO, reason_of(error))
         self._check()
         self.frames += block.shape[0]
-
-    def sync(self) -> None:
-        """Hand everything written so far to the system, so that a crash loses little.
-
-        Raises
-        ------
-        StorageError
-            The disk is full.
-        """
-        if not self._raw.closed:
-            self._file.flush()
-            self._raw.flush()
-        self._check()
+        self._unmarked += block.shape[0]
+        if self._unmarked >= self._rate:
+            self._unmarked = 0
+            self._mark()
+            self._check()
 
     def close(self) -> None:
         """Write the headers and close; closing twice is harmless.
@@ -105,41 +138,129 @@ class SoundWriter:
         StorageError
             The disk is full.
         """
+        if not self.frames and not self._raw.closed and self._raw.error is None:
+            # libsndfile writes no FLAC header without a frame, and the file could not be opened.
+            self._file.write(np.zeros((1, self._file.channels), np.float32))
         self._file.close()
         self._raw.close()
         self._check()
 
+    def still_there(self) -> None:
+        """Look whether the file still has its name and place.
+
+        Raises
+        ------
+        StorageError
+            It was deleted or moved, or its disk removed; the file is closed.
+        """
+        if self._raw.closed:
+            return
+        try:
+            if os.path.samestat(self.path.stat(), self._raw.stat()):
+                return
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                self._raw.error = self._raw.error or error
+        self._raw.error = self._raw.error or FileNotFoundError(errno.ENOENT, "gone")
+        self._check()
+
+    def _mark(self) -> None:
+        """Bring the header up to date."""
+        if isinstance(self._raw, _FlacFile):
+            self._raw.mark()
+        elif self.path.suffix.lower() == ".wav":
+            self._command(_UPDATE_HEADER_NOW, 0)
+
+    def _command(self, number: int, value: int) -> None:
+        import soundfile
+
+        library: Any = soundfile
+        library._snd.sf_command(self._file._file, number, library._ffi.NULL, value)
+
     def _check(self) -> None:
-        if self._raw.error is not None:
-            self._file.close()
-            self._raw.close()
+        """End the file and raise, where the system has refused something.
+
+        Raises
+        ------
+        StorageError
+            The sentence is fit to be shown: what happened, what the file holds, what to do.
+        """
+        problem = self._raw.error
+        if problem is None:
+            return
+        self._file.close()
+        self._raw.close()
+        if isinstance(problem, FileNotFoundError):
+            self.frames = 0
             raise StorageError(
-                f"cannot write on in {str(self.path)!r} after {self.frames} frames: "
-                f"{_reason(self._raw.error)}; free some room or choose another place"
-            ) from self._raw.error
+                f"{self.path} is no longer there: it was deleted or moved, or its disk removed. "
+                "Choose another place."
+            ) from problem
+        self.frames = self._held()
+        held = f"{self.path.name} holds {clock_time(self.frames / self._rate)} and can be played"
+        if not self.frames:
+            held = f"nothing of {self.path.name} could be kept"
+        cure = "Free some space or choose" if problem.errno == errno.ENOSPC else "Choose"
+        raise StorageError(f"{reason_of(problem)}. {held}. {cure} another place.") from problem
+
+    def _held(self) -> int:
+        """Frames of the file as a reader finds them."""
+        import soundfile
+
+        try:
+            return int(soundfile.info(str(self.path)).frames)
+        except (OSError, RuntimeError, TypeError, ValueError):
+            return 0
 
 
-class _CheckedFile:
-    """The file under libsndfile. It keeps the system's error, which libsndfile would lose.
+class _File:
+    """The file under libsndfile. It keeps the system's first error, which libsndfile would lose.
 
-    (libsndfile says "System error" at best, and its Vorbis writer ignores a full disk.)
+    (libsndfile says "System error" at best, and its Vorbis writer ignores a full disk.) After an
+    error nothing is added to the file, but headers can still be written over.
     """
 
     def __init__(self, path: Path) -> None:
         self.error: OSError | None = None
-        self._file = path.open("wb")
+        self._file = path.open("wb+", buffering=0)
+        self._size = 0
 
     @property
     def closed(self) -> bool:
         return self._file.closed
 
+    def stat(self) -> os.stat_result:
+        return os.fstat(self._file.fileno())
+
     def write(self, data: bytes) -> int:
-        if self.error is None:
-            try:
-                self._file.write(data)
-            except OSError as error:
+        at = self.tell()
+        if self.error is not None and at + len(data) > self._size:
+            return len(data)
+        try:
+            self._write_all(data)
+        except OSError as error:
+            if self.error is None:
                 self.error = error
+                self._cut(at)
+        else:
+            self._size = max(self._size, at + len(data))
+            self._added(at, data)
         return len(data)
+
+    def _write_all(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def _cut(self, at: int) -> None:
+        """Take away what half a write has left at the end."""
+        if at >= self._size:
+            with contextlib.suppress(OSError):
+                self._file.truncate(at)
+                self._file.seek(at)
+
+    def _added(self, at: int, data: bytes) -> None:
+        """Something was written."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
@@ -151,20 +272,75 @@ class _CheckedFile:
     def tell(self) -> int:
         return self._file.tell()
 
-    def flush(self) -> None:
-        try:
-            self._file.flush()
-        except OSError as error:
-            self.error = self.error or error
-
     def close(self) -> None:
+        if self._file.closed:
+            return
+        self._before_close()
         try:
             self._file.close()
         except OSError as error:
             self.error = self.error or error
 
+    def _before_close(self) -> None:
+        """Last changes to the file."""
 
-def _reason(error: Exception) -> str:
+
+class _FlacFile(_File):
+    """A FLAC file whose header has the length so far.
+
+    libFLAC writes a frame at once, and the length and checksum of everything at the end. STREAMINFO
+    begins at byte 8 (RFC 9639, 8.2).
+    """
+
+    _BLOCK_AT = 8  # samples a frame, 2 bytes
+    _LENGTH_AT, _LENGTH_BITS = 21, 36  # of 5 bytes
+    _SUM_AT, _SUM_BYTES = 26, 16  # MD5; zeros: unknown
+    _SYNC = b"\xff\xf8"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._blocks = 0
+
+    def _added(self, at: int, data: bytes) -> None:
+        self._blocks += data[:2] == self._SYNC and at + len(data) == self._size
+
+    def mark(self) -> None:
+        """Write the number of samples in whole frames into the header."""
+        try:
+            here = self._file.tell()
+            self._file.seek(self._BLOCK_AT)
+            samples = self._blocks * int.from_bytes(self._file.read(2))
+            self._file.seek(self._LENGTH_AT)
+            kept = int.from_bytes(self._file.read(5)) >> self._LENGTH_BITS << self._LENGTH_BITS
+            if samples >> self._LENGTH_BITS:
+                samples = 0  # unknown: 16 days at 48 kHz
+            self._file.seek(self._LENGTH_AT)
+            self._write_all((kept | samples).to_bytes(5))
+            self._file.seek(here)
+        except OSError as error:
+            self.error = self.error or error
+
+    def _before_close(self) -> None:
+        if self.error is None:
+            return
+        # The encoder has put down the length and the sum of what it was handed, not what is there.
+        self.mark()
+        with contextlib.suppress(OSError):
+            self._file.seek(self._SUM_AT)
+            self._write_all(bytes(self._SUM_BYTES))
+
+
+def clock_time(seconds: float) -> str:
+    """A length as people write it: 3:20, or 1:02:03."""
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{whole % 60:02}"
+    return f"{minutes}:{whole % 60:02}"
+
+
+def reason_of(error: Exception) -> str:
+    """Why the system refuses a file, in a few words."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+        return _REASONS.get(error.errno or 0, error.strerror.lower())
     return " ".join(str(error).split()) or type(error).__name__

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.errors import PackError
 from engine.packs.manifest import MANIFEST
+from engine.text_files import composed
 
 DEFAULT = "piano"
 
@@ -46,7 +47,7 @@ def installed_packs(environment: Mapping[str, str] | None = None) -> dict[str, P
             continue
         for pack in sorted(folder.iterdir()):
             if (pack / MANIFEST).is_file():
-                found.setdefault(pack.name, pack)
+                found.setdefault(composed(pack.name), pack)
     return found
 
 
@@ -62,8 +63,8 @@ def find_pack(name: str, environment: Mapping[str, str] | None = None) -> Path:
     if (as_path / MANIFEST).is_file():
         return as_path
     packs = installed_packs(environment)
-    if name in packs:
-        return packs[name]
+    if composed(name) in packs:
+        return packs[composed(name)]
     if as_path.exists():
         raise PackError(f"{name}: no {MANIFEST} there; give a pack's folder or name")
     have = ", ".join(sorted(packs)) or "none"

@@ -13,13 +13,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
-from engine.errors import PackError
+from engine.errors import PackError, StorageError
 from engine.packs.cascade import check_cascade
 from engine.packs.playable import check_playable
+from engine.text_files import read_text
 
 FORMAT = 2  # the newest version of pack.toml this player reads
 OLDEST = 1  # of one stage, written [stage]
 MANIFEST = "pack.toml"
+_LARGEST = 1 << 20  # bytes
 _CONTINUING = ("embed", "prefix")
 
 
@@ -225,12 +227,12 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, _LARGEST)
     except FileNotFoundError:
         raise PackError(
             f"{folder}: no {MANIFEST} there; is it a pack? See 'attacca packs'"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, StorageError) as error:
         raise PackError(f"{path}: cannot be read ({error})") from error
     try:
         raw = tomllib.loads(text)

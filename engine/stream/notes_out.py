@@ -1,4 +1,4 @@
-"""Notes at the moment they are heard: told to listeners, and collected beside a recording.
+"""Notes at the moment they sound: sent to listeners, collected for a recording, remembered.
 
 `heard` runs in the mixer's thread; listeners are called there and must not wait. Times are frames
 of the output, as the mixer has rendered them.
@@ -7,23 +7,43 @@ of the output, as the mixer has rendered them.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from engine.errors import AttaccaError
-from engine.signal.midi_file import write_midi
 from engine.signal.roll import NoteEvent
+from engine.stream.notes_file import CollectedNotes
 from engine.stream.notes_track import TimedNote
 
 Listener = Callable[[NoteEvent], None]
 _NOBODY = object()  # the player when no more is to be heard
+_MOST_REMEMBERED = 100_000  # events
+_Event = tuple[int, int, int]  # frame, pitch, velocity
 
 
-@dataclass
-class _Recording:
-    begin: int
-    events: list[NoteEvent]
+class _Memory:
+    """The events of the last seconds, and the keys that were down before them."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self._events: deque[_Event] = deque()
+        self._before: dict[int, int] = {}  # pitch -> velocity
+
+    def add(self, event: _Event) -> None:
+        self._events.append(event)
+        while self._events[0][0] < event[0] - self._frames or len(self._events) > _MOST_REMEMBERED:
+            _apply(self._before, self._events.popleft())
+
+    def copy(self) -> tuple[dict[int, int], list[_Event]]:
+        """The keys that were down before the events, and the events."""
+        return dict(self._before), list(self._events)
+
+
+def _apply(down: dict[int, int], event: _Event) -> None:
+    _, pitch, velocity = event
+    if velocity:
+        down[pitch] = velocity
+    else:
+        down.pop(pitch, None)
 
 
 class NotesOut:
@@ -34,15 +54,25 @@ class NotesOut:
     rate : frames a second of the output.
     rendered : answers how many frames of the output were rendered so far.
     latency : frames of the output between the mixer's input and what is recorded.
+    remembered : seconds that `between` reaches back.
     """
 
-    def __init__(self, rate: int, rendered: Callable[[], int], latency: int) -> None:
+    def __init__(
+        self, rate: int, rendered: Callable[[], int], latency: int, remembered: float = 60.0
+    ) -> None:
         self._rate, self._rendered, self._latency = rate, rendered, latency
         self._listeners: tuple[Listener, ...] = ()
-        self._recording: _Recording | None = None
-        self._down: set[int] = set()
+        self._collected: CollectedNotes | None = None
+        self._collected_from = 0
+        self._memory = _Memory(round((remembered + 1.0) * rate))
+        self._down: dict[int, int] = {}
         self._player: object | None = None
         self._lock = threading.Lock()
+
+    @property
+    def frames(self) -> int:
+        """Frames of the output so far."""
+        return self._rendered()
 
     def set_listeners(self, listeners: tuple[Listener, ...]) -> None:
         """Tell these from now on: seconds since the mixer began, pitch, velocity (0 is up)."""
@@ -72,49 +102,45 @@ class NotesOut:
     def _tell(self, notes: tuple[TimedNote, ...], rate: int) -> None:
         begin = self._rendered() + self._latency
         for n in notes:
-            frame = begin + n.offset * self._rate // rate
-            (self._down.add if n.velocity else self._down.discard)(n.pitch)
-            if self._recording is not None:
-                seconds = (frame - self._recording.begin) / self._rate
-                self._recording.events.append(NoteEvent(max(0.0, seconds), n.pitch, n.velocity))
-            event = NoteEvent(frame / self._rate, n.pitch, n.velocity)
+            event = (begin + n.offset * self._rate // rate, n.pitch, n.velocity)
+            _apply(self._down, event)
+            self._memory.add(event)
+            if self._collected is not None:
+                self._collected.put(self._timed(event, self._collected_from))
+            timed = self._timed(event, 0)
             for listener in self._listeners:
-                listener(event)
+                listener(timed)
 
-    def begin_recording(self) -> None:
-        """Collect from here on."""
+    def _timed(self, event: _Event, begin: int) -> NoteEvent:
+        frame, pitch, velocity = event
+        return NoteEvent(max(0.0, (frame - begin) / self._rate), pitch, velocity)
+
+    # ------------------------------------------------------------------ into files
+
+    def collect(self, collected: CollectedNotes) -> None:
+        """Collect what sounds from here on, first the keys that are down now."""
         with self._lock:
-            self._recording = _Recording(self._rendered(), [])
+            self._collected, self._collected_from = collected, self._rendered()
+            for pitch, velocity in self._down.items():
+                collected.put(NoteEvent(0.0, pitch, velocity))
 
-    def end_recording(self, path: Path, seconds: float) -> int:
-        """Write what was collected as a MIDI file; returns how many notes.
+    def end_collecting(self) -> None:
+        """Collect no more."""
+        with self._lock:
+            self._collected = None
 
-        Raises
-        ------
-        StorageError
-            When the file cannot be written.
+    def between(self, begin: int, end: int) -> list[NoteEvent]:
+        """What sounded between two frames of the last seconds, in seconds from the first one.
+
+        Keys that were down before go down at 0.
         """
-        with self._lock:
-            recording, self._recording = self._recording, None
-        if recording is None:
-            return 0
-        write_midi(path, recording.events, seconds)
-        return sum(e.velocity > 0 for e in recording.events)
-
-    def write_beside(self, sound: Path, seconds: float) -> str:
-        """End the recording into a MIDI file named as the sound; says so, or why not.
-
-        Without a note there is no file.
-        """
-        with self._lock:
-            empty = self._recording is None or not self._recording.events
-            if empty:
-                self._recording = None
-        if empty:
-            return ""
-        path = sound.with_suffix(".mid")
-        try:
-            count = self.end_recording(path, seconds)
-        except AttaccaError as error:
-            return f", but not its notes: {error}"
-        return f", {count} notes in {path.name}"
+        with self._lock:  # only for a copy: the mixer waits for it
+            down, events = self._memory.copy()
+        inside: list[_Event] = []
+        for event in sorted(events, key=lambda e: e[0]):
+            if event[0] < begin:
+                _apply(down, event)
+            elif event[0] < end:
+                inside.append(event)
+        first = [(begin, pitch, velocity) for pitch, velocity in down.items()]
+        return [self._timed(event, begin) for event in (*first, *inside)]

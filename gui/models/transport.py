@@ -36,7 +36,7 @@ class Transport(QObject):
         super().__init__(parent)
         self._send, self._pause, self._figures = send, controls["pause"], figures
         self.is_connected = False
-        self.recording = self.kept = ""
+        self.recording = self.kept = self._problem = ""
         self._pause.changed.connect(self.changed)
         figures.changed.connect(self._look)
 
@@ -66,6 +66,11 @@ class Transport(QObject):
     def free_bytes(self) -> float | None:
         """What is left on the disk that is recorded to; None where the engine does not tell."""
         return self._figures.number("recording/free") or None
+
+    @property
+    def problem(self) -> str:
+        """Why the last recording ended early, or nothing."""
+        return self._figures.text("recording/problem")
 
     # ------------------------------------------------------------------ buttons
 
@@ -126,8 +131,9 @@ class Transport(QObject):
         told = self._figures["recording"]
         if isinstance(told, str) and told != self.recording:
             self._set_recording(told)
-        elif self.recording:
-            self.changed.emit()  # it has grown
+        elif self.recording or self.problem != self._problem:
+            self.changed.emit()  # it has grown, or there is more to say of it
+        self._problem = self.problem
 
     def _set_recording(self, path: str) -> None:
         if self.recording and not path:

@@ -66,16 +66,17 @@ class RecordLine(QWidget):
                 words.append(f"{large(free)} free" + (" (low!)" if free < _LOW_DISK else ""))
             self.figures.setText("  \N{MIDDLE DOT}  ".join(words))
         else:
-            self.figures.setText("Recorded")
+            self.figures.setText("Recording stopped" if transport.problem else "Recorded")
         self._elide()
-        self.setVisible(bool(transport.recording or transport.kept))
+        self.setVisible(bool(transport.recording or transport.kept or transport.problem))
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
         super().resizeEvent(event)
         self._elide()
 
     def _elide(self) -> None:
-        path = self._transport.recording or self._transport.kept
+        transport = self._transport
+        path = transport.recording or transport.problem or transport.kept
         metrics = QFontMetrics(self.path.font())
         room = max(40, self.path.width())
         self.path.setText(metrics.elidedText(shortened(path), Qt.TextElideMode.ElideMiddle, room))

@@ -14,7 +14,8 @@ from command_line import attacca, running
 from attacca.cli import main
 from attacca.seed_audio import read_past
 from engine.errors import StorageError
-from engine.signal.midi_file import read_midi, write_midi
+from engine.signal.midi_file import read_midi
+from engine.signal.midi_writer import write_midi
 from engine.signal.roll import NoteEvent
 
 FEW = ["--steps", "2"]
@@ -89,7 +90,7 @@ def test_a_recording_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="too few"):
         read_past(tmp_path / "click.wav", 16000, 1)
     soundfile.write(tmp_path / "nan.wav", np.full(44100, np.nan, np.float32), 44100, "FLOAT")
-    with pytest.raises(StorageError, match="no numbers"):
+    with pytest.raises(StorageError, match="not numbers"):
         read_past(tmp_path / "nan.wav", 16000, 1)
 
 
@@ -157,3 +158,81 @@ def test_what_is_no_midi_file_is_refused_in_one_line(
     assert err.count("\n") == 1
     assert str(path) in err
     assert not out.exists()
+
+
+# ---- nothing is replaced that was not named
+
+
+def phrase(path: Path) -> bytes:
+    """A short MIDI file; its bytes."""
+    write_midi(path, [NoteEvent(0.0, 60, 80), NoteEvent(0.5, 60, 0)], 1.0)
+    return path.read_bytes()
+
+
+def test_the_midi_file_that_is_played_is_not_replaced_by_the_notes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune = phrase(tmp_path / "tune.mid")
+    render(tmp_path / "tune.flac", "--seconds", 2, "--seed-midi", tmp_path / "tune.mid")
+    assert (tmp_path / "tune.mid").read_bytes() == tune
+    assert read_midi(tmp_path / "tune-notes.mid")[0].pitch == 60
+    assert "notes in tune-notes.mid" in capsys.readouterr().out
+
+
+def test_a_named_sound_file_is_replaced_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"an older rendering")
+    (tmp_path / "a.mid").write_bytes(b"an older tune")
+    phrase(tmp_path / "tune.mid")
+    render(tmp_path / "a.wav", "--seconds", 2, "--seed-midi", tmp_path / "tune.mid")
+    assert (tmp_path / "a.mid").read_bytes() == b"an older tune"
+    assert {p.name for p in tmp_path.iterdir()} == {"a.wav", "a.mid", "a-notes.mid", "tune.mid"}
+
+
+@pytest.mark.parametrize("name", ["same", "link", "hard link", "dots"])
+@pytest.mark.parametrize("verb", ["render", "play"])
+def test_an_input_named_as_the_output_is_refused_before_anything_is_written(
+    verb: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "take.wav"
+    soundfile.write(source, np.full((48000, 1), 0.1), 48000)
+    before = source.read_bytes()
+    out = {"same": source, "dots": tmp_path / ".." / tmp_path.name / "take.wav"}.get(
+        name, tmp_path / "other.wav"
+    )
+    if name == "link":
+        out.symlink_to(source)
+    elif name == "hard link":
+        out.hardlink_to(source)
+    more = ["--seconds", "1", str(out)] if verb == "render" else ["--record", str(out)]
+    device = ["--device", "none", "--duration", "1"] if verb == "play" else []
+    assert main([verb, "--seed-audio", str(source), *device, *more]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "would replace the --seed-audio" in err
+    assert source.read_bytes() == before
+
+
+def test_a_rendering_that_fills_the_disk_is_one_line_and_can_be_played(
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", *FEW, "--seconds", "30", str(small_disk / "a.wav")]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "the disk is full. a.wav holds 0:1" in err
+    info = soundfile.info(small_disk / "a.wav")
+    assert len(soundfile.read(small_disk / "a.wav")[0]) == info.frames > 5 * 24000
+
+
+def test_a_playing_whose_recording_is_cut_short_says_so_and_fails(
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (small_disk / "filling").write_bytes(bytes(600_000))
+    status = main(
+        ["play", *FEW, "--device", "none", "--no-osc", "--no-midi", "--duration", "4", "--record",
+         str(small_disk / "take.wav")]
+    )  # fmt: skip
+    assert status == 1
+    told = capsys.readouterr()
+    assert "Recording stopped: the disk is full. take.wav holds 0:01" in told.err
+    assert "played 4" in told.out
+    assert soundfile.info(small_disk / "take.wav").duration > 1

@@ -243,7 +243,7 @@ def test_the_last_seconds_are_kept_though_nobody_recorded(playing, tmp_path):
     playing.record(take)
     time.sleep(1.0)
     playing.record(None)
-    kept = playing.keep(tmp_path / "kept.wav", 30.0)
+    kept = playing.keep(tmp_path / "kept.wav", 30.0).seconds
     assert 1.5 < kept < 30.0, "as much as there was"
     sound, rate = soundfile.read(tmp_path / "kept.wav", dtype="float32", always_2d=True)
     assert rate == RATE

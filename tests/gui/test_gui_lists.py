@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from gui.models.activity import Activity
+from gui.models.controls import ControlModels
 from gui.models.devices import Devices
 from gui.models.figures import Figures
 from gui.models.mishaps import Mishaps
 from gui.models.packs import Packs
+from gui.models.transport import Transport
+from gui.widgets.record_line import RecordLine
 
 
 class Engine:
@@ -186,3 +189,24 @@ def test_a_light_is_for_others_and_not_for_the_window_itself(engine, qtbot):
         look(104, midi__in=7, midi__out=0)
     look(104, midi__in=8, midi__out=0)
     assert lights.is_lit("midi")
+
+
+# ---- recording
+
+
+def test_a_recording_that_has_stopped_by_itself_says_why_where_it_was_shown(qtbot):
+    engine = Engine()
+    transport = Transport(engine.send, ControlModels(engine.send), engine.figures)
+    line = RecordLine(transport)
+    qtbot.addWidget(line)
+    engine.tell(qtbot, **{"recording": "/takes/a.flac", "recording/problem": ""})
+    assert "Recording" in line.figures.text()
+    why = "Recording stopped: the disk is full. a.flac holds 3:20 and can be played."
+    engine.tell(qtbot, **{"recording": "", "recording/problem": why})
+    assert not transport.is_recording
+    assert line.figures.text() == "Recording stopped"
+    assert line.path.toolTip() == why
+    engine.tell(qtbot, **{"recording": "/takes/b.flac", "recording/problem": ""})
+    assert line.path.toolTip() == "/takes/b.flac"
+    engine.tell(qtbot, **{"recording": "", "recording/problem": ""})
+    assert line.figures.text() == "Recorded"

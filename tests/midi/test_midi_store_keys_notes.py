@@ -73,6 +73,32 @@ def test_a_file_of_an_earlier_version_and_one_with_a_byte_order_mark_are_read(
         assert store.read(path) == kept
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["unix", "windows"])
+def test_a_file_of_any_editor_is_read(tmp_path: Path, mark: bytes, end: bytes) -> None:
+    path = tmp_path / store.FILE
+    path.write_bytes(
+        mark + end.join([b"[[mapping]]", b'target = "gain"', b'kind = "cc"', b"number = 7", b""])
+    )
+    assert store.read(path).mappings == (Mapping("gain", Source("cc", 7, 0)),)
+
+
+def test_a_file_in_utf_16_is_one_line_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / store.FILE
+    path.write_text("takeover = true", encoding="utf-16")
+    with pytest.raises(StorageError, match="it is saved as UTF-16; save it as UTF-8"):
+        store.read(path)
+
+
+def test_a_file_that_was_put_aside_before_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / store.FILE
+    for text in ("first [", "second ["):
+        path.write_text(text)
+        store.write(path, store.Kept())
+    assert (tmp_path / "midi.toml.damaged").read_text() == "first ["
+    assert (tmp_path / "midi.toml.damaged-2").read_text() == "second ["
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -93,13 +119,13 @@ def test_a_file_of_an_earlier_version_and_one_with_a_byte_order_mark_are_read(
         ),
         ("mapping = 3", "tables"),
         ("\x00", "Invalid"),
-        ("# " + "x" * 300_000, "over"),
+        ("# " + "x" * 300_000, "larger than"),
     ],
 )
 def test_a_damaged_file_is_one_line_that_says_where(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / store.FILE
     path.write_text(text)
-    with pytest.raises(StorageError, match="damaged") as problem:
+    with pytest.raises(StorageError, match="cannot be read") as problem:
         store.read(path)
     assert told in str(problem.value)
     assert "\n" not in str(problem.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -198,7 +199,7 @@ def test_a_damaged_snapshot_is_refused_and_changes_nothing(program, instrument, 
     one.send("/snapshot/recall", "old")
     error = one.wait("/error")
     assert error[1:3] == ("/snapshot/recall", "storage")
-    assert "damaged" in error[3]
+    assert "cannot be read" in error[3]
     assert instrument.settings is before
 
 
@@ -274,6 +275,86 @@ def test_a_recording_goes_into_the_library_and_is_told_when_it_is_done(
     assert fresh.parent.name == "recordings"
     one.send("/record", 0.0)
     one.wait("/done")
+
+
+def test_two_recordings_and_the_last_seconds_within_a_moment_are_three_files(program, tmp_path):
+    one = program()
+    time.sleep(0.3)
+    paths = set()
+    for address, value in (("/record", 1), ("/record", 1), ("/record/keep", 0.2)):
+        one.send(address, value)
+        path = Path(one.wait("/done")[2])
+        assert re.fullmatch(r"attacca-\d{8}-\d{6}-seed\d+(-\d)?\.flac", path.name)
+        paths.add(path)
+        time.sleep(0.15)
+    one.send("/record", 0)
+    one.wait("/done")
+    assert len(paths) == 3
+    assert all(soundfile.info(path).frames for path in paths)
+
+
+def test_a_name_that_is_taken_leaves_the_recording_that_runs_alone(program, instrument, tmp_path):
+    one = program()
+    folder = tmp_path / "library" / "recordings"
+    folder.mkdir(parents=True)
+    (folder / "old.flac").write_bytes(b"music")
+    one.send("/record", "new")
+    path = one.wait("/done")[2]
+    one.send("/record", "old")
+    assert one.wait("/error")[1:3] == ("/record", "value")
+    assert one.ask("/record") == ("/record", path)
+    one.send("/record", 0)
+    one.wait("/done")
+    assert (folder / "old.flac").read_bytes() == b"music"
+
+
+@pytest.mark.parametrize(("address", "value"), [("/record", 1), ("/record/keep", 0.2)])
+def test_a_recordings_folder_that_cannot_be_created_is_one_line_with_the_path(
+    program, tmp_path, address, value
+):
+    folder = tmp_path / "library" / "recordings"
+    folder.parent.mkdir()
+    folder.write_bytes(b"a file where the folder should be")
+    one = program()
+    time.sleep(0.3)
+    one.send(address, value)
+    error = one.wait("/error")
+    assert error[1:3] == (address, "storage")
+    assert f"cannot create the folder {str(folder)!r}" in error[3]
+    assert "\n" not in error[3]
+
+
+def test_a_recording_that_the_disk_ends_is_told_and_shown_as_ended(program, instrument, small_disk):
+    one = program()
+    one.send("/events", 1)
+    one.ask("/ping", answer="/pong")
+    (small_disk / "filling").write_bytes(bytes(800_000))
+    instrument.record(small_disk / "take.wav")
+    told = one.wait("/event", lambda m: m[1] == "recording" and "stopped" in m[2], 10)
+    assert told[2].startswith("Recording stopped: the disk is full. take.wav holds 0:0")
+    assert one.ask("/record") == ("/record", "")
+    one.send("/status")
+    figures = {t[0]: t[1] for t in one.listen(0.5)}
+    assert figures["/status/recording"] == ""
+    assert figures["/status/recording/problem"] == told[2]
+    assert instrument.status().recording is None
+    one.send("/record", 1)
+    one.wait("/done")
+    one.send("/record", 0)
+    one.wait("/done")
+    assert instrument.status().take.problem == ""
+
+
+def test_a_snapshot_is_found_whichever_way_its_letters_are_written(program, instrument, tmp_path):
+    one = program()
+    one.ask("/gain", -6.0)
+    one.send("/snapshot/save", "E\u0301te\u0301")  # as macOS writes it
+    assert one.wait("/done") == ("/done", "/snapshot/save", "\u00c9t\u00e9")
+    one.ask("/gain", 2.0)
+    one.send("/snapshot/recall", "\u00c9t\u00e9")
+    one.wait("/done")
+    assert instrument.settings["gain"] == -6.0
+    assert one.ask("/snapshot/list") == ("/snapshot/list", "\u00c9t\u00e9")
 
 
 def test_streams_come_at_their_rate_and_only_to_those_who_asked(program):

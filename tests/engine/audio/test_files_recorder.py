@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,10 +15,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from attacca.seed_audio import read_past
 from engine.audio import recorder as recorder_module
+from engine.audio import soundfiles
 from engine.audio.clock import ManualClock
 from engine.audio.recorder import Recorder
 from engine.audio.sinks import FileSink, NullSink
+from engine.audio.soundfiles import SoundWriter
 from engine.errors import StorageError
 
 RATE = 48000
@@ -77,7 +83,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, suffix):
             sink.write(noise(512))
         sink.finish()
 
-    with pytest.raises(StorageError, match="no space left on device; free some room"):
+    with pytest.raises(StorageError, match="the disk is full"):
         write_on()
 
 
@@ -116,35 +122,218 @@ def test_a_stalled_disk_drops_and_counts_but_never_waits(tmp_path, monkeypatch):
     assert soundfile.info(tmp_path / "take.wav").frames == status.frames
 
 
-def test_a_disk_that_fills_up_ends_the_recording_and_says_why(tmp_path, monkeypatch):
-    class FillingWriter(recorder_module.SoundWriter):
+class Recording:
+    """A recorder that is fed until it ends by itself, and what it says."""
+
+    def __init__(self, path, **options):
+        self.said: list[str] = []
+        self.ended = threading.Event()
+        self.path = path
+        self.recorder = Recorder(
+            path, RATE, 2, say=self.said.append, ended=self.ended.set, **options
+        )
+
+    def feed(self, seconds=60.0):
+        """Play noise, which no format makes small, as fast as the disk takes it."""
+        for k in range(round(seconds * RATE / 4096)):
+            if self.ended.is_set():
+                return
+            self.recorder.tap(noise(4096, k))
+            time.sleep(0.004)
+
+    def wait(self):
+        assert self.ended.wait(5.0), "it has not said so by itself"
+        return self.recorder.status()
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav", ".ogg"])
+def test_a_disk_that_fills_up_ends_the_recording_at_once_in_a_file_that_can_be_played(
+    small_disk, suffix
+):
+    if suffix == ".ogg":  # a second has 15 kB
+        (small_disk / "filling").write_bytes(bytes(900_000))
+    recording = Recording(small_disk / f"take{suffix}")
+    recording.feed()
+    status = recording.wait()
+    whole = soundfile.info(recording.path)
+    sound, _ = soundfile.read(recording.path, dtype="float32")
+    assert len(sound) == whole.frames == status.frames > RATE // 2
+    seconds = int(status.frames / RATE)
+    assert status.error == (
+        f"the disk is full. take{suffix} holds 0:{seconds:02} and can be played. Free some space "
+        "or choose another place."
+    )
+    assert recording.recorder.stop() == status
+    if suffix == ".wav":
+        np.testing.assert_array_equal(sound[:4096], noise(4096, 0))
+
+
+@pytest.mark.skipif(shutil.which("flac") is None, reason="flac is not installed")
+def test_the_flac_program_finds_no_fault_in_what_a_full_disk_has_cut(small_disk):
+    recording = Recording(small_disk / "take.flac")
+    recording.feed()
+    recording.wait()
+    done = subprocess.run(["flac", "--test", str(recording.path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "unmounted"])
+def test_a_recording_whose_folder_disappears_says_so(small_disk, how):
+    folder = small_disk / "takes"
+    folder.mkdir()
+    recording = Recording(folder / "take.wav")
+    recording.recorder.tap(noise(4096))
+    if how == "deleted":
+        shutil.rmtree(folder)
+    elif how == "moved":
+        folder.rename(small_disk / "elsewhere")
+    else:
+        subprocess.run(["umount", "-l", str(small_disk)], check=True)
+    status = recording.wait()
+    assert status.error.startswith(f"{recording.path} is no longer there")
+    assert "\n" not in status.error
+
+
+def test_a_limit_of_the_size_of_files_ends_the_recording_as_a_full_disk_does(tmp_path):
+    path = tmp_path / "take.flac"
+    program = f"""
+import resource, time
+import numpy as np
+from pathlib import Path
+from engine.audio.recorder import Recorder
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+said = []
+recorder = Recorder(Path({str(path)!r}), {RATE}, 2, ended=lambda: said.append("ended"))
+rng = np.random.default_rng(0)
+for _ in range(100):
+    recorder.tap(rng.uniform(-0.9, 0.9, (4096, 2)).astype(np.float32))
+    time.sleep(0.005)
+print(said, recorder.status().error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("['ended'] this disk or account allows no larger file. take.flac")
+    assert soundfile.read(path)[0].shape[0] == soundfile.info(path).frames > RATE
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EDQUOT, errno.ENODEV])
+def test_whatever_the_system_refuses_is_said_at_once(tmp_path, monkeypatch, error):
+    write = soundfiles._File._write_all
+
+    def refused(self, data):
+        if self._size > 100_000:
+            raise OSError(error, os.strerror(error))
+        write(self, data)
+
+    monkeypatch.setattr(soundfiles._File, "_write_all", refused)
+    recording = Recording(tmp_path / "take.flac")
+    recording.feed()
+    status = recording.wait()
+    assert soundfiles.reason_of(OSError(error, os.strerror(error))) in status.error
+    assert "\n" not in status.error
+
+
+def test_a_fault_in_the_writer_itself_is_said_too(tmp_path, monkeypatch):
+    class FaultyWriter(recorder_module.SoundWriter):
         def write(self, block):
-            if self.frames > 5000:
-                self._raw.error = OSError(28, "No space left on device")
+            raise MemoryError("no memory for 4096 frames")
+
+    monkeypatch.setattr(recorder_module, "SoundWriter", FaultyWriter)
+    recording = Recording(tmp_path / "take.wav")
+    recording.feed(1.0)
+    assert "no memory for 4096 frames" in recording.wait().error
+
+
+def test_what_a_slow_disk_has_cost_is_said_while_the_recording_goes_on(tmp_path, monkeypatch):
+    stalled = threading.Event()
+
+    class StalledWriter(recorder_module.SoundWriter):
+        def write(self, block):
+            stalled.wait(10.0)
             super().write(block)
 
-    monkeypatch.setattr(recorder_module, "SoundWriter", FillingWriter)
-    recorder = Recorder(tmp_path / "take.wav", RATE, 2)
-    for _ in range(100):
-        recorder.tap(noise(256))
-        time.sleep(0.003)
-    status = recorder.stop()
-    assert "no space left on device; free some room" in status.error
-    assert status.frames > 5000
-    assert status.dropped_frames > 0
+    monkeypatch.setattr(recorder_module, "SoundWriter", StalledWriter)
+    recording = Recording(tmp_path / "take.wav", buffer_s=0.5)
+    recording.recorder.tap(noise(RATE // 4))
+    time.sleep(0.2)
+    for _ in range(4):
+        recording.recorder.tap(noise(RATE // 4))
+    assert recording.recorder.status().dropped_frames > 0
+    stalled.set()
+    deadline = time.monotonic() + 5
+    while not recording.said:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "s are missing in take.wav: the disk is too slow" in recording.said[0]
+    assert recording.recorder.stop().error == ""
 
 
-@pytest.mark.parametrize(("end", "least"), [("raise SystemError", 96_000), ("kill", 48_000)])
-def test_a_crash_leaves_a_readable_recording(tmp_path, end, least):
+class Holed(soundfiles._File):
+    """Leaves out four gigabytes after the first megabyte, which cost the disk nothing."""
+
+    holed = False
+
+    def _write_all(self, data):
+        if not self.holed and self.tell() > 1 << 20:
+            self.holed = True
+            self._file.seek(4 << 30, 1)
+            self._size += 4 << 30
+        super()._write_all(data)
+
+
+def test_a_wav_file_over_four_gigabytes_has_all_its_sound(tmp_path, monkeypatch):
+    monkeypatch.setattr(soundfiles, "_File", Holed)
     path = tmp_path / "take.wav"
+    writer = SoundWriter(path, RATE, 2)
+    blocks = [noise(RATE, k) for k in range(6)]
+    for block in blocks:
+        writer.write(block)
+    killed = soundfile.info(path)  # as a crash would leave it
+    assert (killed.format, killed.frames) == ("RF64", (4 << 30) // 8 + 6 * RATE)
+    writer.close()
+    with soundfile.SoundFile(path) as file:
+        assert file.frames == (4 << 30) // 8 + 6 * RATE
+        np.testing.assert_array_equal(file.read(RATE, dtype="float32"), blocks[0])
+        file.seek(file.frames - RATE)
+        np.testing.assert_array_equal(file.read(dtype="float32"), blocks[5])
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav", ".ogg"])
+def test_a_recording_of_nothing_can_be_opened(tmp_path, suffix):
+    Recorder(tmp_path / f"take{suffix}", RATE, 2).stop()
+    assert soundfile.info(tmp_path / f"take{suffix}").frames <= 1
+
+
+def test_a_wav_file_under_four_gigabytes_is_one_that_every_program_reads(tmp_path):
+    writer = SoundWriter(tmp_path / "take.wav", RATE, 2)
+    writer.write(noise(RATE))
+    writer.close()
+    assert (tmp_path / "take.wav").read_bytes()[:4] == b"RIFF"
+
+
+def test_minutes_can_be_written_at_once_in_every_format(tmp_path):
+    minutes = noise(RATE * 180)
+    for suffix in (".ogg", ".flac", ".wav"):  # libvorbis alone would crash
+        writer = SoundWriter(tmp_path / f"a{suffix}", RATE, 2)
+        writer.write(minutes)
+        writer.close()
+        assert soundfile.info(tmp_path / f"a{suffix}").frames == RATE * 180
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+@pytest.mark.parametrize(("end", "least"), [("raise SystemError", 144_000), ("kill", 48_000)])
+def test_a_crash_leaves_a_readable_recording(tmp_path, suffix, end, least):
+    path = tmp_path / f"take{suffix}"
     program = f"""
 import os, signal, time
 import numpy as np
 from pathlib import Path
 from engine.audio.recorder import Recorder
 recorder = Recorder(Path({str(path)!r}), {RATE}, 2)
-for _ in range(375):
+for _ in range(563):
     recorder.tap(np.full((256, 2), 0.25, np.float32))
+    time.sleep(0.001)
 if {end!r} == "kill":
     time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -155,8 +344,9 @@ raise SystemError
     )
     assert done.returncode != 0
     y, _ = soundfile.read(path)
-    assert len(y) >= least
-    assert np.all(y == 0.25)
+    assert len(y) == soundfile.info(path).frames >= least
+    assert np.allclose(y, 0.25, atol=0.2 if suffix == ".ogg" else 1e-6)
+    assert len(read_past(path, RATE, 2)) == len(y), "it can be a seed"
 
 
 def test_no_device_means_silence_at_the_right_pace():

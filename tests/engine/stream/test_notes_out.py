@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from engine.errors import StorageError
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note, NoteEvent
 from engine.stream.lead import Lead
+from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
 from engine.stream.notes_track import TimedNote
 from engine.stream.pending_notes import PendingNotes
@@ -186,61 +186,151 @@ def test_notes_beyond_a_rewound_end_are_not_told():
 # ------------------------------------------------------------------- beside a recording
 
 
+class Beside:
+    """A sound file's notes, written as a recorder's thread writes them."""
+
+    def __init__(self, heard, sound):
+        self.heard, self.begin = heard, heard.frames
+        self.collected = CollectedNotes()
+        self.file = NotesFile(sound, self.collected)
+        heard.out.collect(self.collected)
+
+    @property
+    def seconds(self):
+        return (self.heard.frames - self.begin) / OUT
+
+    def play(self, seconds):
+        for _ in range(round(seconds * 10)):
+            self.heard.play(0.1)
+            self.file.write(self.seconds)
+
+    def close(self):
+        self.file.close(self.seconds)
+
+
 def test_a_recordings_midi_file_has_its_notes_at_their_times(tmp_path):
     heard = Heard(latency=96)
     heard.lead.append(np.zeros((3 * RATE, 1), np.float32), notes=(
         *note(0.2, 0.4, 50), *note(1.25, 1.5, 60, 99), *note(1.3, 2.6, 64), *note(2.7, 2.8, 70),
     ))  # fmt: skip
     heard.play(1)
-    heard.out.begin_recording()
-    heard.play(1.5)
-    assert heard.out.end_recording(tmp_path / "take.mid", 1.5) == 2
+    beside = Beside(heard, tmp_path / "take.flac")
+    beside.play(1.5)
+    end = beside.seconds
+    beside.close()
     heard.play(0.5)
     low, high = read_midi(tmp_path / "take.mid")
     assert (low.pitch, low.velocity) == (60, 99)
-    assert low.start == pytest.approx(0.252, abs=0.002)
-    assert low.end == pytest.approx(0.502, abs=0.002)
-    assert (high.pitch, high.end) == (64, pytest.approx(1.5, abs=0.002)), "cut where it ends"
+    assert low.start == pytest.approx(0.252, abs=0.003)
+    assert low.end == pytest.approx(0.502, abs=0.003)
+    assert (high.pitch, high.end) == (64, pytest.approx(end, abs=0.01)), "cut where it ends"
+    assert beside.file.summary == "2 notes in take.mid"
 
 
-def test_a_recording_says_how_many_notes_lie_beside_it(tmp_path):
+def test_keys_that_are_down_when_a_recording_begins_are_struck_at_its_beginning(tmp_path):
     heard = Heard()
-    heard.lead.append(BLOCK, notes=(*note(0.1, 0.2, 60), *note(0.3, 0.4, 62)))
-    heard.out.begin_recording()
-    heard.play(0.5)
-    assert heard.out.write_beside(tmp_path / "take.flac", 0.5) == ", 2 notes in take.mid"
-    assert [n.pitch for n in read_midi(tmp_path / "take.mid")] == [60, 62]
+    heard.lead.append(np.zeros((3 * RATE, 1), np.float32), notes=note(0.5, 1.5, 60, 90))
+    heard.play(1)
+    beside = Beside(heard, tmp_path / "take.flac")
+    beside.play(1)
+    beside.close()
+    (held,) = read_midi(tmp_path / "take.mid")
+    assert (held.velocity, held.start, held.end) == (90, 0, pytest.approx(0.5, abs=0.01))
+
+
+def test_notes_are_in_the_file_while_the_recording_goes_on(tmp_path):
+    heard = Heard()
+    heard.lead.append(np.zeros((4 * RATE, 1), np.float32), notes=(*note(0.5, 1, 60), *note(3, 4)))
+    beside = Beside(heard, tmp_path / "take.flac")
+    beside.play(2.2)
+    (first,) = read_midi(tmp_path / "take.mid")
+    assert first.start == pytest.approx(0.5, abs=0.01)
+    beside.close()
+
+
+def test_a_recording_of_three_hours_has_its_last_note(tmp_path):
+    heard = Heard()
+    beside = Beside(heard, tmp_path / "take.flac")
+    for minute in range(180):
+        heard.frames = (60 * minute + 30) * OUT
+        heard.out.heard((TimedNote(0, 60, 80), TimedNote(RATE, 60, 0)), RATE)
+        beside.file.write(beside.seconds)
+    heard.frames += OUT
+    beside.close()
+    notes = read_midi(tmp_path / "take.mid")
+    assert len(notes) == 180
+    assert notes[-1].start == pytest.approx(3 * 3600 - 30)
+
+
+def test_a_midi_file_of_that_name_that_was_there_is_left_alone(tmp_path):
+    (tmp_path / "take.mid").write_bytes(b"mine")
+    for name in ("take-notes.mid", "take-notes-2.mid"):
+        heard = Heard()
+        heard.lead.append(BLOCK, notes=note(0.1, 0.2))
+        beside = Beside(heard, tmp_path / "take.flac")
+        beside.play(0.5)
+        beside.close()
+        assert beside.file.summary == f"1 note in {name}"
+        assert len(read_midi(tmp_path / name)) == 1
+    assert (tmp_path / "take.mid").read_bytes() == b"mine"
 
 
 def test_notes_that_cannot_be_written_are_said_and_do_not_raise(tmp_path):
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(0.1, 0.2))
-    heard.out.begin_recording()
-    heard.play(0.5)
-    said = heard.out.write_beside(tmp_path / "gone" / "take.flac", 0.5)
-    assert said.startswith(", but not its notes: cannot write")
-    assert "\n" not in said
+    beside = Beside(heard, tmp_path / "gone" / "take.flac")
+    beside.play(0.5)
+    beside.close()
+    assert "cannot write" in beside.file.problem
+    assert "\n" not in beside.file.summary
 
 
-def test_a_recording_in_which_nothing_is_played_has_a_file_without_notes(tmp_path):
+def test_without_a_note_there_is_no_file(tmp_path):
+    beside = Beside(Heard(), tmp_path / "take.flac")
+    beside.play(0.5)
+    beside.close()
+    assert beside.file.summary == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_has_stalled_does_not_fill_the_memory():
+    collected = CollectedNotes()
+    for k in range(250_000):
+        collected.put(NoteEvent(k, 60, 80))
+    assert len(collected.take()) <= 100_000
+    assert collected.dropped >= 150_000
+
+
+# ------------------------------------------------------------------- of the last seconds
+
+
+def test_the_last_seconds_begin_with_the_keys_that_were_down(tmp_path):
     heard = Heard()
-    heard.out.begin_recording()
-    assert heard.out.end_recording(tmp_path / "empty.mid", 0.5) == 0
-    with pytest.raises(StorageError, match="no notes from A0 to C8"):
-        read_midi(tmp_path / "empty.mid")
+    heard.lead.append(np.zeros((5 * RATE, 1), np.float32), notes=(
+        *note(0.5, 2.5, 60, 90), *note(1, 1.5, 62), *note(3, 4, 64), *note(4.5, 4.7, 65),
+    ))  # fmt: skip
+    heard.play(5)
+    assert heard.out.between(2 * OUT, 4 * OUT) == [
+        NoteEvent(0.0, 60, 90), NoteEvent(0.5, 60, 0), NoteEvent(1.0, 64, 80),
+    ]  # fmt: skip
 
 
-def test_without_a_recording_nothing_is_written(tmp_path):
+def test_what_is_longer_ago_is_forgotten_but_for_what_is_still_down():
     heard = Heard()
-    assert heard.out.end_recording(tmp_path / "none.mid", 1.0) == 0
-    assert not (tmp_path / "none.mid").exists()
+    heard.out.heard((TimedNote(0, 60, 80),), RATE)
+    for second in range(1, 200):
+        heard.frames = second * OUT
+        heard.out.heard((TimedNote(0, 62, 70), TimedNote(RATE // 2, 62, 0)), RATE)
+    last = heard.out.between(150 * OUT, 151 * OUT)
+    assert last == [NoteEvent(0.0, 60, 80), NoteEvent(0.0, 62, 70), NoteEvent(0.5, 62, 0)]
+    assert len(heard.out._memory._events) < 130
 
 
 def test_times_are_told_from_the_mixers_beginning_not_the_recordings():
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(0.5, 0.6))
     heard.play(0.3)
-    heard.out.begin_recording()
+    heard.out.collect(CollectedNotes())
     heard.play(0.5)
     assert heard.events[0] == NoteEvent(pytest.approx(0.5), 60, 80)
 
