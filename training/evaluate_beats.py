@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +18,9 @@ import numpy as np
 from training.data.beats import Beats
 from training.data.conditions import SLICES, STYLES, WIDTH
 from training.nets.beats import BeatsConfig, BeatsNet
-from training.run import on_one_thread, read_checkpoint
+from training.run import on_one_thread
 from training.sample_beats import Sampling, Streams, in_seconds
+from training.weights import read_weights
 
 CHUNK, SKIP = 90.0, 16.0  # seconds
 TEMPI = (70.0, 90.0, 110.0, 80.0, 100.0, 120.0)
@@ -54,18 +54,10 @@ def chunks(notes: np.ndarray, statistics: Statistics) -> list[dict[str, float]]:
 
 
 def network(folder: Path) -> BeatsNet:
-    """The averaged network of a run's folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the folder holds no checkpoint.
-    """
-    state = read_checkpoint(folder)
-    if state is None:
-        raise FileNotFoundError(f"{folder}: no checkpoint.pt. Train with training.train_beats.")
-    net = BeatsNet(BeatsConfig(**json.loads(state["network"])))
-    net.load_state_dict(state["ema"])
+    """The averaged network of a run's folder, or of one that `training.weights` wrote."""
+    sizes, weights = read_weights(folder)
+    net = BeatsNet(BeatsConfig(**sizes))
+    net.load_state_dict(weights)
     return net.eval()
 
 
@@ -119,7 +111,7 @@ def table(columns: dict[str, list[dict[str, float]]]) -> str:
 def main() -> None:
     """Parse the command line, generate, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate_beats", description=__doc__)
-    parser.add_argument("run", type=Path, help="folder of a run, with checkpoint.pt")
+    parser.add_argument("run", type=Path, help="folder with checkpoint.pt or weights.npz")
     parser.add_argument("--stats", type=Path, required=True, help="the file that measures")
     parser.add_argument("--data", type=Path, help="a folder of training.data.beats, to compare")
     parser.add_argument("--streams", type=int, default=6)

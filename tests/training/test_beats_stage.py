@@ -29,6 +29,7 @@ from training.recipes.beats import BEATS  # noqa: E402
 from training.run import Run, Schedule, read_checkpoint  # noqa: E402
 from training.sample_beats import Sampling, Streams, in_seconds  # noqa: E402
 from training.train_beats import BeatsTask  # noqa: E402
+from training.weights import write_weights  # noqa: E402
 
 pytestmark = pytest.mark.torch
 TINY = BEATS["beats-tiny"]
@@ -388,6 +389,17 @@ def test_an_evaluation_prints_streams_beside_held_out_works(
     assert lines[0].startswith("| measure | streams (")
     assert "held-out works (" in lines[0]
     assert any(line.startswith("| notes/s |") for line in lines)
+
+
+def test_written_weights_are_those_of_the_run_in_float16(dataset, network, tmp_path):
+    task = BeatsTask(TINY, "beats-tiny", dataset)
+    Run(task, network, tmp_path / "run", 1000, TINY.schedule).save()
+    write_weights(tmp_path / "run", tmp_path / "out")
+    again = evaluate_beats.network(tmp_path / "out")
+    assert again.config == TINY.network
+    for name, own in network.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], own, atol=1e-3, rtol=1e-3)
+    assert not list((tmp_path / "out").glob("*.pt"))
 
 
 def test_a_folder_without_a_checkpoint_says_how_to_train_one(tmp_path):
