@@ -1,8 +1,10 @@
 """The loop that trains a stage: steps, learning rate, EMA, checkpoints, the log.
 
 What is trained is a `Task`: it knows the data and the loss. `Run` knows neither; it drives one
-network in one process on one thread. A run is resumable: the same command takes the checkpoint in
-its folder up again. `hours` is the whole length over all legs; the learning rate follows it.
+network in one process on one thread. Everything follows the number of samples, never the clock: the
+learning rate, the averaged weights, and what is drawn, so a run that is stopped and taken up again
+takes the same steps as one that is not. A run is resumable: the same command continues from the
+checkpoint in its folder.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ class Task(Protocol):
         ...
 
     def loss(self, model: nn.Module, batch: Batch, noise: torch.Generator) -> Tensor:
-        """Answer one number to be made small. `batch` lies on the model's device.
+        """The number to minimise. `batch` lies on the model's device.
 
         `noise` draws on the CPU, so that a run on a GPU is fed the same numbers.
         """
@@ -54,18 +56,20 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the optimiser goes: `rate` after `warm_up` steps, falling to zero by a half cosine.
+    """How the optimiser goes: `rate` after a warm-up, falling to zero by a half cosine.
 
+    `warm_up` and `ema` are in samples; `ema` is how far back the averaged weights reach.
     `decay_after` is the share of the run at full rate, `clip` the largest norm of the gradient,
-    `ema` the decay of the averaged weights a step.
+    `bfloat16` whether the network computes in that precision (the loss and the weights never do).
     """
 
     rate: float = 1e-3
-    warm_up: int = 200
+    warm_up: int = 1_200
     decay_after: float = 0.2
     clip: float = 1.0
-    ema: float = 0.999
+    ema: int = 6_000
     weight_decay: float = 0.01
+    bfloat16: bool = False
 
 
 def on_one_thread() -> None:
@@ -88,7 +92,7 @@ class Run:
     task : what is trained.
     model : the network, with fresh weights; the folder's checkpoint replaces them if there is one.
     folder : where `checkpoint.pt` and `log.csv` lie.
-    hours : length of the whole run.
+    samples : length of the whole run, over all legs.
     """
 
     def __init__(
@@ -96,11 +100,11 @@ class Run:
         task: Task,
         model: nn.Module,
         folder: Path,
-        hours: float,
+        samples: int,
         schedule: Schedule | None = None,
         device: str = "cpu",
     ) -> None:
-        self.task, self.folder, self.budget = task, folder, hours * 3600
+        self.task, self.folder, self.length = task, folder, samples
         self.schedule = schedule or Schedule()
         self.device = torch.device(device)
         self.model = model.to(self.device).train()
@@ -119,8 +123,6 @@ class Run:
         self.steps, self.samples, self.seconds = 0, 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
         self._restore()
-        self.rng = np.random.default_rng(self.samples)
-        self.noise = torch.Generator().manual_seed(self.samples)
 
     # ------------------------------------------------------------------ state
 
@@ -148,50 +150,68 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """How much of the run's time is used, 0..1."""
-        return min(self.seconds / self.budget, 1.0)
+        """How much of the run is done, 0..1."""
+        return min(self.samples / self.length, 1.0)
 
     def learning_rate(self) -> float:
         """Linear warm-up, constant, then a half cosine to zero."""
         s = self.schedule
         done = max(0.0, (self.progress - s.decay_after) / (1 - s.decay_after))
-        return (
-            s.rate * min(1.0, (self.steps + 1) / s.warm_up) * 0.5 * (1 + math.cos(math.pi * done))
-        )
+        warm = min(1.0, (self.samples + self.task.size) / s.warm_up)
+        return s.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
+
+    def ema_decay(self) -> float:
+        """What the averaged weights keep at this step: they reach back over `ema` samples.
+
+        Early in a run they reach back over a ninth of what was seen.
+        """
+        size = self.task.size
+        return 1 - size / min(self.schedule.ema, size + self.samples / 9)
 
     def step(self) -> float:
         """One step of the optimiser. Returns the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        batch = {k: t.to(self.device) for k, t in self.task.batch(self.rng).items()}
-        loss = self.task.loss(self.model, batch, self.noise)
+        rng = np.random.default_rng(self.samples)
+        noise = torch.Generator().manual_seed(self.samples)
+        batch = {k: t.to(self.device) for k, t in self.task.batch(rng).items()}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bfloat16):
+            loss = self.task.loss(self.model, batch, noise)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         self.optimiser.step()
         self.steps += 1
         self.samples += self.task.size
-        decay = min(self.schedule.ema, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
             torch._foreach_lerp_(
-                list(self.ema.parameters()), list(self.model.parameters()), 1 - decay
+                list(self.ema.parameters()), list(self.model.parameters()), 1 - self.ema_decay()
             )
         return float(loss.detach())
 
-    def go(self, save_minutes: float) -> None:
-        """Train until the run's time is used up; log and save every `save_minutes`."""
-        last = saved = time.monotonic()
+    def go(self, save_minutes: float, hours: float | None = None) -> None:
+        """Train to the run's end, or for `hours`; log and save every `save_minutes`.
+
+        The log counts processor time, which a run that is paused or shares its core does not use.
+        """
+        started = saved = time.monotonic()
+        last = time.process_time()
         recent: list[float] = []
-        while self.seconds < self.budget:
+        while self.samples < self.length:
             recent.append(self.step())
-            now = time.monotonic()
-            self.seconds += now - last
-            last = now
-            if now - saved > save_minutes * 60 or self.seconds >= self.budget:
+            now, used = time.monotonic(), time.process_time()
+            self.seconds += used - last
+            last = used
+            stop = self.samples >= self.length or (
+                hours is not None and now - started > hours * 3600
+            )
+            if stop or now - saved > save_minutes * 60:
                 saved = now
                 self._log(recent)
                 self.save()
                 recent.clear()
+            if stop:
+                break
 
     def _log(self, recent: list[float]) -> None:
         with torch.no_grad():
@@ -224,7 +244,11 @@ def arguments(
     parser.add_argument("preset", choices=sorted(presets))
     parser.add_argument("--data", type=Path, required=True, help=data)
     parser.add_argument("--out", type=Path, required=True, help="where checkpoint and log go")
-    parser.add_argument("--hours", type=float, required=True, help="length of the whole run")
+    parser.add_argument(
+        "--samples", type=int, required=True, help="length of the whole run, over all legs"
+    )
+    parser.add_argument("--hours", type=float, help="stop this leg after so many hours")
     parser.add_argument("--save-minutes", type=float, default=5.0)
+    parser.add_argument("--tag", help="a word to find the process by; it changes nothing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser

@@ -1,10 +1,10 @@
-"""Train: `python -m training.train piano-16k --data data/piano16 --out runs/piano --hours 2`.
+"""Train: `python -m training.train piano-16k --data data/piano16 --out runs/piano --samples 60000`.
 
 One process a core under torchrun (`torchrun --nproc-per-node 2 -m training.train ...`): processes
 wait for each other once a step, threads many times, and beside other work that costs ten times.
-Stopping is safe at any moment: the last checkpoint (every `--save-minutes`) is taken up again by
-the same command. `--hours` is the whole length of the run over all legs; the learning rate and
-the share of own rollouts follow it.
+Stopping is safe at any moment: the same command continues from the last checkpoint (every
+`--save-minutes`). `--samples` is the whole length of the run over all legs; the learning rate, the
+averaged weights and the share of own rollouts follow it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Trainer:
     """
 
     def __init__(
-        self, preset: Preset, name: str, data: Path, run: Path, hours: float, device: str
+        self, preset: Preset, name: str, data: Path, run: Path, samples: int, device: str
     ) -> None:
-        self.preset, self.name, self.run, self.budget = preset, name, run, hours * 3600
+        self.preset, self.name, self.run, self.length = preset, name, run, samples
         self.device = torch.device(device)
         self.rank = dist.get_rank() if dist.is_initialized() else 0
         self.world = dist.get_world_size() if dist.is_initialized() else 1
@@ -101,13 +101,13 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """How much of the run's time is used, 0..1."""
-        return min(self.seconds / self.budget, 1.0)
+        """How much of the run is done, 0..1."""
+        return min(self.samples / self.length, 1.0)
 
     def learning_rate(self) -> float:
-        """Warm-up over 60 steps, constant, then linear to zero."""
+        """Warm-up, constant, then linear to zero."""
         left = (1 - self.progress) / (1 - self.preset.decay_after)
-        return self.preset.rate * min(1.0, self.steps / 60, left)
+        return self.preset.rate * min(1.0, self.samples / self.preset.warm_up, left)
 
     def _past(self, x: Tensor, frames: int) -> tuple[Tensor, Tensor]:
         """The condition as it will be when playing: noised, missing at times, or one's own."""
@@ -150,8 +150,9 @@ class Trainer:
         self.steps += 1
         if self.steps % _SETTLE_EVERY == 0:
             self.model.net.settle()
-        self.samples += p.batch * self.world
-        decay = min(p.ema, (1 + self.steps) / (10 + self.steps))
+        size = p.batch * self.world
+        self.samples += size
+        decay = 1 - size / min(p.ema, size + self.samples / 9)
         with torch.no_grad():
             torch._foreach_lerp_(
                 list(self.ema.parameters()), list(self.model.parameters()), 1 - decay
@@ -181,25 +182,29 @@ class Trainer:
             losses[key] = total / len(_VALIDATION_SIGMAS)
         return losses
 
-    def go(self, save_minutes: float) -> None:
-        """Train until the run's time is used up."""
+    def go(self, save_minutes: float, hours: float | None = None) -> None:
+        """Train to the run's end, or for `hours`."""
         self.model.train()
-        last = saved = time.monotonic()
+        started = last = saved = time.monotonic()
         recent: list[float] = []
-        while self.seconds < self.budget:
+        while self.samples < self.length:
             recent.append(self.step())
             now = time.monotonic()
-            spent = torch.tensor([now - last, float(now - saved > save_minutes * 60)])
+            late = hours is not None and now - started > hours * 3600
+            spent = torch.tensor([now - last, float(now - saved > save_minutes * 60), float(late)])
             if self.world > 1:
                 dist.broadcast(spent, 0)
             last = now
             self.seconds += float(spent[0])
-            if spent[1] or self.seconds >= self.budget:
+            stop = bool(spent[2]) or self.samples >= self.length
+            if spent[1] or stop:
                 saved = now
                 if not self.rank:
                     self._log({"loss": float(np.mean(recent)), **self.validate()})
                 self.save()
                 recent.clear()
+            if stop:
+                break
 
     def _log(self, values: dict[str, float]) -> None:
         row = {
@@ -219,9 +224,9 @@ def main() -> None:
         torch.set_flush_denormal(True)
     trainer = Trainer(
         PRESETS[given.preset], given.preset, given.data, given.out,
-        given.hours, given.device,
+        given.samples, given.device,
     )  # fmt: skip
-    trainer.go(given.save_minutes)
+    trainer.go(given.save_minutes, given.hours)
     if dist.is_initialized():
         dist.destroy_process_group()
 

@@ -1,4 +1,5 @@
-"""Train the notes stage: `python -m training.train_notes notes --data data/notes --out runs/notes`.
+"""Train the notes stage: `python -m training.train_notes notes --data data/notes --out runs/notes
+--samples 70000`.
 
 See training/run.py for checkpoints and legs, training/nets/notes.py for the network and its loss.
 """
@@ -106,8 +107,8 @@ def main() -> None:
     preset = NOTES[given.preset]
     task = NotesTask(preset, given.preset, given.data)
     model = NotesNet(preset.network)
-    run = Run(task, model, given.out, given.hours, preset.schedule, device=given.device)
-    run.go(given.save_minutes)
+    run = Run(task, model, given.out, given.samples, preset.schedule, device=given.device)
+    run.go(given.save_minutes, given.hours)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Train the sound stage: `python -m training.train_sound sound-24k --data data/piano24
---out runs/sound --hours 2`.
+--out runs/sound --samples 160000`.
 
 See training/run.py for checkpoints and legs, training/nets/columns.py for the network.
 """
@@ -142,8 +142,8 @@ def main() -> None:
     preset, state = SOUND[given.preset], read_checkpoint(given.out)
     norm = Normalisation(state["mean"].numpy(), state["scale"]) if state else None
     task = SoundTask(preset, given.preset, given.data, norm)
-    run = Run(task, task.network(), given.out, given.hours, preset.schedule, given.device)
-    run.go(given.save_minutes)
+    run = Run(task, task.network(), given.out, given.samples, preset.schedule, given.device)
+    run.go(given.save_minutes, given.hours)
 
 
 if __name__ == "__main__":

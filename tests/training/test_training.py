@@ -74,12 +74,12 @@ def test_training_sees_what_the_engine_plays(dataset):
 def test_a_run_learns_stops_and_goes_on_where_it_stopped(dataset, tmp_path):
     torch.set_num_threads(1)
     preset = PRESETS["tiny"]
-    trainer = Trainer(preset, "tiny", dataset, tmp_path, hours=0.004, device="cpu")
+    trainer = Trainer(preset, "tiny", dataset, tmp_path, samples=600, device="cpu")
     before = trainer.validate()["held"]
     trainer.go(save_minutes=10)
     after = trainer.validate()["held"]
     assert after < 0.95 * before
-    again = Trainer(preset, "tiny", dataset, tmp_path, hours=0.008, device="cpu")
+    again = Trainer(preset, "tiny", dataset, tmp_path, samples=1200, device="cpu")
     assert (again.samples, again.steps) == (trainer.samples, trainer.steps)
     assert again.validate()["held"] == pytest.approx(after, rel=1e-5)
     rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
@@ -91,7 +91,7 @@ def test_a_checkpoint_becomes_a_pack_that_computes_the_same(dataset, tmp_path):
     from export.pack import PARITY, Card, write_pack
 
     torch.set_num_threads(1)
-    trainer = Trainer(PRESETS["tiny"], "tiny", dataset, tmp_path, hours=0.001, device="cpu")
+    trainer = Trainer(PRESETS["tiny"], "tiny", dataset, tmp_path, samples=120, device="cpu")
     trainer.go(save_minutes=10)
     card = Card("own", "My own", credits=("Me, CC0",), steps=4)
     checkpoint = read_checkpoint(tmp_path / "checkpoint.pt")

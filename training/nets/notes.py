@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.signal.roll import CHANNELS, PITCHES, ROWS
+from training.nets.attention import rms_norm, rotary, rotate
 
 VELOCITY_SPREAD = 0.15  # deviation of what the network says of an onset's velocity, from the truth
 POSITION_SPREAD = 0.5
@@ -52,25 +53,6 @@ class NotesConfig:
         return asdict(self)
 
 
-def _rotary(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines [tokens, width / 2] (Su et al. 2021, Eq. 15)."""
-    channel = torch.arange(width // 2, device=positions.device)
-    rate = torch.exp(-math.log(2000.0) * channel / (width // 2))
-    angle = positions[:, None].float() * rate
-    return angle.cos(), angle.sin()
-
-
-def _rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
-    a, b = x.chunk(2, dim=-1)
-    cos, sin = turn
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
-
-
-def _norm(x: Tensor) -> Tensor:
-    """Root-mean-square normalisation over channels, without a gain."""
-    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
-
-
 class ContextLayer(nn.Module):
     """Causal self-attention and a multilayer perceptron, each on normalised input."""
 
@@ -87,11 +69,11 @@ class ContextLayer(nn.Module):
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         b, n, d = x.shape
-        q, k, v = self.qkv(_norm(x)).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k = _rotate(_norm(q), turn), _rotate(_norm(k), turn)
+        q, k, v = self.qkv(rms_norm(x)).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = rotate(rms_norm(q), turn), rotate(rms_norm(k), turn)
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x + self.out(y.transpose(1, 2).reshape(b, n, d))
-        return x + self.down(functional.gelu(self.up(_norm(x)), approximate="tanh"))
+        return x + self.down(functional.gelu(self.up(rms_norm(x)), approximate="tanh"))
 
 
 class DenoiserLayer(nn.Module):
@@ -115,7 +97,7 @@ class DenoiserLayer(nn.Module):
         """Keys and values of the past [batch, heads, tokens, width / heads], once a block."""
         b, n, _ = past.shape
         k, v = self.past(past).reshape(b, n, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return _rotate(_norm(k), turn), v
+        return rotate(rms_norm(k), turn), v
 
     def forward(
         self,
@@ -127,13 +109,13 @@ class DenoiserLayer(nn.Module):
     ) -> Tensor:
         b, n, d = x.shape
         scale1, shift1, scale2, shift2 = self.modulate(told).chunk(4, dim=-1)
-        y = _norm(x) * (1 + scale1) + shift1
+        y = rms_norm(x) * (1 + scale1) + shift1
         q, k, v = self.qkv(y).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        q, k = _rotate(_norm(q), turn), _rotate(_norm(k), turn)
+        q, k = rotate(rms_norm(q), turn), rotate(rms_norm(k), turn)
         k, v = torch.cat([keys[0], k], dim=2), torch.cat([keys[1], v], dim=2)
         y = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x + self.out(y.transpose(1, 2).reshape(b, n, d))
-        y = _norm(x) * (1 + scale2) + shift2
+        y = rms_norm(x) * (1 + scale2) + shift2
         return x + self.down(functional.gelu(self.up(y), approximate="tanh"))
 
 
@@ -297,13 +279,13 @@ class NotesNet(nn.Module):
     def past(self, clean: Tensor, mask: Tensor | None = None) -> Tensor:
         """Read clean tokens causally: [batch, tokens, 352] -> [batch, tokens, width]."""
         n = clean.shape[1]
-        turn = _rotary(torch.arange(n, device=clean.device), self.head_width)
+        turn = rotary(torch.arange(n, device=clean.device), self.head_width)
         if mask is None:
             mask = torch.ones(n, n, dtype=torch.bool, device=clean.device).tril()
         x = self.clean(clean)
         for layer in self.context_layers:
             x = layer(x, turn, mask)
-        return _norm(x)
+        return rms_norm(x)
 
     def told(self, sigma: Tensor, condition: Tensor) -> Tensor:
         """Noise level [batch, n, 1] and conditions as one vector [batch, n, width]."""
@@ -333,15 +315,15 @@ class NotesNet(nn.Module):
         features = _features(x, sigma)
         just_before = self.recent(recent.flatten(2)).repeat_interleave(self.config.block, dim=1)
         h = self.noised(features) + self.place.repeat(blocks, 1) + told + just_before
-        turn = _rotary(positions, self.head_width)
+        turn = rotary(positions, self.head_width)
         for layer, of_past in zip(self.layers, keys, strict=True):
             h = layer(h, told, of_past, turn, mask)
-        beliefs = self.key_head(self.head(_norm(h)), features[..., ROWS:], recent, sigma)
+        beliefs = self.key_head(self.head(rms_norm(h)), features[..., ROWS:], recent, sigma)
         return Beliefs(*beliefs.split(PITCHES, dim=-1))
 
     def keys(self, past: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Keys and values of every denoiser layer for what `past` returned."""
-        turn = _rotary(torch.arange(past.shape[1], device=past.device), self.head_width)
+        turn = rotary(torch.arange(past.shape[1], device=past.device), self.head_width)
         return [layer.keys(past, turn) for layer in self.layers]
 
     def forward(

@@ -26,7 +26,9 @@ class SoundPreset:
     network: ColumnsConfig
     noise: NoiseLevels = field(default_factory=lambda: NoiseLevels(-0.4, 1.4))
     batch: int = 16
-    schedule: Schedule = field(default_factory=lambda: Schedule(rate=1.5e-3))
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(rate=1.5e-3, warm_up=3_200, ema=16_000)
+    )
     front: float = 0.5
     context_noise: float = 0.3
     context_dropout: float = 0.15
@@ -46,6 +48,7 @@ SOUND: dict[str, SoundPreset] = {
             embedding=192,
         ),
         batch=96,
+        schedule=Schedule(rate=1.5e-3, warm_up=19_200, ema=96_000),
     ),
     # Seconds on any machine, for tests: everything tiny.
     "sound-tiny": SoundPreset(
@@ -55,6 +58,6 @@ SOUND: dict[str, SoundPreset] = {
             dilations=(1, 2), embedding=16,
         ),
         batch=4,
-        schedule=Schedule(warm_up=10),
+        schedule=Schedule(warm_up=40, ema=4_000),
     ),
 }  # fmt: skip

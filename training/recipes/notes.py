@@ -31,7 +31,7 @@ NOTES: dict[str, NotesPreset] = {
     "notes": NotesPreset(),
     "notes-full": NotesPreset(
         NotesConfig(width=512, context_layers=8, layers=6, heads=8),
-        Schedule(rate=1e-3, clip=5.0),
+        Schedule(rate=1e-3, warm_up=12_800, clip=5.0, ema=64_000),
         tokens=256,
         batch=64,
     ),

@@ -17,6 +17,8 @@ from training.nets.unet import UNetConfig
 class Preset:
     """Everything a run needs to know but the data and the time.
 
+    `warm_up` and `ema` (how far back the averaged weights reach) are in samples.
+
     The exposure-bias guards: `context_noise` is the largest sigma added to the past,
     `context_dropout` how often there is no past, `rollout_share` how often the past is the
     model's own re-imagination, in the last `rollout_after` part of the run.
@@ -28,7 +30,8 @@ class Preset:
     batch: int = 8
     rate: float = 3e-3
     decay_after: float = 0.5
-    ema: float = 0.999
+    warm_up: int = 480
+    ema: int = 8_000
     context_noise: float = 0.3
     context_dropout: float = 0.1
     rollout_share: float = 0.25
