@@ -17,7 +17,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-import mido
+from midi.message import Message
 
 __all__ = ["WINDOW", "Arrivals", "Verdict"]
 
@@ -73,12 +73,12 @@ class Arrivals:
         self._returned: dict[str, int] = {}  # notes in a row, by port
         self._echoed: set[tuple[str, int, int]] = set()  # keys whose echo went down
 
-    def sent(self, message: mido.Message, at: float) -> None:
+    def sent(self, message: Message, at: float) -> None:
         """Attacca sent a message."""
         self._expire(at)
         self._sent.add(_Sent(_key(message), at))
 
-    def judge(self, port: str, message: mido.Message, at: float) -> Verdict:
+    def judge(self, port: str, message: Message, at: float) -> Verdict:
         """What a message is that `port` brought."""
         self._expire(at)
         if self._is_echo(port, message):
@@ -100,7 +100,7 @@ class Arrivals:
         self._returned.pop(port, None)
         self._echoed = {key for key in self._echoed if key[0] != port}
 
-    def _is_echo(self, port: str, message: mido.Message) -> bool:
+    def _is_echo(self, port: str, message: Message) -> bool:
         key = _key(message)
         if key[0] == "up":  # decided when it went down, so that no key stays down
             place = (port, message.channel, message.note)
@@ -125,7 +125,7 @@ class Arrivals:
                     self._returned[port] = 0
 
 
-def _key(message: mido.Message) -> tuple[object, ...]:
+def _key(message: Message) -> tuple[object, ...]:
     """What two messages have in common that are the same. A release is one at any velocity."""
     if message.type == "note_on" and message.velocity:
         return ("down", message.channel, message.note, message.velocity)

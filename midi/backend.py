@@ -101,8 +101,9 @@ def open_backend(asked: str = "") -> Backend:
             f"midi: python-rtmidi cannot be loaded ({error}); 'pip install python-rtmidi' brings "
             "it (ready-made up to Python 3.12; for later ones it needs a C++ compiler)"
         ) from error
-    compiled = set(rtmidi.get_compiled_api())
-    built = [name for name, constant in APIS.items() if getattr(rtmidi, constant) in compiled]
+    module: Any = rtmidi  # its stubs do not have all of it
+    compiled = set(module.get_compiled_api())
+    built = [name for name, constant in APIS.items() if getattr(module, constant) in compiled]
     if asked and asked not in built:
         raise ConfigError(f"midi: {asked} is not to be had here; there is {', '.join(built)}")
     _silence_jack()
@@ -111,7 +112,7 @@ def open_backend(asked: str = "") -> Backend:
         if name == "alsa" and not os.access(_SEQUENCER, os.R_OK | os.W_OK):
             problems.append(f"alsa: {_SEQUENCER} cannot be opened")
             continue
-        backend = Backend(rtmidi, name)
+        backend = Backend(module, name)
         try:
             backend.end(backend.input("Attacca"))
         except DeviceError as error:

@@ -17,12 +17,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.tempo import Timeline
-
-if TYPE_CHECKING:
-    import mido
+from midi.message import Message
 
 __all__ = ["LOST", "Leader", "MidiClock"]
 
@@ -125,7 +122,7 @@ class MidiClock:
 
     # ------------------------------------------------------------------ the ports' thread
 
-    def take(self, message: mido.Message, at: float) -> None:
+    def take(self, message: Message, at: float) -> None:
         """A realtime message, or song position, that arrived at `at`; others are left alone."""
         kind = message.type
         if kind == "clock":

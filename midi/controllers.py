@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import mido
-
 from midi.mapping import Source
+from midi.message import Message
 from midi.parameters import COARSE, DECREMENT, FINE_DATA, INCREMENT, SELECTORS, Selected
 
 __all__ = ["FINE", "Controllers", "Moved", "share"]
@@ -76,7 +75,7 @@ class Controllers:
         self._coarse_only: set[tuple[str, int]] = set()
         self._waiting: dict[_Key, tuple[float, int]] = {}  # until when, and the coarse half
 
-    def take(self, port: str, message: mido.Message, now: float) -> list[Moved]:
+    def take(self, port: str, message: Message, now: float) -> list[Moved]:
         """The moves in a message; none where it is no controller's.
 
         `due` has what a coarse half alone stands for; `forget_waiting` when it is not wanted.
@@ -152,8 +151,7 @@ class Controllers:
 
     def forget_waiting(self, port: str) -> None:
         """Wait for no fine half on this port."""
-        for key in [k for k in self._waiting if k[0] == port]:
-            del self._waiting[key]
+        self._waiting = {k: v for k, v in self._waiting.items() if k[0] != port}
 
     @property
     def next_due(self) -> float | None:
@@ -162,7 +160,7 @@ class Controllers:
 
     def forget(self, port: str) -> None:
         """A port is gone: what stood there is no longer known."""
-        for table in (self._coarse, self._waiting, self._selected):
-            for key in [k for k in table if k[0] == port]:
-                del table[key]
+        self._coarse = {k: v for k, v in self._coarse.items() if k[0] != port}
+        self._waiting = {k: v for k, v in self._waiting.items() if k[0] != port}
+        self._selected = {k: v for k, v in self._selected.items() if k[0] != port}
         self._coarse_only = {place for place in self._coarse_only if place[0] != port}

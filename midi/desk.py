@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import mido
 
@@ -32,13 +33,14 @@ from midi.figures import MidiFigures
 from midi.heard_notes import HeardNotes
 from midi.keys import HeldKeys
 from midi.mapping import Mapping, with_mode
+from midi.message import Message
 from midi.ports import ALL, Port, Ports, plain
 from midi.programs import Programs
 from midi.steering import Steering
 
 __all__ = ["MidiDesk"]
 
-Realtime = Callable[[mido.Message, float], None]
+Realtime = Callable[[Message, float], None]
 _REALTIME = frozenset({"clock", "start", "stop", "continue", "songpos"})
 _MOST = 4096  # messages that wait
 _SCAN = 1.0  # seconds between two looks at the system's ports
@@ -300,7 +302,7 @@ class MidiDesk:
     def _message(self, port: str, data: list[int], at: float) -> None:
         self._received += 1
         try:
-            message = mido.Message.from_bytes(data)
+            message = cast(Message, mido.Message.from_bytes(data))
         except ValueError:
             self._bad += 1
             return
@@ -346,7 +348,7 @@ class MidiDesk:
         self._held = ()
         self._hold()
 
-    def _send(self, message: mido.Message) -> None:
+    def _send(self, message: Message) -> None:
         if self._ports is not None and self._ports.send(message.bytes()):
             self._sent += 1
             self._arrivals.sent(message, time.monotonic())

@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 import mido
 
 from engine.signal.roll import NoteEvent
+from midi.message import Message
 
 __all__ = ["HeardNotes"]
 
@@ -45,7 +47,7 @@ class HeardNotes:
         """Any thread: a note that goes to the output now."""
         self._told.append((self._now(), note))
 
-    def due(self) -> list[mido.Message]:
+    def due(self) -> list[Message]:
         """What is heard by now, on channel 1."""
         self._time()
         now, messages = self._now(), []
@@ -79,20 +81,26 @@ class HeardNotes:
             self._last = max(self._last, note.seconds + self._offset)
             self._soon.append((self._last, note))
 
-    def _message(self, note: NoteEvent) -> list[mido.Message]:
-        up = mido.Message("note_off", note=note.pitch, velocity=0)
+    def _message(self, note: NoteEvent) -> list[Message]:
+        up = _key(note.pitch, 0)
         was_down = note.pitch in self._down
         if not note.velocity:
             self._down.discard(note.pitch)
             return [up] if was_down else []
         self._down.add(note.pitch)
-        down = mido.Message("note_on", note=note.pitch, velocity=note.velocity)
+        down = _key(note.pitch, note.velocity)
         return [up, down] if was_down else [down]
 
-    def let_go(self) -> list[mido.Message]:
+    def let_go(self) -> list[Message]:
         """Drop what waits and let every key go that is down."""
         self._told.clear()
         self._soon.clear()
         down, self._down = sorted(self._down), set()
-        ups = [mido.Message("note_off", note=pitch, velocity=0) for pitch in down]
-        return [*ups, mido.Message("control_change", control=_ALL_OFF, value=0)]
+        ups = [_key(pitch, 0) for pitch in down]
+        return [*ups, cast(Message, mido.Message("control_change", control=_ALL_OFF, value=0))]
+
+
+def _key(pitch: int, velocity: int) -> Message:
+    """A key that goes down, or with velocity 0 up."""
+    kind = "note_on" if velocity else "note_off"
+    return cast(Message, mido.Message(kind, note=pitch, velocity=velocity))

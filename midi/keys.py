@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import mido
-
 from engine.signal.roll import LOWEST, PITCHES
+from midi.message import Message
 
 __all__ = ["HeldKeys"]
 
@@ -30,7 +29,7 @@ class HeldKeys:
         every = [*self._down.values(), *self._rung.values()]
         return tuple(sorted(set().union(*every)))
 
-    def take(self, port: str, message: mido.Message) -> None:
+    def take(self, port: str, message: Message) -> None:
         """Heed a message: keys, pedal, and what lets all notes go."""
         if message.type in ("note_on", "note_off"):
             down = message.type == "note_on" and message.velocity > 0

@@ -10,8 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-import mido
-
 from engine.controls.bus import MIDI
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
@@ -21,6 +19,7 @@ from engine.punches import RESET, Part, until_block
 from midi.controllers import Controllers, Moved
 from midi.learn import Learner, Learnt
 from midi.mapping import ACTIONS, ANY, Mapping, Source, checked_target, with_mode
+from midi.message import Message
 from midi.relative import steps_of
 from midi.store import Kept
 from midi.takeover import Takeover
@@ -177,9 +176,7 @@ class Steering:
 
     # ------------------------------------------------------------------ messages
 
-    def take(
-        self, port: str, message: mido.Message, now: float, *, is_duplicate: bool = False
-    ) -> bool:
+    def take(self, port: str, message: Message, now: float, *, is_duplicate: bool = False) -> bool:
         """Act on a message. True when it was a controller's: it plays no key then.
 
         A duplicate of a message of another port changes what is known of its own port (where its

@@ -1,5 +1,6 @@
 """Another pack, another sound device, the last minute: changed while the music plays."""
 
+import os
 import shutil
 import threading
 import time
@@ -146,26 +147,52 @@ def test_of_two_changes_at_once_the_second_is_told_to_wait(playing, tmp_path):
     assert playing.settings["gain"] == -6.0
 
 
-def test_closing_while_a_pack_is_loaded_ends_both_generators(tmp_path):
-    other, problems = another(tmp_path / "other"), []
-    with Instrument(TINY, latency=2.0, threads=1) as instrument:
+def generators() -> set[int]:
+    """The generators of this process that run."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (process / "cmdline").read_text()
+        except OSError:  # it has ended
+            continue
+        if int(parent) == os.getpid() and "engine.stream.worker" in command:
+            found.add(int(process.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("reached", "refused"),
+    [(0.5, ["pack 'other': playing has ended meanwhile"]), (1.0, [])],
+    ids=["while its lead is generated", "when it has just come over"],
+)
+def test_closing_while_a_pack_is_loaded_ends_both_generators(tmp_path, reached, refused):
+    other, problems, is_there = another(tmp_path / "other"), [], threading.Event()
+    instrument = Instrument(TINY, latency=2.0, threads=1)
+
+    def wait_for_the_end(done):
+        if done >= reached:
+            is_there.set()
+            assert instrument._rig.ending.wait(20)
+
+    def load():
+        try:
+            instrument.load(other, wait_for_the_end)
+        except AttaccaError as error:
+            problems.append(str(error))
+
+    with instrument:
         instrument.play(None)
         instrument.wait_for_sound()
-
-        def load():
-            try:
-                instrument.load(other)
-            except AttaccaError as error:
-                problems.append(str(error))
-
         thread = threading.Thread(target=load)
         thread.start()
-        time.sleep(0.2)
+        assert is_there.wait(20)
+        assert len(generators()) == (2 if reached < 1.0 else 1)
     thread.join(20)
     assert not thread.is_alive()
+    assert problems == refused
     assert instrument.generator_pid is None
-    assert len(problems) <= 1  # refused, or it had just come over
-    assert all("\n" not in p for p in problems)
+    assert generators() == set()
 
 
 def test_a_load_with_nothing_playing_is_one_line():

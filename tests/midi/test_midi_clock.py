@@ -135,10 +135,27 @@ def test_of_two_clocks_the_first_is_followed_until_it_is_silent():
         max_size=80,
     )
 )
-def test_whatever_comes_the_tempo_is_one_that_can_be(messages):
+def test_whatever_comes_the_tempo_stays_possible_and_a_steady_clock_is_followed_after_it(messages):
     clock, at = MidiClock(), 50.0
+    tempos = []
     for kind, step in messages:
         at += step
         clock.take(mido.Message(kind), at)
         timeline = clock.timeline(at, 4)
-        assert timeline is None or 10 < timeline.bpm < 1100
+        tempos += [timeline.bpm] if timeline is not None else []
+    last = ticks(clock, 24 * 4, 140, begin=at + 0.5)
+    timeline = clock.timeline(last, 4)
+    assert timeline is not None
+    assert timeline.bpm == pytest.approx(140, rel=0.02)
+    assert [bpm for bpm in tempos if not 14.99 < bpm < 999.01] == []
+
+
+def test_a_clock_that_is_too_fast_is_held_at_the_bound_and_one_too_slow_is_not_followed():
+    fast, slow = MidiClock(), MidiClock()
+    for i in range(48):
+        fast.take(CLOCK, 50 + i * 1e-5)
+        slow.take(CLOCK, 50 + i * 0.3)
+    timeline = fast.timeline(50.001, 4)
+    assert timeline is not None
+    assert timeline.bpm == pytest.approx(999)
+    assert slow.timeline(50 + 47 * 0.3, 4) is None

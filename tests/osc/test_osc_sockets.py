@@ -231,24 +231,25 @@ def test_an_address_that_is_none_of_ours_is_one_line(instrument, tmp_path, liste
 
 def test_only_those_on_the_list_are_heard(instrument, tmp_path):
     own = _own_address()
+    if not own:
+        pytest.skip("this machine has no address but loopback")
     with OscServer(
         instrument, port=0, listen="0.0.0.0", allow=["203.0.113.0/24"], library=tmp_path
     ) as server:
         inside = Program(server.port)
         assert inside.ask("/ping", answer="/pong")[1] == "attacca"  # this machine is always heard
-        if own:
-            outside = Program(server.port, own)
-            outside.send("/gain", 9.0)
-            outside.send("/ping")
-            assert outside.listen(0.3) == []
-            assert instrument.settings["gain"] != 9.0
-            assert figure(inside, "osc/refused") == 2
-            stream = Stream(server.port, own)
-            stream.socket.settimeout(5)
-            with contextlib.suppress(ConnectionResetError):
-                assert stream.socket.recv(100) == b""
-            stream.close()
-            outside.close()
+        outside = Program(server.port, own)
+        outside.send("/gain", 9.0)
+        outside.send("/ping")
+        assert outside.listen(0.3) == []
+        assert instrument.settings["gain"] != 9.0
+        assert figure(inside, "osc/refused") == 2
+        stream = Stream(server.port, own)
+        stream.socket.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert stream.socket.recv(100) == b""
+        stream.close()
+        outside.close()
         inside.close()
     with pytest.raises(ConfigError, match=r"192\.168\.1\.7"):
         networks(["my laptop"])

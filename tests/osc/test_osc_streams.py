@@ -176,9 +176,9 @@ def test_the_picture_begins_at_the_play_line_and_goes_on_without_gaps_over_seams
     assert abs(places[0] * 0.04 - played) < 0.4
     middles = np.array(one.ask("/spectrum/bands")[1:])
     toned = np.array([canvas.columns[p] for p in places if 1.5 < p * 0.04 < LASTS - 0.2])
-    if len(toned):
-        assert set(abs(middles[toned.argmax(axis=1)] / TONE - 1) < 0.05) == {True}
-        np.testing.assert_allclose(toned.max(axis=1) * (90 / 255) - 90, -6, atol=1.6)
+    assert len(toned), "it began before the tone ended"
+    assert set(abs(middles[toned.argmax(axis=1)] / TONE - 1) < 0.05) == {True}
+    np.testing.assert_allclose(toned.max(axis=1) * (90 / 255) - 90, -6, atol=1.6)
     assert max(one.sizes) < 1_400
     other = program()  # comes late: from the line of play of now
     other.send("/picture", 1)
