@@ -6,7 +6,6 @@ same parts with another clock and another sink: `Instrument.play` and `Instrumen
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls, Tap
+from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError
 from engine.hearing import adapted, checked_keys, checked_phrase, checked_sound, refuse_unheard
 from engine.on_time import OnTime
@@ -72,7 +72,7 @@ class Instrument(OnTime):
         self.hears = needed(self.manifest.controls)  # beside what every pack hears
         refuse_unheard(self.manifest, controls)
         self._settings = adapted(Settings.defaults(), self.manifest, stride).changed(**controls)
-        threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        threads = threads or max(1, usable_cores() - 1)
         setup = StreamSetup(threads, target, self._clock, self._say)
         self._rig = Rig(setup, latency, self._live_controls)
         self.events: deque[Event] = deque(maxlen=256)

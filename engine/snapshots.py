@@ -48,9 +48,11 @@ class Snapshots:
 
     def names(self) -> list[str]:
         """All names in order."""
-        if not self._folder.is_dir():
+        try:
+            files = list(self._folder.iterdir())
+        except OSError:  # not there yet, or not ours to read
             return []
-        return sorted(p.stem for p in self._folder.glob("*.json") if _NAME.fullmatch(p.stem))
+        return sorted(p.stem for p in files if p.suffix == ".json" and _NAME.fullmatch(p.stem))
 
     def save(self, name: str, values: Mapping[str, Value], pack: str) -> None:
         """Keep the values of all controls; one of the same name is replaced.
