@@ -65,7 +65,7 @@ class Machine:
     system: str = sys.platform
     python: tuple[int, int] = (sys.version_info[0], sys.version_info[1])
     environment: Mapping[str, str] = field(default_factory=_environment)
-    folder: Path = field(default_factory=Path.cwd)
+    folder: Path = Path()
     alsa: tuple[Path, ...] = field(default_factory=_alsa_folders)
     has_library: Callable[[str], bool] = lambda name: find_spec(name) is not None
 
@@ -129,11 +129,18 @@ def _alsa_bridge(m: Machine) -> Finding | None:
 
 def _sound_server(m: Machine) -> str | None:
     runtime = Path(m.environment.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    if (runtime / "pipewire-0").exists():
+    if _exists(runtime / "pipewire-0"):
         return "PipeWire"
-    if m.environment.get("PULSE_SERVER") or (runtime / "pulse" / "native").exists():
+    if m.environment.get("PULSE_SERVER") or _exists(runtime / "pulse" / "native"):
         return "PulseAudio"
     return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # another user's folder, after `sudo -u`
+        return False
 
 
 def _callback(m: Machine) -> Finding:
@@ -154,9 +161,9 @@ def _onnxruntime(m: Machine) -> Finding:
 
 
 def _cores(m: Machine) -> Finding:
-    count = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    from engine.cores import usable_cores
+
+    count = usable_cores()
     if count > 1:
         return Finding("cores", "ok", f"{count}")
     return Finding(
@@ -205,8 +212,15 @@ def _folder(m: Machine) -> Finding:
             return Finding("this folder", "ok", f"recordings can be written, {free:.0f} GB free")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        text = f"{m.folder} cannot be written ({reason}): the key r will not record"
+        text = f"{_name_of(m.folder)} cannot be written ({reason}): the key r will not record"
         return Finding("this folder", "warn", text, "cd to a folder of yours")
+
+
+def _name_of(folder: Path) -> Path:
+    try:
+        return folder.absolute()
+    except OSError:  # the current folder has been deleted
+        return folder
 
 
 def _terminal(m: Machine) -> Finding:

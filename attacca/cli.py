@@ -10,11 +10,15 @@ Exit status: 0 all is well, 1 something is missing or broken, 2 an option cannot
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from attacca import __version__
+from attacca.terminal.output import fill_standard_streams
 from attacca.verbs import (
     bench,
     completion,
@@ -33,6 +37,7 @@ from engine.errors import AttaccaError, ConfigError
 __all__ = ["Parser", "main", "make_parser"]
 
 VERBS = (play, gui, render, devices, doctor, bench, packs, osc, midi, export, completion)
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
@@ -69,33 +74,59 @@ def make_parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status; never raises but for `--help` and `--version`."""
+    fill_standard_streams()
     try:
-        args = make_parser().parse_args(arguments)
-        status = args.run(args)
-        sys.stdout.flush()
+        status = _run(arguments)
     except ConfigError as error:
-        return _say(error, _USAGE)
+        status = _say(str(error), _USAGE)
     except AttaccaError as error:
-        return _say(error, _FAILED)
+        status = _say(str(error), _FAILED)
     except BrokenPipeError:
-        return _reader_gone()
+        status = 0  # `attacca ... | head` has read enough
+    except OSError as error:
+        status = _say(_environment(error), _FAILED)
     except KeyboardInterrupt:
-        return _INTERRUPTED
-    return int(status)
-
-
-def _say(error: AttaccaError, status: int) -> int:
-    print(f"attacca: {error}", file=sys.stderr)
+        status = _INTERRUPTED
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
     return status
 
 
-def _reader_gone() -> int:
-    """`attacca ... | head` closed our output: nothing to say, and nobody to say it to."""
-    # The interpreter flushes standard output once more at its end, which would fail again.
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
-    return 0
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        args = make_parser().parse_args(arguments)
+        status = int(args.run(args))
+    except SystemExit:  # of `--help`
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return status
+
+
+def _say(text: str, status: int) -> int:
+    with contextlib.suppress(OSError):
+        print(f"attacca: {' '.join(text.splitlines())}", file=sys.stderr)
+    return status
+
+
+def _environment(error: OSError) -> str:
+    """What the system refused: a full disk, a folder that is gone, too many open files."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename:
+        return f"{error.filename}: {reason}"
+    if error.errno in _UNWRITABLE:
+        return f"output cannot be written: {reason}"
+    return f"a call to the operating system failed: {reason}"
+
+
+def _let_go(stream: TextIO) -> None:
+    """Send what a broken stream still holds nowhere: the interpreter would fail over it."""
+    try:
+        stream.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 if __name__ == "__main__":

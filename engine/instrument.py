@@ -6,7 +6,6 @@ same parts with another clock and another sink: `Instrument.play` and `Instrumen
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from engine.audio.mixer import LiveControls, Tap
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
+from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError
 from engine.hearing import (
     adapted,
@@ -82,7 +82,7 @@ class Instrument(OnTime):
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
         self.hears = needed(self.manifest.controls)  # beside what every pack hears
         refuse_unheard(self.manifest, controls)
-        threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        threads = threads or max(1, usable_cores() - 1)
         self._troubles = Troubles(self._say, self._clock.now)
         setup = StreamSetup(threads, target, self._clock, self._say, self._troubles.note)
         self._rig = Rig(setup, latency, self._live_controls)

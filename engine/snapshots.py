@@ -71,9 +71,11 @@ class Snapshots:
 
     def _files(self) -> dict[str, Path]:
         """The files by their names; those on disk may be in decomposed letters."""
-        if not self._folder.is_dir():
+        try:
+            files = sorted(self._folder.iterdir())
+        except OSError:  # not there yet, or not ours to read
             return {}
-        found = {composed(p.stem): p for p in sorted(self._folder.glob("*.json"))}
+        found = {composed(p.stem): p for p in files if p.suffix == ".json"}
         return {name: path for name, path in found.items() if _is_name(name)}
 
     def save(self, name: str, values: Mapping[str, Value], pack: str) -> None:

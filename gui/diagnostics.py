@@ -15,6 +15,7 @@ from pathlib import Path
 from PyQt6.QtCore import PYQT_VERSION_STR, qVersion
 from PyQt6.QtGui import QGuiApplication
 
+from gui.models.home import home_folder
 from gui.models.log import Line
 
 __all__ = ["diagnostics", "without_folders"]
@@ -54,7 +55,7 @@ def diagnostics(
 
 def without_folders(text: str) -> str:
     """Text without the folders of this user and of this installation."""
-    root, home = str(Path(__file__).resolve().parents[1]), str(Path.home())
+    root, home = str(Path(__file__).resolve().parents[1]), home_folder()
     for folder, name in ((sys.prefix, "<python>"), (root, "<attacca>"), (home, "~")):
         if len(folder) > 1:
             text = text.replace(folder, name)

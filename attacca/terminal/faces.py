@@ -5,9 +5,11 @@ Main thread only. A face is told of every readout and every event, and decides w
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Protocol, TextIO
 
+from attacca.terminal.keys import in_foreground
 from attacca.terminal.noise import Noise
 from attacca.terminal.readout import KEYS_HELP, Readout, bar, clock_time
 
@@ -80,6 +82,7 @@ class LiveFace(SilentFace):
     """A view that stands still in the terminal and moves: meters, lead, load, events.
 
     What libraries write to standard error meanwhile would tear it: it is kept and printed after.
+    While the program is in the background the view is not drawn, so the shell's line stays whole.
 
     Parameters
     ----------
@@ -108,7 +111,12 @@ class LiveFace(SilentFace):
 
     def show(self, readout: Readout) -> None:
         """Draw it."""
-        self._live.update(self._draw(readout), refresh=True)
+        if self._in_foreground():
+            self._live.update(self._draw(readout), refresh=True)
+
+    def _in_foreground(self) -> bool:
+        file = self._console.file
+        return not file.isatty() or in_foreground(file.fileno())
 
     def _draw(self, r: Readout) -> Any:
         from rich.text import Text
@@ -154,6 +162,6 @@ def choose_face(*, status: bool, keys: bool) -> Face:
     from rich.console import Console
 
     console = Console()
-    if console.is_dumb_terminal:
+    if console.is_dumb_terminal or not (os.environ.get("TERM") or sys.platform == "win32"):
         return LineFace(sys.stdout)
     return LiveFace(console, keys=keys)

@@ -1,18 +1,23 @@
 """Single keys from the terminal, without Enter: POSIX termios or the Windows console.
 
 Main thread only. `poll` doubles as the pause of the player's loop: it waits up to its time-out for
-keys. The terminal is put back as it was on leaving, and again made ready after Ctrl-Z and `fg`.
+keys. The terminal gets its settings back at the end, and is prepared again after Ctrl-Z and `fg`.
+In the background (Ctrl-Z, then `bg`) the terminal belongs to the shell: it is neither read nor set,
+because the system stops a job that touches it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 from typing import Any, Protocol
 
-__all__ = ["Keys", "NoKeys", "PosixKeys", "open_keys", "parse"]
+from attacca.terminal.stopping import is_ignored
+
+__all__ = ["Keys", "NoKeys", "PosixKeys", "in_foreground", "open_keys", "parse"]
 
 # What terminals send for keys that are no characters.
 _SEQUENCES = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down"}
@@ -42,6 +47,16 @@ def parse(text: str) -> list[str]:
             keys.append(name)
         i = end
     return keys
+
+
+def in_foreground(fd: int) -> bool:
+    """Whether this process may read and set the terminal `fd`; true where there are no jobs."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return False
 
 
 class Keys(Protocol):
@@ -85,22 +100,38 @@ class PosixKeys:
         self._fd = fd
         self._before: Any = None
         self._handler: Any = None
+        self._is_prepared = False
 
     def __enter__(self) -> PosixKeys:
         import termios
 
-        self._before = termios.tcgetattr(self._fd)
+        try:
+            self._before = termios.tcgetattr(self._fd)
+        except termios.error:
+            return self  # the terminal is gone: the first `poll` says so
         self._prepare()
         # After Ctrl-Z the shell puts its own settings; `fg` has to bring ours back.
-        self._handler = signal.signal(signal.SIGCONT, self._prepare)
+        if not is_ignored("SIGCONT"):
+            self._handler = signal.signal(signal.SIGCONT, self._forget)
         return self
 
-    def _prepare(self, *_: object) -> None:
+    def _forget(self, *_: object) -> None:
+        self._is_prepared = False
+
+    def _prepare(self) -> bool:
+        """Have the terminal hand over each key, if it is ours now. Returns whether it is."""
         import termios
         import tty
 
-        # Not TCSAFLUSH, which would drop what was typed before.
-        tty.setcbreak(self._fd, termios.TCSADRAIN)
+        if not in_foreground(self._fd):
+            self._is_prepared = False
+        elif not self._is_prepared:
+            # Not TCSAFLUSH, which would drop what was typed before, nor TCSADRAIN, which waits for
+            # ever while the output is stopped by Ctrl-S.
+            with contextlib.suppress(termios.error):
+                tty.setcbreak(self._fd, termios.TCSANOW)
+                self._is_prepared = True
+        return self._is_prepared
 
     def poll(self, timeout: float) -> list[str]:
         """Wait up to `timeout` seconds; the keys pressed, perhaps none.
@@ -112,7 +143,12 @@ class PosixKeys:
         """
         import select
 
+        # Looked at before and after: the shell may take the terminal meanwhile.
+        self._prepare()
         if not select.select([self._fd], [], [], timeout)[0]:
+            return []
+        if os.isatty(self._fd) and not self._prepare():
+            time.sleep(timeout)
             return []
         try:
             data = os.read(self._fd, 256)
@@ -125,11 +161,11 @@ class PosixKeys:
     def __exit__(self, *_: object) -> None:
         import termios
 
-        signal.signal(signal.SIGCONT, self._handler or signal.SIG_DFL)
-        try:
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
-        except termios.error:
-            return  # the terminal is gone, and its settings with it
+        if self._handler is not None:
+            signal.signal(signal.SIGCONT, self._handler)
+        if self._before is not None and in_foreground(self._fd):
+            with contextlib.suppress(termios.error):  # the terminal is gone
+                termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
 
 
 class WindowsKeys:
@@ -169,9 +205,5 @@ def open_keys() -> Keys:
     if sys.platform == "win32":
         return WindowsKeys()
     fd = sys.stdin.fileno()
-    try:
-        # A job in the background (`attacca play &`) would be stopped for touching the terminal.
-        ours = os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:
-        ours = False
-    return PosixKeys(fd) if ours else NoKeys()
+    # A job in the background (`attacca play &`) would be stopped for touching the terminal.
+    return PosixKeys(fd) if in_foreground(fd) else NoKeys()

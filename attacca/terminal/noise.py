@@ -1,45 +1,92 @@
 """Keeps what libraries write to standard error out of a live view, and prints it afterwards.
 
-Main thread only. PortAudio, ALSA and a dying child process write to file descriptor 2 directly.
+Main thread, and a thread that reads. PortAudio, ALSA and a dying child process write to file
+descriptor 2 directly. What they write goes through a pipe: it needs no disk, and only its last
+lines are kept, however long the music plays.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import tempfile
-from typing import IO
+import threading
+from collections import deque
 
 __all__ = ["Noise"]
 
 MOST_LINES = 20
+_LONGEST = 4096  # bytes of a line; what goes beyond is another line
+_END = b"attacca: end of what libraries wrote"
+_AT_EXIT = 0.5  # seconds for what is still in the pipe
 
 
 class Noise:
-    """While entered, file descriptor 2 goes to a temporary file; its last lines come out after."""
+    """While entered, file descriptor 2 goes to a pipe; its last lines come out after."""
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
         self._before = -1
+        self._lines: deque[bytes] = deque(maxlen=MOST_LINES)
+        self._count = 0
+        self._ended = threading.Event()
 
     def __enter__(self) -> Noise:
-        sys.stderr.flush()
-        self._file = tempfile.TemporaryFile()
-        self._before = os.dup(2)
-        os.dup2(self._file.fileno(), 2)
+        _flush()
+        try:
+            before = os.dup(2)
+        except OSError:
+            return self  # no file descriptor is left: the view may be torn, the music plays
+        try:
+            reading, writing = os.pipe()
+        except OSError:
+            os.close(before)
+            return self
+        self._before = before
+        os.dup2(writing, 2)
+        os.close(writing)
+        threading.Thread(
+            target=self._read, args=(reading,), name="attacca-noise", daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        file, self._file = self._file, None
-        if file is None:
+        before, self._before = self._before, -1
+        if before < 0:
             return
+        _flush()
+        os.write(2, b"\n" + _END + b"\n")
+        os.dup2(before, 2)
+        os.close(before)
+        self._ended.wait(_AT_EXIT)
+        lines, count = list(self._lines), self._count
+        with contextlib.suppress(OSError):
+            if count > len(lines):
+                print(f"({count - len(lines)} lines more before these)", file=sys.stderr)
+            for line in lines:
+                print(line.decode(errors="replace"), file=sys.stderr)
+
+    def _read(self, reading: int) -> None:
+        """Keep the last lines; after the end, hand on what child processes still write."""
+        rest = b""
+        with contextlib.suppress(OSError):
+            while data := os.read(reading, 65536):
+                *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > _LONGEST:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    self._take(line)
+        os.close(reading)
+
+    def _take(self, line: bytes) -> None:
+        if line == _END:
+            self._ended.set()
+        elif self._ended.is_set():
+            os.write(2, line + b"\n")
+        elif line.strip():
+            self._lines.append(line)
+            self._count += 1
+
+
+def _flush() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # closed, or none at all
         sys.stderr.flush()
-        os.dup2(self._before, 2)
-        os.close(self._before)
-        with file:
-            file.seek(0)
-            lines = file.read().decode(errors="replace").splitlines()
-        if len(lines) > MOST_LINES:
-            print(f"({len(lines) - MOST_LINES} lines more before these)", file=sys.stderr)
-        for line in lines[-MOST_LINES:]:
-            print(line, file=sys.stderr)

@@ -6,15 +6,16 @@ queue, so that a slow terminal holds nothing up.
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from attacca.terminal.faces import Face
-from attacca.terminal.keys import Keys
+from attacca.terminal.faces import Face, SilentFace
+from attacca.terminal.keys import Keys, NoKeys
 from attacca.terminal.readout import Readout, readout
-from attacca.terminal.stopping import Stopping
+from attacca.terminal.stopping import Stopping, is_ignored
 from engine.audio.clock import Clock
 from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, WorkerError
@@ -22,6 +23,8 @@ from engine.instrument import Instrument
 from engine.status import Event
 
 __all__ = ["Performance", "Played"]
+
+_log = logging.getLogger("attacca")
 
 TICK = 0.1  # seconds between looks
 FIRST_SOUND = 60.0  # seconds to wait for the first block
@@ -110,7 +113,10 @@ class Performance:
             try:
                 keys = self._keys.poll(TICK)
             except EOFError:
-                break
+                if not is_ignored("SIGHUP"):
+                    break
+                self._keys = NoKeys()  # it was started to outlive its terminal
+                continue
             for key in keys:
                 self._press(key)
         self._tell()
@@ -140,8 +146,17 @@ class Performance:
         if self._first is None and status.lead.blocks:
             self._first = self._clock.now()
         now = readout(status, instrument.settings, self._seconds(), self._last)
-        self._face.show(now)
+        self._display(lambda: self._face.show(now))
         return now
+
+    def _display(self, show: Callable[[], None]) -> None:
+        """Call `show`; where it fails the music goes on without a display, and one line says so."""
+        try:
+            show()
+        except Exception as error:
+            self._face = SilentFace()
+            reason = f"{type(error).__name__}: {error}"
+            _log.warning("the status display has failed (%s); the music goes on", reason)
 
     def _tell(self) -> None:
         while True:
@@ -156,7 +171,7 @@ class Performance:
 
     def _say(self, kind: str, text: str) -> None:
         self._last = f"{kind}: {text}"
-        self._face.event(kind, text)
+        self._display(lambda: self._face.event(kind, text))
 
     def _played(self) -> Played:
         status = self._instrument.status()

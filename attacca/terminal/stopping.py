@@ -1,7 +1,8 @@
 """Ctrl-C, SIGTERM and a closed terminal as one flag that a loop can look at.
 
 Entered on the main thread (signals come to it); the flag may be read from any. The second signal
-raises KeyboardInterrupt, for whoever waits on something that does not end.
+raises KeyboardInterrupt, for whoever waits on something that does not end. A signal that was
+ignored when the program started (`nohup`, `trap '' HUP`, a script's background job) stays ignored.
 """
 
 from __future__ import annotations
@@ -10,9 +11,15 @@ import signal
 import threading
 from typing import Any
 
-__all__ = ["Stopping"]
+__all__ = ["Stopping", "is_ignored"]
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+def is_ignored(name: str) -> bool:
+    """Whether the signal of that name is ignored, or was given a handler outside of Python."""
+    number = getattr(signal, name, None)
+    return number is not None and signal.getsignal(number) in (signal.SIG_IGN, None)
 
 
 class Stopping:
@@ -34,7 +41,7 @@ class Stopping:
     def __enter__(self) -> Stopping:
         for name in _SIGNALS:
             number = getattr(signal, name, None)
-            if number is not None:
+            if number is not None and not is_ignored(name):
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import sys
 from typing import TYPE_CHECKING, Any
@@ -42,12 +41,13 @@ def run(args: argparse.Namespace) -> int:
     from attacca.measuring import measure
     from attacca.pack import Pack
     from engine.audio.clock import SystemClock
+    from engine.cores import usable_cores
     from engine.errors import StorageError, WorkerError
     from engine.packs.verdicts import keep_verdict
     from engine.stream.generator import Generator, GeneratorDied
 
     manifest = Pack.open(args.pack).manifest
-    threads = args.threads or max(1, (os.cpu_count() or 2) - 1)
+    threads = args.threads or max(1, usable_cores() - 1)
 
     def say(text: str) -> None:
         if sys.stderr.isatty():
@@ -75,11 +75,13 @@ def _result(
     manifest: Manifest, threads: int, first: float, reports: list[Report]
 ) -> dict[str, Any]:
     """All figures as plain data, in seconds."""
+    from engine.cores import usable_cores
+
     return {
         "pack": manifest.name,
         "version": manifest.version,
         "machine": platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "threads": threads,
         "first_sound": round(first, 4),
         "latencies": [

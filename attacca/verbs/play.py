@@ -63,9 +63,10 @@ def new_seed() -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Play until asked to stop. Returns the exit status."""
+    from attacca.terminal.output import tolerant_output
     from attacca.terminal.stopping import Stopping
 
-    with Stopping() as stopping:
+    with Stopping() as stopping, tolerant_output():
         from attacca.beginning import beginning, refuse_replacing_inputs
         from attacca.terminal.faces import choose_face
         from attacca.terminal.keys import NoKeys, open_keys

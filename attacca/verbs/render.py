@@ -39,9 +39,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render. Returns the exit status."""
+    from attacca.terminal.output import tolerant_output
     from attacca.terminal.stopping import Stopping
 
-    with Stopping() as stopping:
+    with Stopping() as stopping, tolerant_output():
         from attacca.beginning import beginning, refuse_replacing_inputs
         from attacca.verbs.play import new_seed
         from engine.instrument import Instrument

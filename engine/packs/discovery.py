@@ -18,15 +18,28 @@ from engine.text_files import composed
 DEFAULT = "piano"
 
 
+def home_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """The user's home; the root folder for a user who has none, as in many containers."""
+    env = os.environ if environment is None else environment
+    if env.get("HOME"):
+        return Path(env["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError:  # neither HOME nor an entry in the system's list of users
+        return Path(os.sep)
+
+
 def user_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Where the user's own data lies, whether it exists or not."""
     env = os.environ if environment is None else environment
-    home = Path(env.get("HOME") or Path.home())
+    home = home_folder(env)
     if sys.platform == "win32":
-        return Path(env.get("LOCALAPPDATA", str(home))) / "attacca"
+        return Path(env.get("LOCALAPPDATA") or home) / "attacca"
     if sys.platform == "darwin":
         return home / "Library" / "Application Support" / "attacca"
-    return Path(env.get("XDG_DATA_HOME") or home / ".local" / "share") / "attacca"
+    data = Path(env.get("XDG_DATA_HOME", ""))
+    # The XDG Base Directory Specification has relative paths ignored.
+    return (data if data.is_absolute() else home / ".local" / "share") / "attacca"
 
 
 def search_folders(environment: Mapping[str, str] | None = None) -> list[Path]:
@@ -43,12 +56,21 @@ def installed_packs(environment: Mapping[str, str] | None = None) -> dict[str, P
     """Name to folder of every pack that is installed, damaged ones included."""
     found: dict[str, Path] = {}
     for folder in search_folders(environment):
-        if not folder.is_dir():
+        try:
+            packs = sorted(folder.iterdir())
+        except OSError:  # not there, or not ours to read: another user's home after `sudo -u`
             continue
-        for pack in sorted(folder.iterdir()):
-            if (pack / MANIFEST).is_file():
+        for pack in packs:
+            if _is_pack(pack):
                 found.setdefault(composed(pack.name), pack)
     return found
+
+
+def _is_pack(folder: Path) -> bool:
+    try:
+        return (folder / MANIFEST).is_file()
+    except OSError:  # no permission, or a name that is too long
+        return False
 
 
 def find_pack(name: str, environment: Mapping[str, str] | None = None) -> Path:
@@ -59,13 +81,16 @@ def find_pack(name: str, environment: Mapping[str, str] | None = None) -> Path:
     PackError
         When there is none, listing those installed and where was looked.
     """
-    as_path = Path(name).expanduser()
-    if (as_path / MANIFEST).is_file():
+    try:
+        as_path = Path(name).expanduser()
+    except RuntimeError:  # ~ without a home
+        as_path = Path(name)
+    if _is_pack(as_path):
         return as_path
     packs = installed_packs(environment)
     if composed(name) in packs:
         return packs[composed(name)]
-    if as_path.exists():
+    if os.path.lexists(as_path):
         raise PackError(f"{name}: no {MANIFEST} there; give a pack's folder or name")
     have = ", ".join(sorted(packs)) or "none"
     where = ", ".join(str(f) for f in search_folders(environment)[:-1])

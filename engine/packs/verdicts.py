@@ -12,6 +12,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from engine.cores import usable_cores
 from engine.errors import StorageError
 from engine.packs.discovery import user_folder
 
@@ -25,7 +26,7 @@ def _path(folder: Path | None) -> Path:
 
 
 def _key(name: str, version: str) -> str:
-    machine = f"{platform.node()} {platform.machine()} {os.cpu_count()} cores"
+    machine = f"{platform.node()} {platform.machine()} {usable_cores()} cores"
     return f"{name} {version} on {machine}"
 
 

@@ -102,14 +102,20 @@ class Terminal:
 
 @contextlib.contextmanager
 def terminal(
-    *arguments: object, cwd: Path, env: Mapping[str, str] | None = None
+    *arguments: object,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Terminal]:
-    """attacca in a terminal of 100 by 30."""
+    """attacca in a terminal of 100 by 30, if `more` variables do not say otherwise."""
     near, far = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", _IN_TERMINAL, *map(str, arguments)],
         cwd=cwd,
-        env={**(env or environment()), "TERM": "xterm", "COLUMNS": "100", "LINES": "30"},
+        env={
+            **(env or environment()), "TERM": "xterm", "COLUMNS": "100", "LINES": "30",
+            **(more or {}),
+        },
         stdin=far, stdout=far, stderr=far, start_new_session=True,
     )  # fmt: skip
     try:

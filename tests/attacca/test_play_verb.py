@@ -199,17 +199,6 @@ def test_music_goes_on_after_the_generator_is_killed(tmp_path: Path) -> None:
     assert min(quiet[1:-1]) > 1e-6
 
 
-@pytest.mark.slow
-def test_a_reader_that_leaves_ends_the_music_quietly(tmp_path: Path) -> None:
-    with running("play", *FEW, "--device", "none", cwd=tmp_path) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr is not None
-        assert process.wait(30) == 0
-        assert process.stderr.read() == ""
-
-
 @pytest.mark.sound
 @pytest.mark.slow
 def test_the_sound_server_hears_music_without_a_hole(pulse: PulseServer, tmp_path: Path) -> None:
