@@ -21,6 +21,8 @@ from engine.stream.made import Made
 
 __all__ = ["OnTime"]
 
+_FADE_STEPS = 16
+
 
 class OnTime:
     """See the module's first lines; `Instrument` makes the attributes."""
@@ -62,6 +64,14 @@ class OnTime:
                 gain_db=new.number("gain") if "gain" in controls else None,
                 pause=bool(new["pause"]) if "pause" in controls else None,
             )
+
+    def fade_out(self, seconds: float) -> None:
+        """Turn the output down in this thread; `gain` and its subscribers stay as they are."""
+        mixer, gain = self._rig.mixer, self.controls.settings.number("gain")
+        for i in range(1, _FADE_STEPS + 1):
+            if mixer is not None:
+                mixer.set(gain_db=gain - 60.0 * (i / _FADE_STEPS) ** 2)
+            self._clock.sleep(seconds / _FADE_STEPS)
 
     def _apply_live(self, settings: Settings, names: Collection[str]) -> None:
         """Apply the live controls among these; others may be planned for later, and stay."""

@@ -166,6 +166,7 @@ class PosixKeys:
         if self._before is not None and in_foreground(self._fd):
             with contextlib.suppress(termios.error):  # the terminal is gone
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
+        self._is_prepared = False
 
 
 class WindowsKeys:

@@ -18,8 +18,10 @@ from attacca.terminal.readout import Readout, readout
 from attacca.terminal.stopping import Stopping, is_ignored
 from engine.audio.clock import Clock
 from engine.audio.take_names import NewTake
+from engine.controls.bus import KEYBOARD
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
+from engine.params import Settings, Value
 from engine.status import Event
 
 __all__ = ["Performance", "Played"]
@@ -29,7 +31,6 @@ _log = logging.getLogger("attacca")
 TICK = 0.1  # seconds between looks
 FIRST_SOUND = 60.0  # seconds to wait for the first block
 FADE = 0.4  # seconds of fade-out at the end
-_FADE_STEPS = 16
 GAIN_STEP = 1.0  # dB
 
 
@@ -88,7 +89,7 @@ class Performance:
             "-": lambda: self._steps(-1), "_": lambda: self._steps(-1),
             "]": lambda: self._gain(GAIN_STEP), "up": lambda: self._gain(GAIN_STEP),
             "[": lambda: self._gain(-GAIN_STEP), "down": lambda: self._gain(-GAIN_STEP),
-            "q": stopping.ask, "\x03": stopping.ask,
+            "n": self._new_piece, "q": stopping.ask, "\x03": stopping.ask,
         }  # fmt: skip
 
     def _take(self, event: Event) -> None:
@@ -182,10 +183,7 @@ class Performance:
 
     def _fade(self) -> None:
         """Turn down over `FADE` seconds; the instrument's own 10 ms would be abrupt."""
-        gain = self._instrument.settings.number("gain")
-        for i in range(1, _FADE_STEPS + 1):
-            self._instrument.set(gain=gain - 60.0 * (i / _FADE_STEPS) ** 2)
-            self._clock.sleep(FADE / _FADE_STEPS)
+        self._instrument.fade_out(FADE)
 
     # --------------------------------------------------------------------- keys
 
@@ -198,9 +196,16 @@ class Performance:
         except AttaccaError as error:
             self._say("error", str(error))
 
+    def _set(self, name: str, value: Value) -> Settings:
+        return self._instrument.controls.set({name: value}, KEYBOARD).settings
+
+    def _new_piece(self) -> None:
+        self._instrument.new_piece()
+        self._say("piece", "a new one starts with the next block")
+
     def _pause(self) -> None:
         paused = not self._instrument.settings["pause"]
-        self._instrument.set(pause=paused)
+        self._set("pause", paused)
         self._say("pause", "on" if paused else "off")
 
     def _record(self) -> None:
@@ -221,15 +226,15 @@ class Performance:
 
     def _seed(self) -> None:
         seed = self._new_seed()
-        self._instrument.set(seed=seed)
+        self._set("seed", seed)
         self._say("seed", f"{seed}, from the next block on")
 
     def _steps(self, by: int) -> None:
         steps = self._instrument.settings.number("steps")
-        applied = self._instrument.set(steps=steps + by)
+        applied = self._set("steps", steps + by)
         self._say("steps", f"{applied['steps']}, from the next block on")
 
     def _gain(self, by: float) -> None:
         gain = self._instrument.settings.number("gain")
-        applied = self._instrument.set(gain=gain + by)
+        applied = self._set("gain", gain + by)
         self._say("gain", f"{applied.number('gain'):+.0f} dB")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KEYS_HELP", "Readout", "bar", "clock_time", "decibels", "readout"]
 
-KEYS_HELP = "space pause   r record   s new seed   + - steps   [ ] gain   p panic   q quit"
+KEYS_HELP = "space pause  r record  s seed  n new piece  + - steps  [ ] gain  p panic  q quit"
 FLOOR_DB = -60.0
 
 

@@ -31,7 +31,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "play", help="play without end", description=__doc__, allow_abbrev=False,
-        epilog="Keys: space pause, r record, s new seed, + - steps, [ ] gain, p panic, q quit.",
+        epilog="Keys: space pause, r record, s new seed, n new piece, + - steps, [ ] gain, p "
+        "panic, q quit.",
     )  # fmt: skip
     add_options(parser)
     parser.set_defaults(run=run)

@@ -201,7 +201,8 @@ def test_a_dump_has_every_control_in_small_packets(program):
     (("/[x", 1), "value", "does not close"), (("/nothing*", 1), "unknown", "no control"),
     (("/subscribe", "/nothing*"), "value", "matches no control"),
     (("/subscribe", 99999), "value", "no port"), (("/hold", 60), "value", "held keys"),
-    (("/snapshot/recall", "../x"), "value", "cannot be a name"), (("/error", 1), "unknown", "no address"),
+    (("/snapshot/recall", "../x"), "value", "cannot be a name"),
+    (("/error", 1), "unknown", "no address"),
     (("/redo", 1), "value", "nothing is left"), (("/panic", "x"), "value", "not a number"),
 ])  # fmt: skip
 def test_every_refusal_is_one_error_that_names_address_and_reason(program, message, code, words):
