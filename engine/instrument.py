@@ -376,16 +376,12 @@ class Instrument(OnTime):
                 self._rig.stream.feeder.reset(at_once=False)
 
     def record(self, to: Path | NewTake | None) -> Path | None:
-        """Record the output into a file, or stop recording with None.
-
-        Returns the file that is recorded into from now on.
+        """Record the output into a file, or stop with None; returns the file recorded into now.
 
         Raises
         ------
-        StorageError
-            When the file cannot be written.
-        ConfigError
-            When nothing is playing, or there is a file of the new take's name.
+        StorageError, ConfigError
+            The file cannot be written; nothing plays, or a new take's name is taken.
         """
         with self._lock:
             return self._rig.record(to, int(self.settings.number("seed")))
@@ -395,10 +391,8 @@ class Instrument(OnTime):
 
         Raises
         ------
-        ConfigError
-            Nothing has played yet, or there is a file of the new take's name.
-        StorageError
-            When the file cannot be written.
+        StorageError, ConfigError
+            The file cannot be written; nothing has played yet, or a new take's name is taken.
         """
         return self._rig.takes.keep(to, seconds, int(self.settings.number("seed")))
 
