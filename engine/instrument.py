@@ -490,6 +490,7 @@ class Instrument(OnTime):
                 recording=rig.takes.path,
                 take=rig.takes.status(),
                 latencies=self.latencies(),
+                trouble=self._troubles.current,
                 failed=str(stream.feeder.failure or ""),
             )
 

@@ -46,7 +46,11 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Status:
-    """A snapshot of everything a face of the instrument shows."""
+    """A snapshot of everything that an interface of the instrument shows.
+
+    `trouble` says what goes wrong again and again at the moment, `failed` what ended the stream;
+    both are empty when all is well.
+    """
 
     pack: str
     device: str
@@ -59,4 +63,5 @@ class Status:
     recording: Path | None
     take: TakeStatus
     latencies: Latencies
+    trouble: str
     failed: str

@@ -117,7 +117,7 @@ class Generator:
             "threads": self._threads,
             "target": self._target,
         }
-        self._heartbeat.began("start", measure=False)
+        self._heartbeat.started()
         self._ask(head)
 
     def stop(self) -> None:
@@ -183,7 +183,7 @@ class Generator:
         if process is None:
             raise GeneratorDied("the generator is not running")
         if head["op"] != "open":
-            self._heartbeat.began("answer", measure=False)
+            self._heartbeat.began("answer")
         try:
             self._send(process, head, samples)
         except OSError as error:
@@ -253,6 +253,7 @@ def _read(
                 if message.op == "doing":
                     heartbeat.began(str(message.head["part"]))
                 else:
+                    heartbeat.finished()
                     answers.put(message)
         except (EOFError, OSError, ValueError, KeyError):
             pass  # cut off in mid-message: the same as closed

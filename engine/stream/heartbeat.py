@@ -2,8 +2,8 @@
 
 The generator announces each part of its work before it does it: a file it checks, a graph it opens,
 a step of a sampler, the decoding of a block. A part is late when it takes several times as long as
-its slowest run of late. Pure logic: the pipe's reader thread calls `began`, the thread that waits
-calls the rest, and time comes in from outside.
+its slowest run of late. Pure logic: the pipe's reader thread calls `began` and `finished`, the thread
+that waits calls the rest, and time comes in from outside.
 """
 
 from __future__ import annotations
@@ -57,16 +57,25 @@ class Heartbeat:
         self._doubled = 1.0
         self._lock = threading.Lock()
         self._runs: dict[str, deque[float]] = {}
-        self._part, self._since, self._waited = "start", now(), 0.0
+        self._part, self._since, self._waited = "", now(), 0.0
 
-    def began(self, part: str, *, measure: bool = True) -> None:
-        """A part begins, so the one before is done; with `measure` its time is remembered."""
+    def started(self) -> None:
+        """Another process starts; what the one before was doing is not finished."""
+        with self._lock:
+            self._part, self._since, self._waited = "start", self._now(), 0.0
+
+    def began(self, part: str) -> None:
+        """A part begins, so the one before is finished, if there was one."""
         with self._lock:
             now = self._now()
-            if measure:
+            if self._part:
                 runs = self._runs.setdefault(self._part, deque(maxlen=_RUNS))
                 runs.append(now - self._since)
             self._part, self._since, self._waited = part, now, 0.0
+
+    def finished(self) -> None:
+        """The last part is finished, and nothing is being done."""
+        self.began("")
 
     def waited(self, seconds: float) -> None:
         """So long was waited for the part that is being done.
@@ -81,7 +90,7 @@ class Heartbeat:
     def late(self) -> str:
         """What is wrong, in words; nothing while the part may still be done."""
         with self._lock:
-            if self._waited <= self._limit(self._part):
+            if not self._part or self._waited <= self._limit(self._part):
                 return ""
             return f"no sign of life for {self._waited:.1f} s ({self._part})"
 

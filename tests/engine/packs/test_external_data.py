@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx_by_hand import SIZE, adding, inside, number, tensor
 
 from engine.errors import PackError
 from engine.onnx_runtime import open_session
@@ -17,55 +18,16 @@ from engine.packs.manifest import read_manifest
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[3] / "packs" / "piano"
-SIZE = 64
-
-
-# ---- ONNX by hand: enough of protobuf to write what the exporter would
-
-
-def varint(value: int) -> bytes:
-    out = b""
-    while value > 0x7F:
-        out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
-    return out + bytes([value])
-
-
-def inside(number: int, content: bytes | str) -> bytes:
-    data = content.encode() if isinstance(content, str) else content
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def number(field: int, value: int) -> bytes:
-    return varint(field << 3) + varint(value)
-
-
-def tensor(location: str) -> bytes:
-    """Float32 [SIZE], called w, at a place outside."""
-    entry = inside(1, "location") + inside(2, location)
-    return number(1, SIZE) + number(2, 1) + inside(8, "w") + inside(13, entry) + number(14, 1)
-
-
-def value(name: str) -> bytes:
-    shape = inside(2, inside(1, number(1, SIZE)))
-    return inside(1, name) + inside(2, inside(1, number(1, 1) + shape))
-
-
-def model(graph: bytes) -> bytes:
-    added = inside(1, "x") + inside(1, "w") + inside(2, "y") + inside(4, "Add")
-    body = (
-        graph + inside(1, added) + inside(2, "g") + inside(11, value("x")) + inside(12, value("y"))
-    )
-    return number(1, 9) + inside(7, body) + inside(8, inside(1, "") + number(2, 18))
 
 
 def initializer(location: str) -> bytes:
-    return model(inside(5, tensor(location)))
+    return adding(inside(5, tensor(location)))
 
 
 def constant(location: str) -> bytes:
     """The same tensor as an attribute of a node."""
     attribute = inside(1, "value") + inside(5, tensor(location)) + number(20, 4)
-    return model(inside(1, inside(2, "w") + inside(4, "Constant") + inside(5, attribute)))
+    return adding(inside(1, inside(2, "w") + inside(4, "Constant") + inside(5, attribute)))
 
 
 WEIGHTS = np.arange(SIZE, dtype=np.float32).tobytes()
