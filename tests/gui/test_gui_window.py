@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QGuiApplication, QPalette, QWheelEvent
@@ -14,7 +12,6 @@ from engine.params import PARAMS
 from gui.application import Start, _teller, make_window
 from gui.main_window import MainWindow
 from gui.models.home import shortened
-from gui.session import Session
 from gui.settings import Settings
 from gui.theme import apply_theme, is_dark
 from gui.widgets.control_cell import Choice, Fader
@@ -23,19 +20,6 @@ from gui.widgets.knob import Knob
 from gui.widgets.record_line import large, long
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def window(session: Session, instrument, tmp_path: Path, qtbot, until) -> MainWindow:
-    instrument.set(gain=0.0, temperature=1.0, pause=False)
-    until(lambda: session.controls["gain"].value == 0.0)
-    until(lambda: not session.controls["density"].is_heard)
-    apply_theme(QApplication.instance(), "light")  # as the program does
-    made = MainWindow(session, Settings(tmp_path))
-    qtbot.addWidget(made, before_close_func=lambda w: setattr(w, "_may_close", True))
-    made.show()
-    qtbot.waitExposed(made)
-    return made
 
 
 def knob(window: MainWindow, name: str) -> Knob:
@@ -94,7 +78,7 @@ def test_wheel_arrows_and_a_double_click(window, instrument, until):
     )
 
 
-def test_a_value_is_typed_and_one_that_is_none_stays_to_be_mended(window, instrument, until):
+def test_a_value_is_typed_and_what_is_not_one_stays_to_be_corrected(window, instrument, until):
     field = entry(window, "gain")
     field.setFocus()
     QTest.keyClicks(field, "-12,5 dB")
@@ -108,10 +92,6 @@ def test_a_value_is_typed_and_one_that_is_none_stays_to_be_mended(window, instru
     QTest.keyClick(field, Qt.Key.Key_Escape)
     assert field.text() == "\N{MINUS SIGN}12.5 dB"
     assert instrument.settings["gain"] == -12.5
-    field.selectAll()
-    QTest.keyClicks(field, "99")
-    QTest.keyClick(field, Qt.Key.Key_Return)
-    until(lambda: instrument.settings["gain"] == 12.0)
 
 
 def test_a_block_control_says_when_it_is_heard(window, until):
@@ -151,23 +131,12 @@ def test_a_right_click_copies_the_address_and_goes_back(window, until):
     menu.close()
 
 
-def test_everything_is_reached_by_tab_alone_and_says_what_it_is(window):
-    wanted = {
-        part
-        for part in window.centralWidget().findChildren(QWidget)
-        if part.isVisible() and part.isEnabled() and part.focusPolicy() & Qt.FocusPolicy.TabFocus
-        and isinstance(part, (QAbstractButton, Knob, Fader, Entry, Choice))
-    }  # fmt: skip
-    window.transport.play.setFocus()
-    reached = set()
-    for _ in range(200):
-        reached.add(window.focusWidget())
-        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
-    missed = wanted - reached
-    assert not missed, [p.accessibleName() or p.objectName() for p in missed]
+def test_everything_in_the_window_has_a_name_for_screen_readers(window):
     silent = [
-        part for part in wanted
-        if not part.accessibleName() and not (isinstance(part, QAbstractButton) and part.text())
+        part for part in window.findChildren(QWidget)
+        if part.isVisible() and part.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and part.focusProxy() is None and not part.accessibleName()
+        and not (isinstance(part, QAbstractButton) and part.text())
     ]  # fmt: skip
     assert not silent
 
@@ -209,7 +178,7 @@ def test_snapshots_and_comparing_from_the_bar(window, instrument, until):
     bar.compare["B"].click()
     window.session.controls["gain"].set(-20.0)
     until(lambda: instrument.settings["gain"] == -20.0)
-    until(lambda: bar.names.currentIndex() == -1)
+    until(lambda: bar.names.currentText() == "Encore (changed)")
     bar.compare["A"].click()
     until(lambda: instrument.settings["gain"] == 0.0)
     assert bar.compare["A"].isChecked()
@@ -236,7 +205,7 @@ def test_stage_mode_is_large_and_locked(window, qtbot, until):
     QTest.mouseRelease(leave, LEFT)
 
 
-def test_themes_and_what_is_remembered(window, session, tmp_path, qapp):
+def test_themes_and_what_is_remembered(window, tmp_path, qapp):
     for theme, dark in (("dark", True), ("light", False)):
         window._set_theme(theme)
         assert is_dark(window) is dark
