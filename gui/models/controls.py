@@ -58,7 +58,7 @@ class ControlModels(QObject):
     def reported(self) -> dict[str, Value]:
         """What the engine said last of every control that a preset keeps, by name."""
         return {
-            c.param.name: c.reported for c in self if c.param.kept and c.reported is not None
+            c.param.name: c.reported for c in self if c.param.in_presets and c.reported is not None
         }  # fmt: skip
 
     def restore(self, values: Mapping[str, Value]) -> None:

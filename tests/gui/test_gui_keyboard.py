@@ -164,8 +164,7 @@ def test_enter_and_escape_return_the_focus_so_that_the_keys_of_the_window_work(
         until(lambda: not window.session.transport.is_playing)
         press(window, KEY.Key_Space)
         until(lambda: instrument.settings["pause"] is False)
-        for _ in range(3):
-            press(window, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        press(window, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
         until(lambda: instrument.settings["gain"] == -1.0)
 
 

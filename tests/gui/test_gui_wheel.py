@@ -118,8 +118,11 @@ def test_a_page_that_scrolls_turns_no_knob_that_it_moves_under_the_pointer(windo
     )  # fmt: skip
     held = knob._model.value
     now[0] += 0.1
-    turn_wheel(window, middle(window, knob))
+    place = middle(window, knob)
+    for notches in (-1, 1):  # down the page and up again
+        turn_wheel(window, place, notches)
+    assert middle(window, knob) == place
     assert knob._model.value == held, "the hand has moved on, but the wheel has not rested"
     now[0] += 1.0
-    turn_wheel(window, middle(window, knob) + QPoint(9, 0))
+    turn_wheel(window, place + QPoint(9, 0))
     assert knob._model.value != held

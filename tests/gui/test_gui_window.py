@@ -14,8 +14,9 @@ from gui.main_window import MainWindow
 from gui.models.home import shortened
 from gui.settings import Settings
 from gui.theme import apply_theme, is_dark
-from gui.widgets.control_cell import Choice, Fader
+from gui.widgets.control_cell import Choice, Switch
 from gui.widgets.entry import Entry
+from gui.widgets.fader import Fader
 from gui.widgets.knob import Knob
 from gui.widgets.record_line import large, long
 
@@ -34,8 +35,8 @@ def test_every_control_of_the_table_is_there_with_a_name_a_value_and_a_unit(wind
     shown = {*window.controls.cells, "pause"}  # which is Play and Pause
     assert shown == {p.name for p in PARAMS}
     for cell in window.controls.cells.values():
-        assert cell.findChildren((Knob, Fader, Choice, Entry))
-        for part in cell.findChildren((Knob, Fader, Choice, Entry)):
+        assert cell.findChildren((Knob, Fader, Choice, Switch, Entry))
+        for part in cell.findChildren((Knob, Fader, Choice, Switch, Entry)):
             assert part.accessibleName()
             assert cell.model.param.about in part.accessibleDescription()
     assert entry(window, "gain").text() == "0.0 dB"
@@ -141,16 +142,32 @@ def test_everything_in_the_window_has_a_name_for_screen_readers(window):
     assert not silent
 
 
-def test_space_plays_and_pauses_and_panic_has_a_key(window, instrument, until):
+def test_panic_has_a_key_and_stays_silent_until_play(window, instrument, until):
     knob(window, "gain").setFocus()
-    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
-    until(lambda: instrument.settings["pause"] is True)
+    assert window.transport.play.text() == "Pause"
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Escape, Qt.KeyboardModifier.ShiftModifier)
+    until(lambda: any(line.kind == "panic" for line in window.session.log.lines))
     until(lambda: window.transport.play.text() == "Play")
-    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
+    QTest.qWait(1_200)
+    assert window.transport.play.text() == "Play"
+    assert window.stage.play.text() == "Play"
+    assert instrument.settings["pause"] is True
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Space)
     until(lambda: window.transport.play.text() == "Pause")
-    events = len(window.session.log.lines)
-    QTest.keyClick(window, Qt.Key.Key_Escape, Qt.KeyboardModifier.ShiftModifier)
-    until(lambda: any(x.kind == "panic" for x in list(window.session.log.lines)[events:]))
+    until(lambda: window.session.meters.peak[0] > -60)
+
+
+def test_a_new_piece_is_a_button_and_a_key_of_its_own_and_the_music_goes_on(
+    window, instrument, monkeypatch, until
+):
+    pieces = []
+    begin = instrument.new_piece
+    monkeypatch.setattr(instrument, "new_piece", lambda: (pieces.append(1), begin()))
+    QTest.mouseClick(window.transport.new_piece, LEFT)
+    until(lambda: len(pieces) == 1)
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    until(lambda: len(pieces) == 2)
+    assert instrument.settings["pause"] is False
 
 
 def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
