@@ -63,7 +63,7 @@ def run(start: Start) -> int:
     app = QApplication(["attacca"])
     app.setApplicationName("Attacca")
     app.setDesktopFileName("attacca")
-    app.setQuitOnLastWindowClosed(True)
+    app.setQuitOnLastWindowClosed(False)  # the engine ends behind the hidden window
     apply_theme(app, Settings(start.folder).theme)  # first: widgets measure themselves
     window = make_window(start)
     sys.excepthook = _teller(window.session, start.folder)
@@ -72,9 +72,10 @@ def run(start: Start) -> int:
     hints = app.styleHints()
     assert hints is not None
     hints.colorSchemeChanged.connect(lambda: _follow_system(app, window.settings))
-    # Python sees a signal only when it runs: give it the chance, and close as by hand.
+    window.closed.connect(app.quit)
+    # Python sees a signal only when it runs. A signal asks no question: the engine closes a take.
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: window.close())
+        signal.signal(name, lambda *_: window.closing.begin())
     wake = QTimer()
     wake.timeout.connect(lambda: None)
     wake.start(200)

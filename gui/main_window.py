@@ -5,30 +5,35 @@ Contract for more views: `add_view(title, widget)` puts one beside the others, a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QAction, QActionGroup, QCloseEvent, QKeyEvent, QKeySequence
 from PyQt6.QtWidgets import (
+    QAbstractButton,
     QApplication,
+    QComboBox,
     QHBoxLayout,
     QMainWindow,
     QMenu,
     QSplitter,
     QStackedWidget,
-    QTabWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from gui.closing import Closing
 from gui.session import Session
 from gui.settings import Settings
 from gui.theme import THEMES, Theme, apply_theme
 from gui.widgets.banner import Banner
 from gui.widgets.control_panel import ControlPanel
+from gui.widgets.field import Field
 from gui.widgets.level_meter import LevelMeter
+from gui.widgets.message_slot import MessageSlot
+from gui.widgets.pages import Pages
 from gui.widgets.record_line import RecordLine
 from gui.widgets.stage import LEAVE_KEY, Stage
 from gui.widgets.transport_bar import KEEP, PANIC_KEY, TransportBar
@@ -38,28 +43,36 @@ if TYPE_CHECKING:
 
 __all__ = ["MainWindow"]
 
-_SIZE, _LEAST = (1280, 800), (1000, 600)
+_SIZE, _LEAST = QSize(1280, 800), QSize(760, 600)
+_FRAME = QSize(8, 40)  # pixels that a window manager may put around it
+_MESSAGE = 36  # pixels of height of the line for messages
+_ENTER, _KEYPAD = (Qt.Key.Key_Return, Qt.Key.Key_Enter), Qt.KeyboardModifier.KeypadModifier
 
 
 class MainWindow(QMainWindow):
-    """Shows a session."""
+    """Shows a session.
+
+    `closed` comes when it is closed and its engine has ended, or is left playing.
+    """
+
+    closed = pyqtSignal()
 
     def __init__(self, session: Session, settings: Settings) -> None:
         super().__init__()
         self.session, self.settings = session, settings
         self._may_close = False
         self.setWindowTitle("Attacca")
-        self.setMinimumSize(*_LEAST)
+        self.setMinimumSize(_LEAST)
         self.transport = TransportBar(session)
         self.banner = Banner(session)
         self.record_line = RecordLine(session.transport)
+        self.messages = MessageSlot([self.banner, self.record_line], _MESSAGE)
         self.meter = LevelMeter(session.meters)
         self.controls = ControlPanel(session.controls, session.midi)
         self.status = QWidget()  # keeps the lowest line for the figures
         self.stage = Stage(session)
         self.stage.left.connect(lambda: self.set_stage(False))
-        self.views = QTabWidget()
-        self.views.setDocumentMode(True)
+        self.views = Pages()
         self.views.hide()
         self.pages: Views | None = None  # who has put views here
         self._pages = QStackedWidget()
@@ -67,13 +80,17 @@ class MainWindow(QMainWindow):
         self._pages.addWidget(self.stage)
         self.setCentralWidget(self._pages)
         self._menus()
-        self._tab_order()
+        self.closing = Closing(self, session, self._leaves, self._part)
         # Queued: it may come while the window is closing, when it cannot be closed.
         session.ended.connect(self._close_now, Qt.ConnectionType.QueuedConnection)
-        self.resize(*_SIZE)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._focus_moved)
+        self.resize(_SIZE)
         geometry = settings.geometry
         if geometry is not None:
             self.restoreGeometry(geometry)
+        self._fit_screen()
         self._set_reduced_motion(settings.reduced_motion)
         self.transport.play.setFocus()
 
@@ -104,11 +121,10 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.transport)
-        column.addWidget(self.record_line)
-        banner = QHBoxLayout()
-        banner.setContentsMargins(10, 0, 10, 0)
-        banner.addWidget(self.banner)
-        column.addLayout(banner)
+        messages = QHBoxLayout()
+        messages.setContentsMargins(10, 0, 10, 0)
+        messages.addWidget(self.messages)
+        column.addLayout(messages)
         meter = QHBoxLayout()
         meter.setContentsMargins(10, 2, 10, 0)
         meter.addWidget(self.meter)
@@ -122,14 +138,18 @@ class MainWindow(QMainWindow):
         column.addWidget(self.status)
         return page
 
-    def _tab_order(self) -> None:
-        bar = self.transport
-        parts = (
-            bar.play, bar.stop, bar.record, bar.keep, bar.snapshots.names, bar.snapshots.save,
-            *bar.snapshots.compare.values(), bar.undo, bar.redo, bar.panic,
-        )  # fmt: skip
-        for one, next_one in itertools.pairwise(parts):
-            QWidget.setTabOrder(one, next_one)
+    def _fit_screen(self) -> None:
+        """No larger than its screen, and on it: what is outside cannot be reached."""
+        screen = self.screen()
+        if screen is None:
+            return
+        room = screen.availableGeometry()
+        self.resize(self.size().boundedTo(room.size() - _FRAME).expandedTo(_LEAST))
+        if not room.contains(self.geometry()):
+            self.move(
+                max(room.left(), min(self.x(), room.right() - self.width())),
+                max(room.top(), min(self.y(), room.bottom() - self.height())),
+            )
 
     # ------------------------------------------------------------------ menus
 
@@ -141,7 +161,8 @@ class MainWindow(QMainWindow):
         assert music is not None
         assert edit is not None
         assert view is not None
-        self._action(music, "&Play or pause", self.transport.play.click, "Ctrl+Space")
+        play = self._action(music, "&Play or pause", self.transport.play.click, "")
+        play.setShortcuts([QKeySequence("Space"), QKeySequence("Ctrl+Space")])
         self._action(music, "&New piece", transport.reset, "Ctrl+N")
         self._action(music, "&Record or end the take", self.transport.record.click, "Ctrl+R")
         self._action(
@@ -190,6 +211,7 @@ class MainWindow(QMainWindow):
 
     def _action(self, menu: QMenu, text: str, act: Callable[[], object], keys: str) -> QAction:
         action = QAction(text, self)
+        action.setAutoRepeat(False)  # a key held down is one wish
         if keys:
             action.setShortcut(QKeySequence(keys))
         action.triggered.connect(lambda _: act())
@@ -216,26 +238,50 @@ class MainWindow(QMainWindow):
             meter.set_reduced_motion(reduced)
         self.session.stream("/meters", 8.0 if reduced else 30.0)
 
+    # ------------------------------------------------------------------ the keyboard
+
+    def _focus_moved(self, old: QWidget | None, new: QWidget | None) -> None:
+        if isinstance(new, Field) and new.window() is self:
+            new.came_from(old)
+
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
-        # Buttons take Space for themselves; wherever it is left over, it plays and pauses.
-        if event is not None and event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
-            self.transport.play.click()
-            event.accept()
-        else:
+        # Space plays and pauses, so Enter presses the button, or opens the list, with the focus.
+        part = self.focusWidget()
+        enter = event is not None and event.key() in _ENTER and not event.modifiers() & ~_KEYPAD
+        if event is None or not enter or part is None:
             super().keyPressEvent(event)
+            return
+        event.accept()
+        if event.isAutoRepeat():
+            return
+        if isinstance(part, QToolButton) and (menu := part.menu()) is not None:
+            menu.popup(part.mapToGlobal(part.rect().bottomLeft()))
+        elif isinstance(part, QAbstractButton):
+            part.click()
+        elif isinstance(part, QComboBox):
+            part.showPopup()
+
+    # ------------------------------------------------------------------ closing
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, D102
         if event is None or self._may_close:
             return
         event.ignore()
-        if self.is_stage:
-            return
+        if not self.is_stage:
+            self.closing.ask()
+
+    def _leaves(self) -> bool:
+        return not self.session.owns_engine or self.settings.leave_playing
+
+    def _part(self, leave: bool) -> None:
+        """Out of sight at once; the engine ends, or is left, behind it."""
         self.settings.geometry = self.saveGeometry()
         self.settings.sync()
-        self.setEnabled(False)
-        self.session.quit(leave=not self.session.owns_engine or self.settings.leave_playing)
+        self.hide()
+        self.session.quit(leave=leave)
 
     def _close_now(self) -> None:
-        if not self.isEnabled():
+        if self.closing.has_begun and not self._may_close:
             self._may_close = True
             self.close()
+            self.closed.emit()

@@ -263,7 +263,6 @@ class Session(QObject):
         sent = self.send(address, *arguments)
         if sent and arguments and not self._restoring:
             self.history.note_change()
-            self.snapshots.note_change()
         return sent
 
     def _remember(self) -> None:

@@ -126,6 +126,7 @@ def _sheet(colours: Colours, points: float) -> str:
     #banner {{ border: 1px solid {line}; background: palette(base); }}
     #stage QLabel, #stage QPushButton, #stage QLineEdit
         {{ font-size: {STAGE_SCALE * points:.1f}pt; }}
+    #stage #banner QLabel, #stage #banner QPushButton {{ font-size: {1.2 * points:.1f}pt; }}
     #stage #quiet {{ font-size: {points:.1f}pt; }}
     #dim {{ color: {dim}; }}
     #strong {{ font-weight: 600; }}

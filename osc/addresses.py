@@ -155,7 +155,9 @@ _OTHERS: tuple[Address, ...] = (
         "Set the controls saved under a name, but for those that /lock/gain and /lock/seed lock.",
     ),
     Address("/snapshot/delete", "command", "s", "set", "Forget a snapshot."),
-    Address("/snapshot/list", "query", "s", "get", "Names of the snapshots, one argument each."),
+    Address("/snapshot/list", "query", "s", "get",
+            "Names of the snapshots, one argument each; subscribers receive it whenever one is "
+            "saved or deleted."),
     Address("/spectrum/bands", "query", "f", "get",
             "Middle frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
             "kHz, or half the rate."),

@@ -26,6 +26,7 @@ from osc.values import number_of, pressed, text_of
 __all__ = ["Performance"]
 
 _MOST_KEYS = 88
+_DATAGRAM_BYTES, _STREAM_BYTES = 1_200, 60_000  # of names that go into one message
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,20 @@ class Performance:
     def _list(self, client: Client, _: Sequence[object]) -> None:
         def tell(names: object) -> str:
             assert isinstance(names, list)
-            self._clients.answer(client, "/snapshot/list", *names[: _most_names(names)])
+            self._answer_names(client, names)
             return str(len(names))
 
         self._slow(client, "/snapshot/list", self._snapshots.names, tell)
+
+    def _answer_names(self, client: Client, names: Sequence[str]) -> None:
+        most = _most_names(names, _STREAM_BYTES if client.target.connection else _DATAGRAM_BYTES)
+        self._clients.answer(client, "/snapshot/list", *names[:most])
+
+    def _publish_names(self, names: Sequence[str]) -> None:
+        """Send every subscriber the names, now that there is one more or one less."""
+        for client in self._clients.all():
+            if client.patterns:
+                self._answer_names(client, names)
 
     # ------------------------------------------------------------------ one by one
 
@@ -169,9 +180,15 @@ class Performance:
 
         def work() -> object:
             self._snapshots.save(name, values, pack)
-            return name
+            return self._snapshots.names()
 
-        self._slow(client, "/snapshot/save", work, str)
+        self._slow(client, "/snapshot/save", work, lambda names: self._changed(name, names))
+
+    def _changed(self, name: str, names: object) -> str:
+        """A snapshot was saved or deleted."""
+        assert isinstance(names, list)
+        self._publish_names(names)
+        return name
 
     def _recall(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/recall", arguments)
@@ -204,9 +221,9 @@ class Performance:
 
         def work() -> object:
             self._snapshots.delete(name)
-            return name
+            return self._snapshots.names()
 
-        self._slow(client, "/snapshot/delete", work, str)
+        self._slow(client, "/snapshot/delete", work, lambda names: self._changed(name, names))
 
 
 def _name(address: str, arguments: Sequence[object]) -> str:
@@ -219,11 +236,11 @@ def _name(address: str, arguments: Sequence[object]) -> str:
     return checked_name(address, text_of(address, argument))
 
 
-def _most_names(names: Sequence[str]) -> int:
-    """How many of the names go into one message of a safe size."""
+def _most_names(names: Sequence[str], room: int) -> int:
+    """How many of the names go into one message of a size."""
     size = 0
-    for i, name in enumerate(names[:120]):
+    for i, name in enumerate(names):
         size += len(name.encode()) + 5
-        if size > 1_200:
+        if size > room:
             return i
-    return min(len(names), 120)
+    return len(names)

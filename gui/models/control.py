@@ -127,6 +127,11 @@ class ControlModel(QObject):
             return None
         return max(0.0, self._heard_at - self._now())
 
+    @property
+    def reported(self) -> Value | None:
+        """What holds in the engine: what it was sent or else reported last; None before that."""
+        return self.value if self._unanswered else self._told
+
     # ------------------------------------------------------------------ the hand
 
     def grab(self) -> None:
@@ -154,6 +159,22 @@ class ControlModel(QObject):
         self.value, self._unsent = new, True
         self.flush()
         self.changed.emit()
+
+    def set_text(self, text: str) -> None:
+        """Turn it to what somebody typed: a number with or without its unit, or a word.
+
+        Raises
+        ------
+        ConfigError
+            It is not a value of this control, or out of its range, in one line with the range.
+        """
+        typed = text.strip().replace("\N{MINUS SIGN}", "-").replace(",", ".")
+        unit = self.param.unit
+        if unit and typed.casefold().endswith(unit.casefold()):
+            typed = typed[: -len(unit)].strip()
+        if self.param.free and typed.casefold() == FREE:
+            typed = FREE
+        self.set(to_osc(self.param, self.param.check(typed)))
 
     def set_norm(self, place: float) -> None:
         """Turn it to a place from 0 to 1."""

@@ -55,6 +55,12 @@ class ControlModels(QObject):
         """What every control shows that the engine has told a value of, by name."""
         return {c.param.name: c.value for c in self if c.is_known}
 
+    def reported(self) -> dict[str, Value]:
+        """What the engine said last of every control that a preset keeps, by name."""
+        return {
+            c.param.name: c.reported for c in self if c.param.in_presets and c.reported is not None
+        }  # fmt: skip
+
     def restore(self, values: Mapping[str, Value]) -> None:
         """Turn controls to what they were, those that the pack hears."""
         for name, value in values.items():

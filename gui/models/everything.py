@@ -44,7 +44,9 @@ class EngineModels(QObject):
         self.figures = Figures(self)
         self.transport = Transport(send, self.controls, self.figures, self)
         self.meters = Meters(now, self)
-        self.snapshots = Snapshots(send, self)
+        self.snapshots = Snapshots(send, self.controls.reported, self)
+        for control in self.controls:
+            control.changed.connect(self.snapshots.look)
         self.history = History(send, self)
         self.punches = Punches(now, self)
         self.midi = MidiMap(send, self.figures, self)

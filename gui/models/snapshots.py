@@ -6,9 +6,13 @@ under the one, then recalls the other; the first time, both are the same. Qt's m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 from PyQt6.QtCore import QObject, pyqtSignal
+
+from engine.params import Value
+from gui.models.natural import in_natural_order
 
 __all__ = ["SLOTS", "Snapshots"]
 
@@ -18,19 +22,30 @@ SLOTS = {"A": "compare A", "B": "compare B"}
 class Snapshots(QObject):
     """The snapshots of the engine that answers.
 
+    Parameters
+    ----------
+    send : sends a message.
+    values : the controls as the engine reported them last, by name.
+
     Attributes
     ----------
-    names : those of a performer, without A and B.
-    current : the one recalled or saved last; "" once a control was turned since.
+    names : those of a performer, without A and B, in natural order; whoever saved them.
+    current : the one that was recalled or saved from here last, while it exists; or "".
+    is_changed : whether the controls are no longer as in `current`, whoever turned them.
     slot : `A` or `B`, the one that is heard.
     waiting : what was asked for and is not done yet, a name; "" otherwise.
     """
 
     changed = pyqtSignal()
 
-    def __init__(self, send: Callable[..., bool], parent: QObject | None = None) -> None:
+    def __init__(
+        self, send: Callable[..., bool], values: Callable[[], Mapping[str, Value]],
+        parent: QObject | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(parent)
-        self._send = send
+        self._send, self._values = send, values
+        self._as_kept: Mapping[str, Value] = {}  # the controls of `current`
+        self.is_changed = False
         self.names: tuple[str, ...] = ()
         self.current = self.waiting = ""
         self.slot = "A"
@@ -63,16 +78,21 @@ class Snapshots(QObject):
         self.slot = slot
         self.changed.emit()
 
-    def note_change(self) -> None:
-        """A control was turned: it is not the snapshot any more."""
-        if self.current:
-            self.current = ""
+    def look(self) -> None:
+        """A control may have changed."""
+        changed = bool(self.current) and not _alike(self._values(), self._as_kept)
+        if changed != self.is_changed:
+            self.is_changed = changed
             self.changed.emit()
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
         """A message of the engine. Returns whether it was about snapshots."""
         if address == "/snapshot/list":
-            self.names = tuple(n for a in arguments if (n := str(a)) not in SLOTS.values())
+            self.names = in_natural_order(
+                n for a in arguments if (n := str(a)) not in SLOTS.values()
+            )  # fmt: skip
+            if self.current not in self.names:  # somebody has deleted it
+                self._set_current("")
             self.changed.emit()
             return True
         about = str(arguments[0]) if arguments else ""
@@ -86,7 +106,8 @@ class Snapshots(QObject):
 
     def take_connected(self, connected: bool) -> None:
         """An engine answers, or none does. A and B begin anew."""
-        self.current = self.waiting = ""
+        self._set_current("")
+        self.waiting = ""
         self._kept.clear()
         self.slot = "A"
         if connected:
@@ -102,8 +123,23 @@ class Snapshots(QObject):
 
     def _done(self, about: str, name: str) -> None:
         if about == "/snapshot/delete":
-            self.current = "" if self.current == name else self.current
+            self.names = tuple(n for n in self.names if n != name)
+            self._set_current("" if self.current == name else self.current)
         elif name not in SLOTS.values():
-            self.current = name
-        if about != "/snapshot/recall":
-            self.refresh()
+            self.names = in_natural_order({*self.names, name})
+            self._set_current(name)
+
+    def _set_current(self, name: str) -> None:
+        """The controls are as in that one now."""
+        self.current, self.is_changed = name, False
+        self._as_kept = dict(self._values()) if name else {}
+
+
+def _alike(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    """Whether they are the same, but for what float32 loses on the way."""
+    return one.keys() == other.keys() and all(
+        math.isclose(value, other[name], rel_tol=1e-5, abs_tol=1e-5)
+        if isinstance(value, float) and isinstance(other[name], float)
+        else value == other[name]
+        for name, value in one.items()
+    )  # fmt: skip

@@ -90,11 +90,11 @@ class Transport(QObject):
             self.play()
 
     def panic(self) -> None:
-        """Fade out, drop everything made, begin anew."""
+        """Fade out, and stay silent until `play`."""
         self._send("/panic", 1)
 
     def reset(self) -> None:
-        """Begin a new piece with the next block."""
+        """Start a new piece with the next block."""
         self._send("/reset", 1)
 
     def record(self, on: bool, name: str = "") -> None:

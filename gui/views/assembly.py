@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
 from PyQt6.QtGui import QKeySequence, QShortcut
-from PyQt6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QWidget
 
 from gui.diagnostics import diagnostics
 from gui.faults import Faults
@@ -90,27 +90,31 @@ class Views(QObject):
     # ------------------------------------------------------------------ places
 
     def _place(self) -> None:
-        """The bar of defects under the top bar, the strip in the place of the lowest line."""
+        """Defects among the messages, the strip in the place of the lowest line."""
         page = self._window.transport.parentWidget()
         column = page.layout() if page is not None else None
-        assert isinstance(column, QVBoxLayout)
-        bar = QHBoxLayout()
-        bar.setContentsMargins(10, 0, 10, 0)
-        bar.addWidget(self.fault_bar)
-        column.insertLayout(1, bar)
+        assert column is not None
+        self._window.messages.add(self.fault_bar)
         column.replaceWidget(self._window.status, self.strip)
         self._window.status.hide()
 
     def _tab_order(self) -> None:
         """From the top bar through the tabs and the page to the controls, as the eye goes."""
-        bar = self._window.views.tabBar()
+        window, top, bar = self._window, self._window.transport, self._window.views.tabBar()
         assert bar is not None
-        parts: tuple[QWidget, ...] = (
-            self._window.transport.panic, bar, *self._names,
+        parts: list[QWidget] = [
+            top.play, top.record, top.keep, top.new_piece, top.snapshots.names, top.snapshots.save,
+            *top.snapshots.compare.values(), top.undo, top.redo, top.panic,
+            self.fault_bar.copy, self.fault_bar.look, self.fault_bar.dismiss,
+            window.record_line.show_folder, window.banner.button,
+            bar, *self._names,
             self.devices.tree, self.devices.play, self.devices.again,
             self.packs.list, self.packs.load, self.packs.again,
             self.log.words, self.log.level, self.log.copy, self.log.rows,
-        )  # fmt: skip
+        ]  # fmt: skip
+        for cell in window.controls.cells.values():
+            parts += cell.parts
+        parts += [self.strip.reset, self.strip.latency]
         for one, next_one in itertools.pairwise(parts):
             QWidget.setTabOrder(one, next_one)
 

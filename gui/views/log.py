@@ -8,10 +8,8 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PyQt6.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
@@ -20,6 +18,8 @@ from PyQt6.QtWidgets import (
 )
 
 from gui.models.log import Line, Log
+from gui.widgets.choice_list import ChoiceList
+from gui.widgets.field import Field
 
 __all__ = ["LogView", "copied"]
 
@@ -65,14 +65,13 @@ class LogView(QWidget):
         for column, wide in enumerate((84, 96, 130)):
             header.resizeSection(column, wide)
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
-        self.words = QLineEdit()
+        self.words = Field()
         self.words.setPlaceholderText("Show lines with these words")
         self.words.setAccessibleName("Filter")
         self.words.setClearButtonEnabled(True)
         self.words.textChanged.connect(self.refresh)
-        self.level = QComboBox()
+        self.level = ChoiceList("Levels")
         self.level.addItems(list(_LEVELS))
-        self.level.setAccessibleName("Levels")
         self.level.currentTextChanged.connect(self.refresh)
         self.copy = QPushButton("Copy diagnostics")
         self.copy.setToolTip(

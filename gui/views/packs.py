@@ -136,6 +136,7 @@ class PacksView(QWidget):
         column.addLayout(form)
         column.addStretch(1)
         area = QScrollArea()
+        area.setAccessibleName("About the pack")
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setWidget(inside)

@@ -1,6 +1,6 @@
-"""One line under the top bar for what has to be known now, with one or two things to do about it.
+"""One line for what has to be known now, with one thing to do about it.
 
-It says why nothing is heard: no engine yet, starting, gone, without a device; and for a while what
+It says why there is no sound: no engine yet, starting, gone, without a device; and for a while what
 was refused. Shown only then.
 """
 
@@ -10,20 +10,22 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QPainter, QPaintEvent
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QStyle, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QStyle, QWidget
 
 from gui.models.log import Line
 from gui.session import Session
 from gui.theme import colours_of
+from gui.widgets.message_slot import Message
 
 __all__ = ["Banner"]
 
 _EDGE = 4  # pixels of colour at the left
-_NOTICE = 8_000  # ms that a refusal stays, when nothing is more urgent
+_STAYS = 8_000  # ms that a refusal stays, when nothing is more urgent
+_GONE, _NOTICE, _STATE = 70, 50, 20  # how urgent
 
 
-class Banner(QFrame):
-    """What holds the music up, and the way on."""
+class Banner(Message):
+    """Why there is no sound, and the way on."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,44 +52,43 @@ class Banner(QFrame):
         for part in (self._icon, self.label, self.button):
             row.addWidget(part)
         session.state_changed.connect(self._forget_notice)  # it was about what was
-        for signal in (
-            session.figures.changed, session.transport.changed,
-        ):  # fmt: skip
+        for signal in (session.figures.changed, session.transport.changed):
             signal.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
         """Show the most urgent message, or nothing."""
         session, transport = self._session, self._session.transport
-        level, text, button = "note", "", ""
+        level, text, button, urgency = "note", "", "", _STATE
         if session.state == "failed":
-            level, text = "error", session.state_text
+            level, text, urgency = "error", session.state_text, _GONE
             button, self._do = "Try again", session.play
         elif session.state == "lost":
-            level, text = "error", session.state_text
+            level, text, urgency = "error", session.state_text, _GONE
         elif session.state == "starting":
             text = f"{session.state_text} \N{HORIZONTAL ELLIPSIS}"
         elif session.state == "idle":
             text = session.idle_text
         elif session.figures.text("failed"):
-            level, text = "error", session.figures.text("failed")
+            level, text, urgency = "error", session.figures.text("failed"), _GONE
+        elif self._notice:
+            level, text, urgency = "error", self._notice, _NOTICE
+            button, self._do = "Dismiss", self._forget_notice
         elif session.is_unheard:
-            text = "No sound device: the music plays and nothing is heard."
+            text = "No sound device: the music plays silently."
             if not transport.is_recording:
-                text += " It can be recorded into a file."
+                text += " Choose one in Devices, or record into a file."
                 button, self._do = "Record into a file", lambda: transport.record(True)
         elif session.state == "playing" and session.state_text:
             text = session.state_text
-        if not text and self._notice:
-            level, text = "error", self._notice
-            button, self._do = "Dismiss", self._forget_notice
         self._show(level, text, button)
+        self.set_urgency(urgency if text else 0)
 
     def _note(self, line: Line) -> None:
         """What was refused is said for a while; the log keeps it."""
         if line.level == "error" and line.kind != "defect":  # that has a line of its own
             self._notice = line.text
-            self._notice_over.start(_NOTICE)
+            self._notice_over.start(_STAYS)
             self.refresh()
 
     def _forget_notice(self) -> None:
@@ -108,7 +109,6 @@ class Banner(QFrame):
             self.setAccessibleDescription(text)
         self.button.setText(button)
         self.button.setVisible(bool(button))
-        self.setVisible(bool(text))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
         super().paintEvent(event)

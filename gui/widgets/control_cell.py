@@ -10,22 +10,22 @@ from __future__ import annotations
 import random
 
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtGui import QFontMetrics, QGuiApplication, QWheelEvent
+from PyQt6.QtGui import QFontMetrics, QGuiApplication
 from PyQt6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
 
 from gui.models.control import ControlModel
 from gui.models.midi_map import MidiMap
+from gui.widgets.choice_list import ChoiceList
 from gui.widgets.entry import Entry
+from gui.widgets.fader import Fader
 from gui.widgets.knob import Knob
 
 __all__ = ["ControlCell", "waiting_text"]
@@ -62,6 +62,7 @@ class ControlCell(QWidget):
         super().__init__(parent)
         self.model, self._midi = model, midi
         self._narrow = narrow
+        self.parts: list[QWidget] = []  # what a hand turns it by, in the order of the Tab key
         self._waiting = QLabel()
         self._waiting.setObjectName("dim")
         self._waiting.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -119,6 +120,7 @@ class ControlCell(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         if part is not None:
             self._describe(part)
+            self.parts.append(part)
             row.addWidget(part, 0, Qt.AlignmentFlag.AlignCenter)
         return field
 
@@ -132,7 +134,7 @@ class ControlCell(QWidget):
         entry = Entry(self.model)
         entry.setFixedWidth((_NARROW if self._narrow else _WIDE) - 6)
         if self._narrow:
-            return Fader(self.model), entry
+            return Fader(self.model, _TOP), entry
         if param.high - param.low > _MOST_TURNS:
             another = QPushButton("Another")
             another.setToolTip("A new one that nobody chose")
@@ -181,11 +183,11 @@ class ControlCell(QWidget):
             clipboard.setText(self.model.path)
 
 
-class Choice(QComboBox):
+class Choice(ChoiceList):
     """One of several names."""
 
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(model.name, parent)
         self._model = model
         self.addItems([c.replace("_", " ") for c in model.param.choices])
         self.setFixedWidth(_WIDE - 6)
@@ -194,13 +196,6 @@ class Choice(QComboBox):
         self.activated.connect(model.set)
         model.changed.connect(self.refresh)
         self.refresh()
-
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802
-        # Over a list that is not in use the wheel scrolls the panel, and chooses nothing.
-        if event is not None and not self.hasFocus():
-            event.ignore()
-        else:
-            super().wheelEvent(event)
 
     def refresh(self) -> None:
         """Show what the model holds."""
@@ -223,30 +218,3 @@ class Switch(QCheckBox):
         """Show what the model holds."""
         self.setChecked(bool(self._model.value))
         self.setEnabled(self._model.is_enabled)
-
-
-class Fader(QSlider):
-    """A number as an upright slider."""
-
-    def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
-        super().__init__(Qt.Orientation.Vertical, parent)
-        self._model = model
-        self.setRange(0, 100)
-        self.setPageStep(10)
-        self.setFixedHeight(_TOP)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self.sliderPressed.connect(model.grab)
-        self.sliderReleased.connect(model.release)
-        self.valueChanged.connect(lambda place: model.set_norm(place / 100))
-        model.changed.connect(self.refresh)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show what the model holds."""
-        blocked = self.blockSignals(True)
-        self.setValue(round(100 * self._model.norm))
-        self.blockSignals(blocked)
-        self.setEnabled(self._model.is_enabled)
-
-    def mouseDoubleClickEvent(self, event: object) -> None:  # noqa: N802
-        self._model.reset()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QTimer
-from PyQt6.QtWidgets import QFrame, QGroupBox, QHBoxLayout, QScrollArea, QWidget
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtWidgets import QGroupBox, QWidget
 
 from engine.params import HARMONY
 from gui.models.control import ControlModel
@@ -11,6 +11,7 @@ from gui.models.controls import ControlModels
 from gui.models.midi_map import MidiMap
 from gui.widgets.control_cell import ControlCell
 from gui.widgets.flow import FlowLayout
+from gui.widgets.scrolling import ScrollPage
 
 __all__ = ["ControlPanel"]
 
@@ -18,7 +19,7 @@ _TICK = 100  # ms between two looks at how long is left of what is pending
 _ELSEWHERE = {"pause"}  # shown by the transport
 
 
-class ControlPanel(QScrollArea):
+class ControlPanel(ScrollPage):
     """The groups in rows, as many side by side as there is room for."""
 
     def __init__(
@@ -27,8 +28,7 @@ class ControlPanel(QScrollArea):
         super().__init__(parent)
         self.cells: dict[str, ControlCell] = {}
         self._midi = midi
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a click beside a field leaves the field
         inside = QWidget()
         flow = FlowLayout(inside)
         flow.setContentsMargins(8, 0, 8, 4)
@@ -43,13 +43,12 @@ class ControlPanel(QScrollArea):
 
     def _group(self, title: str, models: list[ControlModel]) -> QGroupBox:
         box = QGroupBox(title)
-        row = QHBoxLayout(box)
+        row = FlowLayout(box, 0)
         row.setContentsMargins(4, 2, 4, 2)
-        row.setSpacing(0)
         for model in models:
             cell = ControlCell(model, self._midi, narrow=model.param.name in HARMONY)
             self.cells[model.param.name] = cell
-            row.addWidget(cell, 1)
+            row.addWidget(cell)
         return box
 
     def _tick(self) -> None:

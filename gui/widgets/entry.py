@@ -1,37 +1,41 @@
 """A field that shows a control's value with its unit and takes one that is typed.
 
-Enter takes it, Escape puts it back; Up and Down turn it by steps. What is no value is refused in
-one line below the field, and stays there to be mended.
+Enter applies it and Escape discards it, and both return the focus; Up and Down turn the control by
+steps. What is not a value of the control, or out of its range, is refused in one line below the
+field, and stays there to be corrected.
 """
 
 from __future__ import annotations
 
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtGui import QFocusEvent, QKeyEvent
-from PyQt6.QtWidgets import QLineEdit, QToolTip, QWidget
+from PyQt6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
+from PyQt6.QtWidgets import QToolTip, QWidget
 
 from engine.errors import ConfigError
 from gui.models.control import ControlModel
+from gui.widgets.field import Field
 
 __all__ = ["Entry"]
 
 
-class Entry(QLineEdit):
+class Entry(Field):
     """Types a number, or the word `free` where the control takes it."""
 
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
+        self._clicked = False
+        self.problem = ""  # why what was typed last was refused
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self.returnPressed.connect(self._take)
+        self.textEdited.connect(lambda _: self._refuse(""))
         model.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
         """Show what the model holds, unless something is being typed."""
         self.setEnabled(self._model.is_enabled)
-        if not (self.hasFocus() and self.isModified()):
+        if not self.isModified():
             known = self._model.is_known or not self._model.is_heard
             self.setText(self._model.text if known else "\N{EN DASH}")
             if self.hasFocus():
@@ -40,40 +44,57 @@ class Entry(QLineEdit):
     def focusInEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, D102
         super().focusInEvent(event)
         self.selectAll()
+        self._clicked = event is not None and event.reason() == Qt.FocusReason.MouseFocusReason
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+        super().mouseReleaseEvent(event)
+        if self._clicked and not self.hasSelectedText():  # the press has put a cursor there
+            self.selectAll()
+        self._clicked = False
 
     def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, D102
         super().focusOutEvent(event)
-        self._take(quietly=True)
+        if event is not None and event.reason() == Qt.FocusReason.ActiveWindowFocusReason:
+            return  # another program is in front for a while: what is half typed waits
+        if self.accept():
+            return
+        problem = self.problem
+        self.cancel()  # what was refused does not stay to be taken for the value
+        self._show(problem)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
-        if event is None:
-            return
-        key = Qt.Key(event.key())
-        if key == Qt.Key.Key_Escape and self.isModified():
-            self._put_back()
-        elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+        key = Qt.Key(event.key()) if event is not None else None
+        if event is not None and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self.setModified(False)
             self._model.nudge(1 if key == Qt.Key.Key_Up else -1)
+            event.accept()
         else:
             super().keyPressEvent(event)
-            return
-        event.accept()
 
-    def _take(self, *, quietly: bool = False) -> None:
-        if not self.isModified():
-            return
-        unit = self._model.param.unit
-        typed = self.text().strip().replace("\N{MINUS SIGN}", "-").replace(",", ".")
-        typed = typed.removesuffix(unit).strip() if unit else typed
-        try:
-            self._model.set(typed)
-        except ConfigError as error:
-            if not quietly:
-                QToolTip.showText(self.mapToGlobal(QPoint(0, self.height())), str(error), self)
-                self.selectAll()
-                return
-        self._put_back()
+    def accept(self) -> bool:
+        """Apply what was typed."""
+        if self.isModified():
+            try:
+                self._model.set_text(self.text())
+            except ConfigError as error:
+                self._refuse(str(error))
+                return False
+            self.cancel()
+        return True
 
-    def _put_back(self) -> None:
+    def cancel(self) -> None:
+        """Show what the model holds."""
+        self._refuse("")
         self.setModified(False)
         self.refresh()
+
+    def _refuse(self, problem: str) -> None:
+        if self.problem and not problem:
+            QToolTip.hideText()
+        self.problem = problem
+        if problem:
+            self._show(problem)
+            self.selectAll()
+
+    def _show(self, problem: str) -> None:
+        QToolTip.showText(self.mapToGlobal(QPoint(0, self.height())), problem, self)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QStyle, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QStyle, QWidget
 
 from gui.faults import Fault, Faults
+from gui.widgets.message_slot import Message
 
 __all__ = ["FaultBar"]
 
+_URGENCY = 60  # below an engine that is gone, above all else
 
-class FaultBar(QFrame):
+
+class FaultBar(Message):
     """Shown once a fault was caught, until it is dismissed.
 
     Parameters
@@ -51,7 +54,7 @@ class FaultBar(QFrame):
         row.addWidget(icon)
         for part in (self.label, self.copy, self.look, self.dismiss):
             row.addWidget(part)
-        self.hide()
+        self.copy.setMinimumWidth(self.copy.sizeHint().width())  # "Copied" is shorter
         faults.caught.connect(self._caught)
 
     def _caught(self, fault: Fault) -> None:
@@ -64,8 +67,8 @@ class FaultBar(QFrame):
             self.copy.setText("Copy a report")
         self.label.setText(text)
         self.setAccessibleDescription(text)
-        self.show()
+        self.set_urgency(_URGENCY)
 
     def _dismiss(self) -> None:
         self._dismissed.add(self._shown)
-        self.hide()
+        self.set_urgency(0)

@@ -6,11 +6,12 @@ Each has a caption, a value in words and a sentence as its tool tip; what is a s
 from __future__ import annotations
 
 from PyQt6.QtCore import QPoint, Qt
-from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QToolButton, QWidget
+from PyQt6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from gui.models.activity import Activity
 from gui.models.mishaps import MISHAPS, Mishaps
 from gui.session import Session
+from gui.widgets.flow import FlowLayout
 from gui.widgets.gauge import Gauge
 from gui.widgets.latency_table import LatencyTable
 
@@ -147,17 +148,14 @@ class FiguresStrip(QWidget):
         self._table.show()
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self)
+        row = FlowLayout(self, 12, fill=False)
         row.setContentsMargins(10, 2, 10, 4)
-        row.setSpacing(12)
         parts: tuple[QWidget, ...] = (
-            self.lead, self.load, self.steps, self.mishaps, self.reset, self.latency, self.tempo,
-            *self.lamps.values(),
+            self.lead, self.load, self.steps, self.mishaps, self.reset, self.latency,
+            *self.lamps.values(), self.tempo,
         )  # fmt: skip
         for part in parts:
             row.addWidget(part)
-            if part is self.latency:
-                row.addStretch(1)
 
 
 def _counted(count: int, names: str) -> str:

@@ -1,4 +1,7 @@
-"""A layout that sets widgets side by side and begins a new row where the window ends."""
+"""A layout that sets widgets side by side and begins a new row where its room ends.
+
+What is wider than the room, and can be made higher instead (another flow), is.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,20 @@ __all__ = ["FlowLayout"]
 
 
 class FlowLayout(QLayout):
-    """Rows from the left; all of a row are as high as its highest, and share what is left over."""
+    """Rows from the left; all of a row are as high as its highest.
 
-    def __init__(self, parent: QWidget | None = None, spacing: int = 8) -> None:
+    Parameters
+    ----------
+    spacing : pixels between two.
+    fill : whether those of a row share what is left over; else it stays empty.
+    """
+
+    def __init__(
+        self, parent: QWidget | None = None, spacing: int = 8, *, fill: bool = True
+    ) -> None:
         super().__init__(parent)
         self._items: list[QLayoutItem] = []
+        self._fill = fill
         self.setSpacing(spacing)
 
     def addItem(self, item: QLayoutItem | None) -> None:  # noqa: N802, D102
@@ -43,25 +55,32 @@ class FlowLayout(QLayout):
         self._place(rect, move=True)
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
-        return self.minimumSize()
+        margins = self.contentsMargins()
+        sizes = [item.sizeHint() for item in self._shown()]
+        wide = sum(s.width() for s in sizes) + self.spacing() * max(0, len(sizes) - 1)
+        wide += margins.left() + margins.right()
+        return QSize(wide, self.heightForWidth(wide))
 
     def minimumSize(self) -> QSize:  # noqa: N802, D102
         size = QSize()
-        for item in self._items:
+        for item in self._shown():
             size = size.expandedTo(item.minimumSize())
         margins = self.contentsMargins()
         return size + QSize(margins.left() + margins.right(), margins.top() + margins.bottom())
 
-    def _rows(self, width: int) -> list[list[QLayoutItem]]:
-        rows: list[list[QLayoutItem]] = [[]]
+    def _shown(self) -> list[QLayoutItem]:
+        return [item for item in self._items if not item.isEmpty()]
+
+    def _rows(self, width: int) -> list[list[tuple[QLayoutItem, QSize]]]:
+        rows: list[list[tuple[QLayoutItem, QSize]]] = [[]]
         used = 0
-        for item in self._items:
-            wide = item.sizeHint().width()
-            if rows[-1] and used + wide > width:
+        for item in self._shown():
+            size = _size(item, width)
+            if rows[-1] and used + size.width() > width:
                 rows.append([])
                 used = 0
-            rows[-1].append(item)
-            used += wide + self.spacing()
+            rows[-1].append((item, size))
+            used += size.width() + self.spacing()
         return [row for row in rows if row]
 
     def _place(self, rect: QRect, *, move: bool) -> int:
@@ -69,17 +88,27 @@ class FlowLayout(QLayout):
         inner = rect.adjusted(left or 0, top or 0, -(right or 0), -(bottom or 0))
         y = inner.y()
         for row in self._rows(inner.width()):
-            height = max(item.sizeHint().height() for item in row)
+            height = max(size.height() for _, size in row)
             if move:
                 self._place_row(row, QRect(inner.x(), y, inner.width(), height))
             y += height + self.spacing()
         return y - self.spacing() - rect.y() + (bottom or 0)
 
-    def _place_row(self, row: list[QLayoutItem], rect: QRect) -> None:
-        widths = [item.sizeHint().width() for item in row]
-        spare = rect.width() - sum(widths) - self.spacing() * (len(row) - 1)
+    def _place_row(self, row: list[tuple[QLayoutItem, QSize]], rect: QRect) -> None:
+        wide = sum(size.width() for _, size in row)
+        spare = rect.width() - wide - self.spacing() * (len(row) - 1) if self._fill else 0
         x = rect.x()
-        for i, (item, wide) in enumerate(zip(row, widths, strict=True)):
+        for i, (item, size) in enumerate(row):
             more = spare * (i + 1) // len(row) - spare * i // len(row)
-            item.setGeometry(QRect(QPoint(x, rect.y()), QSize(wide + more, rect.height())))
-            x += wide + more + self.spacing()
+            item.setGeometry(
+                QRect(QPoint(x, rect.y()), QSize(size.width() + more, rect.height()))
+            )  # fmt: skip
+            x += size.width() + more + self.spacing()
+
+
+def _size(item: QLayoutItem, room: int) -> QSize:
+    """As it likes to be, or within the room and higher."""
+    size = item.sizeHint()
+    if size.width() <= room or not item.hasHeightForWidth():
+        return size
+    return QSize(room, item.heightForWidth(room))

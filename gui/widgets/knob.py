@@ -1,30 +1,24 @@
-"""A knob, drawn as vectors, over one control.
-
-Drag up and down, with Shift ten times finer; wheel and arrows by steps, Page keys by ten of them;
-Home and End to the bounds; a double click, Backspace or Delete back to the default. Under it is a
-QDial, so screen readers and focus know it for what it is.
-"""
+"""A knob, drawn as vectors, over one control: drag it up and down; `turner.py` has the keys."""
 
 from __future__ import annotations
 
 import math
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
-from PyQt6.QtWidgets import QDial, QWidget
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PyQt6.QtWidgets import QWidget
 
 from gui.models.control import ControlModel
 from gui.theme import colours_of
+from gui.widgets.turner import Turner
 
 __all__ = ["Knob"]
 
 _TRAVEL = 180.0  # pixels of a drag over the whole range
 _BEGIN, _SWEEP = 225.0, 270.0  # degrees, from the lower left clockwise to the lower right
-_FINE = 0.1  # with Shift
-_PLACES = 1000  # of a control that is no whole number
 
 
-class Knob(QDial):
+class Knob(Turner):
     """Turns a number.
 
     Parameters
@@ -34,90 +28,14 @@ class Knob(QDial):
     """
 
     def __init__(self, model: ControlModel, size: int = 48, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._model, self._size = model, size
-        self._drag: tuple[float, float] | None = None  # y of the pointer, place from 0 to 1
-        span = model.param.high - model.param.low
-        whole = model.param.kind == "int" and span <= _PLACES
-        self.setRange(0, int(span) if whole else _PLACES)
+        self._size = size
+        super().__init__(model, parent)
         self.setFixedSize(QSize(size, size))
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # the cell around has it
-        self.valueChanged.connect(self._moved)
-        model.changed.connect(self.refresh)
-        self.refresh()
 
-    def refresh(self) -> None:
-        """Show what the model holds."""
-        place = round(self._model.norm * self.maximum())
-        if place != self.value():
-            blocked = self.blockSignals(True)
-            self.setValue(place)
-            self.blockSignals(blocked)
-        self.setEnabled(self._model.is_enabled)
-        self.update()
-
-    def _moved(self, place: int) -> None:
-        """A screen reader, or a part of QDial that is not overridden, has moved it."""
-        if place != round(self._model.norm * self.maximum()):
-            self._model.set_norm(place / self.maximum())
-
-    # ------------------------------------------------------------------ the hand
-
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        if event is None or event.button() != Qt.MouseButton.LeftButton:
-            return
-        self._drag = (event.position().y(), self._model.norm)
-        self._model.grab()
-
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        if event is None or self._drag is None:
-            return
-        y, place = self._drag
-        fine = _FINE if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1.0
-        place = min(max(place + fine * (y - event.position().y()) / _TRAVEL, 0.0), 1.0)
-        self._drag = (event.position().y(), place)
-        self._model.set_norm(place)
-
-    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        if self._drag is not None:
-            self._drag = None
-            self._model.release()
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        if event is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._model.reset()
-
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802, D102
-        if event is None:
-            return
-        # Qt turns the wheel sideways where Alt is held.
-        notches = (event.angleDelta().y() or event.angleDelta().x()) / 120
-        self._model.nudge(notches * self._fine(event.modifiers()))
-        event.accept()
-
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
-        if event is None:
-            return
-        key, fine = Qt.Key(event.key()), self._fine(event.modifiers())
-        steps = {
-            Qt.Key.Key_Up: 1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: -1, Qt.Key.Key_Left: -1,
-            Qt.Key.Key_PageUp: 10, Qt.Key.Key_PageDown: -10,
-        }.get(key)  # fmt: skip
-        if steps is not None:
-            self._model.nudge(steps * fine)
-        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):
-            self._model.set_norm(float(key == Qt.Key.Key_End))
-        elif key in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
-            self._model.reset()
-        else:
-            super().keyPressEvent(event)
-            return
-        event.accept()
-
-    def _fine(self, modifiers: Qt.KeyboardModifier) -> float:
-        whole = self._model.param.kind == "int"
-        return _FINE if modifiers & Qt.KeyboardModifier.ShiftModifier and not whole else 1.0
+    @property
+    def travel(self) -> float:
+        """Pixels of a drag over the whole range."""
+        return _TRAVEL
 
     # ------------------------------------------------------------------ drawing
 

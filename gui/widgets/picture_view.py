@@ -122,7 +122,10 @@ class PictureView(QWidget):
         if now != self._drawn:
             self._drawn = now
             area = self.area
-            self.update(QRect(area.left(), 0, area.width(), area.bottom() + 1))
+            # Where the line moves over the page, the times below it move along.
+            bottom = self.height() if self._slow else area.bottom() + 1
+            left, right = (0, self.width()) if self._slow else (area.left(), area.right() + 1)
+            self.update(QRect(left, 0, right - left, bottom))
         self._passed += self._timer.interval()
         if self._passed >= _TOLD:
             self._passed = 0

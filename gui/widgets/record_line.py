@@ -1,19 +1,25 @@
-"""What is recorded, and where to: time, size, what the disk has left, and the path."""
+"""What is recorded, and where to: time, size, what the disk has left, and the path.
+
+One of the messages of the reserved line: while a take runs, and for some time after it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import Qt, QUrl
+from PyQt6.QtCore import Qt, QTimer, QUrl
 from PyQt6.QtGui import QDesktopServices, QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from gui.models.home import shortened
 from gui.models.transport import Transport
+from gui.widgets.message_slot import Message
 
 __all__ = ["RecordLine", "large", "long"]
 
 _LOW_DISK = 5e8  # bytes
+_STAYS = 20_000  # ms that the last take goes before the want of a device
+_RECORDS, _RECORDED, _PAST = 25, 22, 10  # how urgent
 
 
 def long(seconds: float) -> str:
@@ -32,7 +38,7 @@ def large(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-class RecordLine(QWidget):
+class RecordLine(Message):
     """Shown while something is recorded, and after that for what was recorded last."""
 
     def __init__(self, transport: Transport, parent: QWidget | None = None) -> None:
@@ -47,10 +53,14 @@ class RecordLine(QWidget):
         self.show_folder.setFlat(True)
         self.show_folder.clicked.connect(self._open)
         row = QHBoxLayout(self)
-        row.setContentsMargins(12, 0, 10, 2)
+        row.setContentsMargins(2, 0, 0, 0)
         row.addWidget(self.figures)
         row.addWidget(self.path, 1)
         row.addWidget(self.show_folder)
+        self._kept = transport.kept
+        self._new = QTimer(self)
+        self._new.setSingleShot(True)
+        self._new.timeout.connect(self.refresh)
         transport.changed.connect(self.refresh)
         self.refresh()
 
@@ -68,7 +78,12 @@ class RecordLine(QWidget):
         else:
             self.figures.setText("Recording stopped" if transport.problem else "Recorded")
         self._elide()
-        self.setVisible(bool(transport.recording or transport.kept or transport.problem))
+        if self._kept != transport.kept:
+            self._kept = transport.kept
+            self._new.start(_STAYS)
+        kept = (_RECORDED if self._new.isActive() else _PAST) if transport.kept else 0
+        is_urgent = transport.is_recording or bool(transport.problem)
+        self.set_urgency(_RECORDS if is_urgent else kept)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
         super().resizeEvent(event)

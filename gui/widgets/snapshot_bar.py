@@ -1,13 +1,16 @@
-"""Snapshots: recall one by its name, save, delete, and compare A with B."""
+"""Snapshots: recall one by its name, save, replace, delete, and compare A with B."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable
+
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
-    QComboBox,
     QHBoxLayout,
     QInputDialog,
     QMenu,
+    QMessageBox,
     QPushButton,
     QToolButton,
     QWidget,
@@ -15,6 +18,7 @@ from PyQt6.QtWidgets import (
 
 from gui.models.snapshots import SLOTS
 from gui.session import Session
+from gui.widgets.choice_list import ChoiceList
 
 __all__ = ["SnapshotBar", "compare_buttons"]
 
@@ -29,7 +33,7 @@ def compare_buttons(session: Session) -> dict[str, QPushButton]:
         button.setFixedWidth(36)
         button.setAccessibleName(f"Compare {slot}")
         button.setToolTip(
-            f"Hear the controls as they are under {slot}; those of now are kept under the other "
+            f"Use the controls as they are under {slot}; the current ones are kept under the other "
             f"(Ctrl+B)"
         )
         button.clicked.connect(lambda _, s=slot: go(s))
@@ -56,27 +60,26 @@ class SnapshotBar(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._snapshots = session, session.snapshots
-        self.names = QComboBox()
-        self.names.setAccessibleName("Snapshots")
-        self.names.setToolTip("Set all controls as kept under a name")
+        self.names = _Names(self._snapshots.refresh)
+        self.names.setToolTip("Set all controls as saved under a name")
         self.names.setPlaceholderText("no snapshot")
         self.names.setMinimumWidth(140)
         self.names.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            ChoiceList.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.names.textActivated.connect(self._snapshots.recall)
+        self.names.activated.connect(lambda i: self._snapshots.recall(self.names.itemData(i)))
         self.save = QToolButton()
         self.save.setText("Save\N{HORIZONTAL ELLIPSIS}")
-        self.save.setToolTip("Keep all controls under a name, or forget one (Ctrl+S)")
+        self.save.setToolTip("Save all controls under a name, or delete one (Ctrl+S)")
         self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.save.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         menu = QMenu(self)
         self.save_as = menu.addAction("Save under a new name\N{HORIZONTAL ELLIPSIS}")
         self.save_as.triggered.connect(self.ask_and_save)
         self.save_over = menu.addAction("")
-        self.save_over.triggered.connect(lambda: self._snapshots.save(self.names.currentText()))
+        self.save_over.triggered.connect(lambda: self._replace(self._snapshots.current))
         self.delete = menu.addAction("")
-        self.delete.triggered.connect(lambda: self._snapshots.delete(self.names.currentText()))
+        self.delete.triggered.connect(lambda: self._delete(self._snapshots.current))
         menu.aboutToShow.connect(self._name_entries)
         self.save.setMenu(menu)
         row = QHBoxLayout(self)
@@ -95,34 +98,105 @@ class SnapshotBar(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the names there are, and which one is heard."""
+        """Show the names there are, which one was recalled last, and whether it has changed."""
         there, snapshots = self._session.transport.is_connected, self._snapshots
-        shown = [self.names.itemText(i) for i in range(self.names.count())]
-        if shown != list(snapshots.names):
+        if self.names.shown() != snapshots.names:
             self.names.clear()
-            self.names.addItems(snapshots.names)
-        place = self.names.findText(snapshots.current) if snapshots.current else -1
+            for name in snapshots.names:
+                self.names.addItem(name, name)
+        for i, name in enumerate(snapshots.names):
+            changed = name == snapshots.current and snapshots.is_changed
+            text = f"{name} (changed)" if changed else name
+            if self.names.itemText(i) != text:
+                self.names.setItemText(i, text)
+        place = self.names.findData(snapshots.current) if snapshots.current else -1
         self.names.setCurrentIndex(place)
         self.names.setEnabled(there and bool(snapshots.names))
         self.save.setEnabled(there)
 
+    # ------------------------------------------------------------------ saving
+
     def ask_and_save(self) -> None:
-        """Ask for a name, without holding the window up, and save under it."""
+        """Ask for a name, without blocking the window, and save under it."""
+        self._ask_name(self._free_name())
+
+    def _ask_name(self, proposed: str) -> None:
         dialog = QInputDialog(self)
         dialog.setWindowTitle("Save a snapshot")
         dialog.setLabelText("Name of the snapshot of all controls:")
-        dialog.setTextValue(self._free_name())
+        dialog.setTextValue(proposed)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.textValueSelected.connect(lambda name: self._snapshots.save(name.strip()))
+        dialog.textValueSelected.connect(self._save)
         dialog.open()
+
+    def _save(self, typed: str) -> None:
+        name = unicodedata.normalize("NFC", typed.strip())
+        if name in self._snapshots.names:
+            self._replace(name, lambda: self._ask_name(name))
+        elif name:
+            self._snapshots.save(name)
+
+    def _replace(self, name: str, otherwise: Callable[[], None] | None = None) -> None:
+        self._confirm(
+            f"Replace the snapshot {_quoted(name)}?",
+            "It gets the controls as they are now; what was saved under this name is lost.",
+            "Replace", lambda: self._snapshots.save(name), otherwise,
+        )  # fmt: skip
+
+    def _delete(self, name: str) -> None:
+        self._confirm(
+            f"Delete the snapshot {_quoted(name)}?", "It cannot be brought back.",
+            "Delete", lambda: self._snapshots.delete(name),
+        )  # fmt: skip
+
+    def _confirm(
+        self, question: str, more: str, yes: str, act: Callable[[], None],
+        otherwise: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Ask before something is lost, without blocking the window."""
+        box = QMessageBox(QMessageBox.Icon.Question, "Snapshots", question, parent=self)
+        box.setInformativeText(more)
+        button = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(cancel)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+
+        def finished() -> None:
+            if box.clickedButton() is button:
+                act()
+            elif otherwise is not None:
+                otherwise()
+
+        box.finished.connect(finished)
+        box.open()
 
     def _free_name(self) -> str:
         numbers = (f"Snapshot {i}" for i in range(1, 10_001))
         return next((name for name in numbers if name not in self._snapshots.names), "")
 
     def _name_entries(self) -> None:
-        name = self.names.currentText()
-        for action, text in ((self.save_over, "Save over"), (self.delete, "Delete")):
-            action.setText(f"{text} \N{LEFT DOUBLE QUOTATION MARK}{name}"
-                           "\N{RIGHT DOUBLE QUOTATION MARK}")  # fmt: skip
+        name = self._snapshots.current
+        self.save_over.setText(f"Save over {_quoted(name)}\N{HORIZONTAL ELLIPSIS}")
+        self.delete.setText(f"Delete {_quoted(name)}\N{HORIZONTAL ELLIPSIS}")
+        for action in (self.save_over, self.delete):
             action.setVisible(bool(name))
+
+
+class _Names(ChoiceList):
+    """The names; opening the list asks for them again, as files may have come from elsewhere."""
+
+    def __init__(self, ask: Callable[[], None], parent: QWidget | None = None) -> None:
+        super().__init__("Snapshots", parent)
+        self._ask = ask
+
+    def shown(self) -> tuple[str, ...]:
+        """The names as they stand in the list."""
+        return tuple(self.itemData(i) for i in range(self.count()))
+
+    def showPopup(self) -> None:  # noqa: N802
+        self._ask()
+        super().showPopup()
+
+
+def _quoted(name: str) -> str:
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import (
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -24,16 +23,17 @@ from gui.widgets.banner import Banner
 from gui.widgets.entry import Entry
 from gui.widgets.knob import Knob
 from gui.widgets.level_meter import LevelMeter
+from gui.widgets.message_slot import MessageSlot
 from gui.widgets.record_line import long
 from gui.widgets.snapshot_bar import compare_buttons
+from gui.widgets.snapshot_pages import SnapshotPages
 from gui.widgets.transport_bar import panic_button, play_button, record_button
 
 __all__ = ["LEAVE_KEY", "Stage"]
 
 LEAVE_KEY = "Ctrl+F11"
 _HOLD = 1_000  # ms
-_SNAPSHOTS, _COLUMNS = 12, 4
-_TARGET = 88  # pixels; 44 is the least
+_LEAST, _MOST, _MESSAGE = 64, 88, 52  # pixels; 44 is the least to hit
 
 
 class Stage(QWidget):
@@ -48,69 +48,36 @@ class Stage(QWidget):
         self.play, self.record = play_button(session), record_button(session)
         self.panic = panic_button(session)
         self.compare = compare_buttons(session)
-        self.snapshots: list[QPushButton] = []
+        self.snapshots = SnapshotPages(session)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 12)
-        column.setSpacing(14)
+        column.setSpacing(10)
         top = QHBoxLayout()
         top.setSpacing(14)
         for part in (self.play, self.record, self.panic):
-            part.setMinimumHeight(_TARGET)
+            part.setMinimumHeight(_LEAST)
+            part.setMaximumHeight(_MOST)
+            part.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
             part.setIconSize(QSize(28, 28))
             top.addWidget(part, 1)
         column.addLayout(top)
         self.banner = Banner(session)
         self.banner.button.setMinimumHeight(44)
-        column.addWidget(self.banner)
+        column.addWidget(MessageSlot([self.banner], _MESSAGE))
         middle = QHBoxLayout()
         middle.setSpacing(20)
-        middle.addLayout(self._names(), 1)
+        middle.addWidget(self.snapshots, 1)
         middle.addLayout(self._gain())
         column.addLayout(middle, 1)
         self.meter = LevelMeter(session.meters, STAGE_SCALE)
         column.addWidget(self.meter)
         column.addLayout(self._below())
-        session.snapshots.changed.connect(self.refresh)
         session.transport.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the snapshots and the take."""
-        snapshots, transport = self._session.snapshots, self._session.transport
-        for i, button in enumerate(self.snapshots):
-            there = i < len(snapshots.names)
-            button.setVisible(there)
-            button.setText(snapshots.names[i].replace("&", "&&") if there else "")
-            button.setChecked(there and snapshots.names[i] == snapshots.current)
-            button.setEnabled(there and transport.is_connected)
-        self._none.setVisible(not snapshots.names)
-        self._take.setText(_take(transport))
-
-    def _names(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(10)
-        for i in range(_SNAPSHOTS):
-            button = QPushButton()
-            button.setCheckable(True)
-            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            button.setFixedHeight(_TARGET)
-            button.setToolTip("Set all controls as kept under this name")
-            button.clicked.connect(lambda _, i=i: self._recall(i))
-            grid.addWidget(button, i // _COLUMNS, i % _COLUMNS)
-            self.snapshots.append(button)
-        for column in range(_COLUMNS):
-            grid.setColumnStretch(column, 1)
-        self._none = QLabel("No snapshots: those that are saved are here, to be recalled.")
-        self._none.setObjectName("dim")
-        grid.addWidget(self._none, 0, 0, 1, _COLUMNS)
-        grid.setRowStretch(_SNAPSHOTS // _COLUMNS, 1)
-        return grid
-
-    def _recall(self, i: int) -> None:
-        names = self._session.snapshots.names
-        if i < len(names):
-            self._session.snapshots.recall(names[i])
-        self.refresh()
+        """Show the take."""
+        self._take.setText(_take(self._session.transport))
 
     def _gain(self) -> QVBoxLayout:
         gain = self._session.controls["gain"]

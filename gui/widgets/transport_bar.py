@@ -1,11 +1,12 @@
-"""The bar on top: play, stop, record, keep, undo, PANIC. Every button sends one OSC message.
+"""The bar on top: play, record, keep, new piece, undo, PANIC. Every button sends one OSC message.
 
 The play button starts an engine where none plays, so that music is one click away.
 """
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QSize, Qt, QTimer
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -14,6 +15,7 @@ from PyQt6.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QToolButton,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -25,6 +27,7 @@ __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
 
 PANIC_KEY = "Shift+Esc"  # found blindly; Esc alone leaves a field, and must not end the music
 KEEP = (10, 30, 60)  # seconds on offer
+_AFTER = 5  # the place of the snapshots in the upper row
 _TICK = 100  # ms between two looks at how long is left of what waits
 
 
@@ -38,7 +41,7 @@ def play_button(session: Session) -> QPushButton:
         button.setText("Pause" if playing else "Play")
         button.setIcon(icon("pause" if playing else "play"))
         button.setEnabled(session.state in ("idle", "playing", "failed"))
-        button.setToolTip("Hold the music (Space)" if playing else "Let the music play (Space)")
+        button.setToolTip("Pause (Space)" if playing else "Play (Space)")
 
     def press() -> None:
         if session.connection.is_open:
@@ -54,10 +57,10 @@ def play_button(session: Session) -> QPushButton:
 
 
 def panic_button(session: Session) -> QPushButton:
-    """Fade out, drop everything made, begin anew."""
+    """Fade out, and stay silent until somebody presses Play."""
     button = QPushButton("PANIC")
     button.setObjectName("panic")
-    button.setToolTip(f"Fade out, drop everything made, begin anew ({PANIC_KEY})")
+    button.setToolTip(f"Fade out and stay silent until Play ({PANIC_KEY})")
     button.clicked.connect(session.transport.panic)
 
     def refresh() -> None:
@@ -69,7 +72,7 @@ def panic_button(session: Session) -> QPushButton:
 
 
 def record_button(session: Session) -> QPushButton:
-    """Begin a recording, or end it."""
+    """Start a recording, or end it."""
     button = QPushButton()
     button.setObjectName("record")
 
@@ -78,7 +81,7 @@ def record_button(session: Session) -> QPushButton:
         button.setText("End take" if recording else "Record")
         button.setIcon(icon("stop" if recording else "record"))
         button.setEnabled(session.transport.is_connected)
-        button.setToolTip("Record what is heard into a file (Ctrl+R)")
+        button.setToolTip("Record the output into a file (Ctrl+R)")
 
     button.clicked.connect(lambda: session.transport.record(not session.transport.is_recording))
     session.transport.changed.connect(refresh)
@@ -87,7 +90,7 @@ def record_button(session: Session) -> QPushButton:
 
 
 class TransportBar(QFrame):
-    """The bar."""
+    """The bar: one row, or two where the window is narrow."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -97,37 +100,74 @@ class TransportBar(QFrame):
         self.panic = panic_button(session)
         self.snapshots = SnapshotBar(session)
         self.waiting = QLabel()
-        self.waiting.setToolTip("What waits for the next beat or bar, as Quantise has it")
+        self.waiting.setToolTip("What waits for the next beat or bar, as Quantise is set")
         self.waiting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.stop, self.keep = QToolButton(), QToolButton()
+        self.new_piece, self.keep = QPushButton("New piece"), QToolButton()
         self.undo, self.redo = QToolButton(), QToolButton()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 8, 10, 4)
-        row.setSpacing(6)
-        for part in (self.play, self.stop, self.record, self.keep):
-            row.addWidget(part)
-        row.addSpacing(14)
-        row.addWidget(self.snapshots)
-        row.addSpacing(14)
-        row.addWidget(self.undo)
-        row.addWidget(self.redo)
-        row.addSpacing(8)
-        row.addWidget(self.waiting, 1)
-        row.addWidget(self.panic)
         self.play.setMinimumWidth(96)
-        self.record.setMinimumWidth(96)
+        self.record.setMinimumWidth(106)
         self.panic.setMinimumWidth(120)
-        for part in (self.play, self.stop, self.record, self.keep, self.undo, self.redo,
+        for part in (self.play, self.record, self.keep, self.new_piece, self.undo, self.redo,
                      self.panic):  # fmt: skip
             part.setMinimumHeight(36)
-        self._stop_menu()
+        self.new_piece.setToolTip(
+            "Start a new piece with the next block; what is ready still plays (Ctrl+N)"
+        )
+        self.new_piece.clicked.connect(session.transport.reset)
         self._keep_menu()
         self._history()
+        self._lay_out()
         session.transport.changed.connect(self._refresh)
         session.punches.changed.connect(self._waits)
         self._tick = QTimer(self)
         self._tick.timeout.connect(self._waits)
         self._refresh()
+
+    def _lay_out(self) -> None:
+        self._more = QWidget()  # what goes into a row of its own where there is no room
+        more = QHBoxLayout(self._more)
+        more.setContentsMargins(0, 0, 0, 0)
+        more.setSpacing(6)
+        more.addWidget(self.snapshots)
+        more.addSpacing(8)
+        more.addWidget(self.undo)
+        more.addWidget(self.redo)
+        more.addSpacing(4)
+        more.addWidget(self.waiting, 1)
+        self._top, self._below = QHBoxLayout(), QHBoxLayout()
+        for row in (self._top, self._below):
+            row.setSpacing(6)
+        for part in (self.play, self.record, self.keep, self.new_piece):
+            self._top.addWidget(part)
+        self._top.addSpacing(8)
+        self._top.addWidget(self._more, 1)
+        self._top.addStretch(0)
+        self._top.addWidget(self.panic)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 8, 10, 2)
+        column.setSpacing(6)
+        column.addLayout(self._top)
+        column.addLayout(self._below)
+        # As wide as everything side by side, and room to say what waits.
+        parts = (self.play, self.record, self.keep, self.new_piece, self._more, self.panic)
+        self._one_row = sum(
+            max(part.sizeHint().width(), part.minimumWidth()) + 6 for part in parts
+        ) + 40  # fmt: skip
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
+        parts = (self.play, self.record, self.keep, self.new_piece, self.panic)
+        wide = sum(max(p.minimumSizeHint().width(), p.minimumWidth()) + 6 for p in parts) + 30
+        return QSize(
+            max(wide, self._more.minimumSizeHint().width() + 20), super().minimumSizeHint().height()
+        )
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(event)
+        narrow = self.width() < self._one_row
+        if narrow != (self._below.count() > 0):
+            home, away = (self._below, self._top) if narrow else (self._top, self._below)
+            away.removeWidget(self._more)
+            home.insertWidget(0 if narrow else _AFTER, self._more, 1)
 
     def _waits(self) -> None:
         text = self._session.punches.text
@@ -137,17 +177,6 @@ class TransportBar(QFrame):
         elif not self._tick.isActive():
             self._tick.start(_TICK)
 
-    def _stop_menu(self) -> None:
-        menu = QMenu(self)
-        self.new_piece = menu.addAction("New piece, from the next block on")
-        self.new_piece.triggered.connect(self._session.transport.reset)
-        self.end = menu.addAction("Stop the engine")
-        self.end.triggered.connect(self._session.stop)
-        self.end.setVisible(self._session.owns_engine)
-        _with_menu(self.stop, "Stop\N{HORIZONTAL ELLIPSIS}", menu)
-        self.stop.setIcon(icon("stop"))
-        self.stop.setToolTip("Begin a new piece, or stop the engine")
-
     def _keep_menu(self) -> None:
         menu = QMenu(self)
         for seconds in KEEP:
@@ -155,7 +184,9 @@ class TransportBar(QFrame):
                 lambda _, s=seconds: self._session.transport.keep(s)
             )
         _with_menu(self.keep, "Keep\N{HORIZONTAL ELLIPSIS}", menu)
-        self.keep.setToolTip("Write what was just heard into a file, though nobody recorded")
+        self.keep.setToolTip(
+            "Save the last seconds of the output into a file, although no take was running"
+        )
 
     def _history(self) -> None:
         history = self._session.history
@@ -165,14 +196,14 @@ class TransportBar(QFrame):
         ):
             button.setIcon(icon(name))
             button.setAccessibleName(name.capitalize())
-            button.setToolTip(f"{name.capitalize()} what was turned ({keys})")
+            button.setToolTip(f"{name.capitalize()} the last change of a control ({keys})")
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             button.clicked.connect(act)
         history.changed.connect(self._refresh)
 
     def _refresh(self) -> None:
         there = self._session.transport.is_connected
-        self.stop.setEnabled(there)
+        self.new_piece.setEnabled(there)
         self.keep.setEnabled(there)
         self.undo.setEnabled(there and self._session.history.can_undo)
         self.redo.setEnabled(there and self._session.history.can_redo)

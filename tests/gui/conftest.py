@@ -11,8 +11,13 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest.importorskip("PyQt6", reason="PyQt6 is not installed; './run test' installs it")
 
+from PyQt6.QtWidgets import QApplication
+
 from engine.instrument import Instrument
+from gui.application import Start, make_window
+from gui.main_window import MainWindow
 from gui.session import Session
+from gui.theme import apply_theme
 from osc.server import OscServer
 
 
@@ -31,6 +36,25 @@ def session(server: OscServer, qtbot) -> Iterator[Session]:
     qtbot.waitUntil(lambda: made.figures["pack"] is not None, timeout=10_000)
     yield made
     made.connection.stop()
+
+
+@pytest.fixture
+def window(
+    server: OscServer, instrument: Instrument, tmp_path, qtbot, until
+) -> Iterator[MainWindow]:
+    """The whole window with all its pages, as users have it, before a real engine."""
+    instrument.set(gain=0.0, temperature=1.0, pause=False)
+    apply_theme(QApplication.instance(), "light")  # as the program does
+    made = make_window(Start("127.0.0.1", server.port, None, tmp_path))
+    qtbot.addWidget(made, before_close_func=lambda w: setattr(w, "_may_close", True))
+    made.resize(1280, 800)
+    made.show()
+    made.activateWindow()
+    qtbot.waitActive(made)
+    until(lambda: made.session.figures["pack"] is not None)
+    until(lambda: made.session.controls["gain"].is_known)
+    yield made
+    made.session.connection.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from PyQt6.QtTest import QTest
+
 from engine.params import PARAMS
 from gui.engine_process import EngineProcess
 from gui.session import Session
@@ -51,8 +53,20 @@ def test_the_transport_shows_what_the_engine_says(session, instrument, until):
     transport.record(False)
     until(lambda: not transport.is_recording)
     assert transport.kept.endswith("take.flac")
+
+
+def test_panic_stays_silent_until_play(session, instrument, until):
+    transport = session.transport
+    until(lambda: transport.is_playing)
     transport.panic()
     until(lambda: any(line.kind == "panic" for line in session.log.lines))
+    until(lambda: not transport.is_playing)
+    QTest.qWait(1_500)
+    assert instrument.settings["pause"] is True
+    assert not transport.is_playing
+    transport.play()
+    until(lambda: transport.is_playing)
+    until(lambda: session.meters.peak[0] > -60)
 
 
 def test_meters_and_lead_come_by_themselves(session, until):
@@ -69,7 +83,7 @@ def test_snapshots_undo_and_comparing(session, instrument, until):
     until(lambda: instrument.settings["gain"] == -5.0)
     snapshots.save("quiet")
     until(lambda: snapshots.names == ("quiet",))
-    assert snapshots.current == "quiet"
+    until(lambda: snapshots.current == "quiet")
     session.history.undo()
     until(lambda: instrument.settings["gain"] == 0.0)
     snapshots.recall("quiet")

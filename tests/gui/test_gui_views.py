@@ -16,14 +16,12 @@ from PyQt6.QtWidgets import QAbstractButton, QTreeWidgetItem, QWidget
 from tiny_pack import TINY
 
 from engine.instrument import Instrument
-from gui.application import Start, make_window
 from gui.diagnostics import without_folders
 from gui.faults import Faults
 from gui.models.log import Log
 from gui.theme import apply_theme
 from gui.views.assembly import Views
 from gui.views.devices import FILE
-from osc.server import OscServer
 
 LABEL = Qt.ItemDataRole.UserRole
 
@@ -49,17 +47,6 @@ def instrument(packs):
             made.play(None)
             made.wait_for_sound()
             yield made
-
-
-@pytest.fixture
-def window(server: OscServer, tmp_path, qtbot, until):
-    made = make_window(Start("127.0.0.1", server.port, None, tmp_path))
-    qtbot.addWidget(made, before_close_func=lambda w: setattr(w, "_may_close", True))
-    made.resize(1280, 800)
-    made.show()
-    until(lambda: made.session.figures["pack"] is not None)
-    yield made
-    made.session.connection.stop()
 
 
 @pytest.fixture

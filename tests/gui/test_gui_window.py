@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QGuiApplication, QPalette, QWheelEvent
@@ -14,28 +12,15 @@ from engine.params import PARAMS
 from gui.application import Start, _teller, make_window
 from gui.main_window import MainWindow
 from gui.models.home import shortened
-from gui.session import Session
 from gui.settings import Settings
 from gui.theme import apply_theme, is_dark
-from gui.widgets.control_cell import Choice, Fader
+from gui.widgets.control_cell import Choice, Switch
 from gui.widgets.entry import Entry
+from gui.widgets.fader import Fader
 from gui.widgets.knob import Knob
 from gui.widgets.record_line import large, long
 
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def window(session: Session, instrument, tmp_path: Path, qtbot, until) -> MainWindow:
-    instrument.set(gain=0.0, temperature=1.0, pause=False)
-    until(lambda: session.controls["gain"].value == 0.0)
-    until(lambda: not session.controls["density"].is_heard)
-    apply_theme(QApplication.instance(), "light")  # as the program does
-    made = MainWindow(session, Settings(tmp_path))
-    qtbot.addWidget(made, before_close_func=lambda w: setattr(w, "_may_close", True))
-    made.show()
-    qtbot.waitExposed(made)
-    return made
 
 
 def knob(window: MainWindow, name: str) -> Knob:
@@ -50,8 +35,8 @@ def test_every_control_of_the_table_is_there_with_a_name_a_value_and_a_unit(wind
     shown = {*window.controls.cells, "pause"}  # which is Play and Pause
     assert shown == {p.name for p in PARAMS}
     for cell in window.controls.cells.values():
-        assert cell.findChildren((Knob, Fader, Choice, Entry))
-        for part in cell.findChildren((Knob, Fader, Choice, Entry)):
+        assert cell.findChildren((Knob, Fader, Choice, Switch, Entry))
+        for part in cell.findChildren((Knob, Fader, Choice, Switch, Entry)):
             assert part.accessibleName()
             assert cell.model.param.about in part.accessibleDescription()
     assert entry(window, "gain").text() == "0.0 dB"
@@ -94,7 +79,7 @@ def test_wheel_arrows_and_a_double_click(window, instrument, until):
     )
 
 
-def test_a_value_is_typed_and_one_that_is_none_stays_to_be_mended(window, instrument, until):
+def test_a_value_is_typed_and_what_is_not_one_stays_to_be_corrected(window, instrument, until):
     field = entry(window, "gain")
     field.setFocus()
     QTest.keyClicks(field, "-12,5 dB")
@@ -108,10 +93,6 @@ def test_a_value_is_typed_and_one_that_is_none_stays_to_be_mended(window, instru
     QTest.keyClick(field, Qt.Key.Key_Escape)
     assert field.text() == "\N{MINUS SIGN}12.5 dB"
     assert instrument.settings["gain"] == -12.5
-    field.selectAll()
-    QTest.keyClicks(field, "99")
-    QTest.keyClick(field, Qt.Key.Key_Return)
-    until(lambda: instrument.settings["gain"] == 12.0)
 
 
 def test_a_block_control_says_when_it_is_heard(window, until):
@@ -151,37 +132,42 @@ def test_a_right_click_copies_the_address_and_goes_back(window, until):
     menu.close()
 
 
-def test_everything_is_reached_by_tab_alone_and_says_what_it_is(window):
-    wanted = {
-        part
-        for part in window.centralWidget().findChildren(QWidget)
-        if part.isVisible() and part.isEnabled() and part.focusPolicy() & Qt.FocusPolicy.TabFocus
-        and isinstance(part, (QAbstractButton, Knob, Fader, Entry, Choice))
-    }  # fmt: skip
-    window.transport.play.setFocus()
-    reached = set()
-    for _ in range(200):
-        reached.add(window.focusWidget())
-        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
-    missed = wanted - reached
-    assert not missed, [p.accessibleName() or p.objectName() for p in missed]
+def test_everything_in_the_window_has_a_name_for_screen_readers(window):
     silent = [
-        part for part in wanted
-        if not part.accessibleName() and not (isinstance(part, QAbstractButton) and part.text())
+        part for part in window.findChildren(QWidget)
+        if part.isVisible() and part.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and part.focusProxy() is None and not part.accessibleName()
+        and not (isinstance(part, QAbstractButton) and part.text())
     ]  # fmt: skip
     assert not silent
 
 
-def test_space_plays_and_pauses_and_panic_has_a_key(window, instrument, until):
+def test_panic_has_a_key_and_stays_silent_until_play(window, instrument, until):
     knob(window, "gain").setFocus()
-    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
-    until(lambda: instrument.settings["pause"] is True)
+    assert window.transport.play.text() == "Pause"
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Escape, Qt.KeyboardModifier.ShiftModifier)
+    until(lambda: any(line.kind == "panic" for line in window.session.log.lines))
     until(lambda: window.transport.play.text() == "Play")
-    QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
+    QTest.qWait(1_200)
+    assert window.transport.play.text() == "Play"
+    assert window.stage.play.text() == "Play"
+    assert instrument.settings["pause"] is True
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Space)
     until(lambda: window.transport.play.text() == "Pause")
-    events = len(window.session.log.lines)
-    QTest.keyClick(window, Qt.Key.Key_Escape, Qt.KeyboardModifier.ShiftModifier)
-    until(lambda: any(x.kind == "panic" for x in list(window.session.log.lines)[events:]))
+    until(lambda: window.session.meters.peak[0] > -60)
+
+
+def test_a_new_piece_is_a_button_and_a_key_of_its_own_and_the_music_goes_on(
+    window, instrument, monkeypatch, until
+):
+    pieces = []
+    begin = instrument.new_piece
+    monkeypatch.setattr(instrument, "new_piece", lambda: (pieces.append(1), begin()))
+    QTest.mouseClick(window.transport.new_piece, LEFT)
+    until(lambda: len(pieces) == 1)
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    until(lambda: len(pieces) == 2)
+    assert instrument.settings["pause"] is False
 
 
 def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
@@ -209,7 +195,7 @@ def test_snapshots_and_comparing_from_the_bar(window, instrument, until):
     bar.compare["B"].click()
     window.session.controls["gain"].set(-20.0)
     until(lambda: instrument.settings["gain"] == -20.0)
-    until(lambda: bar.names.currentIndex() == -1)
+    until(lambda: bar.names.currentText() == "Encore (changed)")
     bar.compare["A"].click()
     until(lambda: instrument.settings["gain"] == 0.0)
     assert bar.compare["A"].isChecked()
@@ -235,7 +221,7 @@ def test_stage_mode_is_large_and_locked(window, qtbot, until):
     QTest.mouseRelease(leave, LEFT)
 
 
-def test_themes_and_what_is_remembered(window, session, tmp_path, qapp):
+def test_themes_and_what_is_remembered(window, tmp_path, qapp):
     for theme, dark in (("dark", True), ("light", False)):
         window._set_theme(theme)
         assert is_dark(window) is dark

@@ -1,0 +1,135 @@
+"""Large buttons for snapshots, page by page, so that each keeps its place under the hand."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gui.session import Session
+
+__all__ = ["SnapshotPages"]
+
+_COLUMNS, _ROWS = 4, 3
+_PAGE = _COLUMNS * _ROWS
+_LEAST, _MOST, _TURN = 48, 88, 48  # pixels of height
+
+
+class SnapshotPages(QWidget):
+    """Recalls snapshots; their order is that of the model, a page has twelve."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session, self._snapshots = session, session.snapshots
+        self.page = 0
+        self.buttons: list[QPushButton] = []
+        self.back, self.on = (
+            QPushButton("\N{BLACK LEFT-POINTING TRIANGLE}"),
+            QPushButton("\N{BLACK RIGHT-POINTING TRIANGLE}"),
+        )
+        self.place = QLabel()
+        self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._none = QLabel("No snapshots yet: save some in the other view, and they appear here.")
+        self._none.setObjectName("dim")
+        self._none.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self._none)
+        column.addLayout(self._grid(), 1)
+        column.addLayout(self._turner())
+        self._snapshots.changed.connect(self.refresh)
+        session.transport.changed.connect(self.refresh)
+        self.refresh()
+
+    @property
+    def pages(self) -> int:
+        """How many there are, at least one."""
+        return max(1, -(-len(self._snapshots.names) // _PAGE))
+
+    def refresh(self) -> None:
+        """Show the snapshots of the page."""
+        snapshots, there = self._snapshots, self._session.transport.is_connected
+        self.page = min(self.page, self.pages - 1)
+        names = snapshots.names[self.page * _PAGE :][:_PAGE]
+        for i, button in enumerate(self.buttons):
+            name = names[i] if i < len(names) else ""
+            current = bool(name) and name == snapshots.current
+            button.setVisible(bool(name))
+            button.setChecked(current and not snapshots.is_changed)
+            button.setEnabled(there)
+            changed = " (changed)" if current and snapshots.is_changed else ""
+            button.setAccessibleName(name + changed)
+            button.setToolTip(f"Set all controls as saved under {name}")
+            button.setText(self._elided(button, name + changed))
+        self._none.setVisible(not snapshots.names)
+        for part in (self.back, self.place, self.on):
+            part.setVisible(self.pages > 1)
+        self.place.setText(f"{self.page + 1} of {self.pages}")
+        self.back.setEnabled(self.page > 0)
+        self.on.setEnabled(self.page < self.pages - 1)
+
+    def turn(self, pages: int) -> None:
+        """Go on by so many pages, or back."""
+        self.page = min(max(self.page + pages, 0), self.pages - 1)
+        self.refresh()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(event)
+        self.refresh()
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(10)
+        for i in range(_PAGE):
+            button = QPushButton()
+            button.setCheckable(True)
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
+            button.setMinimumHeight(_LEAST)
+            button.setMaximumHeight(_MOST)
+            button.clicked.connect(lambda _, i=i: self._recall(i))
+            grid.addWidget(button, i // _COLUMNS, i % _COLUMNS)
+            self.buttons.append(button)
+        for column in range(_COLUMNS):
+            grid.setColumnStretch(column, 1)
+        for row in range(_ROWS):
+            grid.setRowMinimumHeight(row, _LEAST)  # also where a page has fewer
+            grid.setRowStretch(row, 8)
+        grid.setRowStretch(_ROWS, 1)
+        return grid
+
+    def _turner(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for button, name, pages in (
+            (self.back, "Snapshots before these", -1), (self.on, "More snapshots", 1),
+        ):  # fmt: skip
+            button.setMinimumSize(2 * _TURN, _TURN)
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            button.clicked.connect(lambda _, n=pages: self.turn(n))
+        row.addStretch(1)
+        for part in (self.back, self.place, self.on):
+            row.addWidget(part)
+        row.addStretch(1)
+        return row
+
+    def _recall(self, i: int) -> None:
+        names = self._snapshots.names[self.page * _PAGE :]
+        if i < len(names):
+            self._snapshots.recall(names[i])
+        self.refresh()  # a click must not light it before the engine has recalled it
+
+    @staticmethod
+    def _elided(button: QPushButton, text: str) -> str:
+        room = max(20, button.width() - 28)
+        return button.fontMetrics().elidedText(
+            text, Qt.TextElideMode.ElideRight, room
+        ).replace("&", "&&")  # fmt: skip
