@@ -53,6 +53,8 @@ def test_the_transport_shows_what_the_engine_says(session, instrument, until):
     assert transport.kept.endswith("take.flac")
     transport.panic()
     until(lambda: any(line.kind == "panic" for line in session.log.lines))
+    transport.play()  # panic stays silent until then
+    until(lambda: transport.is_playing)
 
 
 def test_meters_and_lead_come_by_themselves(session, until):
