@@ -40,7 +40,8 @@ def add_osc(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--osc-listen", default=LOOPBACK, metavar="ADDRESS",
-        help=f"take OSC on this address ({LOOPBACK}: this machine alone; 0.0.0.0: every machine)",
+        help=f"take OSC on this address ({LOOPBACK}: this machine alone; 0.0.0.0: every machine; "
+        "::, by IPv6 too)",
     )  # fmt: skip
     parser.add_argument(
         "--osc-allow", action="append", default=[], metavar="ADDRESS",

@@ -68,7 +68,8 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     stage = read_manifest(pack).stage
     with tempfile.TemporaryDirectory() as folder:
         card = Card(
-            "reference", "The reference", sampler=stage.sampler, steps=stage.steps,
+            "reference", "The reference", "CC0-1.0", ("A measurement.",),
+            sampler=stage.sampler, steps=stage.steps,
             schedule_options=dict(stage.schedule_options),
         )  # fmt: skip
         with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress

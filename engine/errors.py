@@ -4,6 +4,7 @@ AttaccaError
 ├── ConfigError      an option, a control or a setting has a value that cannot be used
 ├── PackError        a pack is missing, damaged, of a future version, or not a pack
 ├── DeviceError      no sound device, or the one asked for is gone
+├── DisplayError     there is no display for a window
 ├── WorkerError      the generator process could not be started or kept dying
 ├── StorageError     a file cannot be read or written
 └── MissingExtra     an optional library is not installed
@@ -17,6 +18,7 @@ __all__ = [
     "AttaccaError",
     "ConfigError",
     "DeviceError",
+    "DisplayError",
     "MissingExtra",
     "PackError",
     "StorageError",
@@ -38,6 +40,10 @@ class PackError(AttaccaError):
 
 class DeviceError(AttaccaError):
     """There is no sound device, or the one asked for is not there."""
+
+
+class DisplayError(AttaccaError):
+    """There is no display that a window could open on."""
 
 
 class WorkerError(AttaccaError):

@@ -4,34 +4,54 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from engine.errors import AttaccaError
+from engine.errors import AttaccaError, ConfigError, StorageError
 from export.checkpoint import read_checkpoint
 from export.pack import Card, write_pack
 
-PIANO_CREDITS = (
-    "Piano samples: Salamander Grand Piano V3 by Alexander Holm "
-    "(archive.org/details/SalamanderGrandPianoV3), CC BY 3.0, resampled and trimmed.",
-    "Upright Piano KW (FreePats), CC0.",
-    "GiantMIDI-Piano, Q. Kong, B. Li, J. Chen, Y. Wang, CC BY 4.0.",
-    "POP909, (c) 2020 Music X Lab, MIT.",
-    "First Editions of Fryderyk Chopin's Music, (c) 2017-2021 The Fryderyk Chopin Institute "
-    "(nifc.pl), chopinscores.org, CC BY 4.0.",
-)
+__all__ = ["main", "run"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with one line for an error instead of a page."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise ConfigError(f"{' '.join(message.split())}; see '{self.prog} --help'")
 
 
 def main() -> int:
-    """Parse the command line and export. Returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    """Export as the command line says. Returns the exit status."""
+    try:
+        return run(sys.argv[1:], "python -m export")
+    except (AttaccaError, OSError) as error:
+        print(f"export: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+
+
+def run(arguments: Sequence[str], program: str) -> int:
+    """Export as `arguments` say. Returns the exit status.
+
+    Raises
+    ------
+    ConfigError, PackError, StorageError
+        In one line.
+    """
+    parser = _Parser(prog=program, description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument(
         "--out", type=Path, required=True, help="the pack's folder, named as the pack"
     )
-    parser.add_argument("--title", default="Endless piano")
+    parser.add_argument("--title", required=True, help="one line that says what the pack is")
     parser.add_argument("--version", default="1.0.0")
-    parser.add_argument("--licence", default="CC-BY-4.0")
-    parser.add_argument("--credit", action="append", help="a line of credit; may be repeated")
+    parser.add_argument(
+        "--licence", required=True, metavar="SPDX", help="of the weights, such as CC-BY-4.0"
+    )
+    parser.add_argument(
+        "--credit", action="append", required=True, metavar="LINE",
+        help="whose data it is trained on, and its licence; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--sampler", default="dpmpp_2m")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--min-steps", type=int, default=4)
@@ -52,21 +72,22 @@ def main() -> int:
     parser.add_argument("--notes-sigma-max", type=float, default=8.0)
     parser.add_argument("--notes-sigma-min", type=float, default=0.15)
     parser.add_argument("--notes-rho", type=float, default=5.0)
-    parser.add_argument("--transcription", type=Path, help="basic-pitch's ONNX graph, to listen")
-    a = parser.parse_args()
-    card = Card(
-        a.out.name, a.title, a.version, a.licence, tuple(a.credit or PIANO_CREDITS), a.sampler,
-        a.steps, a.min_steps, a.temperature,
-        {"sigma_min": a.sigma_min, "sigma_max": a.sigma_max, "rho": a.rho},
-        a.card.read_text() if a.card else "",
-    )  # fmt: skip
+    parser.add_argument(
+        "--transcription",
+        type=Path,
+        help="an ONNX graph that turns sound into notes; basic-pitch's is credited by itself",
+    )
+    a = parser.parse_args(arguments)
     try:
-        worst = (
-            _cascade(a, card) if a.notes else write_pack(read_checkpoint(a.checkpoint), card, a.out)
-        )
-    except AttaccaError as error:
-        print(f"export: {error}", file=sys.stderr)
-        return 1
+        about = a.card.read_text("utf-8") if a.card else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"--card {a.card} cannot be read: {error}") from error
+    card = Card(
+        a.out.name, a.title, a.licence, tuple(a.credit), a.version, a.sampler,
+        a.steps, a.min_steps, a.temperature,
+        {"sigma_min": a.sigma_min, "sigma_max": a.sigma_max, "rho": a.rho}, about,
+    )  # fmt: skip
+    worst = _cascade(a, card) if a.notes else write_pack(read_checkpoint(a.checkpoint), card, a.out)
     size = sum(f.stat().st_size for f in a.out.iterdir()) / 1e6
     print(f"{a.out}: {size:.1f} MB, worst step differs from torch by {worst:.1e} of its deviation")
     return 0

@@ -31,7 +31,11 @@ from export.cascade import (
 from export.graphs import export_graph
 from export.pack import PARITY, Card, licence_text, manifest_head, refuse_difference
 
-_TRANSCRIPTION_CREDIT = "Transcription: basic-pitch, (c) 2022 Spotify AB, Apache-2.0."
+# Transcription graphs whose authors are known, by SHA-256. Others are for --credit to name.
+_TRANSCRIPTIONS = {
+    "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec":
+        "Transcription: basic-pitch, (c) 2022 Spotify AB, Apache-2.0.",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,11 @@ def write_cascade(
     else:
         if transcription.resolve() != listening.resolve():
             shutil.copyfile(transcription, listening)
-        credits_ = (*credits_, _TRANSCRIPTION_CREDIT)
-    (folder / "LICENSE").write_text(licence_text(card.licence, credits_))
-    (folder / "MODEL_CARD.md").write_text(_model_card(card, credits_, notes, sound, stages))
+        known = _TRANSCRIPTIONS.get(hashlib.sha256(listening.read_bytes()).hexdigest())
+        credits_ = (*credits_, known) if known is not None else credits_
+    (folder / "LICENSE").write_text(licence_text(card.licence, credits_), "utf-8")
+    card_text = _model_card(card, credits_, notes, sound, stages)
+    (folder / "MODEL_CARD.md").write_text(card_text, "utf-8")
     _write_manifest(card, credits_, sound, stages, notes.network.config.block, folder)
     manifest = read_manifest(folder)
     verify_files(manifest)
@@ -198,7 +204,7 @@ controls = ["instrument", "room", "brightness"]
     for file in sorted(folder.iterdir()):
         if file.name != MANIFEST:
             text += f'"{file.name}" = "{hashlib.sha256(file.read_bytes()).hexdigest()}"\n'
-    (folder / MANIFEST).write_text(text)
+    (folder / MANIFEST).write_text(text, "utf-8")
 
 
 def _sampling(card: StageCard) -> str:

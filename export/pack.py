@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.errors import PackError
+from engine.errors import ConfigError, PackError
 from engine.packs.files import verify_files
 from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
 from engine.packs.sessions import Sessions
@@ -30,19 +31,36 @@ PARITY = 1e-4  # largest |torch - onnx| of one call, in units of the output's de
 
 @dataclass(frozen=True)
 class Card:
-    """What a person says about a pack; everything else is read off the checkpoint."""
+    """What a person says about a pack; everything else is read off the checkpoint.
+
+    Title, licence and credits have no defaults: they are the author's to say.
+
+    Raises
+    ------
+    ConfigError
+        One of them is empty.
+    """
 
     name: str
     title: str
+    licence: str
+    credits: tuple[str, ...]
     version: str = "1.0.0"
-    licence: str = "CC-BY-4.0"
-    credits: tuple[str, ...] = ()
     sampler: str = "dpmpp_2m"
     steps: int = 8
     min_steps: int = 4
     temperature: float = 1.0
     schedule_options: dict[str, float] = field(default_factory=dict)
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        for option, value in (("title", self.title), ("licence", self.licence)):
+            if not value.strip():
+                raise ConfigError(f"a pack needs a {option}; say it with --{option}")
+        if not [line for line in self.credits if line.strip()]:
+            raise ConfigError(
+                "a pack names whose data it is trained on; say it with --credit, once for each line"
+            )
 
 
 def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
@@ -60,8 +78,8 @@ def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
     np.save(folder / "mean.npy", checkpoint.mean.astype(np.float32))
     golden = _golden(denoiser, names, (config.bins, config.frames), card)
     np.savez_compressed(folder / "golden.npz", **golden)
-    (folder / "LICENSE").write_text(licence_text(card.licence, card.credits))
-    (folder / "MODEL_CARD.md").write_text(_model_card(card, checkpoint, denoiser))
+    (folder / "LICENSE").write_text(licence_text(card.licence, card.credits), "utf-8")
+    (folder / "MODEL_CARD.md").write_text(_model_card(card, checkpoint, denoiser), "utf-8")
     _write_manifest(checkpoint, card, folder, config.frames, config.bins)
     manifest = read_manifest(folder)
     verify_files(manifest)
@@ -159,7 +177,7 @@ tolerance = {PARITY}
 [files]
 """
     text += "".join(f'"{name}" = "{digest}"\n' for name, digest in hashes.items())
-    (folder / MANIFEST).write_text(text)
+    (folder / MANIFEST).write_text(text, "utf-8")
 
 
 def manifest_head(
@@ -171,11 +189,11 @@ def manifest_head(
 format = {FORMAT}
 
 [pack]
-name = {json.dumps(card.name)}
-title = {json.dumps(card.title)}
-version = {json.dumps(card.version)}
-licence = {json.dumps(card.licence)}
-credits = {json.dumps(list(credits_), indent=4)}
+name = {_quoted(card.name)}
+title = {_quoted(card.title)}
+version = {_quoted(card.version)}
+licence = {_quoted(card.licence)}
+credits = {_quoted(list(credits_))}
 
 [audio]
 rate = {s["rate"]}
@@ -192,11 +210,17 @@ mean = "mean.npy"
 """
 
 
+def _quoted(value: str | list[str]) -> str:
+    """A value of TOML: JSON, whose escapes beyond 16 bits TOML does not read."""
+    return json.dumps(value, ensure_ascii=False, indent=4)
+
+
 def licence_text(licence: str, credits_: tuple[str, ...]) -> str:
-    """What stands in a pack's LICENSE."""
+    """What stands in a pack's LICENSE; an identifier of SPDX gets its address."""
     lines = "\n".join(f"- {line}" for line in credits_)
-    return f"""The weights in this pack are licensed under {licence}
-(https://spdx.org/licenses/{licence}.html).
+    is_known = re.fullmatch(r"[A-Za-z0-9.+-]+-[A-Za-z0-9.+-]+|MIT|ISC|Unlicense|Zlib", licence)
+    where = f"\n(https://spdx.org/licenses/{licence}.html)" if is_known else ""
+    return f"""The weights in this pack are licensed under {licence}{where}.
 
 They were trained on the following, which have to be credited with them:
 

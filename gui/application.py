@@ -74,8 +74,10 @@ def run(start: Start) -> int:
     hints.colorSchemeChanged.connect(lambda: _follow_system(app, window.settings))
     window.closed.connect(app.quit)
     # Python sees a signal only when it runs. A signal asks no question: the engine closes a take.
+    # One that was ignored at the start, as in the background of a script, stays ignored.
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: window.closing.begin())
+        if signal.getsignal(name) is not signal.SIG_IGN:
+            signal.signal(name, lambda *_: window.closing.begin())
     wake = QTimer()
     wake.timeout.connect(lambda: None)
     wake.start(200)
@@ -120,9 +122,12 @@ def _teller(session: Session, folder: Path) -> Callable[..., None]:
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             return
-        with (folder / "window.log").open("a", encoding="utf-8") as file:
-            traceback.print_exception(kind, error, trace, file=file)
-        where = f"please report it with {folder / 'window.log'}"
+        try:
+            with (folder / "window.log").open("a", encoding="utf-8") as file:
+                traceback.print_exception(kind, error, trace, file=file)
+            where = f"please report it with {folder / 'window.log'}"
+        except OSError as problem:
+            where = f"{folder / 'window.log'} cannot be written ({problem.strerror})"
         session.log.say(
             f"a defect of the window: {kind.__name__}: {error}; {where}", "error", "defect"
         )

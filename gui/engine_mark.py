@@ -7,6 +7,7 @@ Whoever ends an engine on purpose takes the mark away first. Any thread; small f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -26,12 +27,16 @@ class EngineMark:
 
     def clear(self) -> None:
         """It ends on purpose, or has ended."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that cannot be written had no mark either
+            self._path.unlink(missing_ok=True)
 
     @property
     def is_there(self) -> bool:
         """Whether a window started the engine that plays, or played last."""
-        return self._path.is_file()
+        try:
+            return self._path.is_file()
+        except OSError:  # a folder that is not ours to read
+            return False
 
     def forget_stale(self) -> None:
         """Take away the mark of an engine that is gone while another one answers."""

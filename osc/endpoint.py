@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import socket
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from engine.errors import ConfigError
 from osc.framing import Framing, framing_of
 from osc.packets import BadPacket
+from osc.sockets import Acceptor, bound_sockets, is_port_taken
 
 __all__ = ["Counts", "Endpoint", "Network", "Peer", "networks"]
 
-_TRIES = 20  # for a port that both UDP and TCP may have
 RECEIVE_BUFFER = 4 << 20  # bytes asked of the system: some seconds of a flood
 _UNSENT = 1 << 20  # bytes waiting to go out to a client before it is given up
 _CONNECTIONS = 32
@@ -97,9 +96,8 @@ class Endpoint:
         self._listen, self.port, self._allow = listen, port, tuple(allow)
         self._known: dict[str, bool] = {}  # whether a host may speak
         self.counts = Counts()
-        self._udp: asyncio.DatagramTransport | None = None
-        self._server: asyncio.Server | None = None
-        self.blocked = False  # the system takes no more datagrams for now
+        self._udp: list[_Datagrams] = []
+        self._acceptor: Acceptor | None = None
         self._streams: dict[int, _Stream] = {}
         self._next = 0
 
@@ -111,52 +109,31 @@ class Endpoint:
         ConfigError
             The port is taken, or the address is none of this machine's.
         """
+        kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+        try:
+            bound = bound_sockets(self._listen, self.port, kinds)
+        except OSError as error:
+            raise ConfigError(self._why(error)) from error
+        self.port = bound[0].getsockname()[1]
         loop = asyncio.get_running_loop()
-        asked, tries = self.port, _TRIES if self.port == 0 else 1
-        for left in reversed(range(tries)):
-            udp = tcp = None
-            self.port = asked
-            try:
-                udp = self._bound(socket.SOCK_DGRAM)
-                self.port = udp.getsockname()[1]
-                tcp = self._bound(socket.SOCK_STREAM)
-                break
-            except OSError as error:
-                for one in (udp, tcp):
-                    if one is not None:
-                        one.close()
-                if not left:  # of a free one for UDP, TCP may be taken: look for another
-                    raise ConfigError(self._why(error)) from error
-        assert udp is not None
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
-        self._server = await loop.create_server(lambda: _Stream(self), sock=tcp)
+        for one in bound:
+            if one.type == socket.SOCK_DGRAM:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+                protocol = _Datagrams(self, one.family)
+                await loop.create_datagram_endpoint(lambda made=protocol: made, sock=one)
+                self._udp.append(protocol)
+        self._acceptor = Acceptor(
+            lambda: _Stream(self), [s for s in bound if s.type == socket.SOCK_STREAM], "osc",
+            most=_CONNECTIONS, count=lambda: len(self._streams), refused=self.refuse,
+        )  # fmt: skip
+        self._acceptor.open()
 
-    def _bound(self, kind: socket.SocketKind) -> socket.socket:
-        try:
-            family = (
-                socket.AF_INET6 if ipaddress.ip_address(self._listen).version == 6
-                else socket.AF_INET
-            )  # fmt: skip
-        except ValueError:
-            raise ConfigError(
-                f"osc: {self._listen!r} is no address to listen on; give 127.0.0.1 for this "
-                "machine alone, or 0.0.0.0"
-            ) from None
-        made = socket.socket(family, kind)
-        try:
-            made.setblocking(False)
-            if kind == socket.SOCK_DGRAM:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            elif sys.platform != "win32":  # there it would share the port with anyone
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind((self._listen, self.port))
-        except OSError:
-            made.close()
-            raise
-        return made
+    def refuse(self) -> None:
+        """Count a connection that could not be taken."""
+        self.counts.refused += 1
 
     def _why(self, error: OSError) -> str:
-        if error.errno == errno.EADDRINUSE:
+        if is_port_taken(error):
             return (
                 f"osc: port {self.port} is taken by another program; give another one with "
                 f"--osc-port, or close that program ('ss -lunpt sport = :{self.port}' names it)"
@@ -168,12 +145,12 @@ class Endpoint:
 
     async def close(self) -> None:
         """End it all."""
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            await self._acceptor.close()
         for stream in list(self._streams.values()):
             stream.abort()
-        if self._udp is not None:
-            self._udp.close()
+        for udp in self._udp:
+            udp.close()
         await asyncio.sleep(0)  # lets the transports close their sockets
 
     def send(self, peer: Peer, packet: bytes) -> None:
@@ -182,18 +159,10 @@ class Endpoint:
             stream = self._streams.get(peer.connection)
             sent = stream is not None and stream.send(packet)
         else:
-            sent = self._send_datagram(peer, packet)
+            family = socket.AF_INET6 if ":" in peer.host else socket.AF_INET
+            sent = any(udp.family == family and udp.send(peer, packet) for udp in self._udp)
         self.counts.sent += sent
         self.counts.unsent += not sent
-
-    def _send_datagram(self, peer: Peer, packet: bytes) -> bool:
-        udp = self._udp
-        if udp is None or udp.is_closing() or self.blocked:
-            return False
-        with contextlib.suppress(OSError, ValueError, OverflowError):
-            udp.sendto(packet, (peer.host, peer.port))
-            return True
-        return False
 
     # ------------------------------------------------------------- for the protocols below
 
@@ -237,21 +206,42 @@ class Endpoint:
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    """One UDP socket."""
+
+    def __init__(self, endpoint: Endpoint, family: int) -> None:
+        self._endpoint, self.family = endpoint, family
+        self._transport: asyncio.DatagramTransport | None = None
+        self._blocked = False  # the system takes no more datagrams for now
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if self._endpoint.allowed(addr[0]):
             self._endpoint.take(Peer(addr[0], addr[1]), data)
 
     def pause_writing(self) -> None:
-        self._endpoint.blocked = True
+        self._blocked = True
 
     def resume_writing(self) -> None:
-        self._endpoint.blocked = False
+        self._blocked = False
 
     def error_received(self, exc: Exception) -> None:
-        self._endpoint.counts.unsent += 1  # nobody listens where an answer went
+        self._endpoint.counts.unsent += 1  # an answer went where no program listens
+
+    def send(self, peer: Peer, packet: bytes) -> bool:
+        """Send a packet, or return False; never waits, never raises."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or self._blocked:
+            return False
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            transport.sendto(packet, (peer.host, peer.port))
+            return True
+        return False
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
 
 class _Stream(asyncio.Protocol):
@@ -266,7 +256,8 @@ class _Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        host, port = transport.get_extra_info("peername")[:2]
+        # A client that has hung up already has no name any more.
+        host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         number = self._endpoint.joined(self) if self._endpoint.allowed(host) else 0
         self._transport, self.peer = transport, Peer(host, port, number)
         if not number:

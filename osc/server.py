@@ -247,7 +247,7 @@ class OscServer:
             controls.value, router.take,
             lambda peer, path: clients.subscribe(clients.seen(peer), None, path),
             lambda peer, path: clients.unsubscribe(clients.seen(peer), path),
-            clients.seen, clients.gone, endpoint.allowed,
+            clients.seen, clients.gone, endpoint.allowed, endpoint.refuse,
         )  # fmt: skip
         query = QueryServer(
             hooks, listen=self._listen, ports=self._query_ports, osc_port=endpoint.port

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from importlib.util import find_spec
 
 from engine.errors import MissingExtra
@@ -16,7 +15,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
         "export", help="make a pack of a checkpoint", description=__doc__, add_help=False,
         prefix_chars="\0",  # every option is handed over as it is
-        usage="attacca export CHECKPOINT --out FOLDER [...]",
+        usage="attacca export CHECKPOINT --out FOLDER --title TEXT --licence SPDX --credit LINE "
+        "[...]",
     )  # fmt: skip
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     parser.set_defaults(run=run)
@@ -27,18 +27,13 @@ def run(args: argparse.Namespace) -> int:
 
     Raises
     ------
-    MissingExtra
-        PyTorch is not installed.
+    MissingExtra, ConfigError, PackError, StorageError
+        PyTorch is not installed; what `export` says in one line.
     """
     if find_spec("torch") is None:
         raise MissingExtra(
             "export needs PyTorch, which is not installed: run `pip install 'attacca[export]'`"
         )
-    from export.__main__ import main
+    from export.__main__ import run as export
 
-    before = sys.argv
-    sys.argv = ["attacca export", *args.arguments]
-    try:
-        return main()
-    finally:
-        sys.argv = before
+    return export(args.arguments, "attacca export")

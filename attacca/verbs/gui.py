@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
     Raises
     ------
-    MissingExtra, ConfigError
-        PyQt6 is not installed; options that go against each other.
+    MissingExtra, DisplayError, ConfigError
+        PyQt6 is not installed; there is no display; options that go against each other.
     """
     from osc import LOOPBACK, PORT
 
@@ -60,17 +60,24 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"--connect starts nothing, so {given} cannot go with it")
         host, port = _place(args.connect)
         options = None
+    from gui.display import DisplayCheck
+
+    display = DisplayCheck()
     try:
         from gui.application import Start
         from gui.application import run as show
     except ImportError as error:
+        display.stop()
         raise MissingExtra(
             f"the window cannot be loaded ({error}): './run gui' or "
             "'pip install attacca[gui]' brings what it takes"
         ) from error
+    from attacca.terminal.output import tolerant_output
     from engine.packs.discovery import user_folder
 
-    return show(Start(host, port, options, user_folder()))
+    display.finish()
+    with tolerant_output():
+        return show(Start(host, port, options, user_folder()))
 
 
 def _place(text: str) -> tuple[str, int]:

@@ -14,7 +14,10 @@ import socket
 from zeroconf import Error, InterfaceChoice, IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-__all__ = ["Announcement"]
+__all__ = ["Announcement", "label"]
+
+_LONGEST_LABEL = 63  # bytes
+_ROOM_FOR_A_NUMBER = 4  # bytes, such as "-12", where several have one name
 
 _log = logging.getLogger("attacca.osc")
 
@@ -36,27 +39,31 @@ class Announcement:
     async def begin(self) -> None:
         """Announce; takes about a second, in which names are tried."""
         everywhere = self._listen.is_unspecified
-        six = self._listen.version == 6
+        version = IPVersion.V4Only
+        if self._listen.version == 6:
+            version = IPVersion.All if everywhere else IPVersion.V6Only
         try:
             self._zeroconf = AsyncZeroconf(
                 interfaces=InterfaceChoice.All if everywhere else [str(self._listen)],
-                ip_version=IPVersion.V6Only if six else IPVersion.V4Only,
+                ip_version=version,
             )
             for kind, port in self._ports.items():
                 task = await self._zeroconf.async_register_service(
                     self._service(kind, port), allow_name_change=True
                 )
                 await task
-        except (OSError, Error) as error:
+        except (OSError, Error, RuntimeError, ValueError) as error:  # RuntimeError: no network
             # On this machine alone nobody needs it; on a network a phone looks for it.
             level = logging.INFO if self._listen.is_loopback else logging.WARNING
             _log.log(level, "osc: not announced by zeroconf: %s", error)
 
     def _service(self, kind: str, port: int) -> AsyncServiceInfo:
-        host = socket.gethostname().partition(".")[0]
+        host = label(socket.gethostname().partition(".")[0]) or "computer"
+        name = label(f"Attacca {port} on {host}", _LONGEST_LABEL - _ROOM_FOR_A_NUMBER)
         return AsyncServiceInfo(
-            kind, f"Attacca {port} on {host}.{kind}"[-255:], port=port,
-            parsed_addresses=_addresses() if self._listen.is_unspecified else [str(self._listen)],
+            kind, f"{name}.{kind}", port=port,
+            parsed_addresses=_addresses(self._listen.version) if self._listen.is_unspecified
+            else [str(self._listen)],
             properties={"txtvers": "1"}, server=f"{host}.local.",
         )  # fmt: skip
 
@@ -67,9 +74,17 @@ class Announcement:
                 await self._zeroconf.async_close()
 
 
-def _addresses() -> list[str]:
-    """This machine's own, that others reach it at."""
+def label(text: str, most: int = _LONGEST_LABEL) -> str:
+    """`text` as a label of DNS (RFC 1035): at most 63 bytes of UTF-8, cut between characters."""
+    data = text.encode("utf-8", "replace").replace(b".", b"-")
+    return data[:most].decode("utf-8", "ignore").strip()
+
+
+def _addresses(version: int) -> list[str]:
+    """This machine's own, that others reach it at; those of IPv4 alone where it listens there."""
     import ifaddr
 
     found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
-    return [ip for ip in found if isinstance(ip, str) and not ip.startswith("127.")]
+    four = [ip for ip in found if isinstance(ip, str) and not ip.startswith("127.")]
+    six = [ip[0] for ip in found if not isinstance(ip, str) and ip[0] != "::1"]
+    return four + six if version == 6 else four

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import json
 import socket
@@ -23,11 +22,13 @@ from osc.addresses import Address, by_path
 from osc.endpoint import Peer
 from osc.query.door import host_is_ours, origin_is_ours
 from osc.query.namespace import ATTRIBUTES, node
+from osc.sockets import Acceptor, bound_sockets, is_port_taken
 from osc.values import Wire
 
 __all__ = ["Hooks", "QueryServer"]
 
 _SOCKETS = 16
+_CONNECTIONS = 64  # of HTTP, WebSockets among them
 _UNSENT = 1024  # packets that wait for one socket before it is let go
 _LARGEST = 65_536  # bytes of a message
 _EVERY = 5.0  # seconds between renewals of the leases of open sockets
@@ -45,6 +46,7 @@ class Hooks:
     listen, ignore : begin and end to tell a peer of a path; they may raise ConfigError.
     seen, gone : a peer is still there, or no more.
     allowed : whether an address may speak.
+    refused : counts a connection that could not be taken.
     """
 
     value: Callable[[Address], Wire]
@@ -54,6 +56,7 @@ class Hooks:
     seen: Callable[[Peer], object]
     gone: Callable[[Peer], None]
     allowed: Callable[[str], bool]
+    refused: Callable[[], None]
 
 
 class QueryServer:
@@ -75,6 +78,7 @@ class QueryServer:
         self._queues: dict[Peer, asyncio.Queue[bytes | None]] = {}
         self._next = 0
         self._runner: web.AppRunner | None = None
+        self._acceptor: Acceptor | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -88,23 +92,30 @@ class QueryServer:
         app = web.Application(client_max_size=_LARGEST)
         app.router.add_get("/{path:.*}", self._get, allow_head=False)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        bound = self._bound()
         await self._runner.setup()
-        problem = OSError("no port was given")
+        server = self._runner.server
+        assert server is not None
+        self.port = int(bound[0].getsockname()[1])
+        self._acceptor = Acceptor(
+            server, bound, "oscquery",
+            most=_CONNECTIONS, count=lambda: len(server.connections), refused=self._hooks.refused,
+        )  # fmt: skip
+        self._acceptor.open()
+        self._keeper = asyncio.create_task(self._keep())
+
+    def _bound(self) -> list[socket.socket]:
+        problem = OSError("no port is set")
         for port in self._ports:
             try:
-                await web.TCPSite(self._runner, self._listen, port).start()
+                return bound_sockets(self._listen, port, (socket.SOCK_STREAM,))
             except OSError as error:
                 problem = error
-            else:
-                self.port = int(self._runner.addresses[0][1])
-                self._keeper = asyncio.create_task(self._keep())
-                return
-        await self._runner.cleanup()
         raise ConfigError(self._why(problem)) from problem
 
     def _why(self, error: OSError) -> str:
         port = self._ports[-1]
-        if error.errno == errno.EADDRINUSE:
+        if is_port_taken(error):
             return f"oscquery: port {port} is taken; give another one with --oscquery-port"
         return f"oscquery: cannot listen on {self._listen} port {port}: {error.strerror or error}"
 
@@ -112,6 +123,8 @@ class QueryServer:
         """End it all."""
         if self._keeper is not None:
             self._keeper.cancel()
+        if self._acceptor is not None:
+            await self._acceptor.close()
         for queue in list(self._queues.values()):
             self._end(queue)
         if self._runner is not None:

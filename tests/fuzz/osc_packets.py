@@ -64,8 +64,8 @@ class Live:
         self.server.start()
         self._endpoint = self.server._endpoint
         assert self._endpoint is not None
-        assert self._endpoint._server is not None
-        self._loop: asyncio.AbstractEventLoop = self._endpoint._server.get_loop()
+        assert self._endpoint._acceptor is not None
+        self._loop: asyncio.AbstractEventLoop = self._endpoint._acceptor._tasks[0].get_loop()
         self.answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.answers.bind(("127.0.0.1", 0))
         self.answers.setblocking(False)

@@ -64,9 +64,10 @@ class Machine:
 
     folder: Path
     root: bool = True
+    name: str = "check out"
 
     def __post_init__(self) -> None:
-        self.bin, self.checkout = self.folder / "bin", self.folder / "check out"
+        self.bin, self.checkout = self.folder / "bin", self.folder / self.name
         self.bin.mkdir()
         self.checkout.mkdir()
         for name in REAL:
@@ -304,6 +305,72 @@ def test_a_second_set_up_waits_for_the_first(machine):
     assert time.monotonic() - started > 1.5
     assert "waiting" in done.stderr
     assert done.returncode == 0
+
+
+HOSTILE = ["$HOME", "`touch pwned`", "$(touch pwned)", "it's", 'a "b" c', "back\\slash", "-n",
+           "* ?", "; touch pwned", "größe", "a & b"]  # fmt: skip
+
+
+def launched(machine: Machine, launcher: Path, cwd: Path) -> str:
+    """What the launcher does from another folder, with what a shell would do to its path undone."""
+    done = subprocess.run(
+        [str(launcher), "packs", "a b", "$HOME"], cwd=cwd, capture_output=True, text=True,
+        env={"PATH": str(machine.bin), "NOTES": str(machine.notes), "HOME": "/nowhere"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_launcher_works_whatever_the_checkout_is_called(name: str, tmp_path: Path):
+    machine = Machine(tmp_path, name=name)
+    done = machine("play")
+    assert (done.returncode, done.stdout) == (0, "attacca: play\n"), done.stderr
+    venv = machine.checkout / ".venv"
+    assert launched(machine, venv / "bin" / "attacca", tmp_path) == "attacca: packs a b $HOME\n"
+    (link,) = venv.glob("lib/python3.11/site-packages/attacca-here.pth")
+    assert link.read_text() == f"{machine.checkout}\n"
+    assert machine("play").stderr == "", "the second start sets nothing up"
+    assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_environment_may_be_in_a_folder_of_any_name(name: str, machine: Machine):
+    venv = machine.folder / "elsewhere" / name
+    venv.parent.mkdir()
+    done = machine("play", ATTACCA_VENV=str(venv))
+    assert (done.returncode, done.stdout) == (0, "attacca: play\n"), done.stderr
+    launcher = venv / "bin" / "attacca"
+    assert launched(machine, launcher, machine.folder) == "attacca: packs a b $HOME\n"
+    assert not list(machine.folder.rglob("pwned"))
+
+
+def test_a_relative_environment_is_found_from_everywhere(machine: Machine, monkeypatch):
+    monkeypatch.chdir(machine.folder)
+    assert machine("play", ATTACCA_VENV="own").returncode == 0
+    launcher = machine.folder / "own" / "bin" / "attacca"
+    assert launched(machine, launcher, Path("/")) == "attacca: packs a b $HOME\n"
+    assert machine("test", ATTACCA_VENV="own").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\nb"])
+def test_a_folder_that_python_cannot_have_on_its_path_is_refused_in_one_line(
+    name: str, tmp_path: Path
+):
+    machine = Machine(tmp_path, name=name)
+    done = machine("play")
+    assert done.returncode == 1
+    assert "rename the folder" in done.stderr
+    assert not machine.noted("-m venv")
+    assert not machine.noted("apt-get")
+
+
+def test_a_python_in_a_folder_with_spaces_is_taken(machine: Machine):
+    folder = machine.folder / "my $pythons"
+    folder.mkdir()
+    shutil.copy(machine.bin / "python3", folder / "python")
+    done = machine("play", ATTACCA_PYTHON=str(folder / "python"))
+    assert (done.returncode, done.stdout) == (0, "attacca: play\n"), done.stderr
 
 
 def test_help_needs_no_set_up(machine):

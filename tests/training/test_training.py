@@ -93,7 +93,7 @@ def test_a_checkpoint_becomes_a_pack_that_computes_the_same(dataset, tmp_path):
     torch.set_num_threads(1)
     trainer = Trainer(PRESETS["tiny"], "tiny", dataset, tmp_path, samples=120, device="cpu")
     trainer.go(save_minutes=10)
-    card = Card("own", "My own", credits=("Me, CC0",), steps=4)
+    card = Card("own", "My own", "CC0-1.0", ("Me, CC0",), steps=4)
     checkpoint = read_checkpoint(tmp_path / "checkpoint.pt")
     worst = write_pack(checkpoint, card, tmp_path / "own")
     assert worst <= PARITY

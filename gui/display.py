@@ -1,0 +1,95 @@
+"""Whether a window can be opened: asked in a child process, because Qt aborts where it cannot.
+
+Imports no Qt. The child runs while this process imports the window, so it costs little time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from engine.errors import DisplayError
+
+__all__ = ["DisplayCheck", "reason"]
+
+_PATIENCE = 10.0  # seconds until a display counts as one that does not answer
+_CHILD = """
+import resource
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it may abort, which is no crash to keep
+from PyQt6.QtWidgets import QApplication
+QApplication(["attacca"])
+"""
+_CURE = "start it in a desktop session (over ssh: ssh -X), or use 'attacca play' without a window"
+
+
+class DisplayCheck:
+    """Opens a Qt application in a child process.
+
+    Parameters
+    ----------
+    command : what runs as the child.
+    patience : seconds that it may take.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = (sys.executable, "-P", "-c", _CHILD),
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._patience = patience
+        self._child: subprocess.Popen[bytes] | None = None
+        if sys.platform not in ("win32", "darwin"):  # there a desktop is always there
+            self._child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )  # fmt: skip
+
+    def finish(self) -> None:
+        """Wait for the answer.
+
+        Raises
+        ------
+        DisplayError
+            No window can be opened; the message says why and what to do.
+        """
+        if self._child is None:
+            return
+        try:
+            said = self._child.communicate(timeout=self._patience)[1]
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise DisplayError(
+                f"the window cannot open: the display {_named(os.environ)} has not answered for "
+                f"{self._patience:g} s; {_CURE}"
+            ) from None
+        if self._child.returncode != 0:
+            why = reason(said.decode(errors="replace"), os.environ)
+            raise DisplayError(f"the window cannot open: {why}")
+
+    def stop(self) -> None:
+        """End the child without an answer."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+
+
+def reason(said: str, environment: Mapping[str, str]) -> str:
+    """Why Qt found no display and what to do, out of what it wrote to standard error."""
+    if unknown := re.search(r'Could not find the Qt platform plugin "(.*?)"', said):
+        return f"QT_QPA_PLATFORM is {unknown[1]!r}, which Qt does not have; unset it"
+    if "could not connect to display" in said:
+        name = _named(environment)
+        what = f"no display answers as {name}" if name else "there is no display"
+        return f"{what}; {_CURE}"
+    if "is needed to load the Qt xcb" in said:
+        return "a library of the system is missing; './run gui' installs what Qt needs"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = lines[0].removeprefix("qt.qpa.plugin: ") if lines else "Qt has ended without a word"
+    return f"{first}; {_CURE}"
+
+
+def _named(environment: Mapping[str, str]) -> str:
+    return environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY") or ""
