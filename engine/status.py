@@ -46,7 +46,10 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Status:
-    """A snapshot of everything a face of the instrument shows."""
+    """A snapshot of everything that an interface shows.
+
+    `listener_errors`: how often a listener raised; an event of kind `error` describes it.
+    """
 
     pack: str
     device: str
@@ -60,3 +63,4 @@ class Status:
     take: TakeStatus
     latencies: Latencies
     failed: str
+    listener_errors: int = 0

@@ -379,7 +379,7 @@ def test_a_pack_without_notes_neither_begins_with_a_phrase_nor_writes_notes(tmp_
 
 @pytest.mark.parametrize("key", [20, 109, -1])
 def test_a_key_that_no_piano_has_is_refused(key):
-    with pytest.raises(ConfigError, match=rf"key {key} is not on a piano; give 21 \(A0\) to 108"):
+    with pytest.raises(ConfigError, match=rf"key {key} is not on a piano; use 21 \(A0\) to 108"):
         Instrument(PIANO).hold([60, key])
 
 
