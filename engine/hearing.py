@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -138,8 +139,10 @@ def _note(index: int, note: object) -> Note:
     try:
         fields = [getattr(note, name) for name in _FIELDS]
     except AttributeError:
-        sequence = not isinstance(note, (str, bytes)) and hasattr(note, "__len__")
-        fields = list(note) if sequence else []  # type: ignore[call-overload]
+        fields = []
+        if not isinstance(note, (str, bytes)):
+            with suppress(TypeError):
+                fields = list(islice(note, len(_FIELDS) + 1))  # type: ignore[arg-type]
     if len(fields) != len(_FIELDS):
         raise ConfigError(
             f"note {index} of the phrase, {shown(note)}: use (pitch, velocity, start, end)"

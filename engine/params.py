@@ -285,6 +285,7 @@ def param(name: str) -> Param:
         return found
     from difflib import get_close_matches
 
-    near = get_close_matches(str(name)[:100], list(_BY_NAME))
+    name = name[:100]
+    near = get_close_matches(name, list(_BY_NAME))
     names = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_BY_NAME)}"
     raise ConfigError(f"{name!r} is no control; {names}")
