@@ -323,8 +323,8 @@ def test_keys_held_before_playing_are_held_when_it_plays():
 @pytest.mark.parametrize(
     ("ask", "names"),
     [
-        (lambda i: i.play_phrase([Note(60, 80, 0.0, 0.0)]), "note 60 from 0 to 0 s"),
-        (lambda i: i.play_phrase([Note(60, 80, 0.0, float("nan"))]), "note 60 from 0 to nan s"),
+        (lambda i: i.play_phrase([Note(60, 80, 0.0, 0.0)]), "note 0 of the phrase, from 0.0 to 0.0 s"),
+        (lambda i: i.play_phrase([Note(60, 80, 0.0, float("nan"))]), "note 0 of the phrase, from 0.0 to nan s"),
         (lambda i: i.answer(np.zeros((24000, 1, 1), np.float32)), r"\(24000, 1, 1\)"),
         (lambda i: i.hold([60.5]), "key 60.5"),
     ],
