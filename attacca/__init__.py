@@ -14,16 +14,44 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from attacca.pack import Pack as Pack
+    from attacca.seed_audio import read_past as read_past
     from engine.errors import AttaccaError as AttaccaError
+    from engine.errors import ConfigError as ConfigError
+    from engine.errors import DeviceError as DeviceError
+    from engine.errors import MissingExtra as MissingExtra
+    from engine.errors import PackError as PackError
+    from engine.errors import StorageError as StorageError
+    from engine.errors import WorkerError as WorkerError
     from engine.instrument import Instrument as Instrument
+    from engine.offline import Block as Block
+    from engine.offline import Blocks as Blocks
+    from engine.params import Settings as Settings
+    from engine.signal.roll import Note as Note
+    from engine.signal.roll import NoteEvent as NoteEvent
+    from engine.status import Event as Event
+    from engine.status import Latencies as Latencies
+    from engine.status import Status as Status
 
 __version__ = "0.1.0"
-__all__ = ["AttaccaError", "Instrument", "Pack", "__version__"]
+__all__ = [
+    "AttaccaError", "Block", "Blocks", "ConfigError", "DeviceError", "Event", "Instrument",
+    "Latencies", "MissingExtra", "Note", "NoteEvent", "Pack", "PackError", "Settings", "Status",
+    "StorageError", "WorkerError", "__version__", "read_past",
+]  # fmt: skip
 
+_ERRORS = (
+    "AttaccaError", "ConfigError", "DeviceError", "MissingExtra", "PackError", "StorageError",
+    "WorkerError",
+)  # fmt: skip
 _HOMES = {
-    "AttaccaError": "engine.errors",
+    **dict.fromkeys(_ERRORS, "engine.errors"),
+    **dict.fromkeys(("Block", "Blocks"), "engine.offline"),
+    **dict.fromkeys(("Event", "Latencies", "Status"), "engine.status"),
+    **dict.fromkeys(("Note", "NoteEvent"), "engine.signal.roll"),
     "Instrument": "engine.instrument",
     "Pack": "attacca.pack",
+    "Settings": "engine.params",
+    "read_past": "attacca.seed_audio",
 }
 
 

@@ -1,7 +1,7 @@
 """Options that several verbs share, made from the table of controls, checked as they are read.
 
-Imported with the parser: standard library and `engine.params` only. A value out of range raises
-ConfigError, which quotes it and names the bounds.
+Imported with the parser: the standard library and the tables of the engine only. A value out of
+range raises ConfigError, which quotes it and names the bounds.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.errors import ConfigError
-from engine.params import HARMONY, LATENCIES, PARAMS, PITCH_CLASSES, Param, Value, param
+from engine.arguments import checked_latency
+from engine.note_names import harmony
+from engine.params import HARMONY, PARAMS, Param, Value, param
 
 __all__ = [
     "add_pack",
     "add_playing",
     "checked",
     "chosen",
-    "harmony",
-    "latency",
 ]
 
 # How much of a block is kept follows from the latency, so the command line does not ask for it.
@@ -28,9 +27,6 @@ BLOCK_CONTROLS = tuple(
     p for p in PARAMS if p.when == "block" and p.name not in ("stride", *HARMONY)
 )
 _THREADS = Param("threads", "int", 1, "block", "Processor threads of the network.", 1, 256)
-_LATENCY = Param(
-    "latency", "float", LATENCIES["default"], "block", "", 0.05, 60.0, "s, or default, or jam"
-)
 
 
 def checked(control: Param) -> Callable[[str], Value]:
@@ -41,35 +37,6 @@ def checked(control: Param) -> Callable[[str], Value]:
 
     read.__name__ = control.name
     return read
-
-
-def latency(text: str) -> float:
-    """Seconds from the text of `--latency`.
-
-    Raises
-    ------
-    ConfigError
-        Neither a number in range nor the name of a profile.
-    """
-    return LATENCIES[text] if text in LATENCIES else float(_LATENCY.check(text))
-
-
-def harmony(text: str) -> dict[str, Value]:
-    """Controls from the text of `--harmony`: names of notes, apart by blanks or commas.
-
-    Raises
-    ------
-    ConfigError
-        For what is no name of a note.
-    """
-    flats = {"DB": "C#", "EB": "D#", "GB": "F#", "AB": "G#", "BB": "A#"}
-    given: dict[str, Value] = dict.fromkeys(HARMONY, 0.0)
-    for word in text.replace(",", " ").split():
-        name = flats.get(word.upper(), word.upper())
-        if name not in PITCH_CLASSES:
-            raise ConfigError(f"harmony: {word!r} is no note; give names such as C, F# or Bb")
-        given[HARMONY[PITCH_CLASSES.index(name)]] = 1.0
-    return given
 
 
 def add_pack(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +57,7 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
         help="pitch classes to play in, such as 'C E G'; free by default",
     )  # fmt: skip
     parser.add_argument(
-        "--latency", type=latency, default="default", metavar="SECONDS|default|jam",
+        "--latency", type=checked_latency, default="default", metavar="SECONDS|default|jam",
         help="lead and block: a turned control is heard after it; default 2.9 s, jam 0.9 s",
     )  # fmt: skip
     beginning = parser.add_mutually_exclusive_group()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.arguments import AnyPath, checked_path, checked_whole
 from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import verify_files
 from engine.packs.manifest import Manifest, read_manifest
@@ -28,16 +29,20 @@ class Pack:
 
     manifest: Manifest
 
+    def __fspath__(self) -> str:
+        """Its folder, so that `Instrument(pack)` plays it."""
+        return str(self.manifest.folder)
+
     @classmethod
-    def open(cls, name: str | Path) -> Pack:
+    def open(cls, name: AnyPath) -> Pack:
         """Find a pack by name or folder and read its manifest.
 
         Raises
         ------
-        PackError
-            There is none, or its manifest cannot be used.
+        PackError, ConfigError
+            There is none, its manifest cannot be used, or it is neither a name nor a path.
         """
-        return cls(read_manifest(find_pack(str(name))))
+        return cls(read_manifest(find_pack(str(checked_path("pack", name)))))
 
     @staticmethod
     def installed() -> dict[str, Path]:
@@ -59,9 +64,10 @@ class Pack:
 
         Raises
         ------
-        PackError
-            A graph or the vectors cannot be opened.
+        PackError, ConfigError
+            A graph or the vectors cannot be opened, or threads is not 1 to 256.
         """
+        threads = checked_whole("threads", threads, 1, 256)
         from engine.packs.sessions import Sessions
         from engine.packs.verify import self_test
 

@@ -6,11 +6,10 @@ pack's rate.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arguments import AnyPath, checked_path, checked_whole
 from engine.errors import StorageError
 
 __all__ = ["LONGEST", "read_past"]
@@ -19,15 +18,28 @@ LONGEST = 30.0  # seconds
 _SHORTEST = 0.1
 
 
-def read_past(path: Path, rate: int, channels: int) -> NDArray[np.float32]:
-    """Read, mix to `channels`, and resample to `rate`.
+def read_past(path: AnyPath, rate: int, channels: int) -> NDArray[np.float32]:
+    """Read the end of a sound file, as the past that music continues.
+
+    Parameters
+    ----------
+    path : of a sound file.
+    rate, channels : of the pack: `piano.manifest.rate`, `piano.manifest.channels`.
+
+    Returns
+    -------
+    ndarray [shape=(frames, channels)] float32
+        At most the last 30 s, at `rate`.
 
     Raises
     ------
-    StorageError
-        The file is missing, is no sound file, or has next to nothing in it; see
-        `engine.audio.sound_reader.read_end`.
+    StorageError, ConfigError
+        The file is missing, is no sound file, or has next to nothing in it (see
+        `engine.audio.sound_reader.read_end`); an argument cannot be used.
     """
+    path = checked_path("read_past", path)
+    rate = checked_whole("rate", rate, 1000, 384_000, "Hz")
+    channels = checked_whole("channels", channels, 1, 2)
     from engine.audio.sound_reader import read_end
     from engine.signal.resample import resample
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arguments import number_of, shown
 from engine.errors import ConfigError
+from engine.note_names import pitch
 from engine.packs.manifest import Manifest
 from engine.params import PARAMS, Settings, param
 from engine.signal.roll import LOWEST, PITCHES, Note
 from engine.stream.conditions import needed
 
 __all__ = [
-    "adapted", "checked_keys", "checked_phrase", "checked_sound", "is_heard", "refuse_unheard",
+    "adapted", "checked_keys", "checked_phrase", "checked_sound", "is_heard", "is_sound",
+    "refuse_unheard",
 ]  # fmt: skip
 
-_LONGEST = 600.0  # seconds of a phrase
+_LONGEST = 600.0  # seconds of a phrase, as notes or as sound
+_SHORTEST = 0.05  # seconds of sound
+_LOUDEST = 100.0  # times full scale
+_MOST = 100_000  # notes of a phrase
+_FIELDS = ("pitch", "velocity", "start", "end")
 
 
 def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
@@ -63,65 +72,158 @@ def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
     )  # fmt: skip
 
 
-def checked_keys(manifest: Manifest, keys: Iterable[int]) -> tuple[int, ...]:
+def checked_keys(manifest: Manifest, keys: object) -> tuple[int, ...]:
     """Held keys (MIDI pitches) in order, each once.
+
+    `keys` are one key or several, as whole numbers of any library or by name (`C4` is 60).
 
     Raises
     ------
     ConfigError
         When the pack does not hear held keys, or a pitch is none of a piano's.
     """
-    held = {_key(pitch) for pitch in keys}
+    if isinstance(keys, str):
+        keys = keys.replace(",", " ").split()
+    several = not math.isnan(number_of(keys)) or isinstance(keys, (bool, bytes))
+    each: Iterable[object] = (keys,) if several else _each("keys", keys, "60 or [60, 64, 67]")
+    held = {_key(key) for key in each}
     if held and "held" not in manifest.controls:
         raise ConfigError(f"pack {manifest.name!r} does not hear held keys")
     return tuple(sorted(held))
 
 
-def _key(pitch: object) -> int:
+def _each(what: str, values: object, example: str) -> list[object]:
+    """The values of something iterable, which may not be endless."""
     try:
-        number = operator.index(pitch)  # type: ignore[arg-type]
+        found = list(islice(iter(values), _MOST + 1))  # type: ignore[call-overload]
     except TypeError:
-        number = -1
-    if not LOWEST <= number < LOWEST + PITCHES:
-        raise ConfigError(f"key {pitch!r} is not on a piano; give 21 (A0) to 108 (C8)")
-    return number
+        raise ConfigError(f"{what}: {shown(values)} cannot be used; use {example}") from None
+    if len(found) > _MOST:
+        raise ConfigError(f"{what}: more than {_MOST} of them; use fewer")
+    return found
 
 
-def checked_phrase(notes: Iterable[Note]) -> list[Note]:
+def _key(key: object) -> int:
+    number = number_of(key)
+    if isinstance(key, str):
+        number = pitch(key)
+    if number is None or not LOWEST <= number < LOWEST + PITCHES:
+        raise ConfigError(f"key {shown(key)} is not on a piano; use 21 (A0) to 108 (C8)")
+    if number != int(number):
+        raise ConfigError(f"key {shown(key)} lies between two keys; use a whole number")
+    return int(number)
+
+
+def checked_phrase(notes: object) -> tuple[Note, ...]:
     """Notes as plain numbers, in the order of their starts.
 
-    Raises
-    ------
-    ConfigError
-        For a pitch that is none of a piano's, a velocity out of 1..127, a time that is no number
-        or before 0, a note that ends where it starts or sooner, or over 10 minutes.
-    """
-    phrase: list[Note] = []
-    for n in notes:
-        start, end, velocity = float(n.start), float(n.end), float(n.velocity)
-        if not (math.isfinite(end) and 0 <= start < end <= _LONGEST):
-            raise ConfigError(
-                f"note {n.pitch!r} from {start:g} to {end:g} s: give times with "
-                f"0 <= start < end <= {_LONGEST:g}"
-            )
-        if not 1 <= velocity <= 127:
-            raise ConfigError(f"note {n.pitch!r} with velocity {n.velocity!r}: give 1 to 127")
-        phrase.append(Note(_key(n.pitch), round(velocity), start, end))
-    return sorted(phrase, key=lambda n: n.start)
-
-
-def checked_sound(manifest: Manifest, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sound as ndarray [shape=(frames, channels)] float32.
+    `notes` are several of anything that has a pitch, velocity, start and end: as attributes, or as
+    four values in this order.
 
     Raises
     ------
     ConfigError
-        For another shape, none at all, or samples that are no numbers.
+        For what is no note, a pitch that is none of a piano's, a velocity out of 1..127, a time
+        that is no number or before 0, a note that ends where it starts or sooner, or over 10
+        minutes.
     """
-    if samples.ndim != 2 or samples.shape[1] not in (1, 2) or not len(samples):
+    example = "notes as (pitch, velocity, start, end), such as [(60, 90, 0.0, 0.5)]"
+    if isinstance(notes, (str, bytes, Mapping)):
+        raise ConfigError(f"phrase: {shown(notes)} cannot be used; use {example}")
+    phrase = [_note(i, note) for i, note in enumerate(_each("phrase", notes, example))]
+    return tuple(sorted(phrase, key=lambda n: n.start))
+
+
+def _note(index: int, note: object) -> Note:
+    fields: list[object]
+    try:
+        fields = [getattr(note, name) for name in _FIELDS]
+    except AttributeError:
+        fields = []
+        if not isinstance(note, (str, bytes)):
+            with suppress(TypeError):
+                fields = list(islice(note, len(_FIELDS) + 1))  # type: ignore[arg-type]
+    if len(fields) != len(_FIELDS):
         raise ConfigError(
-            f"sound of shape {samples.shape}: give [frames, channels] at {manifest.rate} Hz"
+            f"note {index} of the phrase, {shown(note)}: use (pitch, velocity, start, end)"
         )
-    if not np.isfinite(samples).all():
-        raise ConfigError("sound with samples that are not numbers: give finite ones")
-    return np.ascontiguousarray(samples, np.float32)
+    velocity, start, end = (number_of(value) for value in fields[1:])
+    if not (start >= 0 and start < end <= _LONGEST):
+        raise ConfigError(
+            f"note {index} of the phrase, from {shown(fields[2])} to {shown(fields[3])} s: use "
+            f"times with 0 <= start < end <= {_LONGEST:g}"
+        )
+    if not 1 <= velocity <= 127:
+        raise ConfigError(
+            f"note {index} of the phrase, with velocity {shown(fields[1])}: use 1 to 127"
+        )
+    return Note(_key(fields[0]), round(velocity), start, end)
+
+
+def is_sound(phrase: object) -> bool:
+    """Whether a phrase is sound: an array of numbers that is not a table of notes (4 columns)."""
+    array = phrase if isinstance(phrase, np.ndarray) else getattr(phrase, "__array__", None)
+    if array is None:
+        return False
+    array = np.asarray(phrase)
+    notes = array.dtype == object or array.dtype.names is not None
+    return not notes and not (array.ndim == 2 and array.shape[1] == len(_FIELDS))
+
+
+def checked_sound(manifest: Manifest, samples: object) -> NDArray[np.float32]:
+    """Sound as ndarray [shape=(frames, channels)] float32, with the channels of the pack.
+
+    `samples` are [frames, 1 or 2], or [frames] of mono, at the pack's rate: floats with full scale
+    at 1, or integers of 16 or 32 bits, as in sound files.
+
+    Raises
+    ------
+    ConfigError
+        For another shape or type, samples that are no numbers or far over full scale, less than
+        0.05 s, or more than 10 minutes.
+    """
+    try:
+        sound: NDArray[Any] = np.asarray(samples)
+    except Exception as error:
+        raise ConfigError(f"sound: {shown(samples)} cannot be used; use an array") from error
+    shape = sound.shape
+    if sound.ndim == 1:
+        sound = sound[:, None]
+    if sound.ndim == 2 and sound.shape[0] in (1, 2) and sound.shape[1] > 2:
+        raise ConfigError(
+            f"sound of shape {sound.shape}: frames come first; use its transpose, sound.T"
+        )
+    if sound.ndim != 2 or sound.shape[1] not in (1, 2):
+        raise ConfigError(
+            f"sound of shape {shape}: use [frames] or [frames, channels], with 1 or 2 "
+            f"channels, at {manifest.rate} Hz"
+        )
+    sound = _floats(sound)
+    seconds = len(sound) / manifest.rate
+    if not _SHORTEST <= seconds <= _LONGEST:
+        raise ConfigError(
+            f"sound of {seconds:.3g} s at {manifest.rate} Hz: use {_SHORTEST:g} to {_LONGEST:g} s"
+        )
+    peak = float(np.abs(sound).max())
+    if not math.isfinite(peak):
+        raise ConfigError("sound with samples that are not numbers: use finite ones")
+    if peak > _LOUDEST:
+        raise ConfigError(
+            f"sound with a peak of {peak:.3g}: full scale is 1; divide it (by 32768 where it was "
+            "16 bits)"
+        )
+    if manifest.channels != sound.shape[1]:
+        sound = np.repeat(sound.mean(axis=1, keepdims=True), manifest.channels, axis=1)
+    return np.ascontiguousarray(sound, np.float32)
+
+
+def _floats(sound: NDArray[Any]) -> NDArray[np.float32]:
+    """Samples of any type as floats with full scale at 1."""
+    if sound.dtype.kind == "i" and sound.dtype.itemsize in (2, 4):
+        return (sound / -float(np.iinfo(sound.dtype).min)).astype(np.float32)
+    if sound.dtype.kind != "f":
+        raise ConfigError(
+            f"sound of type {sound.dtype}: use floats with full scale at 1, int16 or int32"
+        )
+    with np.errstate(over="ignore"):  # what float32 cannot hold is found to be infinite
+        return sound.astype(np.float32)

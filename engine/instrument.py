@@ -8,39 +8,46 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from engine.arguments import (
+    AnyPath,
+    checked_controls,
+    checked_device,
+    checked_function,
+    checked_latency,
+    checked_path,
+    checked_seconds,
+    checked_text,
+    checked_whole,
+)
 from engine.audio.clock import Clock, SystemClock
-from engine.audio.mixer import LiveControls, Tap
+from engine.audio.mixer import LiveControls
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError
-from engine.hearing import (
-    adapted,
-    checked_keys,
-    checked_phrase,
-    checked_sound,
-    is_heard,
-    refuse_unheard,
-)
+from engine.hearing import adapted, checked_phrase, checked_sound, is_heard, refuse_unheard
+from engine.listeners import Listeners
+from engine.listening import Listening
+from engine.offline import Begin, Offline
 from engine.on_time import OnTime
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.params import LATENCIES, Settings, Value, param
+from engine.phrases import Phrase, Phrases
 from engine.punches import Punches
 from engine.rig import Rig
-from engine.signal.roll import Note, NoteEvent
 from engine.status import Event, Latencies, Status
 from engine.stream.conditions import needed
-from engine.stream.feeder import Feeder, profile
-from engine.stream.pack_stream import PackStream, StreamSetup
+from engine.stream.feeder import profile
+from engine.stream.pack_stream import StreamSetup
 from engine.tempo import Tempo
 from engine.troubles import Troubles
 
@@ -48,17 +55,17 @@ DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
 
 
-class Instrument(OnTime):
+class Instrument(Offline, Listening, Phrases, OnTime):
     """An endless instrument.
 
     Parameters
     ----------
     pack : name or folder.
-    settings : controls to begin with; steps and sampler not given are the pack's.
-    latency : seconds until a block control is heard.
+    latency : seconds until a block control is audible, or `default` or `jam`.
     threads : of the generator's network; by default all cores but one.
     target : `cpu` or `cuda`.
     clock : of the live parts.
+    controls : as in `set`; steps and sampler are the pack's by default.
 
     Raises
     ------
@@ -68,30 +75,34 @@ class Instrument(OnTime):
 
     def __init__(
         self,
-        pack: str | Path = DEFAULT,
+        pack: AnyPath = DEFAULT,
         *,
-        latency: float = DEFAULT_LATENCY,
+        latency: float | str = DEFAULT_LATENCY,
         threads: int | None = None,
         target: str = "cpu",
         clock: Clock | None = None,
-        **controls: Value,
+        **controls: Value | Sequence[str],
     ) -> None:
-        self.manifest: Manifest = read_manifest(find_pack(str(pack)))
+        self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
-        self._latency = latency
+        self._latency = latency = checked_latency(latency)
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
         self.hears = needed(self.manifest.controls)  # beside what every pack hears
-        refuse_unheard(self.manifest, controls)
-        threads = threads or max(1, usable_cores() - 1)
+        values = checked_controls(controls)
+        refuse_unheard(self.manifest, values)
+        if threads is None:
+            threads = max(1, usable_cores() - 1)
+        threads = checked_whole("threads", threads, 1, 256)
+        target = checked_text("target", target)
         self._troubles = Troubles(self._say, self._clock.now)
         setup = StreamSetup(threads, target, self._clock, self._say, self._troubles.note)
         self._rig = Rig(setup, latency, self._live_controls)
         self.events: deque[Event] = deque(maxlen=256)
-        self._listeners: tuple[Callable[[Event], None], ...] = ()
+        self._event_listeners = Listeners("events", partial(self._troubles.note, "listener"))
         self._changing = threading.RLock()  # one change of pack or device at a time; before _lock
         self._lock = threading.RLock()
         self.controls = ControlBus(
-            adapted(Settings.defaults(), self.manifest, stride).changed(**controls),
+            adapted(Settings.defaults(), self.manifest, stride).changed(**values),
             check=lambda values: refuse_unheard(self.manifest, values),
             accepts=lambda name, value: is_heard(self.manifest, name, value),
             apply=self._apply, lock=self._lock, now=self._clock.now,
@@ -108,42 +119,74 @@ class Instrument(OnTime):
         self,
         device: str | None = "default",
         *,
-        past: NDArray[np.float32] | None = None,
-        phrase: Sequence[Note] = (),
+        past: ArrayLike | None = None,
+        phrase: Phrase = (),
     ) -> None:
         """Start playing into a device, or with `device=None` into nothing, at the same pace.
 
-        `past` [frames, channels] at the pack's rate is played first and then continued; `phrase`
-        are notes that a pack with a notes stage begins with.
+        Parameters
+        ----------
+        device : a name or a part of one; `default`; `default-or-none` plays into nothing where
+            there is no default device, and says so in an event.
+        past : sound that is played first and then continued: [frames] or [frames, channels] at the
+            pack's rate; see `attacca.read_past`.
+        phrase : notes that a pack with a notes stage begins with, as in `play_phrase`.
 
         Raises
         ------
-        DeviceError, PackError, WorkerError
+        DeviceError, PackError, WorkerError, ConfigError
             In one line; nothing is left running.
         """
-        with self._changing, self._lock:
+        device = checked_device(device)
+        with self._starting("play"), self._lock:
+            begin = self._beginning(past, phrase)
             try:
-                # A device that is not there is told at once, before a pack is opened.
+                # A device that is missing is refused at once, before a pack is opened.
                 output = self._rig.output = self._rig.open_output(device)
-                self._begin(past, phrase)
+                begin(self._wanted)
                 self._begun = self._clock.now()
                 self._rig.into(output)
-            except AttaccaError:
+            except BaseException:
                 self.close()
                 raise
 
-    def _begin(
-        self, past: NDArray[np.float32] | None, phrase: Sequence[Note], *, wait: bool = False
-    ) -> PackStream:
-        return self._rig.begin(
-            self.manifest, self.settings, self._wanted, self._held, past, phrase, wait=wait
-        )
+    def _beginning(self, past: ArrayLike | None, phrase: Phrase) -> Begin:
+        """What starts the stream, once past and phrase are checked."""
+        return partial(
+            self._rig.begin, self.manifest, self.settings, held=self._held,
+            past=None if past is None else checked_sound(self.manifest, past),
+            phrase=checked_phrase(phrase),
+        )  # fmt: skip
+
+    @contextmanager
+    def _starting(self, what: str) -> Generator[None]:
+        """The right to start, which one thread has while nothing plays."""
+        if not self._changing.acquire(blocking=False):
+            raise ConfigError(f"{what}: another thread starts or changes what plays; wait for it")
+        try:
+            self._refuse_forked(what)
+            if self._rig.stream is not None:
+                raise ConfigError(
+                    f"{what}: this instrument is playing already; close() it, or create another one"
+                )
+            yield
+        finally:
+            self._changing.release()
+
+    def _refuse_forked(self, what: str) -> None:
+        if self._rig.forked:
+            raise ConfigError(
+                f"{what}: this instrument plays in the process that this one was forked from; "
+                "create another one here"
+            )
 
     def _live_controls(self) -> LiveControls:
         return LiveControls(self.settings.number("gain"), pause=bool(self.settings["pause"]))
 
     def close(self) -> None:
         """Fade out and end everything; closing twice is harmless."""
+        if self._rig.forked:  # it is the other process that plays
+            return
         self._rig.ending.set()
         with self._changing, self._lock:
             self._rig.close()
@@ -154,43 +197,9 @@ class Instrument(OnTime):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def render(
-        self,
-        path: Path,
-        seconds: float,
-        *,
-        rate: int | None = None,
-        past: NDArray[np.float32] | None = None,
-        phrase: Sequence[Note] = (),
-        progress: Callable[[float], object] | None = None,
-    ) -> Path | None:
-        """The same path into a file, as fast as blocks can be made.
-
-        The notes of a pack that makes some go into a MIDI file beside it, which replaces none;
-        returns that file.
-
-        Parameters
-        ----------
-        path : ends in .wav, .flac or .ogg.
-        rate : of the file; the pack's own by default.
-        progress : called with the fraction done; when it answers False the file ends there.
-
-        Raises
-        ------
-        StorageError, PackError, WorkerError
-            In one line.
-        """
-        rate = rate or self.manifest.rate
-        with self._changing, self._lock:
-            try:
-                self._begin(past, phrase, wait=True)
-                return self._rig.render(path, seconds, rate, progress)
-            finally:
-                self.close()
-
     # ---------------------------------------------------------- changes while playing
 
-    def load(self, pack: str | Path, progress: Callable[[float], object] | None = None) -> None:
+    def load(self, pack: AnyPath, progress: Callable[[float], object] | None = None) -> None:
         """Go over to another pack, which is made ready while this one plays on.
 
         Controls go on as they are, but for those that are the pack's own affair (steps,
@@ -207,9 +216,10 @@ class Instrument(OnTime):
             It cannot be played, or another change is under way, or nothing plays; this pack plays
             on.
         """
-        tell = progress or _nobody
-        with self._change(f"load {pack}"):
-            manifest = read_manifest(find_pack(str(pack)))
+        tell = _nobody if progress is None else checked_function("progress", progress)
+        name = str(checked_path("pack", pack))
+        with self._change(f"load {name}"):
+            manifest = read_manifest(find_pack(name))
             wanted, stride = profile(self._latency, manifest.block_seconds)
             tell(0.05)
             held = self._held if "held" in manifest.controls else ()
@@ -244,6 +254,7 @@ class Instrument(OnTime):
             It cannot be opened (the old one plays on, or nothing does if it has gone as well),
             or another change is under way, or nothing plays.
         """
+        device = checked_device(device)
         with self._change(f"device {device}"):
             old = self._rig.leave()
             problem: DeviceError | None = None
@@ -264,6 +275,7 @@ class Instrument(OnTime):
         if not self._changing.acquire(blocking=False):
             raise ConfigError(f"{what}: another pack or device is being taken; wait for it")
         try:
+            self._refuse_forked(what)
             if self._rig.stream is None or self._rig.output is None:
                 raise ConfigError(f"{what}: nothing is playing; start playing first")
             yield
@@ -272,15 +284,17 @@ class Instrument(OnTime):
 
     # ----------------------------------------------------------------- controls
 
-    def set(self, **controls: Value) -> Settings:
+    def set(self, **controls: Value | Sequence[str]) -> Settings:
         """Change controls by name; values are brought into range. Returns all as applied.
+
+        `harmony="C E G"` sets the twelve controls of harmony at once; `"free"` frees them.
 
         Raises
         ------
         ConfigError
             For an unknown name or a value of the wrong kind; nothing is changed.
         """
-        return self.controls.set(controls, PYTHON).settings
+        return self.controls.set(checked_controls(controls), PYTHON).settings
 
     def _apply(self, settings: Settings, names: Collection[str]) -> None:
         """Apply these controls to what plays."""
@@ -292,58 +306,6 @@ class Instrument(OnTime):
     def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
         """Show what the tempo follows, unless somebody has just set it."""
         self.controls.set(values, TEMPO, seen=seen)
-
-    def hold(self, keys: Iterable[int]) -> None:
-        """Play around these keys (MIDI pitches) from the next block on; none lets them go.
-
-        Raises
-        ------
-        ConfigError
-            When the pack does not hear held keys, or a pitch is none of a piano's.
-        """
-        with self._lock:
-            self._held = held = checked_keys(self.manifest, keys)
-            if self._rig.stream is not None:
-                self._rig.stream.feeder.hold(held)
-
-    def answer(self, phrase: Sequence[Note] | NDArray[np.float32]) -> None:
-        """Go on from a phrase that was played elsewhere: notes, or sound [frames, channels].
-
-        It is not played again. The notes are taken as they are; in sound (at the pack's rate)
-        the pack's transcription model hears them.
-
-        Raises
-        ------
-        ConfigError
-            When nothing is playing, or the pack makes no notes or cannot listen.
-        """
-        with self._lock:
-            m, feeder = self.manifest, self._player("answer")
-            if not isinstance(phrase, np.ndarray):
-                feeder.phrase(checked_phrase(phrase), heard=False)
-            elif m.transcription:
-                feeder.answer(checked_sound(m, phrase))
-            else:
-                raise ConfigError(f"pack {m.name!r} has no transcription model: give it notes")
-
-    def play_phrase(self, notes: Sequence[Note]) -> None:
-        """Play these notes next, in the pack's sound, and go on from them.
-
-        Raises
-        ------
-        ConfigError
-            When nothing is playing, or the pack makes no notes.
-        """
-        with self._lock:
-            self._player("play_phrase").phrase(checked_phrase(notes), heard=True)
-
-    def _player(self, what: str) -> Feeder:
-        """The feeder of a pack that makes notes."""
-        if self._rig.stream is None:
-            raise ConfigError(f"{what}: nothing is playing; start playing first")
-        if self.manifest.notes is None:
-            raise ConfigError(f"{what}: pack {self.manifest.name!r} makes no notes")
-        return self._rig.stream.feeder
 
     @property
     def settings(self) -> Settings:
@@ -375,8 +337,10 @@ class Instrument(OnTime):
             if self._rig.stream is not None:
                 self._rig.stream.feeder.reset(at_once=False)
 
-    def record(self, to: Path | NewTake | None) -> Path | None:
-        """Record the output into a file, or stop with None; returns the file recorded into now.
+    def record(self, to: AnyPath | NewTake | None) -> Path | None:
+        """Record the output into a file, or stop recording with None.
+
+        Returns the file that is recorded into from now on.
 
         Raises
         ------
@@ -384,9 +348,9 @@ class Instrument(OnTime):
             The file cannot be written; nothing plays, or a new take's name is taken.
         """
         with self._lock:
-            return self._rig.record(to, int(self.settings.number("seed")))
+            return self._rig.record(_take(to), int(self.settings.number("seed")))
 
-    def keep(self, to: Path | NewTake, seconds: float) -> Kept:
+    def keep(self, to: AnyPath | NewTake, seconds: float) -> Kept:
         """Write the last so many seconds of the output into a file.
 
         Raises
@@ -394,7 +358,11 @@ class Instrument(OnTime):
         StorageError, ConfigError
             The file cannot be written; nothing has played yet, or a new take's name is taken.
         """
-        return self._rig.takes.keep(to, seconds, int(self.settings.number("seed")))
+        seconds = checked_seconds("keep: seconds", seconds, 0.1, 3600.0)
+        take = _take(to)
+        if take is None:
+            raise ConfigError("keep: there is no path; use a file name such as 'kept.flac'")
+        return self._rig.takes.keep(take, seconds, int(self.settings.number("seed")))
 
     @property
     def recording_problem(self) -> str:
@@ -402,41 +370,6 @@ class Instrument(OnTime):
         return self._rig.takes.problem
 
     # ------------------------------------------------------------------- status
-
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Call `listener` with every event, in the thread it happens in; it must not wait."""
-        self._listeners = (*self._listeners, listener)
-
-    def tap(self, tap: Tap) -> None:
-        """Hand `tap` every period that is heard, in the mixer's thread.
-
-        It must not wait, nor keep the block. Taps stay over changes of pack and device.
-        """
-        with self._lock:
-            self._rig.attach((*self._rig.taps, tap))
-
-    def untap(self, tap: Tap) -> None:
-        """The opposite of `tap`."""
-        with self._lock:
-            self._rig.attach(tuple(t for t in self._rig.taps if t != tap))
-
-    def listen_notes(self, listener: Callable[[NoteEvent], None]) -> None:
-        """Call `listener` with every note as it goes to the output, timed from the mixer's start.
-
-        It is called in the mixer's thread and must not wait. A note is heard `latencies().live`
-        after that.
-        """
-        self._rig.listen_notes(listener)
-
-    def say(self, kind: str, text: str) -> None:
-        """Tell a performer; listeners hear it in this thread."""
-        self._say(kind, text)
-
-    def _say(self, kind: str, text: str) -> None:
-        event = Event(kind, text, self._clock.now() - self._begun if self._begun else 0.0)
-        self.events.append(event)
-        for listener in self._listeners:
-            listener(event)
 
     @property
     def generator_pid(self) -> int | None:
@@ -492,7 +425,12 @@ class Instrument(OnTime):
                 latencies=self.latencies(),
                 trouble=self._troubles.current,
                 failed=str(stream.feeder.failure or ""),
+                listener_errors=self.listener_errors,
             )
+
+
+def _take(to: AnyPath | NewTake | None) -> Path | NewTake | None:
+    return to if to is None or isinstance(to, NewTake) else checked_path("take", to)
 
 
 def _nobody(_: float) -> None:

@@ -1,4 +1,4 @@
-"""The instrument's time: which frame is heard when, where its music stands, who is told of blocks.
+"""The instrument's time: which frame is heard when, and where its music stands.
 
 A part of `Instrument`, in a file of its own. Any thread may call it. Two kinds of seconds: those of
 a clock, by which live controls begin (`now`, `set_at`), and those of music, on one axis since
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
+from engine.arguments import checked_controls, checked_number, checked_seconds
 from engine.audio.clock import Clock
 from engine.controls.bus import ControlBus
-from engine.errors import WorkerError
+from engine.errors import ConfigError, WorkerError
 from engine.params import Settings, Value
 from engine.rig import Rig
-from engine.stream.made import Made
 
 __all__ = ["OnTime"]
 
@@ -54,6 +54,7 @@ class OnTime:
         Seconds that it comes too late for that, and is heard as soon as can be; 0 when it does
         not. None when it could not be planned: then set them at that time.
         """
+        at, controls = checked_number("set_at", at, -1e12, 1e12, "s"), checked_controls(controls)
         with self._lock:
             output, mixer = self._rig.output, self._rig.mixer
             if output is None or mixer is None:
@@ -103,31 +104,22 @@ class OnTime:
 
         Raises
         ------
+        ConfigError
+            Nothing is playing, or no longer.
         AttaccaError
             What ended the stream before it began.
         WorkerError
             When nothing came in time.
         """
+        timeout = checked_seconds("wait_for_sound", timeout, 0.0, 3600.0)
         began = time.monotonic()
         while time.monotonic() - began < timeout:
             stream = self._rig.stream
-            if stream is not None and stream.feeder.failure is not None:
+            if stream is None:
+                raise ConfigError("wait_for_sound: nothing is playing; call play() first")
+            if stream.feeder.failure is not None:
                 raise stream.feeder.failure
-            if stream is not None and stream.lead.seconds > 0:
+            if stream.lead.seconds > 0:
                 return time.monotonic() - began
             time.sleep(0.005)
         raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
-
-    def listen_blocks(self, listener: Callable[[Made], None]) -> None:
-        """Call `listener` with every block as it is made, its samples, and with what is dropped.
-
-        It is called in the thread that it happens in, mostly the feeder's, and must not wait; at
-        once with the last blocks, which may still be unheard.
-        """
-        with self._lock:
-            self._rig.blocks.add(listener)
-
-    def unlisten_blocks(self, listener: Callable[[Made], None]) -> None:
-        """The opposite of `listen_blocks`."""
-        with self._lock:
-            self._rig.blocks.remove(listener)

@@ -112,7 +112,7 @@ class Param:
     def _choice(self, value: object) -> str:
         if isinstance(value, str) and value in self.choices:
             return value
-        if isinstance(value, (int, float)) and 0 <= int(value) < len(self.choices):
+        if isinstance(value, (int, float)) and 0 <= value < len(self.choices):
             return self.choices[int(value)]
         raise ConfigError(f"{self.name}: {value!r} is unknown; give {self.span()}")
 
@@ -232,9 +232,12 @@ def _empty() -> Mapping[str, Value]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
-    """An immutable set of values, one for each control; safe to hand across threads."""
+    """An immutable set of values, one for each control; safe to hand across threads.
+
+    Its representation shows only those that are not at their defaults.
+    """
 
     values: Mapping[str, Value] = field(default_factory=_empty)
 
@@ -258,7 +261,11 @@ class Settings:
         return Settings(MappingProxyType(new))
 
     def __getitem__(self, name: str) -> Value:
-        return self.values[name]
+        return self.values[param(name).name]
+
+    def __repr__(self) -> str:
+        turned = [f"{n}={v!r}" for n, v in self.values.items() if v != param(n).default]
+        return f"Settings({', '.join(turned)})"
 
     def number(self, name: str) -> float:
         """The value of a numeric control."""
@@ -271,9 +278,14 @@ def param(name: str) -> Param:
     Raises
     ------
     ConfigError
-        When there is none, listing those there are.
+        When there is none, with the names nearest to it, or all of them.
     """
     found = _BY_NAME.get(name)
     if found is not None:
         return found
-    raise ConfigError(f"{name!r} is no control; there are {', '.join(p.name for p in PARAMS)}")
+    from difflib import get_close_matches
+
+    name = name[:100]
+    near = get_close_matches(name, list(_BY_NAME))
+    names = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_BY_NAME)}"
+    raise ConfigError(f"{name!r} is no control; {names}")

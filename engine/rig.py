@@ -7,6 +7,7 @@ Owned by the instrument. `begin`, `into`, `go_over`, `attach`, `close` are calle
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,12 +16,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.mixer import LiveControls, Mixer, Tap
+from engine.audio.clock import Clock
+from engine.audio.device import DEFAULT
+from engine.audio.mixer import Block, LiveControls, Mixer
 from engine.audio.sinks import FileSink, Sink
 from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.audio.watch import DeviceEvent
 from engine.errors import ConfigError, DeviceError, StorageError, WorkerError
+from engine.listeners import Listeners
 from engine.output import CHANNELS_OUT, Output
 from engine.packs.manifest import Manifest
 from engine.params import Settings
@@ -30,10 +34,12 @@ from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream, StreamSetup
 
-__all__ = ["PERIOD", "Rig"]
+__all__ = ["DEFAULT_OR_NONE", "PERIOD", "Rig"]
 
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 CROSSFADE = 1.5  # seconds from one pack to the next
+DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there is none
+_FAILING = 2.0  # seconds for which a listener that raised counts as failing
 _PATIENCE = 30.0  # seconds that another pack may take to its first music
 
 
@@ -50,7 +56,12 @@ class Rig:
     def __init__(
         self, setup: StreamSetup, latency: float, live: Callable[[], LiveControls]
     ) -> None:
-        self.blocks = Audience()
+        def failed(text: str) -> None:
+            setup.trouble("listener", text, _FAILING)
+
+        self.blocks = Audience(failed)
+        self.note_listeners: Listeners[NoteEvent] = Listeners("notes", failed)
+        self.taps: Listeners[Block] = Listeners("sound", failed)
         self._setup = replace(setup, made=self.blocks.tell)
         self._latency, self._live = latency, live
         self.stream: PackStream | None = None
@@ -59,15 +70,21 @@ class Rig:
         self.notes: NotesOut | None = None
         self.takes = Takes(setup.say)
         self.ending = threading.Event()
-        self.taps: tuple[Tap, ...] = ()
-        self._note_listeners: tuple[Callable[[NoteEvent], None], ...] = ()
+        self._process = 0  # in which it plays
         self._xruns = 0  # of outputs before this one, less those that are forgotten
 
     # ------------------------------------------------------------------ begin and end
 
     def open_output(self, device: str | None) -> Output:
         """An output; see `Output` for what it raises."""
-        return Output(device, self._latency, self._setup.clock, self._on_device)
+        wanted = DEFAULT if device == DEFAULT_OR_NONE else device
+        try:
+            return Output(wanted, self._latency, self._setup.clock, self._on_device)
+        except DeviceError as error:
+            if device != DEFAULT_OR_NONE:
+                raise
+            self._setup.say("device", f"playing without sound, as {error}")
+            return Output(None, self._latency, self._setup.clock, self._on_device)
 
     def _on_device(self, event: DeviceEvent) -> None:
         self._setup.say("device", event.message)
@@ -83,13 +100,14 @@ class Rig:
         manifest: Manifest,
         settings: Settings,
         wanted: float,
+        *,
         held: tuple[int, ...],
         past: NDArray[np.float32] | None,
         phrase: Sequence[Note],
-        *,
         wait: bool = False,
+        clock: Clock | None = None,
     ) -> PackStream:
-        """Start the stream; with `wait`, for rendering offline.
+        """Start the stream; with `wait`, for rendering offline. `clock` is for its feeder's pauses.
 
         Raises
         ------
@@ -97,8 +115,9 @@ class Rig:
             The pack cannot be opened, or makes no notes and was given a phrase.
         """
         self.ending.clear()
+        self._process = os.getpid()
         self._xruns = 0
-        setup = replace(self._setup, wait=wait)
+        setup = replace(self._setup, wait=wait, clock=clock or self._setup.clock)
         self.stream = PackStream(manifest, settings, wanted, setup, held=held)
         self.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
         self.stream.teller.begin(0.0)
@@ -120,7 +139,7 @@ class Rig:
         self.mixer = mixer
         if self.notes is None or not goes_on:
             self.notes = NotesOut(rate, self._rendered, mixer.latency_frames)
-            self.notes.set_listeners(self._note_listeners)
+            self.notes.set_listeners((self.note_listeners,))
         stream.notes_out = self.notes
         self.notes.hear(stream)
         return mixer
@@ -156,25 +175,20 @@ class Rig:
         """
         stream = self.stream
         assert stream is not None
-        manifest = stream.manifest
         # Not before the pack is open: one that cannot be must not cost an older file.
-        sink = FileSink(path, rate, CHANNELS_OUT if manifest.channels > 1 else 1)
+        sink = FileSink(path, rate, self.render_channels)
         collected = CollectedNotes()
         notes = NotesFile(path, collected)
         try:
             mixer = self.make_mixer(sink, rate)
             assert stream.notes_out is not None
             stream.notes_out.collect(collected)
-            periods = max(1, round(seconds * rate / PERIOD))
-            for i in range(periods):
-                mixer.process_once()
-                if stream.feeder.failure is not None:
-                    raise stream.feeder.failure
-                if i % 64 == 0:
-                    notes.write(mixer.frames / rate)
-                    if progress is not None and progress(i / periods) is False:
-                        break
-            mixer.finish()
+
+            def write_notes(done: float) -> object:
+                notes.write(mixer.frames / rate)
+                return None if progress is None else progress(done)
+
+            self.run_offline(mixer, round(seconds * rate), write_notes)
             notes.close(mixer.frames / rate)
             if notes.problem:
                 raise StorageError(f"{path.name} is complete, but {notes.summary}")
@@ -184,8 +198,51 @@ class Rig:
             notes.close(sink.frames / rate)
             raise
         finally:
-            self.mixer = None
+            self.end_offline()
         return notes.path
+
+    @property
+    def render_channels(self) -> int:
+        """Channels of what is rendered offline."""
+        assert self.stream is not None
+        return CHANNELS_OUT if self.stream.manifest.channels > 1 else 1
+
+    def run_offline(
+        self, mixer: Mixer, frames: int, progress: Callable[[float], object] | None
+    ) -> None:
+        """Render so many frames, with the fade-out at their end, and finish the sink.
+
+        When `progress` answers False they end there.
+
+        Raises
+        ------
+        AttaccaError
+            The sink cannot be written; what ended the stream; the instrument was closed.
+        """
+        stream = self.stream
+        assert stream is not None
+        periods = max(1, (frames - mixer.fade_frames) // PERIOD)
+        for i in range(periods):
+            mixer.process_once()
+            if stream.feeder.failure is not None:
+                raise stream.feeder.failure
+            if progress is not None and i % 64 == 0 and progress(i / periods) is False:
+                frames = 0
+                break
+            if self.ending.is_set():
+                raise ConfigError("render: the instrument was closed meanwhile")
+        mixer.finish(frames)
+
+    def end_offline(self) -> None:
+        """Release the keys that are down, and the mixer."""
+        if self.notes is not None and self.mixer is not None:
+            self.notes.let_go()
+        self.mixer = None
+
+    @property
+    def forked(self) -> bool:
+        """Whether it plays in another process, from which this one was forked."""
+        return self.stream is not None and self._process != os.getpid()
 
     def close(self) -> None:
         """Fade out and end everything; closing twice is harmless."""
@@ -198,8 +255,8 @@ class Rig:
                 mixer.stop()
                 if output is not None:
                     output.drain()
-                if self.notes is not None:
-                    self.notes.let_go()
+            if self.notes is not None:
+                self.notes.let_go()
         finally:
             self.takes.end()  # after the mixer, so that a recording has the fade-out too
             self.notes = None
@@ -304,7 +361,7 @@ class Rig:
         path = None if to is None else path_of(to, seed)  # before the take that runs is ended
         if self.takes.path is not None and self.mixer is not None:
             # Not tapped any more before it ends, so that nothing of it is told as lost.
-            self.mixer.set_taps(self.taps)
+            self.mixer.set_taps((self.taps,))
         self.takes.end()
         try:
             if path is not None:
@@ -313,17 +370,10 @@ class Rig:
             self.attach()
         return self.takes.path
 
-    def attach(self, taps: tuple[Tap, ...] | None = None) -> None:
-        """Hand what is heard to the takes and to these taps (None: those of before)."""
-        self.taps = self.taps if taps is None else taps
+    def attach(self) -> None:
+        """Send what goes to the output to the takes and the taps."""
         if self.mixer is not None:
-            self.mixer.set_taps((*self.takes.taps, *self.taps))
-
-    def listen_notes(self, listener: Callable[[NoteEvent], None]) -> None:
-        """Tell one more of notes."""
-        self._note_listeners = (*self._note_listeners, listener)
-        if self.notes is not None:
-            self.notes.set_listeners(self._note_listeners)
+            self.mixer.set_taps((*self.takes.taps, self.taps))
 
     # ------------------------------------------------------------------ as of now
 

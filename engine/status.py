@@ -49,7 +49,8 @@ class Status:
     """A snapshot of everything that an interface of the instrument shows.
 
     `trouble` says what goes wrong again and again at the moment, `failed` what ended the stream;
-    both are empty when all is well.
+    both are empty when all is well. `listener_errors`: how often a listener raised; an event of
+    kind `error` describes it.
     """
 
     pack: str
@@ -65,3 +66,4 @@ class Status:
     latencies: Latencies
     trouble: str
     failed: str
+    listener_errors: int = 0

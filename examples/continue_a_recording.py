@@ -1,15 +1,13 @@
-"""Go on from a recording: its end is played first, then continued.
+"""Continue a recording: its end is played first, then what the model makes of it.
 
 Usage: python continue_a_recording.py RECORDING OUT.wav [SECONDS]
 """
 
 import sys
-from pathlib import Path
 
-from attacca import Instrument
-from attacca.seed_audio import read_past
+from attacca import Instrument, read_past
 
-recording, out = Path(sys.argv[1]), Path(sys.argv[2])
+recording, out = sys.argv[1], sys.argv[2]
 seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
 
 piano = Instrument("piano", seed=7, steps=4)

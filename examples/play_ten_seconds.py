@@ -2,14 +2,11 @@
 
 import time
 
-from attacca import AttaccaError, Instrument
+from attacca import Instrument
 
 with Instrument("piano") as piano:
-    try:
-        piano.play()
-    except AttaccaError as error:
-        print(error)
-        piano.play(None)
+    piano.listen(lambda event: print(f"{event.kind}: {event.text}"))
+    piano.play("default-or-none")
     print(f"first sound after {piano.wait_for_sound():.2f} s, seed {piano.settings['seed']}")
     time.sleep(10)
     print(f"{piano.status().xruns} xruns")

@@ -92,6 +92,7 @@ class MidiDesk:
         self._thread: threading.Thread | None = None
         self._ready, self._ending = threading.Event(), threading.Event()
         self._problem: AttaccaError | None = None
+        self._stop_listening: tuple[Callable[[], None], ...] = ()
         self._received = self._sent = self._dropped = self._bad = self._faults = 0
         self._duplicates = self._echoes = 0
 
@@ -115,14 +116,18 @@ class MidiDesk:
         if self._problem is not None:
             self.stop()
             raise self._problem
-        self._instrument.listen(self._heard_event)
-        self._instrument.listen_notes(self._heard_note)
+        self._stop_listening = (
+            self._instrument.listen(self._heard_event),
+            self._instrument.listen_notes(self._heard_note),
+        )
 
     def stop(self) -> None:
         """Let all notes go, in and out, and give the ports back; stopping twice is harmless."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
+        for stop in self._stop_listening:
+            stop()
         self._ending.set()
         self._wake()
         thread.join(_START)

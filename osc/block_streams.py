@@ -52,15 +52,15 @@ class BlockStreams:
         self._waiting: deque[Made] = deque(maxlen=_MOST)
         self._picture: Picture | None = None
         self._next: WeakKeyDictionary[Client, int] = WeakKeyDictionary()  # column
-        instrument.listen_blocks(self.made)
+        self._stop_listening = instrument.listen_blocks(self.made)
 
     def made(self, made: Made) -> None:
         """Any thread: a block is made, or music dropped."""
         self._waiting.append(made)
 
     def close(self) -> None:
-        """Hear no more of blocks."""
-        self._instrument.unlisten_blocks(self.made)
+        """Stop listening to blocks."""
+        self._stop_listening()
 
     # ------------------------------------------------------------------ the OSC thread
 

@@ -37,6 +37,7 @@ class SoundStreams:
     def __init__(self, instrument: Instrument, now: Callable[[], float]) -> None:
         self._instrument, self._now = instrument, now
         self._scope: Scope | None = None
+        self._stop_tap: Callable[[], None] = _nothing
         self._bands: Bands | None = None
         self._made: dict[tuple[str, float], tuple[float, bytes]] = {}
 
@@ -44,9 +45,9 @@ class SoundStreams:
         """Listen to the sound while somebody wants to see it."""
         if wanted and self._scope is None:
             self._scope = Scope()
-            self._instrument.tap(self._scope.tap)
+            self._stop_tap = self._instrument.tap(self._scope.tap)
         elif not wanted and self._scope is not None:
-            self._instrument.untap(self._scope.tap)
+            self._stop_tap()
             self._scope = None
             self._made.clear()
 
@@ -87,3 +88,7 @@ class SoundStreams:
             bands = self._bands = Bands(rate, middles)
         levels = bands.levels(scope.last(bands.frame, behind=behind))
         return floats("/spectrum", levels.tolist())
+
+
+def _nothing() -> None:
+    """Without a tap there is none to stop."""

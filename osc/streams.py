@@ -49,8 +49,7 @@ class Streams:
         self._count = 0
         self.sound = SoundStreams(instrument, now)
         self._blocks = BlockStreams(instrument, clients, self.sound.middles)
-        instrument.listen_notes(self.note)
-        instrument.listen(self.event)
+        self._stop_listening = (instrument.listen_notes(self.note), instrument.listen(self.event))
 
     def note(self, note: NoteEvent) -> None:
         """Any thread: a note that goes to the output now."""
@@ -96,7 +95,9 @@ class Streams:
         self.sound.want(heard)
 
     def close(self) -> None:
-        """Hear no more of the instrument."""
+        """Stop listening to the instrument."""
+        for stop in self._stop_listening:
+            stop()
         self.sound.want(False)
         self._blocks.close()
 

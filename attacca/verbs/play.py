@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attacca.terminal.keys import Keys
     from attacca.terminal.stopping import Stopping
     from engine.instrument import Instrument
+    from engine.status import Event
 
 __all__ = ["add", "add_options", "new_seed", "run"]
 
@@ -43,7 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_playing(parser)
     parser.add_argument(
         "--device", default="default", metavar="NAME",
-        help="a sound device's name or a part of it, or none (see 'attacca devices')",
+        help="a sound device's name or a part of it, none, or default-or-none: the default device, "
+        "or none where there is none (see 'attacca devices')",
     )  # fmt: skip
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="record into FILE (.flac .wav .ogg)"
@@ -132,6 +134,7 @@ def _start(
     if device == "none":
         instrument.play(None, past=first.past, phrase=first.phrase)
         return False
+    stop = instrument.listen(_print_device_event)
     try:
         instrument.play(device, past=first.past, phrase=first.phrase)
     except DeviceError as error:
@@ -143,7 +146,15 @@ def _start(
             return None
         instrument.play(None, past=first.past, phrase=first.phrase)
         return answer == "f"
+    finally:
+        stop()
     return False
+
+
+def _print_device_event(event: Event) -> None:
+    """What happened to the device while the music started, before anything else shows it."""
+    if event.kind == "device":
+        print(f"attacca: {event.text}", file=sys.stderr, flush=True)
 
 
 def _ask(keys: Keys, stopping: Stopping) -> str:

@@ -86,6 +86,11 @@ class Gate:
         self._position = self._length if opened else 0
 
     @property
+    def frames(self) -> int:
+        """Length of a whole fade."""
+        return self._length
+
+    @property
     def closed(self) -> bool:
         """Whether the last frame was silence: nothing needs to be rendered until it opens."""
         return self._position == 0

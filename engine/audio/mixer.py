@@ -34,7 +34,7 @@ from engine.audio.sinks import Sink
 from engine.audio.timeline import Timeline
 from engine.errors import ConfigError
 
-__all__ = ["LiveControls", "Mixer", "MixerStats"]
+__all__ = ["Block", "LiveControls", "Mixer", "MixerStats", "Tap"]
 
 Block: TypeAlias = NDArray[np.float32]
 Effect: TypeAlias = Callable[[Block], Block]
@@ -320,9 +320,20 @@ class Mixer:
         self._count.add_time(self._clock.now() - begun)
         return block
 
-    def finish(self) -> None:
-        """Fade out, empty the limiter, and finish the sink; after the last `process_once`."""
+    @property
+    def fade_frames(self) -> int:
+        """Frames that `finish` adds at most: the fade-out and what is in the limiter."""
+        periods = sum(-(-n // self.period) for n in (self._gate.frames, self._limiter.latency))
+        return periods * self.period
+
+    def finish(self, frames: int = 0) -> None:
+        """Fade out, empty the limiter, and finish the sink; after the last `process_once`.
+
+        Where that makes fewer than `frames` in all, silence follows.
+        """
         self._close_gate(write=True)
+        if frames > self._rendered:
+            self._sink.write(np.zeros((frames - self._rendered, self._sink.channels), np.float32))
         self._sink.finish()
 
     def _close_gate(self, *, write: bool) -> None:

@@ -1,4 +1,4 @@
-"""Where the mixer's blocks go: the sound card's ring, a file, or nowhere at the right pace.
+"""Where the mixer's blocks go: the sound card's ring, a file, an array, or nowhere at its pace.
 
 A sink belongs to the thread that runs the mixer. Arrays: `ndarray [shape=(frames, channels)]
 float32` at the sink's rate. The mixer asks `wanted`, writes, and so needs to know nothing about
@@ -17,7 +17,7 @@ from engine.audio.clock import Clock, SystemClock
 from engine.audio.ring import OutputRing
 from engine.audio.soundfiles import SoundWriter
 
-__all__ = ["FileSink", "NullSink", "RingSink", "Sink"]
+__all__ = ["ArraySink", "FileSink", "NullSink", "RingSink", "Sink"]
 
 
 class Sink(Protocol):
@@ -158,6 +158,56 @@ class FileSink:
     def finish(self) -> None:
         """Write the headers and close the file."""
         self._writer.close()
+
+
+class ArraySink:
+    """An array in memory, filled as fast as sound comes.
+
+    Parameters
+    ----------
+    frames, channels : int
+        Of the array; more than that is left out.
+
+    Raises
+    ------
+    MemoryError
+        There is no room for it.
+    """
+
+    def __init__(self, frames: int, channels: int) -> None:
+        self.channels = channels
+        self._samples = np.empty((frames, channels), np.float32)
+        self._filled = 0
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """What was written: [frames, channels]."""
+        return self._samples[: self._filled]
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def wanted(self) -> int:
+        """Frames that are missing."""
+        return len(self._samples) - self._filled
+
+    def write(self, block: NDArray[np.float32]) -> int:
+        """Append a block."""
+        count = min(len(block), self.wanted())
+        self._samples[self._filled : self._filled + count] = block[:count]
+        self._filled += count
+        return count
+
+    def leaving(self) -> tuple[float, float] | None:
+        """An array has no time."""
+        return None
+
+    def flush(self) -> bool:
+        """Nothing is queued."""
+        return False
+
+    def finish(self) -> None:
+        """Nothing to do."""
 
 
 class NullSink:

@@ -81,10 +81,7 @@ def find_pack(name: str, environment: Mapping[str, str] | None = None) -> Path:
     PackError
         When there is none, listing those installed and where was looked.
     """
-    try:
-        as_path = Path(name).expanduser()
-    except RuntimeError:  # ~ without a home
-        as_path = Path(name)
+    as_path = Path(os.path.expanduser(name))  # noqa: PTH111 (Path's raises without a home)
     if _is_pack(as_path):
         return as_path
     packs = installed_packs(environment)

@@ -2,8 +2,8 @@
 
 The generator announces each part of its work before it does it: a file it checks, a graph it opens,
 a step of a sampler, the decoding of a block. A part is late when it takes several times as long as
-its slowest run of late. Pure logic: the pipe's reader thread calls `began` and `finished`, the thread
-that waits calls the rest, and time comes in from outside.
+its slowest recent run. Pure logic: the pipe's reader thread calls `began` and `finished`, the
+thread that waits calls the rest, and time comes in from outside.
 """
 
 from __future__ import annotations

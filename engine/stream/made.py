@@ -16,6 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.listeners import Listeners
+
 __all__ = ["Audience", "BlockMade", "Dropped", "Made", "Teller", "told"]
 
 _MOST_UNTOLD = 256  # blocks made ahead of a change of pack
@@ -127,36 +129,32 @@ class Teller:
 
 
 class Audience:
-    """Who is told of blocks. Who comes late is told at once of the last ones, which may be unheard.
+    """Who listens to blocks. New listeners are called at once with the last ones.
 
-    Any thread; listeners are called in it, one at a time, and must not wait.
+    Any thread; listeners are called in it, one event at a time, and must not wait.
+
+    Parameters
+    ----------
+    report : called with one line when a listener raises.
     """
 
-    def __init__(self) -> None:
-        self._listeners: tuple[Callable[[Made], None], ...] = ()
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self.listeners: Listeners[Made] = Listeners("blocks", report)
         self._last: deque[Made] = deque(maxlen=_REMEMBERED)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # reentrant: a listener may add and remove listeners
 
     def tell(self, made: Made) -> None:
-        """Tell everyone."""
+        """Call every listener."""
         with self._lock:
             if isinstance(made, Dropped) and not made.end:  # the axis begins anew
                 self._last.clear()
             self._last.append(made)
-            for listener in self._listeners:
-                listener(made)
+            self.listeners(made)
 
-    def add(self, listener: Callable[[Made], None]) -> None:
-        """One more."""
+    def add(self, listener: Callable[[Made], object]) -> Callable[[], None]:
+        """Add a listener; returns a function that removes it."""
         with self._lock:
-            for made in self._last:
-                listener(made)
-            self._listeners = (*self._listeners, listener)
-
-    def remove(self, listener: Callable[[Made], None]) -> None:
-        """One less."""
-        with self._lock:
-            self._listeners = tuple(x for x in self._listeners if x != listener)
+            return self.listeners.add(listener, first=tuple(self._last))
 
 
 def _moved(made: Made, by: float) -> Made:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock
 from engine.errors import ConfigError
-from engine.hearing import checked_phrase
 from engine.packs.manifest import Manifest
 from engine.params import Settings
 from engine.signal.resample import StreamResampler
@@ -112,7 +111,7 @@ class PackStream:
             raise ConfigError(
                 f"pack {self.manifest.name!r} makes no notes: it cannot begin with a phrase"
             )
-        self.feeder.start(past, checked_phrase(phrase))
+        self.feeder.start(past, phrase)
 
     def stop(self) -> None:
         """End the feeder and the generator."""

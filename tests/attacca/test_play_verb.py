@@ -6,6 +6,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +177,36 @@ def test_at_a_terminal_without_a_device_one_can_leave(tmp_path: Path) -> None:
         screen.wait_for("[q]uit?")
         screen.type("\x03")
         assert screen.end() == 0
+
+
+def test_the_default_device_or_none_plays_without_a_device_and_says_so_once(tmp_path: Path) -> None:
+    done = attacca(
+        "play", *FEW, "--device", "default-or-none", "--duration", 1, cwd=tmp_path,
+        env=no_sound(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("attacca: playing without sound, as ") == 1
+    assert "played" in done.stdout
+
+
+def test_in_python_the_default_device_or_none_is_one_event(tmp_path: Path) -> None:
+    code = (
+        "from attacca import Instrument\n"
+        "with Instrument('piano', steps=1, latency=1.0) as piano:\n"
+        "    piano.play('default-or-none')\n"
+        "    piano.wait_for_sound()\n"
+        "    print(piano.status().device)\n"
+        "    print(*(f'{e.kind}: {e.text}' for e in piano.events), sep='\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=no_sound(tmp_path), cwd=tmp_path,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    device, *events = done.stdout.splitlines()
+    assert device == "none"
+    assert len(events) == 1
+    assert events[0].startswith("device: playing without sound, as there is no sound output device")
 
 
 def test_music_goes_on_after_the_generator_is_killed(tmp_path: Path) -> None:

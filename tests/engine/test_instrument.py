@@ -323,8 +323,14 @@ def test_keys_held_before_playing_are_held_when_it_plays():
 @pytest.mark.parametrize(
     ("ask", "names"),
     [
-        (lambda i: i.play_phrase([Note(60, 80, 0.0, 0.0)]), "note 60 from 0 to 0 s"),
-        (lambda i: i.play_phrase([Note(60, 80, 0.0, float("nan"))]), "note 60 from 0 to nan s"),
+        (
+            lambda i: i.play_phrase([Note(60, 80, 0.0, 0.0)]),
+            "note 0 of the phrase, from 0.0 to 0.0 s",
+        ),
+        (
+            lambda i: i.play_phrase([Note(60, 80, 0.0, float("nan"))]),
+            "note 0 of the phrase, from 0.0 to nan s",
+        ),
         (lambda i: i.answer(np.zeros((24000, 1, 1), np.float32)), r"\(24000, 1, 1\)"),
         (lambda i: i.hold([60.5]), "key 60.5"),
     ],
@@ -379,7 +385,7 @@ def test_a_pack_without_notes_neither_begins_with_a_phrase_nor_writes_notes(tmp_
 
 @pytest.mark.parametrize("key", [20, 109, -1])
 def test_a_key_that_no_piano_has_is_refused(key):
-    with pytest.raises(ConfigError, match=rf"key {key} is not on a piano; give 21 \(A0\) to 108"):
+    with pytest.raises(ConfigError, match=rf"key {key} is not on a piano; use 21 \(A0\) to 108"):
         Instrument(PIANO).hold([60, key])
 
 

@@ -1,0 +1,218 @@
+"""Arguments of the public interface: each is used as it is meant, or refused in one line.
+
+Pure functions, any thread. Standard library and `engine.params` only, as the command line checks
+its options with them too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import reprlib
+from collections.abc import Callable, Mapping
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from engine.errors import ConfigError
+from engine.note_names import harmony
+from engine.params import LATENCIES, Value, param
+
+__all__ = [
+    "AnyPath", "checked_controls", "checked_device", "checked_function", "checked_latency",
+    "checked_number", "checked_path", "checked_seconds", "checked_text", "checked_whole",
+    "number_of", "shown",
+]  # fmt: skip
+
+F = TypeVar("F", bound=Callable[..., object])
+AnyPath: TypeAlias = str | os.PathLike[str]
+
+_LONGEST_TEXT = 100  # characters of a control's value
+_LATENCY = (0.0, 60.0)  # seconds; the least depends on the pack
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def shown(value: object) -> str:
+    """Any value in a few characters and one line, for messages."""
+    return " ".join(_SHORT.repr(value).split())
+
+
+def number_of(value: object) -> float:
+    """A real number of any library as a float; NaN for everything else, booleans included."""
+    value = _plain(value)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+
+
+def checked_number(what: str, value: object, low: float, high: float, unit: str = "") -> float:
+    """A number from `low` to `high`.
+
+    Raises
+    ------
+    ConfigError
+        It is no number, or out of range.
+    """
+    number = number_of(value)
+    if not low <= number <= high:
+        bounds = " to ".join(f"{b:g}" if abs(b) < 1e6 else f"{b:,.0f}" for b in (low, high))
+        unit = f" {unit}" if unit else ""
+        raise ConfigError(f"{what}: {shown(value)} cannot be used; use {bounds}{unit}")
+    return number
+
+
+def checked_seconds(what: str, value: object, low: float, high: float) -> float:
+    """A time from `low` to `high` seconds.
+
+    Raises
+    ------
+    ConfigError
+        It is no number, or out of range.
+    """
+    return checked_number(what, value, low, high, "s")
+
+
+def checked_whole(what: str, value: object, low: int, high: int, unit: str = "") -> int:
+    """A whole number from `low` to `high`.
+
+    Raises
+    ------
+    ConfigError
+        It is no whole number, or out of range.
+    """
+    number = checked_number(what, value, low, high, unit)
+    if number != int(number):
+        raise ConfigError(f"{what}: {shown(value)} is not a whole number")
+    return int(number)
+
+
+def checked_latency(value: object) -> float:
+    """Seconds of latency, from a number or the name of a profile.
+
+    Raises
+    ------
+    ConfigError
+        Neither a number in range nor the name of a profile.
+    """
+    if isinstance(value, str):
+        if value in LATENCIES:
+            return LATENCIES[value]
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    low, high = _LATENCY
+    seconds = number_of(value)
+    if not low <= seconds <= high:
+        names = ", or ".join(LATENCIES)
+        raise ConfigError(
+            f"latency: {shown(value)} cannot be used; use {low:g} to {high:g} s, or {names}"
+        )
+    return seconds
+
+
+def checked_path(what: str, path: object) -> Path:
+    """A path from anything that `os.fspath` takes; a leading `~` is the home folder.
+
+    Raises
+    ------
+    ConfigError
+        It is no path, is bytes, is empty, or cannot be a path on this system.
+    """
+    try:
+        text = os.fspath(path)  # type: ignore[arg-type]
+    except Exception as error:
+        raise ConfigError(
+            f"{what}: {shown(path)} is not a path; use a text such as 'out.flac' or a Path"
+        ) from error
+    if not isinstance(text, str):
+        raise ConfigError(f"{what}: {shown(text)} is bytes; use os.fsdecode to turn it into a path")
+    if not text:
+        raise ConfigError(f"{what}: the path is empty; use a file name such as 'out.flac'")
+    found = Path(os.path.expanduser(text))  # noqa: PTH111 (Path.expanduser raises without a home)
+    try:
+        found.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{what}: {shown(text)} cannot be a path: {reason}") from error
+    return found
+
+
+def checked_device(device: object) -> str | None:
+    """A sound device's name, or None for no device.
+
+    Raises
+    ------
+    ConfigError
+        It is something else.
+    """
+    if device is None or (isinstance(device, str) and "\n" not in device):
+        return device
+    raise ConfigError(
+        f"device: {shown(device)} is not a name; use a name that `attacca devices` lists, "
+        "'default', or None for no device"
+    )
+
+
+def checked_text(what: str, text: object) -> str:
+    """Text, brought into one line.
+
+    Raises
+    ------
+    ConfigError
+        It is something else.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"{what}: {shown(text)} cannot be used; use text")
+    return " ".join(text.splitlines())
+
+
+def checked_function(what: str, function: F) -> F:
+    """Something that can be called.
+
+    Raises
+    ------
+    ConfigError
+        It cannot.
+    """
+    if not callable(function):
+        raise ConfigError(f"{what}: {shown(function)} cannot be called; use a function")
+    return function
+
+
+def checked_controls(controls: Mapping[str, object]) -> dict[str, Value]:
+    """Controls by name with plain values; `harmony='C E G'` as the twelve that it stands for.
+
+    Whether a value suits its control is for the table of controls to say.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, or a value of a type that no control has.
+    """
+    checked: dict[str, Value] = {}
+    for name, value in controls.items():
+        if name == "harmony":
+            checked = {**harmony(value), **checked}
+            continue
+        control, value = param(name), _plain(value)
+        exact = isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**53)
+        if exact or (isinstance(value, str) and len(value) <= _LONGEST_TEXT):
+            checked[name] = value  # type: ignore[assignment]
+        elif isinstance(value, Real):
+            checked[name] = number_of(value)
+        else:
+            raise ConfigError(f"{name}: {shown(value)} cannot be used; use {control.span()}")
+    return checked
+
+
+def _plain(value: Any) -> object:
+    """A scalar of numpy or torch as Python's own; anything else unchanged."""
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        return value.item()
+    return value

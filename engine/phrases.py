@@ -1,0 +1,103 @@
+"""Playing along: keys that are held, answers and phrases.
+
+A part of `Instrument`, in a file of its own. Any thread may call it; what it takes enters the music
+with the next block.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from engine.errors import ConfigError
+from engine.hearing import checked_keys, checked_phrase, checked_sound, is_sound
+from engine.packs.manifest import Manifest
+from engine.rig import Rig
+from engine.signal.roll import Note
+from engine.stream.feeder import Feeder
+
+__all__ = ["Phrase", "Phrases"]
+
+Phrase = Iterable[Note | Sequence[float]] | NDArray[Any]
+
+
+class Phrases:
+    """See the module's first lines; `Instrument` makes the attributes.
+
+    A phrase is notes in seconds from its start: `Note`s, anything else with a pitch, velocity,
+    start and end, or (pitch, velocity, start, end) as tuples, lists or rows of an array.
+    """
+
+    _rig: Rig
+    _lock: threading.RLock
+    _held: tuple[int, ...]
+    manifest: Manifest
+
+    def hold(self, keys: int | str | Iterable[int | str]) -> None:
+        """Play around these keys from the next block on, until others are held; [] releases all.
+
+        Parameters
+        ----------
+        keys : one or several, as MIDI pitches or by name: `60`, `[36, 48]`, `"C4"`, `"C3 G3"`.
+
+        Raises
+        ------
+        ConfigError
+            The pack does not hear held keys, or a pitch is none of a piano's.
+        """
+        with self._lock:
+            self._held = held = checked_keys(self.manifest, keys)
+            if self._rig.stream is not None:
+                self._rig.stream.feeder.hold(held)
+
+    def answer(self, phrase: Phrase | ArrayLike) -> None:
+        """Continue a phrase that was played elsewhere: notes, or sound at the pack's rate.
+
+        It is not played again. Notes are used as they are; in sound, an array [frames] or [frames,
+        channels], the pack's transcription model finds them. An array with 4 columns is notes.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing, the pack generates no notes or cannot transcribe, or the phrase
+            cannot be used.
+        """
+        with self._lock:
+            pack, feeder = self.manifest, self._notes_feeder("answer")
+            if not is_sound(phrase):
+                feeder.phrase(_some("answer", checked_phrase(phrase)), heard=False)
+            elif pack.transcription:
+                feeder.answer(checked_sound(pack, phrase))
+            else:
+                raise ConfigError(
+                    f"answer: pack {pack.name!r} has no transcription model; use notes"
+                )
+
+    def play_phrase(self, notes: Phrase) -> None:
+        """Play these notes next, in the pack's sound, and continue from them.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing, the pack generates no notes, or the notes cannot be used.
+        """
+        with self._lock:
+            feeder = self._notes_feeder("play_phrase")
+            feeder.phrase(_some("play_phrase", checked_phrase(notes)), heard=True)
+
+    def _notes_feeder(self, what: str) -> Feeder:
+        """The feeder of a pack that makes notes."""
+        if self._rig.stream is None:
+            raise ConfigError(f"{what}: nothing is playing; start playing first")
+        if self.manifest.notes is None:
+            raise ConfigError(f"{what}: pack {self.manifest.name!r} makes no notes")
+        return self._rig.stream.feeder
+
+
+def _some(what: str, phrase: tuple[Note, ...]) -> tuple[Note, ...]:
+    if not phrase:
+        raise ConfigError(f"{what}: the phrase has no notes; use one or more")
+    return phrase
