@@ -205,7 +205,7 @@ class OscServer:
                 if event.kind == "panic":
                     _soon(loop, drop_scheduled)
 
-            self._instrument.listen(take_event)
+            stop_listening = self._instrument.listen(take_event)
 
             performance = Performance(
                 self._instrument, controls, clients, self._library, router.slow,
@@ -227,6 +227,7 @@ class OscServer:
                     self._ready.set()
                     await _until(ending, lambda: _look(beats, ahead, controls, streams, clients))
             finally:
+                stop_listening()
                 controls.close()
                 streams.close()
                 schedule.clear()
