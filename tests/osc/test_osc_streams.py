@@ -216,7 +216,7 @@ def test_the_axis_goes_on_over_a_change_of_pack_and_begins_anew_with_new_playing
     shutil.copytree(TINY, other)
     told = []
     with Instrument(TINY, latency=1.0, threads=1) as instrument:
-        instrument.listen_blocks(told.append)
+        remove = instrument.listen_blocks(told.append)
         instrument.play(None)
         instrument.wait_for_sound()
         assert told[0] == Dropped(0.0, 0.0)
@@ -232,7 +232,7 @@ def test_the_axis_goes_on_over_a_change_of_pack_and_begins_anew_with_new_playing
         joined = [m for m in told[changes[1] + 1 :] if isinstance(m, BlockMade)]
         for one, two in pairwise(joined):
             assert two.start == pytest.approx(one.start + one.seconds - two.rewind)
-        instrument.unlisten_blocks(told.append)
+        remove()
         instrument.close()
         instrument.listen_blocks(told.append)
         instrument.play(None)
