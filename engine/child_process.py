@@ -29,7 +29,11 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 def _places(environment: Mapping[str, str]) -> list[str]:
     """Where this process imports from, but for a current folder that nobody chose."""
-    current = Path.cwd()
+    try:
+        current = Path.cwd()
+    except OSError:  # it has been deleted, and modules of relative places with it
+        places = [Path(p) for p in sys.path if Path(p).is_absolute()]
+        return list(map(str, places if _HOME in places else [_HOME, *places]))
     wanted = {
         Path(p).absolute() for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p
     } | {_HOME}

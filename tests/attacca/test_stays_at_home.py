@@ -187,7 +187,20 @@ def test_export_stays_at_home(home):
         home.parent / "checkpoint.pt",
     )  # fmt: skip
     command = [sys.executable, "-P", "-m", "export", home.parent / "checkpoint.pt"]
-    run = traced(home, [*command, "--out", home / "small", "--title", "Small", "--credit", "CC0"])
+    run = traced(
+        home,
+        [
+            *command,
+            "--out",
+            home / "small",
+            "--title",
+            "Small",
+            "--licence",
+            "CC0-1.0",
+            "--credit",
+            "CC0",
+        ],
+    )
     assert run.status == 0, run.output
     assert run.reached == set()
     assert outside(run, home / "small") == set()
