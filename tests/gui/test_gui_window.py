@@ -113,10 +113,10 @@ def test_a_block_control_says_when_it_is_heard(window, until):
 
 def test_what_the_pack_does_not_hear_says_so_and_cannot_be_turned(window):
     cell = window.controls.cells["density"]
-    assert cell._waiting.text() == "unheard"
+    assert cell._waiting.text() == "unused"
     assert not knob(window, "density").isEnabled()
     assert not entry(window, "density").isEnabled()
-    assert "does not hear" in cell.toolTip()
+    assert "does not use" in cell.toolTip()
 
 
 def test_a_right_click_copies_the_address_and_goes_back(window, until):
@@ -195,7 +195,7 @@ def test_snapshots_and_comparing_from_the_bar(window, instrument, until):
     bar.compare["B"].click()
     window.session.controls["gain"].set(-20.0)
     until(lambda: instrument.settings["gain"] == -20.0)
-    until(lambda: bar.names.currentText() == "Encore (changed)")
+    until(lambda: bar.names.currentText() == "* Encore")
     bar.compare["A"].click()
     until(lambda: instrument.settings["gain"] == 0.0)
     assert bar.compare["A"].isChecked()
