@@ -1,7 +1,7 @@
 """Takes the pictures of the window in `docs/images/`: every view, light and dark, at 1x and 2x.
 
 `python -m docs.screenshots [FOLDER]` starts an engine without a sound device, lets it play, and
-shows the real window off-screen. Needs the `gui` extra; two minutes.
+shows the real window off-screen. Needs the `gui` extra; two minutes. `small` is the smallest size.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def take(scale: int, folder: Path) -> None:
         QTest.qWait(600)
         temperature = session.controls["temperature"]
         picture("playing", lambda: temperature.nudge(5))  # one that is not heard yet
-        window.resize(1024, 640)
+        window.resize(760, 600)
         picture("small")
         window.resize(*SIZE)
         assert window.pages is not None

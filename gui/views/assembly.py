@@ -109,7 +109,7 @@ class Views(QObject):
             window.record_line.show_folder, window.banner.button,
             bar, *self._names,
             self.devices.tree, self.devices.play, self.devices.again,
-            self.packs.list, self.packs.load, self.packs.again,
+            self.packs.list, self.packs.details, self.packs.load, self.packs.again,
             self.log.words, self.log.level, self.log.copy, self.log.rows,
         ]  # fmt: skip
         for cell in window.controls.cells.values():

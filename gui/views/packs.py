@@ -73,7 +73,8 @@ class PacksView(QWidget):
         middle = QSplitter(Qt.Orientation.Horizontal)
         middle.setChildrenCollapsible(False)
         middle.addWidget(self.list)
-        middle.addWidget(self._details())
+        self.details = self._details()
+        middle.addWidget(self.details)
         middle.setStretchFactor(1, 2)
         row = QHBoxLayout()
         for part in (self.load, self.again, self.bar):

@@ -43,7 +43,7 @@ class Banner(Message):
         self.label.setWordWrap(True)
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.button = QPushButton()
+        self.button = QPushButton("Dismiss")
         self.button.setMinimumHeight(28)
         self._do: Callable[[], None] = lambda: None
         self.button.clicked.connect(lambda: self._do())
@@ -107,7 +107,8 @@ class Banner(Message):
         if self.label.text() != text:
             self.label.setText(text)
             self.setAccessibleDescription(text)
-        self.button.setText(button)
+        if button:
+            self.button.setText(button)
         self.button.setVisible(bool(button))
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102

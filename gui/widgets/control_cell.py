@@ -1,7 +1,7 @@
-"""One control: its name, what turns it, what it holds, and when that is heard.
+"""One control: its name, what turns it, its value, and when that applies.
 
-The lowest line says `live` or `block`, `in 1.2 s` while a block control is not heard yet, and
-`unheard` where the pack that plays does not hear it. A right click, or the menu key, has the
+The lowest line says `live` or `block`, `in 1.2 s` until a block control applies, and `unused` where
+the current pack does not use it. A right click, or the menu key, has the
 default, the OSC address, and MIDI learn where the engine offers it.
 """
 
@@ -12,7 +12,6 @@ import random
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtGui import QFontMetrics, QGuiApplication
 from PyQt6.QtWidgets import (
-    QCheckBox,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -36,10 +35,10 @@ _MOST_TURNS = 100_000  # a wider range than that is typed, not turned
 
 
 def waiting_text(model: ControlModel) -> str:
-    """When what is shown is heard, in a word or two."""
+    """When the value that is shown applies, in a word or two."""
     pending = model.pending_seconds
     if not model.is_heard:
-        return "unheard"
+        return "unused"
     if pending is None:
         return model.param.when
     return f"in {pending:.1f} s" if pending else "waiting"
@@ -82,7 +81,7 @@ class ControlCell(QWidget):
         layout.addWidget(self._waiting)
         # Wide enough for its longest line, whatever the font.
         least = max(
-            QFontMetrics(small).horizontalAdvance("unheard"),
+            QFontMetrics(small).horizontalAdvance("waiting"),
             QFontMetrics(self.font()).horizontalAdvance(model.name),
         )
         self.setMinimumWidth(max(_NARROW if narrow else _WIDE, least + 8))
@@ -101,7 +100,7 @@ class ControlCell(QWidget):
             self._waiting.setEnabled(self.model.is_heard)
         about = self.model.param.about
         if not self.model.is_heard:
-            about = f"{about} The pack that plays does not hear it."
+            about = f"{about} The current pack does not use it."
         lines = [about, self.model.path]
         if learning:
             lines.append("Move the MIDI controller that is to move it.")
@@ -137,7 +136,7 @@ class ControlCell(QWidget):
             return Fader(self.model, _TOP), entry
         if param.high - param.low > _MOST_TURNS:
             another = QPushButton("Another")
-            another.setToolTip("A new one that nobody chose")
+            another.setToolTip("Another seed, at random")
             another.clicked.connect(lambda: self.model.set(random.randint(1, 999_999)))
             another.setEnabled(self.model.is_enabled)
             self.model.changed.connect(lambda: another.setEnabled(self.model.is_enabled))
@@ -203,18 +202,25 @@ class Choice(ChoiceList):
         self.setEnabled(self._model.is_enabled)
 
 
-class Switch(QCheckBox):
-    """On or off."""
+class Switch(QPushButton):
+    """On or off, in a word."""
 
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
-        super().__init__("on", parent)
+        super().__init__(parent)
         self._model = model
+        self.setCheckable(True)
+        self.setFixedWidth(52)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        self.clicked.connect(lambda on: model.set(int(on)))
+        self.clicked.connect(self._turn)
         model.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
         """Show what the model holds."""
         self.setChecked(bool(self._model.value))
+        self.setText(self._model.text)
         self.setEnabled(self._model.is_enabled)
+
+    def _turn(self, on: bool) -> None:
+        self._model.set(int(on))
+        self.refresh()

@@ -52,6 +52,7 @@ class PictureView(QWidget):
         self._raster, self._strip = Raster(picture), BlockStrip(picture, self, _TOP)
         self._slow, self._room, self._page = False, _ROOMS[0], 0.0
         self._drawn: tuple[object, ...] = ()
+        self._axis_room = self._room  # that the times were drawn for
         self.area = QRect()  # the spectrogram, in pixels of the widget
         self.pixels_a_second = _A_SECOND
         self._revision = self._passed = 0
@@ -122,10 +123,11 @@ class PictureView(QWidget):
         if now != self._drawn:
             self._drawn = now
             area = self.area
-            # Where the line moves over the page, the times below it move along.
-            bottom = self.height() if self._slow else area.bottom() + 1
-            left, right = (0, self.width()) if self._slow else (area.left(), area.right() + 1)
-            self.update(QRect(left, 0, right - left, bottom))
+            if self._slow or self._room != self._axis_room:
+                self.update()  # the times below the picture move too
+            else:
+                self.update(QRect(area.left(), 0, area.width(), area.bottom() + 1))
+            self._axis_room = self._room
         self._passed += self._timer.interval()
         if self._passed >= _TOLD:
             self._passed = 0
@@ -276,7 +278,7 @@ class PictureView(QWidget):
         painter.setPen(QPen(colours_of(self).dim, 1))
         origin = heard if self.picture.playhead.is_told else begin + self._span - self._room
         for away, text in time_marks(begin - origin, begin + self._span - origin):
-            x = area.left() + (origin + away - begin) * self.pixels_a_second
+            x = float(round(area.left() + (origin + away - begin) * self.pixels_a_second))
             if area.left() <= x <= area.right():
                 painter.drawLine(QPointF(x, area.bottom() + 1), QPointF(x, area.bottom() + 4))
                 box = QRectF(x - 30, area.bottom() + 4, 60, _BOTTOM - 4)

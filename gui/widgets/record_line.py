@@ -19,7 +19,7 @@ __all__ = ["RecordLine", "large", "long"]
 
 _LOW_DISK = 5e8  # bytes
 _STAYS = 20_000  # ms that the last take goes before the want of a device
-_RECORDS, _RECORDED, _PAST = 25, 22, 10  # how urgent
+_STOPPED, _RECORDS, _RECORDED, _PAST = 45, 25, 22, 10  # how urgent
 
 
 def long(seconds: float) -> str:
@@ -82,8 +82,9 @@ class RecordLine(Message):
             self._kept = transport.kept
             self._new.start(_STAYS)
         kept = (_RECORDED if self._new.isActive() else _PAST) if transport.kept else 0
-        is_urgent = transport.is_recording or bool(transport.problem)
-        self.set_urgency(_RECORDS if is_urgent else kept)
+        if transport.problem:
+            kept = _STOPPED
+        self.set_urgency(_RECORDS if transport.is_recording else kept)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
         super().resizeEvent(event)

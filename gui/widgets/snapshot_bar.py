@@ -12,6 +12,7 @@ from PyQt6.QtWidgets import (
     QMenu,
     QMessageBox,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QWidget,
 )
@@ -61,9 +62,13 @@ class SnapshotBar(QWidget):
         super().__init__(parent)
         self._session, self._snapshots = session, session.snapshots
         self.names = _Names(self._snapshots.refresh)
-        self.names.setToolTip("Set all controls as saved under a name")
+        self.names.setToolTip(
+            "Set all controls as saved under a name; * marks one that has changed since"
+        )
         self.names.setPlaceholderText("no snapshot")
         self.names.setMinimumWidth(140)
+        self.names.setMaximumWidth(240)
+        self.names.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.names.setSizeAdjustPolicy(
             ChoiceList.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -106,7 +111,7 @@ class SnapshotBar(QWidget):
                 self.names.addItem(name, name)
         for i, name in enumerate(snapshots.names):
             changed = name == snapshots.current and snapshots.is_changed
-            text = f"{name} (changed)" if changed else name
+            text = f"* {name}" if changed else name
             if self.names.itemText(i) != text:
                 self.names.setItemText(i, text)
         place = self.names.findData(snapshots.current) if snapshots.current else -1

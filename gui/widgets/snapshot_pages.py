@@ -66,10 +66,10 @@ class SnapshotPages(QWidget):
             button.setVisible(bool(name))
             button.setChecked(current and not snapshots.is_changed)
             button.setEnabled(there)
-            changed = " (changed)" if current and snapshots.is_changed else ""
-            button.setAccessibleName(name + changed)
+            changed = current and snapshots.is_changed
+            button.setAccessibleName(f"{name}, changed" if changed else name)
             button.setToolTip(f"Set all controls as saved under {name}")
-            button.setText(self._elided(button, name + changed))
+            button.setText(self._elided(button, f"* {name}" if changed else name))
         self._none.setVisible(not snapshots.names)
         for part in (self.back, self.place, self.on):
             part.setVisible(self.pages > 1)

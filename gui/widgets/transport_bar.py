@@ -128,7 +128,7 @@ class TransportBar(QFrame):
         more = QHBoxLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(6)
-        more.addWidget(self.snapshots)
+        more.addWidget(self.snapshots, 1)
         more.addSpacing(8)
         more.addWidget(self.undo)
         more.addWidget(self.redo)

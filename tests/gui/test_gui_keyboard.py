@@ -67,6 +67,14 @@ def test_the_tab_key_reaches_everything_in_the_window_and_comes_round(window, pa
         described(p) for p in passed
     )
     assert len(passed) == len(set(passed))
+    bar, last = window.views.tabBar(), window.pages.strip.latency
+    cells = next(iter(window.controls.cells.values())).parts + window.controls.cells["gain"].parts
+    first = next(p for p in cells if p.isEnabled())
+    way = [passed.index(p) for p in (window.transport.panic, bar, first, last)]
+    assert way == sorted(way, reverse=back), "as the eye goes, from the top to the bottom"
+    inside = [passed.index(p) for p in passed if window.views.currentWidget().isAncestorOf(p)]
+    assert page == 0 or inside
+    assert all(min(way[1:3]) < place < max(way[1:3]) for place in inside)
 
 
 def test_in_stage_mode_too_the_tab_key_reaches_everything(window, until):

@@ -314,6 +314,39 @@ def test_with_reduced_motion_the_picture_stands_and_the_line_moves(view, picture
     assert view.area.left() <= view.x_of(picture.playhead.heard()) <= view.area.right()
 
 
+def on_the_screen(view: PictureView) -> QImage:
+    """What was really painted, piece by piece, where `grab` would paint everything again."""
+    screen = view.screen()
+    assert screen is not None
+    return screen.grabWindow(view.winId()).toImage()
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_the_time_axis_on_the_screen_is_that_of_the_moment(view, picture, clock, qtbot, reduced):
+    view.set_reduced_motion(reduced)
+    view._timer.stop()  # ticks come from here alone
+    play(picture, clock, 1.0)
+    view._tick()
+    qtbot.wait(20)
+    before = on_the_screen(view)
+    for n in range(7):
+        clock.now += 0.1
+        picture.take("/playhead", (1.1 + n * 0.1, 3.0, 1.1 + n * 0.1))
+        view._tick()
+        qtbot.wait(20)
+    shown, fresh = on_the_screen(view), view.grab().toImage()
+    top = view.area.bottom() + 2
+    strip = (0, top, view.width(), view.height() - top)
+    assert shown.copy(*strip) == fresh.copy(*strip).convertToFormat(shown.format())
+    assert shown != before, "the line has moved"
+    assert (shown.copy(*strip) != before.copy(*strip)) is reduced
+    picture.take("/playhead", (1.8, 8.0, 1.8))  # a longer lead takes more room
+    view._tick()
+    qtbot.wait(20)
+    shown, fresh = on_the_screen(view), view.grab().toImage()
+    assert shown.copy(*strip) == fresh.copy(*strip).convertToFormat(shown.format())
+
+
 def test_nothing_is_drawn_while_nothing_moves_or_nobody_sees_it(view, picture, clock, qtbot):
     play(picture, clock, 2.0)
     for _ in range(3):

@@ -102,11 +102,11 @@ def test_what_was_recalled_stays_named_while_it_is_changed_by_anybody(
     save(window.session, until, "Quiet")
     until(lambda: bar.names.currentText() == "Quiet")
     instrument.set(gain=-8.0)  # MIDI, or the keyboard of a terminal
-    until(lambda: bar.names.currentText() == "Quiet (changed)")
+    until(lambda: bar.names.currentText() == "* Quiet")
     instrument.set(gain=-4.0)
     until(lambda: bar.names.currentText() == "Quiet")
     gain.set(-20.0)
-    until(lambda: bar.names.currentText() == "Quiet (changed)")
+    until(lambda: bar.names.currentText() == "* Quiet")
     window.session.snapshots.recall("Quiet")
     until(lambda: instrument.settings["gain"] == -4.0)
     until(lambda: bar.names.currentText() == "Quiet", 5)
@@ -174,7 +174,7 @@ def test_stage_mode_reaches_all_of_them_page_by_page(window: MainWindow, instrum
     pages = window.stage.snapshots
     seen: list[str] = []
     while True:
-        seen += [b.text().removesuffix(" (changed)") for b in pages.buttons if b.isVisible()]
+        seen += [b.text().removeprefix("* ") for b in pages.buttons if b.isVisible()]
         assert all(b.height() >= 44 for b in (*pages.buttons, pages.on) if b.isVisible())
         if not pages.on.isEnabled():
             break

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from cut_off import cut_off
 from PyQt6.QtCore import Qt, QTimer, qWarning
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtTest import QTest
@@ -202,7 +202,7 @@ def test_the_log_is_filtered_by_words_and_by_level(views, window):
     log.say("it broke", "error", "failed")
     assert any("cable" in line for line in page.shown())
     page.words.setText("CABLE device")
-    assert [line for line in page.shown() if "cable" not in line] == []
+    assert [line for line in page.shown() if "cable" in line] == page.shown() != []
     page.words.clear()
     page.level.setCurrentText("Errors")
     assert all("error" in line for line in page.shown())
@@ -212,17 +212,19 @@ def test_the_log_is_filtered_by_words_and_by_level(views, window):
     assert page.rows.topLevelItemCount() == 500
 
 
-def test_diagnostics_have_what_a_report_needs_and_no_private_folder(views, window, until):
+def test_diagnostics_have_what_a_report_needs_and_no_private_folder(
+    views, window, until, monkeypatch
+):
+    monkeypatch.setenv("HOME", "/home/clara")
     until(lambda: window.session.figures["latency/live"] is not None)
-    window.session.log.say(f"recording into {Path.home()}/music/take.flac")
+    window.session.log.say("recording into /home/clara/music/take.flac")
     views.log.copy.click()
     text = QGuiApplication.clipboard().text()
     for word in ("attacca ", "Python 3", "Qt 6", "pack: first", "latency/live", "xruns: 0",
                  "~/music/take.flac", "on this machine, port"):  # fmt: skip
         assert word in text, word
-    assert str(Path.home()) + "/" not in text
+    assert "clara" not in text
     assert without_folders(f"{sys.prefix}/lib/x.py") == "<python>/lib/x.py"
-    assert getpass.getuser() not in text or getpass.getuser() in ("root", "attacca")
 
 
 @pytest.fixture
@@ -304,34 +306,23 @@ def test_every_page_is_reached_by_a_key_and_everything_has_a_name(views, window,
                 assert name or "scroll" in type(part).__name__.lower(), type(part)
 
 
-def test_the_tab_key_goes_from_the_top_bar_through_the_page_to_the_controls(views, window):
-    views.show_page(2)
-    passed, part = [], window.transport.panic
-    while part is not window.controls.cells["gain"] and len(passed) < 300:
-        passed.append(part)
-        part = part.nextInFocusChain()
-    bar = window.views.tabBar()
-    places = [passed.index(p) for p in (bar, views.packs.list, views.packs.again)]
-    assert places == sorted(places)
-    first = next(iter(window.controls.cells.values()))
-    knobs = [i for i, p in enumerate(passed) if first.isAncestorOf(p)]
-    assert not knobs or knobs[0] > places[-1]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 800), (1024, 640)])
+@pytest.mark.parametrize("size", [(1280, 800), (1366, 728), (760, 600)])
 def test_the_pages_are_drawn_in_both_themes_and_nothing_is_cut_off(
-    views, window, qapp, theme, size
+    views, window, until, qapp, theme, size
 ):
     apply_theme(qapp, theme)
     window.resize(*size)
     for number in range(4):
         views.show_page(number)
-        QTest.qWait(50)
-        assert window.grab().width() >= size[0]
-    assert window.width() <= size[0] + 1, "everything fits"
-    for gauge in (views.strip.lead, views.strip.load, views.strip.steps, views.strip.mishaps):
-        assert gauge.width() >= gauge.sizeHint().width()
+        until(lambda: not cut_off(window), 3.0)  # the layout comes to rest
+        assert (window.width(), window.height()) == size
+        outside = [
+            part.accessibleName() for part in window.centralWidget().findChildren(QWidget)
+            if part.isVisible() and not part.visibleRegion().isEmpty()
+            and part.mapTo(window, part.rect().topRight()).x() >= size[0]
+        ]  # fmt: skip
+        assert not outside
     apply_theme(qapp, "light")
 
 
