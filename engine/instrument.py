@@ -21,7 +21,7 @@ from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
 from engine.cores import usable_cores
-from engine.errors import AttaccaError, ConfigError, DeviceError
+from engine.errors import AttaccaError, ConfigError
 from engine.hearing import (
     adapted,
     checked_keys,
@@ -46,6 +46,7 @@ from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
+_CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before everything is closed
 
 
 class Instrument(OnTime):
@@ -122,6 +123,7 @@ class Instrument(OnTime):
             In one line; nothing is left running.
         """
         with self._changing, self._lock:
+            self._rig.ending.clear()
             try:
                 # A device that is not there is told at once, before a pack is opened.
                 output = self._rig.output = self._rig.open_output(device)
@@ -143,10 +145,18 @@ class Instrument(OnTime):
         return LiveControls(self.settings.number("gain"), pause=bool(self.settings["pause"]))
 
     def close(self) -> None:
-        """Fade out and end everything; closing twice is harmless."""
+        """Fade out and end everything, the take first; closing twice is harmless.
+
+        It waits for a limited time only for a sound system that does not answer.
+        """
         self._rig.ending.set()
-        with self._changing, self._lock:
-            self._rig.close()
+        changing = self._changing.acquire(timeout=_CLOSE_LIMIT_S)
+        try:
+            with self._lock:
+                self._rig.close()
+        finally:
+            if changing:
+                self._changing.release()
 
     def __enter__(self) -> Instrument:
         return self
@@ -182,6 +192,7 @@ class Instrument(OnTime):
         """
         rate = rate or self.manifest.rate
         with self._changing, self._lock:
+            self._rig.ending.clear()
             try:
                 self._begin(past, phrase, wait=True)
                 return self._rig.render(path, seconds, rate, progress)
@@ -245,18 +256,7 @@ class Instrument(OnTime):
             or another change is under way, or nothing plays.
         """
         with self._change(f"device {device}"):
-            old = self._rig.leave()
-            problem: DeviceError | None = None
-            try:
-                new = self._rig.open_output(device)
-            except DeviceError as error:
-                problem = error
-                new = self._rig.reopened(old)
-            with self._lock:
-                self._rig.into(new)
-            self._say("device", f"playing into {new.label}")
-            if problem is not None:
-                raise problem
+            self._rig.move(device, self._lock)
 
     @contextmanager
     def _change(self, what: str) -> Generator[None]:
@@ -446,7 +446,7 @@ class Instrument(OnTime):
     @property
     def failure(self) -> AttaccaError | None:
         """What ended the stream for good, if anything did."""
-        return self._rig.stream.feeder.failure if self._rig.stream else None
+        return self._rig.failure
 
     def latencies(self) -> Latencies:
         """Output latency by parts as of now."""
@@ -491,7 +491,7 @@ class Instrument(OnTime):
                 take=rig.takes.status(),
                 latencies=self.latencies(),
                 trouble=self._troubles.current,
-                failed=str(stream.feeder.failure or ""),
+                failed=str(rig.failure or ""),
             )
 
 
