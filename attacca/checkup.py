@@ -89,20 +89,22 @@ def _libraries(m: Machine) -> Finding:
 
 
 def _portaudio(m: Machine) -> Finding:
-    from engine.audio.device import PortAudio
+    from engine.audio.portaudio import PortAudio
 
-    version = PortAudio().module.get_portaudio_version()[1]
+    with PortAudio() as portaudio:
+        version = portaudio.module.get_portaudio_version()[1]
     return Finding("portaudio", "ok", version.split(",")[0])
 
 
 def _devices(m: Machine) -> Finding:
-    from engine.audio.device import PortAudio
+    from engine.audio.portaudio import PortAudio
 
-    portaudio = PortAudio()
-    count = len(portaudio.outputs())
-    if not count:
-        return Finding("sound devices", "fail", "none found", _SERVERS.get(m.system, _ANY_SERVER))
-    label = portaudio.find().label
+    with PortAudio() as portaudio:
+        count = len(portaudio.outputs())
+        if not count:
+            cure = _SERVERS.get(m.system, _ANY_SERVER)
+            return Finding("sound devices", "fail", "none found", cure)
+        label = portaudio.find().label
     return Finding("sound devices", "ok", f"{count} found, the default is {label}")
 
 

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from attacca import __version__
+from attacca.leaving import leave
 from attacca.terminal.output import fill_standard_streams
 from attacca.verbs import (
     bench,
@@ -73,7 +74,11 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status; never raises but for `--help` and `--version`."""
+    """Run one command. Returns the exit status; never raises but for `--help` and `--version`.
+
+    Without arguments it is the program itself, with those of the process; then a sound
+    library that hangs does not keep the process (see `attacca.leaving`).
+    """
     fill_standard_streams()
     try:
         status = _run(arguments)
@@ -89,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = _INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
         _let_go(stream)
-    return status
+    return leave(status) if arguments is None else status
 
 
 def _run(arguments: Sequence[str] | None) -> int:

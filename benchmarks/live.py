@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink, Sink
 from engine.instrument import Instrument
-from engine.output import CHANNELS_OUT, Output
+from engine.output import CHANNELS_OUT, Output, ring_for
 from engine.signal.resample import resample
 from engine.stream.generator import Block
 from engine.stream.pack_stream import PackStream
@@ -77,16 +77,16 @@ class Noted:
 class CardOutput(Output):
     """The product's output, with the thread in place of PortAudio."""
 
-    def _open(self, device: str | None, fill: int) -> Sink:
+    def _open(self, device: str | None, fill_s: float) -> Sink:
         self.rate, self.channels = RATE, CHANNELS_OUT
-        self.ring = OutputRing(2 * fill, CHANNELS_OUT)
+        self.ring = ring_for(RATE, CHANNELS_OUT)
         self.card = Card(self.ring)
-        return RingSink(self.ring, fill)
+        return RingSink(self.ring, RATE, fill_s)
 
-    def close(self) -> None:
+    def close(self, **how: Any) -> None:
         """Stop the card before the ring goes."""
         self.card.stop()
-        super().close()
+        super().close(**how)
 
 
 class ProbedInstrument(Instrument):
@@ -101,7 +101,7 @@ class ProbedInstrument(Instrument):
 
     def _card_output(self, device: str | None) -> CardOutput:
         self.blocks = []
-        output = CardOutput(device, self._latency, self._clock, lambda _: None)
+        output = CardOutput(device, self._latency, self._clock, lambda *_: None, threading.Event())
         self.card = output.card
         return output
 

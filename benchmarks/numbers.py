@@ -24,7 +24,6 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.live import (
-    RATE,
     ProbedInstrument,
     block_latencies,
     cpu_seconds,
@@ -35,7 +34,7 @@ from benchmarks.live import (
 from engine.child_process import child_environment
 from engine.errors import AttaccaError
 from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
-from engine.output import RING
+from engine.output import FILL_S
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.packs.sessions import Sessions
@@ -145,7 +144,7 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
 
 def first_sound(args: argparse.Namespace) -> list[Row]:
     """From the start of the process until the first block is there, and out of the ring."""
-    ring, taken = RING / RATE, []
+    ring, taken = FILL_S, []
     for _ in range(args.starts + 1):
         began = time.perf_counter()
         process = subprocess.Popen(

@@ -32,7 +32,7 @@ from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
 from engine.cores import usable_cores
-from engine.errors import AttaccaError, ConfigError, DeviceError
+from engine.errors import AttaccaError, ConfigError
 from engine.hearing import adapted, checked_phrase, checked_sound, is_heard, refuse_unheard
 from engine.listeners import Listeners
 from engine.listening import Listening
@@ -53,6 +53,7 @@ from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
+_CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before everything is closed
 
 
 class Instrument(Offline, Listening, Phrases, OnTime):
@@ -169,6 +170,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
                 raise ConfigError(
                     f"{what}: this instrument is playing already; close() it, or create another one"
                 )
+            self._rig.ending.clear()
             yield
         finally:
             self._changing.release()
@@ -184,12 +186,20 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         return LiveControls(self.settings.number("gain"), pause=bool(self.settings["pause"]))
 
     def close(self) -> None:
-        """Fade out and end everything; closing twice is harmless."""
+        """Fade out and end everything, the take first; closing twice is harmless.
+
+        It waits for a limited time only for a sound system that does not answer.
+        """
         if self._rig.forked:  # it is the other process that plays
             return
         self._rig.ending.set()
-        with self._changing, self._lock:
-            self._rig.close()
+        changing = self._changing.acquire(timeout=_CLOSE_LIMIT_S)
+        try:
+            with self._lock:
+                self._rig.close()
+        finally:
+            if changing:
+                self._changing.release()
 
     def __enter__(self) -> Instrument:
         return self
@@ -256,18 +266,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         """
         device = checked_device(device)
         with self._change(f"device {device}"):
-            old = self._rig.leave()
-            problem: DeviceError | None = None
-            try:
-                new = self._rig.open_output(device)
-            except DeviceError as error:
-                problem = error
-                new = self._rig.reopened(old)
-            with self._lock:
-                self._rig.into(new)
-            self._say("device", f"playing into {new.label}")
-            if problem is not None:
-                raise problem
+            self._rig.move(device, self._lock)
 
     @contextmanager
     def _change(self, what: str) -> Generator[None]:
@@ -379,7 +378,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
     @property
     def failure(self) -> AttaccaError | None:
         """What ended the stream for good, if anything did."""
-        return self._rig.stream.feeder.failure if self._rig.stream else None
+        return self._rig.failure
 
     def latencies(self) -> Latencies:
         """Output latency by parts as of now."""
@@ -424,7 +423,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
                 take=rig.takes.status(),
                 latencies=self.latencies(),
                 trouble=self._troubles.current,
-                failed=str(stream.feeder.failure or ""),
+                failed=str(rig.failure or ""),
                 listener_errors=self.listener_errors,
             )
 

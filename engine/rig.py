@@ -1,7 +1,7 @@
 """The parts that sound, wired: a pack's stream, the mixer, the output, the takes.
 
 Owned by the instrument. `begin`, `into`, `go_over`, `attach`, `close` are called under its lock;
-`leave` and `await_lead` wait, and are called without it, by whoever holds the right to change.
+`move` and `await_lead` wait, and are called without it, by whoever holds the right to change.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.clock import Clock
-from engine.audio.device import DEFAULT
 from engine.audio.mixer import Block, LiveControls, Mixer
+from engine.audio.portaudio import DEFAULT
 from engine.audio.sinks import FileSink, Sink
 from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
-from engine.audio.watch import DeviceEvent
-from engine.errors import ConfigError, DeviceError, StorageError, WorkerError
+from engine.errors import AttaccaError, ConfigError, DeviceError, StorageError, WorkerError
 from engine.listeners import Listeners
 from engine.output import CHANNELS_OUT, Output
 from engine.packs.manifest import Manifest
@@ -79,15 +78,15 @@ class Rig:
         """An output; see `Output` for what it raises."""
         wanted = DEFAULT if device == DEFAULT_OR_NONE else device
         try:
-            return Output(wanted, self._latency, self._setup.clock, self._on_device)
+            return self._output(wanted)
         except DeviceError as error:
             if device != DEFAULT_OR_NONE:
                 raise
             self._setup.say("device", f"playing without sound, as {error}")
-            return Output(None, self._latency, self._setup.clock, self._on_device)
+            return self._output(None)
 
-    def _on_device(self, event: DeviceEvent) -> None:
-        self._setup.say("device", event.message)
+    def _output(self, device: str | None) -> Output:
+        return Output(device, self._latency, self._setup.clock, self._setup.say, self.ending)
 
     def make_stream(
         self, manifest: Manifest, settings: Settings, wanted: float, held: tuple[int, ...]
@@ -114,7 +113,6 @@ class Rig:
         AttaccaError
             The pack cannot be opened, or makes no notes and was given a phrase.
         """
-        self.ending.clear()
         self._process = os.getpid()
         self._xruns = 0
         setup = replace(self._setup, wait=wait, clock=clock or self._setup.clock)
@@ -134,6 +132,7 @@ class Rig:
             stream.lead, sink, rate_in=manifest.rate, rate_out=rate,
             channels_in=manifest.channels, clock=self._setup.clock,
             resampler=stream.resampler(rate), period=PERIOD, controls=self._live(),
+            failed=lambda error: self._setup.say("failed", str(error)),
             begun=before.frames if before is not None and goes_on else 0,
         )  # fmt: skip
         self.mixer = mixer
@@ -148,13 +147,40 @@ class Rig:
         return self.mixer.frames if self.mixer is not None else 0
 
     def into(self, output: Output) -> None:
-        """Play into an output from now on."""
+        """Play into an output from now on.
+
+        Raises
+        ------
+        DeviceError
+            It does not start; it is closed again, and nothing plays.
+        ConfigError
+            Playing has ended meanwhile.
+        """
+        if self.ending.is_set():
+            output.close()
+            raise ConfigError(f"device {output.name}: playing has ended meanwhile")
         self.output = output
         mixer = self.make_mixer(output.sink, output.rate)
         self.takes.open(output.rate, output.channels, self.notes)
         self.attach()
         mixer.run_live()
-        output.start()
+        try:
+            output.start()
+        except DeviceError:
+            self._stop_mixer(mixer, output)
+            output.close()
+            raise
+
+    def _stop_mixer(self, mixer: Mixer, output: Output) -> None:
+        """Fade out into an output and let the card take the fade."""
+        output.unwatch()
+        ended = mixer.failure is not None  # it has said why
+        try:
+            mixer.stop()
+        except AttaccaError as error:
+            if not ended:
+                self._setup.say("failed", str(error))
+        output.drain()
 
     def render(
         self,
@@ -245,23 +271,22 @@ class Rig:
         return self.stream is not None and self._process != os.getpid()
 
     def close(self) -> None:
-        """Fade out and end everything; closing twice is harmless."""
+        """Fade out and end everything, the take first; closing twice is harmless.
+
+        Whatever the sound system does, this waits for it for a limited time.
+        """
         output, self.output = self.output, None
-        if output is not None:
-            output.unwatch()
         mixer, self.mixer = self.mixer, None
         try:
-            if mixer is not None:
-                mixer.stop()
-                if output is not None:
-                    output.drain()
+            if mixer is not None and output is not None:
+                self._stop_mixer(mixer, output)
             if self.notes is not None:
                 self.notes.let_go()
         finally:
             self.takes.end()  # after the mixer, so that a recording has the fade-out too
             self.notes = None
             if output is not None:
-                output.close()
+                output.close(writes=mixer is not None and mixer.running)
             stream, self.stream = self.stream, None
             if stream is not None:
                 stream.stop()
@@ -322,25 +347,42 @@ class Rig:
 
         return ended
 
-    def leave(self) -> str | None:
-        """Fade out and let go of the output; returns the device by its name."""
+    def move(self, device: str | None, lock: threading.RLock) -> None:
+        """Fade out and play into another device; `lock` is the instrument's.
+
+        Where that does not work: into the device of before, or without one if it is gone as well.
+
+        Raises
+        ------
+        DeviceError
+            The device cannot be opened or does not start.
+        ConfigError
+            Playing has ended meanwhile.
+        """
         output, mixer = self.output, self.mixer
         assert output is not None
         assert mixer is not None
-        output.unwatch()
-        mixer.stop()
-        output.drain()
+        self._stop_mixer(mixer, output)
         self._xruns += output.xruns
-        output.close()
-        return output.name
-
-    def reopened(self, device: str | None) -> Output:
-        """The output of before; nothing, when that has gone too."""
+        output.leave()
         try:
-            return self.open_output(device)
+            self._go_into(device, lock)
+        except DeviceError:
+            self._go_back_into(output.name, lock)
+            raise
+
+    def _go_into(self, device: str | None, lock: threading.RLock) -> None:
+        output = self.open_output(device)
+        with lock:
+            self.into(output)
+        self._setup.say("device", f"playing into {output.label}")
+
+    def _go_back_into(self, device: str | None, lock: threading.RLock) -> None:
+        try:
+            self._go_into(device, lock)
         except DeviceError as error:
-            self._setup.say("device", f"{error}; the music goes on unheard")
-            return self.open_output(None)
+            self._setup.say("device", f"{error}; the music goes on without a sound device")
+            self._go_into(None, lock)
 
     # ------------------------------------------------------------------ ears
 
@@ -376,6 +418,14 @@ class Rig:
             self.mixer.set_taps((*self.takes.taps, self.taps))
 
     # ------------------------------------------------------------------ as of now
+
+    @property
+    def failure(self) -> AttaccaError | None:
+        """What ended the music for good, if anything did."""
+        stream, mixer = self.stream, self.mixer
+        if stream is not None and stream.feeder.failure is not None:
+            return stream.feeder.failure
+        return mixer.failure if mixer is not None else None
 
     @property
     def xruns(self) -> int:

@@ -1,7 +1,11 @@
-"""The system's MIDI through python-rtmidi, loaded when it is asked for. Any one thread.
+"""The system's MIDI through python-rtmidi, loaded when it is first used. Any one thread.
 
 On Linux that is ALSA where the system has its sequencer, else JACK; CoreMIDI on macOS, WinMM on
 Windows. Where there is none, that is one line and no noise from the C libraries.
+
+A JACK server that has stopped never answers, and python-rtmidi keeps the interpreter lock while it
+waits, which would stop every thread of the process. So before a client of JACK is opened or closed,
+a probe that frees the lock waits in a thread of its own until the server answers.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.audio.library_thread import LibraryThread
 from engine.errors import ConfigError, DeviceError, MissingExtra
 
 __all__ = ["APIS", "Backend", "open_backend"]
@@ -23,6 +28,8 @@ APIS = {
     "winmm": "API_WINDOWS_MM",
 }  # fmt: skip
 _SEQUENCER = Path("/dev/snd/seq")
+_OPEN_LIMIT_S, _CLOSE_LIMIT_S = 2.0, 0.5  # for a JACK server to answer
+_NO_START_SERVER = 1  # an option of jack_client_open
 
 
 class Backend:
@@ -37,6 +44,7 @@ class Backend:
     def __init__(self, rtmidi: Any, name: str) -> None:
         self.name = name
         self._rtmidi = rtmidi
+        self._jack = LibraryThread("attacca-midi-jack") if name == "jack" else None
         self._api = getattr(rtmidi, APIS[name])
         # Everything that the library says of itself; wrong use of ports that vanish included.
         self.errors: tuple[type[Exception], ...] = (rtmidi.RtMidiError, OSError, RuntimeError)
@@ -67,17 +75,29 @@ class Backend:
         return self._client(self._rtmidi.MidiOut, client)
 
     def _client(self, kind: Any, client: str) -> Any:
+        if self._jack is not None:
+            self._jack.call(_wait_for_jack, "midi: jack", _OPEN_LIMIT_S)
+            self._jack.end()
         try:
             return kind(self._api, client)
         except self.errors as error:
             raise DeviceError(f"midi: {self.name}: {' '.join(str(error).split())[:100]}") from error
 
     def end(self, client: Any) -> None:
-        """Close a client and its port."""
-        with contextlib.suppress(*self.errors):
-            client.close_port()
-        with contextlib.suppress(*self.errors):
-            client.delete()
+        """Close a client and its port; those of a JACK server that does not answer stay open."""
+
+        def close() -> None:
+            with contextlib.suppress(*self.errors):
+                client.close_port()
+            with contextlib.suppress(*self.errors):
+                client.delete()
+
+        if self._jack is None:
+            close()
+            return
+        # What is not closed in time is kept by the thread that waits: freeing it would hang too.
+        self._jack.finish(lambda: (_wait_for_jack(), close()), _CLOSE_LIMIT_S)
+        self._jack.end()
 
 
 def open_backend(asked: str = "") -> Backend:
@@ -124,18 +144,39 @@ def open_backend(asked: str = "") -> Backend:
 
 def _silence_jack() -> None:
     """Keep JACK's library from writing to the terminal that there is no server."""
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        loaded = {
-            line.split()[-1]
-            for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
-            if "/libjack" in line
-        }
-        # A C function that takes a text and does nothing: the library calls it in threads of its
-        # own, where Python would cost it its time.
-        nothing = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)
-        for path in loaded:
-            library = ctypes.CDLL(path)
+    # A C function that takes a text and does nothing: the library calls it in threads of its own,
+    # where Python would cost it its time.
+    for library in _jack_libraries():
+        with contextlib.suppress(AttributeError):
+            nothing = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)
             library.jack_set_error_function(nothing)
             library.jack_set_info_function(nothing)
+
+
+def _wait_for_jack() -> None:
+    """Return once the JACK server has answered, or is known to be gone."""
+    for library in _jack_libraries():
+        library.jack_client_open.restype = ctypes.c_void_p
+        library.jack_client_close.argtypes = [ctypes.c_void_p]
+        status = ctypes.c_int(0)
+        name, options = b"Attacca probe", ctypes.c_int(_NO_START_SERVER)
+        client = library.jack_client_open(name, options, ctypes.byref(status))
+        if client:
+            library.jack_client_close(client)
+        return
+
+
+def _jack_libraries() -> list[ctypes.CDLL]:
+    """JACK's client libraries that this process has loaded; on Linux only."""
+    if sys.platform != "linux":
+        return []
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    paths = {line.split()[-1] for line in maps.splitlines() if "/libjack" in line}
+    found: list[ctypes.CDLL] = []
+    for path in sorted(paths):
+        with contextlib.suppress(OSError):
+            found.append(ctypes.CDLL(path))
+    return found

@@ -46,6 +46,7 @@ _MOST = 4096  # messages that wait
 _SCAN = 1.0  # seconds between two looks at the system's ports
 _LAST = 0.06  # seconds from the last message to the end of its port
 _START = 15.0  # seconds that opening the ports may take
+_STOP = 1.0  # seconds that letting the notes go and closing the ports may take
 _log = logging.getLogger("attacca.midi")
 
 
@@ -122,7 +123,10 @@ class MidiDesk:
         )
 
     def stop(self) -> None:
-        """Let all notes go, in and out, and give the ports back; stopping twice is harmless."""
+        """Let all notes go, in and out, and give the ports back; stopping twice is harmless.
+
+        What does not end in time goes on in its own thread.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -130,7 +134,7 @@ class MidiDesk:
             stop()
         self._ending.set()
         self._wake()
-        thread.join(_START)
+        thread.join(_STOP)
         if self._beside is not None:
             self._beside.shutdown()  # what was learnt is kept
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ __all__ = ["OscServer"]
 
 _TICK = 0.005  # seconds between looks at what others did
 _START = 10.0  # seconds that opening the sockets may take
+_STOP = 1.0  # seconds that closing them may take
 
 
 class OscServer:
@@ -110,13 +111,16 @@ class OscServer:
             raise self._problem
 
     def stop(self) -> None:
-        """End it; stopping twice is harmless."""
+        """End it; stopping twice is harmless.
+
+        What does not end in time goes on in its own thread.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return
         if self._ending is not None:
             self._ending()
-        thread.join(_START)
+        thread.join(_STOP)
 
     def __enter__(self) -> OscServer:
         self.start()
@@ -189,7 +193,7 @@ class OscServer:
         queries = Queries(self._instrument, clients, figures, now, self._version)
         with (
             ThreadPoolExecutor(1, "attacca-osc-files") as beside,
-            ThreadPoolExecutor(1, "attacca-osc-changes") as changing,
+            _not_waited_for(ThreadPoolExecutor(1, "attacca-osc-changes")) as changing,
         ):
             router = Router(
                 clients, controls, streams, queries, schedule,
@@ -264,6 +268,15 @@ class OscServer:
                 telling.cancel()
                 await announcement.end()
             await query.close()
+
+
+@contextlib.contextmanager
+def _not_waited_for(executor: ThreadPoolExecutor) -> Generator[ThreadPoolExecutor]:
+    """An executor whose work may hang, in a sound system for instance: it ends without it."""
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _look(

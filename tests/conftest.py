@@ -97,10 +97,14 @@ def pulse(tmp_path: Path) -> Iterator[PulseServer]:
 
 
 @pytest.fixture
-def jack(tmp_path: Path) -> Iterator[JackServer]:
-    """A JACK of the test's own, with the dummy driver at 48 kHz and 256 frames."""
+def jack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[JackServer]:
+    """A JACK of the test's own, with the dummy driver at 48 kHz and 256 frames.
+
+    Parametrised indirectly, it has another period and rate.
+    """
     _need(JACK_PROGRAMS)
+    period, rate = getattr(request, "param", (256, 48000))
     folder = tmp_path / "jack"
     folder.mkdir()
-    with jack_server(folder) as server:
+    with jack_server(folder, period, rate) as server:
         yield server

@@ -62,6 +62,11 @@ class PulseServer:
             _ended(process, signal.SIGKILL)
         self._daemon = self._keep_alive = None
 
+    def hang(self) -> None:
+        """Stop the daemon in mid-run: it is there and answers nothing."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGSTOP)
+
     def pactl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pactl", *arguments], env=self.env, capture_output=True, text=True, timeout=10
@@ -85,19 +90,19 @@ _NUMBERS = itertools.count()  # no daemon takes the name of one that is still en
 
 
 class JackServer:
-    """A JACK daemon with the dummy driver at 48 kHz; `kill` makes it vanish."""
+    """A JACK daemon with the dummy driver; `kill` makes it vanish, `hang` stops it."""
 
-    def __init__(self, folder: Path, period: int = 256) -> None:
+    def __init__(self, folder: Path, period: int = 256, rate: int = RATE) -> None:
         self.folder = folder
-        self.period = period
+        self.period, self.rate = period, rate
         self.name = f"attacca-{os.getpid()}-{next(_NUMBERS)}"
         self.env = os.environ | {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the daemon; TimeoutError, and none left running, when it does not answer."""
-        command = ["jackd", "-R", "-P", "70", "-n", self.name, "-d", "dummy", "-r", str(RATE)]
-        command += ["-p", str(self.period), "-C", "2", "-P", "2"]
+        command = ["jackd", "-R", "-P", "70", "-n", self.name, "-d", "dummy"]
+        command += ["-r", str(self.rate), "-p", str(self.period), "-C", "2", "-P", "2"]
         self._daemon = _started(command, self.env)
         try:
             _wait_until(lambda: "system:playback_1" in self.ports(), "JACK answers", 30.0)
@@ -110,9 +115,26 @@ class JackServer:
         _ended(self._daemon, signal.SIGKILL)
         self._daemon = None
 
+    def hang(self) -> None:
+        """Stop the daemon in mid-run: it is there and answers nothing."""
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGSTOP)
+
     def close(self) -> None:
+        if self._daemon is not None:
+            self._daemon.send_signal(signal.SIGCONT)
         _ended(self._daemon, signal.SIGTERM)
         self._daemon = None
+
+    @property
+    def pid(self) -> int:
+        """Process number of the daemon."""
+        assert self._daemon is not None
+        return self._daemon.pid
+
+    def set_period(self, frames: int) -> None:
+        """Change the period while it runs."""
+        subprocess.run(["jack_bufsize", str(frames)], env=self.env, check=True, timeout=10)
 
     def ports(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -150,15 +172,27 @@ def pulse_server(folder: Path) -> Iterator[PulseServer]:
 
 
 @contextlib.contextmanager
-def jack_server(folder: Path, period: int = 256) -> Iterator[JackServer]:
+def jack_server(folder: Path, period: int = 256, rate: int = RATE) -> Iterator[JackServer]:
     """A running JACK that this process's PortAudio finds at its next scan."""
-    server = JackServer(folder, period)
+    server = JackServer(folder, period, rate)
     server.start()
     try:
         with _environment(server.env, "JACK_DEFAULT_SERVER", "JACK_NO_START_SERVER"):
             yield server
     finally:
         server.close()
+
+
+def alsa_over_jack(folder: Path) -> dict[str, str]:
+    """Environment in which ALSA has the device `overjack`: its jack plugin (libasound2-plugins)."""
+    file = folder / "alsa.conf"
+    ports = "{ 0 system:%s_1 1 system:%s_2 }"
+    file.write_text(
+        "</usr/share/alsa/alsa.conf>\npcm.overjack {\n  type jack\n"
+        f"  playback_ports {ports.replace('%s', 'playback')}\n"
+        f"  capture_ports {ports.replace('%s', 'capture')}\n}}\n"
+    )
+    return {"ALSA_CONFIG_PATH": str(file)}
 
 
 def machine_floor(seconds: float, period_s: float) -> int:

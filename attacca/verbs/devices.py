@@ -19,12 +19,13 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table. Returns the exit status, 1 without a device."""
     from attacca.terminal.table import columns
-    from engine.audio.device import COMMON_RATES, PortAudio
+    from engine.audio.portaudio import COMMON_RATES, PortAudio
 
-    portaudio = PortAudio()
-    portaudio.find()  # says what to do when there is none
+    with PortAudio() as portaudio:
+        portaudio.find()  # says what to do when there is none
+        devices = portaudio.outputs(COMMON_RATES)
     rows = [("", "name", "host api", "channels", "latency", "default rate", "rates")]
-    for d in portaudio.outputs(COMMON_RATES):
+    for d in devices:
         rates = ", ".join(f"{r / 1000:g}" for r in d.rates)
         rows.append((
             "*" if d.default else "", d.name, d.host_api, str(d.channels),

@@ -93,7 +93,10 @@ def run(args: argparse.Namespace) -> int:
             def ask() -> str:
                 return _ask(keys, stopping) if there and record is None else "m"
 
-            to_file = _start(instrument, args.device, first, ask)
+            try:
+                to_file = _start(instrument, args.device, first, ask, stopping)
+            except KeyboardInterrupt:  # Ctrl-C is how one leaves it, also before it plays
+                return 0
             if to_file is None:
                 return 0
             face = choose_face(status=not args.no_status, keys=there)
@@ -108,21 +111,27 @@ def run(args: argparse.Namespace) -> int:
                 osc_of(args, instrument, stopping.ask, midi), keys, face,
             ):  # fmt: skip
                 played = performance.run()
-            instrument.close()
+                instrument.close()  # the take first: MIDI may wait for the sound server as well
             unrecorded = instrument.recording_problem
-        print(played)
+        print(played, flush=True)
         if unrecorded:
             raise StorageError(unrecorded)
     return 0
 
 
 def _start(
-    instrument: Instrument, device: str, first: Beginning, ask: Callable[[], str]
+    instrument: Instrument,
+    device: str,
+    first: Beginning,
+    ask: Callable[[], str],
+    stopping: Stopping,
 ) -> bool | None:
     """Start on the device, or without one. Returns whether to record, or None to give up.
 
     A device asked for by name has to be there; without the default one the music goes on, and
     `ask` says where to: f, m or q.
+
+    A signal while a device or a pack opens raises KeyboardInterrupt.
 
     Raises
     ------
@@ -131,12 +140,16 @@ def _start(
     """
     from engine.errors import DeviceError
 
+    def play(into: str | None) -> None:
+        with stopping.at_once():
+            instrument.play(into, past=first.past, phrase=first.phrase)
+
     if device == "none":
-        instrument.play(None, past=first.past, phrase=first.phrase)
+        play(None)
         return False
     stop = instrument.listen(_print_device_event)
     try:
-        instrument.play(device, past=first.past, phrase=first.phrase)
+        play(device)
     except DeviceError as error:
         if device != "default":
             raise
@@ -144,7 +157,7 @@ def _start(
         answer = ask()
         if answer == "q":
             return None
-        instrument.play(None, past=first.past, phrase=first.phrase)
+        play(None)
         return answer == "f"
     finally:
         stop()

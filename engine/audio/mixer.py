@@ -29,12 +29,13 @@ from engine.audio.gain import Gate, SmoothGain, db_to_gain
 from engine.audio.intake import Intake, Resampler, Source, Switch
 from engine.audio.limiter import Limiter
 from engine.audio.meters import Meter, MeterSnapshot
+from engine.audio.mixer_counters import MixerCounters, MixerStats, described
 from engine.audio.priority import raised_priority
 from engine.audio.sinks import Sink
 from engine.audio.timeline import Timeline
-from engine.errors import ConfigError
+from engine.errors import AttaccaError, ConfigError, WorkerError
 
-__all__ = ["Block", "LiveControls", "Mixer", "MixerStats", "Tap"]
+__all__ = ["Block", "LiveControls", "Mixer", "Tap"]
 
 Block: TypeAlias = NDArray[np.float32]
 Effect: TypeAlias = Callable[[Block], Block]
@@ -42,6 +43,7 @@ Tap: TypeAlias = Callable[[Block], None]
 
 _GATE_S = 0.01
 _SWITCH_INTERVAL = 0.0005
+_STOP_LIMIT_S = 2.0  # an effect, tap or listener that hangs keeps nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,47 +63,6 @@ class LiveControls:
     gain_db: float = 0.0
     mute: bool = False
     pause: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MixerStats:
-    """What the mixer has counted, and what to do about each.
-
-    Attributes
-    ----------
-    periods : int
-        Periods processed.
-    busy_max_s, busy_mean_s : float
-        Time a period took, seconds. Near the period's own length: fewer or lighter effects.
-    source_errors : int
-        Periods of silence because the source raised; see `last_error`.
-    effect_errors : int
-        Periods that passed an effect dry because it raised or gave no usable block.
-    tap_errors : int
-        Times that a tap (recorder, ...) raised.
-    bad_frames : int
-        Frames with a value that is no number, made silent: a broken effect or model.
-    dropped_frames : int
-        Frames that the sink had no room for: only when stopped while the device is gone.
-    panics : int
-        Times PANIC was carried out.
-    realtime : bool
-        Whether the live thread got real-time scheduling; if not, see docs/audio-path.md.
-    last_error : str
-        The last error of a source, effect or tap, in one line.
-    """
-
-    periods: int = 0
-    busy_max_s: float = 0.0
-    busy_mean_s: float = 0.0
-    source_errors: int = 0
-    effect_errors: int = 0
-    tap_errors: int = 0
-    bad_frames: int = 0
-    dropped_frames: int = 0
-    panics: int = 0
-    realtime: bool = False
-    last_error: str = ""
 
 
 class Mixer:
@@ -125,6 +86,8 @@ class Mixer:
         `fx(block) -> block` with as many frames (channels may change); `tap(block)`, which must not
         keep the block. An effect may have `reset()`, called at PANIC.
     controls : LiveControls
+    failed : callable
+        Gets what ends the mixer thread on its own, in that thread; must not wait.
     begun : int
         Frames that a mixer before this one has rendered: `frames` counts on from there.
 
@@ -148,6 +111,7 @@ class Mixer:
         effects: Sequence[Effect] = (),
         taps: Sequence[Tap] = (),
         controls: LiveControls | None = None,
+        failed: Callable[[AttaccaError], None] = lambda _: None,
         begun: int = 0,
     ) -> None:
         if period < 1:
@@ -175,10 +139,11 @@ class Mixer:
         self._meter = Meter(rate_out, sink.channels)
         self._timeline = Timeline(rate_out)
         self._automation: Automation[LiveControls] = Automation()
-        self._count = _Counters()
+        self._count = MixerCounters()
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
-        self._failure: BaseException | None = None
+        self._failed = failed
+        self.failure: AttaccaError | None = None  # what has ended the mixer thread on its own
 
     # ------------------------------------------------------------------ from any thread
 
@@ -412,7 +377,7 @@ class Mixer:
         if self._thread is not None:
             raise ConfigError("the mixer is running already; stop it first")
         self._ending.clear()
-        self._failure = None
+        self.failure = None
         self._thread = threading.Thread(target=self._live, name="attacca-mixer", daemon=True)
         self._thread.start()
 
@@ -427,15 +392,19 @@ class Mixer:
         Raises
         ------
         AttaccaError
-            What had ended the thread before (a file sink's full disk).
+            What had ended the thread before (a file sink's full disk), or what keeps it from
+            ending.
         """
-        thread, self._thread = self._thread, None
+        thread = self._thread
         if thread is None:
             return
         self._ending.set()
-        thread.join()
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
+        thread.join(_STOP_LIMIT_S)
+        if thread.is_alive():
+            raise WorkerError("the mixer does not end: an effect, a tap or a listener hangs")
+        self._thread = None
+        failure, self.failure = self.failure, None
+        if failure is not None:
             raise failure
 
     def _live(self) -> None:
@@ -445,8 +414,10 @@ class Mixer:
             with raised_priority() as realtime:
                 self._count.realtime = realtime
                 self._loop()
-        except BaseException as error:  # handed to whoever calls stop()
-            self._failure = error
+        except BaseException as error:
+            own = isinstance(error, AttaccaError)
+            self.failure = error if own else WorkerError(f"the mixer stops: {described(error)}")
+            self._failed(self.failure)
         finally:
             sys.setswitchinterval(interval)
 
@@ -459,42 +430,3 @@ class Mixer:
                 wanted -= self.process_once().shape[0]
             self._clock.sleep(pause)
         self.finish()
-
-
-class _Counters:
-    """The processing thread's own counters; `snapshot` makes them immutable."""
-
-    def __init__(self) -> None:
-        self.source_errors = 0
-        self.tap_errors = 0
-        self.bad_frames = 0
-        self.dropped_frames = 0
-        self.panics = 0
-        self.realtime = False
-        self._periods = 0
-        self._busy = 0.0
-        self._busy_max = 0.0
-        self._error = ""
-
-    def note(self, error: Exception) -> None:
-        self._error = f"{type(error).__name__}: {error}".splitlines()[0]
-
-    def add_time(self, seconds: float) -> None:
-        self._periods += 1
-        self._busy += seconds
-        self._busy_max = max(self._busy_max, seconds)
-
-    def snapshot(self, chain: EffectChain) -> MixerStats:
-        return MixerStats(
-            periods=self._periods,
-            busy_max_s=self._busy_max,
-            busy_mean_s=self._busy / max(1, self._periods),
-            source_errors=self.source_errors,
-            effect_errors=chain.errors,
-            tap_errors=self.tap_errors,
-            bad_frames=self.bad_frames,
-            dropped_frames=self.dropped_frames,
-            panics=self.panics,
-            realtime=self.realtime,
-            last_error=chain.last_error or self._error,
-        )

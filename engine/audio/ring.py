@@ -23,7 +23,7 @@ __all__ = ["OutputRing", "RingStats"]
 
 @dataclass(frozen=True, slots=True)
 class RingStats:
-    """What the callback has counted since the ring was made, and what to do about each.
+    """What the callback has counted since the ring exists, and what to do about each.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class RingStats:
     frames_out : int
         Frames given to the device: the device's own clock.
     last_block : int
-        Frames asked for by the last call. Larger than the target fill: raise the target fill.
+        Frames asked for by the last call. `RingSink` keeps at least two of these in the ring.
     """
 
     underruns: int
@@ -57,6 +57,11 @@ class RingStats:
     output_underflows: int
     frames_out: int
     last_block: int
+
+    @property
+    def frames_played(self) -> int:
+        """Frames out of the ring that the device has taken."""
+        return self.frames_out - self.idle_frames - self.missing_frames
 
 
 class OutputRing:
@@ -96,7 +101,7 @@ class OutputRing:
         self._library = library
         self._lib: Any = library.lib
         self._ffi: Any = library.ffi
-        self.channels = channels
+        self.channels, self.resume_frames = channels, resume_frames
         self._ring: Any = self._ffi.NULL
         if min(frames, channels, fade_frames, resume_frames) > 0:
             self._ring = self._lib.attacca_ring_create(frames, channels, fade_frames, resume_frames)

@@ -8,17 +8,18 @@ process: so a process of its own looks. `scan` waits for it; any thread that may
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import asdict
 from typing import Any
 
-from engine.audio.device import DeviceInfo, PortAudio
+from engine.audio.portaudio import DeviceInfo, PortAudio
 from engine.child_process import child_command, child_environment
 from engine.errors import AttaccaError, DeviceError
 
 __all__ = ["scan"]
 
-_PATIENCE = 20.0  # seconds; a sound server that hangs takes longer
+_PATIENCE = 20.0  # seconds; the process itself gives up sooner, with a message
 
 
 def scan() -> tuple[DeviceInfo, ...]:
@@ -52,12 +53,13 @@ def _info(told: dict[str, Any]) -> DeviceInfo:
 
 
 def main() -> None:
-    """Print what there is as JSON."""
+    """Print what there is as JSON, and end, whatever the sound system does."""
     try:
         told: object = {"devices": [asdict(d) for d in PortAudio().outputs()]}
     except AttaccaError as error:
         told = {"error": str(error)}
-    print(json.dumps(told))
+    print(json.dumps(told), flush=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Scope", "trace"]
 
-_ROOM = 1 << 18  # frames: 5.4 s at 48 kHz, 1.4 s at 192 kHz
+_ROOM = 1 << 20  # frames: 5.4 s at 192 kHz, more than any device's ring and one picture
 
 
 class Scope:

@@ -7,6 +7,7 @@ pacing: live and offline are the same loop.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from engine.audio.ring import OutputRing
 from engine.audio.soundfiles import SoundWriter
 
 __all__ = ["ArraySink", "FileSink", "NullSink", "RingSink", "Sink"]
+
+_WINDOW_S = 4.0  # seconds for which a large block is remembered, at least
 
 
 class Sink(Protocol):
@@ -54,24 +57,65 @@ class Sink(Protocol):
 
 
 class RingSink:
-    """The sound card: keeps the output ring at its target fill.
+    """The sound card: keeps the output ring filled for so many seconds, or two of its blocks.
+
+    The device decides how many frames it asks for at once, and may change that while it plays. A
+    ring that held less than one of its blocks would stay silent for ever.
 
     Parameters
     ----------
     ring : OutputRing
-    target_fill : int
-        Frames to keep in the ring (4 x 256 is 21 ms at 48 kHz): the ring's share of the latency.
+    rate : int
+        Frames per second.
+    fill_s : float
+        Seconds to keep in the ring at least: the ring's share of the latency.
     clock : Clock, optional
         The mixer's.
     """
 
-    def __init__(self, ring: OutputRing, target_fill: int, clock: Clock | None = None) -> None:
+    def __init__(
+        self, ring: OutputRing, rate: int, fill_s: float, clock: Clock | None = None
+    ) -> None:
         self._clock = clock or SystemClock()
         self._written = 0
         self._taken: int | None = None  # by the device, of those written, when last looked
         self.channels = ring.channels
-        self.target_fill = min(target_fill, ring.capacity)
         self._ring = ring
+        self._least = round(fill_s * rate)
+        self._rate = rate
+        self._asked, self._looked = 0, self._clock.now()  # of the device, at the last look
+        # The most that the device took at once, in this window of time and in the one before.
+        self._largest = self._largest_before = 0
+        self._window_end = self._looked + _WINDOW_S
+
+    @property
+    def target_fill(self) -> int:
+        """Frames to keep in the ring; mixer thread only.
+
+        Follows the device: upwards at once, downwards after some seconds.
+        """
+        at_once = self._at_once()
+        if self._looked >= self._window_end:
+            self._largest, self._largest_before = 0, self._largest
+            self._window_end = self._looked + _WINDOW_S
+        self._largest = max(self._largest, at_once)
+        blocks = 2 * max(self._largest, self._largest_before)
+        return min(max(self._least, blocks), self._ring.capacity)
+
+    def _at_once(self) -> int:
+        """Frames that the device takes at once, by what it took since the last look.
+
+        Its callbacks may come in bursts (PortAudio asks for one JACK period of 4,096 frames in four
+        calls): what is more than the time between two looks explains, was taken at once. A look
+        that comes late sees no burst.
+        """
+        before = self._clock.now()
+        stats = self._ring.stats()
+        elapsed = self._clock.now() - self._looked  # rather too long than too short
+        burst = stats.frames_out - self._asked - elapsed * self._rate
+        self._asked, self._looked = stats.frames_out, before
+        block = stats.last_block
+        return block * max(1, math.ceil(burst / block)) if block else 0
 
     def start(self) -> None:
         """Drop what an earlier `finish` left in the ring, and open its gate."""
@@ -80,7 +124,7 @@ class RingSink:
         self._taken = None
 
     def wanted(self) -> int:
-        """Frames missing to the target; none while the device is gone, as nobody drains it."""
+        """Frames missing to the target; none while the device is gone, as nothing drains it."""
         return self.target_fill - self._ring.fill
 
     def write(self, block: NDArray[np.float32]) -> int:
@@ -217,16 +261,16 @@ class NullSink:
     ----------
     rate, channels : int
     clock : Clock
-    lead_frames : int
-        How far ahead of the clock it lets the mixer run.
+    lead_s : float
+        How far ahead of the clock it lets the mixer run, seconds.
     """
 
-    def __init__(self, rate: int, channels: int, clock: Clock, *, lead_frames: int = 1024) -> None:
+    def __init__(self, rate: int, channels: int, clock: Clock, *, lead_s: float = 0.0215) -> None:
         self.channels = channels
         self.frames = 0
         self._rate = rate
         self._clock = clock
-        self._lead = lead_frames
+        self._lead = round(lead_s * rate)
         self._started = clock.now()
         self._taken_since = 0
 

@@ -1,7 +1,7 @@
-"""Waits for a vanished device and takes it again.
+"""Watches a device while it plays, and opens it again when it is gone or stuck.
 
-`DeviceWatch` has a thread of its own, which owns the device (and PortAudio) while it runs. The
-mixer needs to know nothing of it: while nobody drains the ring, it waits.
+`DeviceWatch` has a thread of its own. The mixer needs to know nothing of it: while the device takes
+nothing out of the ring, the mixer waits.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.audio.clock import Clock
-from engine.audio.device import OutputDevice
+from engine.audio.device import GONE, OutputDevice
 from engine.errors import DeviceError
 
 __all__ = ["DeviceEvent", "DeviceWatch"]
+
+_STOP_LIMIT_S = 1.0  # a listener that does not return keeps nobody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class DeviceEvent:
 
 
 class DeviceWatch:
-    """Looks at a device several times a second and reopens it by name when it is back.
+    """Looks at a device several times a second and opens it again by name until it works.
 
     Parameters
     ----------
@@ -84,22 +86,23 @@ class DeviceWatch:
         """Stop watching; the device is the caller's again. Stopping twice is harmless."""
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_STOP_LIMIT_S)
 
     def look(self) -> float:
-        """One look, and one try when it is lost. Returns the seconds to wait until the next."""
+        """One look, and one try when it does not work. Returns the seconds until the next look."""
         if self._lost_at is None:
-            if self._device.alive():
+            fault = self._device.fault()
+            if not fault:
                 return self._look_s
             self._lost_at = self._clock.now()
-            label = self._device.info.label
-            message = f"the sound device {label!r} is gone; waiting for it"
+            remedy = "waiting for it" if fault == GONE else "opening it again"
+            message = f"the sound device {self._device.info.label!r} {fault}; {remedy}"
             self._on_event(DeviceEvent("lost", self._device.name, message))
         self.tries += 1
         try:
-            self._device.reopen()
+            self._device.reopen(self._ending)
         except DeviceError:
-            # Expected for as long as it is away: the event has been told, the tries are counted.
+            # Expected for as long as it is away: the event has been sent, the tries are counted.
             return self._retry_s
         away = self._clock.now() - self._lost_at
         self._lost_at = None

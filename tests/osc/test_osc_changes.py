@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from osc_program import Program
 
 from engine.instrument import Instrument
 from osc.server import OscServer
@@ -162,3 +163,23 @@ def test_quit_is_refused_where_the_program_is_not_oscs_to_end(first, tmp_path):
         one.send("/quit")
         assert "only a program on the same machine" in one.wait("/error")[3]
         one.close()
+
+
+def test_a_change_that_hangs_does_not_keep_the_server(first, tmp_path, monkeypatch):
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def scan():
+        hanging.set()
+        go_on.wait(30)
+        return ()
+
+    monkeypatch.setattr("osc.changes.scan", scan)
+    with OscServer(first, port=0, library=tmp_path / "library") as server:
+        one = Program(server.port)
+        one.send("/device/list")
+        assert hanging.wait(5)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 1.0
+        one.close()
+    go_on.set()

@@ -2,81 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import threading
+import time
 
+import numpy as np
 import pytest
+from fake_sounddevice import FakeSoundDevice, FakeStream
+from test_callback_ring import call
 
 from engine.audio.clock import ManualClock
-from engine.audio.device import OutputDevice, PortAudio
+from engine.audio.device import GONE, OutputDevice
+from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
 from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
-
-
-class FakeError(Exception):
-    pass
-
-
-class FakeSoundDevice:
-    """As much of sounddevice as is used; the test moves devices and time."""
-
-    PortAudioError = FakeError
-    _ffi = SimpleNamespace(cast=lambda _type, value: value)
-
-    def __init__(self, names):
-        self.names = self.next = names
-        self.default = SimpleNamespace(device=[-1, 0 if names else -1])
-        self.streams = []
-        self._initialized = 1
-
-    def query_hostapis(self):
-        return [{"name": "ALSA", "default_output_device": 0}]
-
-    def query_devices(self):
-        return [
-            {
-                "name": name,
-                "hostapi": 0,
-                "max_output_channels": 0 if "Mic" in name else 2,
-                "default_samplerate": 44100.0,
-                "default_low_output_latency": 0.01,
-            }
-            for name in self.names
-        ]
-
-    def check_output_settings(self, _index, samplerate, dtype):
-        if samplerate != 44100:
-            raise FakeError("Invalid sample rate")
-
-    def _terminate(self):
-        assert all(s.closed for s in self.streams), "streams must be closed before a scan"
-        self._initialized -= 1
-
-    def _initialize(self):
-        self._initialized += 1
-        self.names = self.next
-        self.default.device[1] = 0 if self.names else -1
-
-    def _StreamBase(self, kind, **options):  # noqa: N802
-        if options["samplerate"] != 44100:
-            raise FakeError("Error opening\nstream: Invalid sample rate")
-        stream = FakeStream(options)
-        self.streams.append(stream)
-        return stream
-
-
-class FakeStream:
-    def __init__(self, options):
-        self.options, self.active, self.closed, self.latency = options, False, False, 0.05
-
-    def start(self):
-        self.active = True
-
-    def abort(self, ignore_errors):
-        self.active = False
-
-    def close(self, ignore_errors=True):
-        self.active, self.closed = False, True
 
 
 def fake(*names):
@@ -151,8 +90,6 @@ def test_a_rate_the_device_does_not_take_is_told_with_its_own():
 
 
 def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
-    from test_callback_ring import call
-
     sd, portaudio = fake("Built-in", "Scarlett")
     clock, events, buffer = ManualClock(), [], ring()
     device = OutputDevice(portaudio, "scarlett", buffer, rate=44100, clock=clock)
@@ -180,15 +117,132 @@ def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
     assert [e.kind for e in events] == ["lost", "back"]
     assert events[1].away_s > 5.0
     assert sd.streams[-1].options["device"] == 2, "another index: found by name"
-    assert device.alive()
+    assert device.fault() == ""
     device.close()
-    assert not device.alive()
+    assert device.fault() == GONE
 
 
 def test_a_stream_that_ended_is_seen_at_once():
     sd, portaudio = fake("Built-in")
     device = OutputDevice(portaudio, "default", ring(), rate=44100, clock=ManualClock())
     device.start()
-    assert device.alive()
+    assert device.fault() == ""
     sd.streams[-1].active = False
-    assert not device.alive()
+    assert device.fault() == GONE
+    device.close()
+
+
+def playing_device(rate=44100):
+    sd, portaudio = fake("Built-in")
+    clock, buffer = ManualClock(), OutputRing(1 << 18, 2)
+    device = OutputDevice(portaudio, "default", buffer, rate=rate, clock=clock)
+    device.start()
+    return sd, clock, buffer, device
+
+
+def fill(buffer):
+    buffer.write(np.zeros((buffer.space, 2), np.float32))
+
+
+def test_a_device_that_asks_and_takes_nothing_is_told_and_opened_again():
+    sd, clock, buffer, device = playing_device()
+    events = []
+    watch = DeviceWatch(device, events.append, clock=clock)
+
+    def look(seconds, block=441):
+        end = clock.now() + seconds
+        while clock.now() < end:
+            fill(buffer)
+            for _ in range(20):  # 10 ms each: the looks are 0.2 s apart
+                call(buffer, block)
+            clock.advance(watch.look())
+
+    look(5.0)
+    assert events == []
+    buffer.mute(True)  # callbacks come, and nothing leaves the ring
+    stuck_at, opened = clock.now(), len(sd.streams)
+    while not events:
+        look(0.2)
+    assert clock.now() - stuck_at < 1.5
+    assert events[0].message == (
+        "the sound device 'Built-in (ALSA)' has stopped taking sound; opening it again"
+    )
+    assert len(sd.streams) == opened + 1
+    assert [e.kind for e in events] == ["lost", "back"]
+    buffer.mute(False)
+    look(10.0)
+    assert len(events) == 2
+    device.close()
+
+
+def test_a_mixer_that_stands_still_is_no_fault_of_the_device():
+    _, clock, buffer, device = playing_device()
+    buffer.write(np.zeros((1000, 2), np.float32))
+    buffer.rest()
+    for left in (744, 488, 232, 0, 0, 0):
+        call(buffer, 256)
+        assert buffer.fill == left
+    buffer.write(np.zeros((200, 2), np.float32))  # not enough to go on with
+    for _ in range(1000):
+        call(buffer, 64)
+        clock.advance(0.01)
+        assert device.fault() == ""
+    assert buffer.fill == 200
+    device.close()
+
+
+def test_a_device_with_blocks_longer_than_a_second_is_not_taken_for_gone():
+    _, clock, buffer, device = playing_device()
+    for _ in range(10):
+        fill(buffer)
+        call(buffer, 88200)
+        for _ in range(10):
+            clock.advance(0.2)
+            assert device.fault() == ""
+    clock.advance(8.0)
+    assert device.fault() == GONE
+    device.close()
+
+
+@pytest.mark.parametrize("latency", [float("nan"), float("inf"), -1.0, 1e9])
+def test_a_latency_that_no_device_has_does_not_keep_it_silent(latency, monkeypatch):
+    monkeypatch.setattr(FakeStream, "latency_s", latency)
+    _, clock, buffer, device = playing_device()
+    heard = 0.0
+    for _ in range(300):
+        buffer.write(np.ones((441, 2), np.float32))
+        heard += float(call(buffer, 441).max())
+        clock.advance(0.01)
+    assert heard > 50.0
+    device.close()
+
+
+def test_a_server_that_hangs_while_a_device_opens_is_told_in_time():
+    sd = FakeSoundDevice(["Built-in"])
+    go_on = threading.Event()
+    sd.query_devices = lambda: go_on.wait(20) and []
+    portaudio = PortAudio(lambda _name: sd, open_limit_s=0.2, close_limit_s=0.1)
+    with pytest.raises(DeviceError, match="the sound system has not answered") as caught:
+        OutputDevice(portaudio, "default", ring(), rate=44100, clock=ManualClock())
+    assert "\n" not in str(caught.value)
+    assert not portaudio.close()
+    go_on.set()
+
+
+def test_a_device_that_opens_too_late_is_closed_again():
+    sd = FakeSoundDevice(["Built-in"])
+    go_on, opened = threading.Event(), sd._StreamBase
+
+    def slowly(*arguments, **options):
+        go_on.wait(20)
+        return opened(*arguments, **options)
+
+    sd._StreamBase = slowly
+    portaudio = PortAudio(lambda _name: sd, open_limit_s=0.2)
+    with pytest.raises(DeviceError):
+        OutputDevice(portaudio, "default", ring(), rate=44100, clock=ManualClock())
+    go_on.set()
+    deadline = time.monotonic() + 5
+    while not (sd.streams and sd.streams[0].closed):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -351,7 +351,7 @@ raise SystemError
 
 def test_no_device_means_silence_at_the_right_pace():
     clock = ManualClock()
-    sink = NullSink(RATE, 2, clock, lead_frames=1024)
+    sink = NullSink(RATE, 2, clock, lead_s=1024 / RATE)
     assert sink.wanted() == 1024
     sink.write(noise(1024))
     assert sink.wanted() == 0

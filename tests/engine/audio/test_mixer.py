@@ -170,7 +170,7 @@ def test_panic_fades_forgets_tails_and_goes_on():
 
 def test_panic_drops_what_the_ring_holds():
     ring = OutputRing(4096, 2)
-    m = mixer(Tone(), RingSink(ring, 1024))
+    m = mixer(Tone(), RingSink(ring, RATE, 1024 / RATE))
     for _ in range(20):
         m.process_once()
     from test_callback_ring import call
@@ -312,7 +312,7 @@ def test_offline_and_live_render_the_same_audio_and_the_recorder_hears_it(tmp_pa
 
 def test_the_live_thread_keeps_the_ring_at_its_target():
     ring = OutputRing(4096, 2)
-    m = mixer(Tone(), RingSink(ring, 1024), clock=SystemClock())
+    m = mixer(Tone(), RingSink(ring, RATE, 1024 / RATE), clock=SystemClock())
     m.run_live()
     try:
         deadline = time.monotonic() + 5

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sound_servers import machine_floor
+from sound_servers import alsa_over_jack, machine_floor
 
 from engine.audio.clock import SystemClock
-from engine.audio.device import OutputDevice, PortAudio
+from engine.audio.device import OutputDevice
 from engine.audio.mixer import Mixer
+from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink
 from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
+from engine.output import Output
+from engine.params import LATENCIES
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 
@@ -30,7 +33,7 @@ FADE_JUMP = LEVEL * 1.5 / 240
 
 
 class Sine:
-    """1 kHz, mono."""
+    """1 kHz at 48 kHz, mono."""
 
     def __init__(self):
         self.at = 0
@@ -46,11 +49,11 @@ def playing(name, *, target=1024, **options):
     """Mixer, ring and device, playing; closed in the right order."""
     portaudio, clock = PortAudio(), SystemClock()
     portaudio.rescan()
-    ring = OutputRing(8192, 2)
+    ring = OutputRing(65536, 2)
     device = OutputDevice(portaudio, name, ring, rate=RATE, clock=clock, **options)
     m = Mixer(
         Sine(),
-        RingSink(ring, target),
+        RingSink(ring, RATE, target / RATE),
         rate_in=RATE,
         rate_out=RATE,
         channels_in=1,
@@ -125,7 +128,7 @@ def test_pulseaudio_hears_an_unbroken_sine(pulse):
         with pulse.recording() as heard, playing("pulse", target=2048) as (_, device, ring):
             assert "pulse" in device.info.name
             time.sleep(6.0)
-            assert device.alive()
+            assert device.fault() == ""
         return faults(heard(), ring, 5.0)
 
     assert_heard_well(take)
@@ -141,6 +144,70 @@ def test_jack_hears_an_unbroken_sine(jack):
         return faults(heard(), ring, 5.0)
 
     assert_heard_well(take)
+
+
+@contextlib.contextmanager
+def through_output(device, latency):
+    """The product's own output, as `Instrument.play` opens it, with a sine."""
+    clock, events = SystemClock(), []
+    output = Output(device, latency, clock, lambda *event: events.append(event), threading.Event())
+    m = Mixer(
+        Sine(), output.sink, rate_in=output.rate, rate_out=output.rate, channels_in=1, clock=clock
+    )
+    m.run_live()
+    output.start()
+    try:
+        yield output
+    finally:
+        output.unwatch()
+        m.stop()
+        output.drain()
+        output.close()
+    assert events == []
+
+
+@pytest.mark.parametrize(
+    ("jack", "device", "latency"),
+    [
+        ((4096, 48000), "system", "default"),
+        ((4096, 48000), "overjack", "default"),
+        ((2048, 96000), "overjack", "jam"),
+        ((8192, 96000), "overjack", "jam"),
+    ],
+    indirect=["jack"],
+)
+def test_a_device_with_long_blocks_plays_without_a_gap(
+    jack, device, latency, tmp_path, monkeypatch
+):
+    for name, value in alsa_over_jack(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    def take():
+        with through_output(device, LATENCIES[latency]) as output:
+            assert output.rate == jack.rate
+            time.sleep(1.0)
+            with jack.recording() as heard:
+                time.sleep(3.0)
+            assert output.ring is not None
+            assert output.ring.fill >= jack.period
+            return faults(heard(), output.ring, 2.5)
+
+    assert_heard_well(take)
+
+
+def test_a_period_that_changes_while_it_plays_costs_one_gap_at_most(jack):
+    with through_output("system", LATENCIES["jam"]) as output:
+        assert output.ring is not None
+        time.sleep(1.0)
+        assert output.ring.stats().underruns <= 1
+        jack.set_period(4096)
+        time.sleep(1.0)
+        before = output.ring.stats()
+        time.sleep(2.0)
+        after = output.ring.stats()
+        heard = after.frames_played - before.frames_played
+        assert after.underruns <= before.underruns + machine_floor(2, 0.005)
+        assert heard > 1.7 * RATE
 
 
 def test_a_busy_python_thread_is_not_heard(jack):
@@ -172,7 +239,7 @@ def test_a_pulseaudio_that_dies_and_comes_back_is_played_to_again(pulse):
                 time.sleep(2.0)
         finally:
             watch.stop()
-        assert device.alive()
+        assert device.fault() == ""
     assert [e.kind for e in events] == ["lost", "back"]
     x = sounding(heard())
     assert len(x) > RATE
@@ -215,7 +282,8 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from sound_servers import JackServer
 from engine.audio.clock import SystemClock
-from engine.audio.device import OutputDevice, PortAudio
+from engine.audio.device import OutputDevice
+from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
 from engine.audio.watch import DeviceWatch
 import os
@@ -226,7 +294,7 @@ portaudio, clock, events = PortAudio(), SystemClock(), []
 device = OutputDevice(portaudio, "JACK", OutputRing(4096, 2), rate=48000, clock=clock)
 device.start()
 time.sleep(0.5)
-assert device.alive()
+assert device.fault() == ""
 server.kill()
 watch = DeviceWatch(device, events.append, clock=clock, retry_s=0.2)
 watch.start()

@@ -231,8 +231,8 @@ def test_into_a_file_there_is_no_time_to_plan_for(tmp_path):
 def test_the_time_of_frames_in_a_ring_is_that_of_the_device_that_takes_blocks_of_it():
     clock, ring = ManualClock(50.0), OutputRing(4096, 1)
     mixer = Mixer(
-        Constant(), RingSink(ring, 2048, clock), rate_in=RATE, rate_out=RATE, channels_in=1,
-        clock=clock,
+        Constant(), RingSink(ring, RATE, 2048 / RATE, clock), rate_in=RATE, rate_out=RATE,
+        channels_in=1, clock=clock,
     )  # fmt: skip
     sink = mixer._sink
     sink.start()
