@@ -109,7 +109,7 @@ def test_a_damaged_file_of_mappings_is_one_line_and_the_music_goes_on(jack, tmp_
     options = ["--duration", 0.3, "--no-osc", "--midi-api", "jack"]
     done = attacca("play", *FEW, *options, cwd=tmp_path, env=env)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("midi.toml is damaged") == 1
+    assert done.stdout.count("midi.toml cannot be read") == 1
     listed = attacca("midi", cwd=tmp_path, env=env)
     assert listed.returncode == 1
-    assert "midi.toml is damaged" in listed.stderr
+    assert "midi.toml cannot be read" in listed.stderr
