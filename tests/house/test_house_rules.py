@@ -16,10 +16,9 @@ PRODUCT = ("attacca", "engine", "export", "training", "osc", "midi", "gui")
 FOLDERS = (*PRODUCT, "benchmarks", "examples")
 LONGEST = 500  # lines
 
-# What a folder must not import, wherever in the file: the house's layers. The engine may import
-# mido, for MIDI files only: it is pure Python there, and loads rtmidi only to open a port.
+# What a folder must not import, wherever in the file: the house's layers.
 FORBIDDEN = {
-    "engine": {"torch", "PyQt6", "PySide6", "pyqtgraph", "pythonosc", "rtmidi", "matplotlib",
+    "engine": {"torch", "PyQt6", "PySide6", "pyqtgraph", "pythonosc", "rtmidi", "matplotlib", "mido",
                "aiohttp", "zeroconf",
                "attacca", "osc", "midi", "gui", "export", "training", "benchmarks"},
     "osc": {"attacca", "midi", "gui", "export", "training", "benchmarks", "torch", "numpy",
