@@ -30,7 +30,7 @@ from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
-from engine.controls.bus import PACK, PANIC, PYTHON, TEMPO, ControlBus
+from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TEMPO, ControlBus
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError
 from engine.hearing import adapted, checked_phrase, checked_sound, is_heard, refuse_unheard
@@ -96,7 +96,9 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         threads = checked_whole("threads", threads, 1, 256)
         target = checked_text("target", target)
         self._troubles = Troubles(self._say, self._clock.now)
-        setup = StreamSetup(threads, target, self._clock, self._say, self._troubles.note)
+        setup = StreamSetup(
+            threads, target, self._clock, self._say, self._troubles.note, self._take_back
+        )
         self._rig = Rig(setup, latency, self._live_controls)
         self.events: deque[Event] = deque(maxlen=256)
         self._event_listeners = Listeners("events", partial(self._troubles.note, "listener"))
@@ -301,6 +303,21 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         if stream is not None and any(param(name).when == "block" for name in names):
             stream.feeder.set(settings)
         self._apply_live(settings, names)
+
+    def _take_back(self, refused: Settings, good: Settings) -> None:
+        """The feeder's thread: show the values that the pack plays with, not those it refused."""
+        values = {
+            name: good[name] for name, value in refused.values.items()
+            if param(name).when == "block" and value != good[name]
+        }  # fmt: skip
+        # `close` holds the lock while it waits for this thread.
+        while not self._lock.acquire(timeout=0.05):
+            if self._rig.ending.is_set():
+                return
+        try:
+            self.controls.set(values, REFUSED, seen=refused)
+        finally:
+            self._lock.release()
 
     def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
         """Show what the tempo follows, unless somebody has just set it."""

@@ -18,8 +18,8 @@ from engine.controls.history import History
 from engine.params import PARAMS, Settings, Value, param
 
 __all__ = [
-    "KEYBOARD", "MIDI", "PACK", "PANIC", "PRESET", "PYTHON", "REDO", "TEMPO", "UNDO", "Change",
-    "ControlBus", "Origin",
+    "KEYBOARD", "MIDI", "PACK", "PANIC", "PRESET", "PYTHON", "REDO", "REFUSED", "TEMPO", "UNDO",
+    "Change", "ControlBus", "Origin",
 ]  # fmt: skip
 
 _LOCKS = {p.name: p.name.removeprefix("lock_") for p in PARAMS if p.name.startswith("lock_")}
@@ -32,7 +32,7 @@ class Origin:
     Attributes
     ----------
     kind : the interface (`python`, `osc`, `midi`, `keyboard`) or the mechanism (`preset`, `undo`,
-        `redo`, `tempo`, `pack`, `panic`).
+        `redo`, `tempo`, `pack`, `panic`, `refused`).
     client : which one of several, such as an OSC client.
     """
 
@@ -43,8 +43,9 @@ class Origin:
 PYTHON, MIDI, KEYBOARD = Origin("python"), Origin("midi"), Origin("keyboard")
 PRESET, UNDO, REDO = Origin("preset"), Origin("undo"), Origin("redo")
 TEMPO, PACK, PANIC = Origin("tempo"), Origin("pack"), Origin("panic")
+REFUSED = Origin("refused")  # the pack does not take a value: back to the one it plays with
 # What these change follows from something else, so it is no gesture of its own.
-_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC)
+_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC, REFUSED)
 
 
 @dataclass(frozen=True)

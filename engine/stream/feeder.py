@@ -77,6 +77,8 @@ class Feeder:
     say : called with (kind, text) for what a performer should know; must not wait.
     trouble : called with (kind, text, seconds) for what goes wrong in a block and may go wrong in
         the next, and how long that counts as going on; must not wait.
+    refused : called with controls that the pack does not take, and with those that it plays with
+        instead; must not wait.
     clock : for pauses.
     heard : names of the controls that the pack hears beside those of every pack.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
@@ -94,6 +96,7 @@ class Feeder:
         settings: Settings,
         say: Callable[[str, str], None],
         trouble: Callable[[str, str, float], None],
+        refused: Callable[[Settings, Settings], None],
         clock: Clock,
         heard: Sequence[str] = (),
         made: Callable[[Made], object] = lambda _: None,
@@ -105,7 +108,8 @@ class Feeder:
         self.wanted = wanted
         self._settings = self._good = settings
         self._asked_with = settings
-        self._say, self._trouble, self._clock = say, trouble, clock
+        self._say, self._trouble, self._refused = say, trouble, refused
+        self._clock = clock
         self._stop = threading.Event()
         self._commands: deque[_Command] = deque()
         self._held: tuple[int, ...] = ()
@@ -223,10 +227,13 @@ class Feeder:
                     break
                 self._restart(error)
             except AttaccaError as error:
-                if self._settings is not self._good:
-                    # A control that the pack cannot take: back to what it could.
+                failed = self._asked_with
+                if failed is not self._good:
+                    # A value that the pack does not take: back to those that it played with.
                     self._say("refused", str(error))
-                    self._settings = self._good
+                    if self._settings is failed:
+                        self._settings = self._good
+                    self._refused(failed, self._good)
                 elif self._blocks and isinstance(error, PackError):
                     # A graph that has worked may work again in another process.
                     self._restart(error)

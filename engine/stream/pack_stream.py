@@ -39,8 +39,9 @@ class StreamSetup:
     """What does not depend on the pack.
 
     `threads` of the network; `target` such as `cpu`; `say` is called with (kind, text) for what a
-    performer should know, `trouble` with (kind, text, seconds) for what may go wrong again, `made`
-    with every block that is made and with what is dropped; `wait` for rendering offline, where the
+    performer should know, `trouble` with (kind, text, seconds) for what may go wrong again,
+    `refused` with controls that the pack does not take and those it plays with instead, `made` with
+    every block that is made and with what is dropped; `wait` for rendering offline, where the
     mixer waits for music.
     """
 
@@ -49,6 +50,7 @@ class StreamSetup:
     clock: Clock
     say: Callable[[str, str], None]
     trouble: Callable[[str, str, float], None]
+    refused: Callable[[Settings, Settings], None]
     wait: bool = False
     made: Callable[[Made], None] = lambda _: None
 
@@ -94,7 +96,7 @@ class PackStream:
         self.feeder = Feeder(
             generator, self.lead, governor,
             block_samples=manifest.block_samples, wanted=wanted, settings=settings,
-            say=setup.say, trouble=self._trouble, clock=setup.clock,
+            say=setup.say, trouble=self._trouble, refused=setup.refused, clock=setup.clock,
             heard=needed(manifest.controls), made=self.teller.made,
         )  # fmt: skip
         self.feeder.hold(held)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.controls.bus import REFUSED
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
 from engine.punches import RESET, Part
@@ -111,6 +112,32 @@ def test_values_are_clipped_and_unknown_controls_refused(playing):
     with pytest.raises(ConfigError, match="sampler: 'magic' is unknown"):
         playing.set(sampler="magic")
     assert playing.settings["temperature"] == 1.5
+
+
+def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(playing, monkeypatch):
+    wait_until(lambda: playing.status().stream.blocks > 1)
+    before, changes = playing.settings, []
+    generator = playing._rig.stream.feeder._generator
+    make = generator.make
+
+    def picky(request):
+        if request.sampler == "heun":
+            raise ConfigError("sampler heun: not with this pack; use ddim")
+        return make(request)
+
+    monkeypatch.setattr(generator, "make", picky)
+    stop = playing.controls.listen(changes.append)
+    playing.set(sampler="heun", temperature=0.75, gain=-2.0)
+    wait_until(lambda: len(changes) == 2)
+    stop()
+    assert any(e.kind == "refused" and "sampler heun" in e.text for e in playing.events)
+    assert changes[1].origin == REFUSED
+    for name in ("sampler", "temperature"):
+        assert playing.settings[name] == changes[1].new[name] == before[name]
+    assert playing.settings["gain"] == -2.0
+    blocks = playing.status().stream.blocks
+    wait_until(lambda: playing.status().stream.blocks > blocks + 1)
+    assert not playing.status().failed
 
 
 def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):

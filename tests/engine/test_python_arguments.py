@@ -229,7 +229,7 @@ def test_seconds_in_place_of_a_path_are_refused_with_the_way_out(silent):
         60, np.int64(60), np.array(60), 60.0, "C4", "c4", "B#3", [60], (60, 60), {60},
         range(60, 61), np.array([60]), np.array([60.0]), iter([60]), ["C4"],
     ],
-    ids=repr,
+    ids=lambda keys: type(keys).__name__,
 )  # fmt: skip
 def test_one_key_or_several_of_any_kind_are_held(keys):
     assert checked_keys(PACK, keys) == (60,)

@@ -18,8 +18,8 @@ LONGEST = 500  # lines
 
 # What a folder must not import, wherever in the file: the house's layers.
 FORBIDDEN = {
-    "engine": {"torch", "PyQt6", "PySide6", "pyqtgraph", "pythonosc", "rtmidi", "matplotlib", "mido",
-               "aiohttp", "zeroconf",
+    "engine": {"torch", "PyQt6", "PySide6", "pyqtgraph", "pythonosc", "rtmidi", "matplotlib",
+               "mido", "aiohttp", "zeroconf",
                "attacca", "osc", "midi", "gui", "export", "training", "benchmarks"},
     "osc": {"attacca", "midi", "gui", "export", "training", "benchmarks", "torch", "numpy",
             "onnxruntime", "sounddevice", "mido", "rtmidi"},

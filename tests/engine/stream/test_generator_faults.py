@@ -204,7 +204,8 @@ class Fed:
         self.feeder = Feeder(
             generator, self.lead, Governor(0.01, 1, active=False), block_samples=80, wanted=0.02,
             settings=Settings.defaults(), say=lambda *a: self.said.append(a),
-            trouble=lambda *a: self.troubles.append(a), clock=SystemClock(),
+            trouble=lambda *a: self.troubles.append(a), refused=lambda *_: None,
+            clock=SystemClock(),
         )  # fmt: skip
 
     def blocks(self, count: int) -> None:
