@@ -21,6 +21,7 @@ from osc import LOOPBACK, PORT, QUERY_PORT
 if TYPE_CHECKING:
     from engine.instrument import Instrument
     from osc.desk import Desk
+    from osc.server import OscServer
 
 __all__ = ["add_osc", "osc_of"]
 
@@ -56,8 +57,8 @@ def osc_of(
     instrument: Instrument,
     leave: Callable[[], None] | None = None,
     midi: Desk | None = None,
-) -> Iterator[None]:
-    """The OSC server that the options ask for, beside an instrument that plays.
+) -> Iterator[OscServer | None]:
+    """The OSC server that the options ask for, beside an instrument that plays; None without one.
 
     `leave` ends the program, when a program on this machine asks for it; `midi` plays along.
 
@@ -70,7 +71,7 @@ def osc_of(
         A port or an address that was asked for cannot be had.
     """
     if args.no_osc:
-        yield
+        yield None
         return
     from engine.packs.discovery import user_folder
     from osc.server import OscServer
@@ -94,7 +95,7 @@ def osc_of(
     else:
         _warn(args, server.port)
     try:
-        yield
+        yield server
     finally:
         server.stop()
 

@@ -423,24 +423,13 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             When nothing is playing.
         """
         with self._lock:
-            rig = self._rig
-            mixer, stream, output = rig.mixer, rig.stream, rig.output
-            if mixer is None or stream is None or output is None:
-                raise ConfigError("nothing is playing; call play() first")
-            return Status(
+            return self._rig.status(
                 pack=self.manifest.name,
-                device=output.label,
                 seconds=self._clock.now() - self._begun,
-                meters=mixer.meters,
-                stream=stream.feeder.stats(),
-                lead=stream.lead.stats(),
-                xruns=rig.xruns,
                 paused=bool(self.settings["pause"]),
-                recording=rig.takes.path,
-                take=rig.takes.status(),
                 latencies=self.latencies(),
+                action_faults=self.punches.faults,
                 trouble=self._troubles.current,
-                failed=str(rig.failure or ""),
                 listener_errors=self.listener_errors,
             )
 

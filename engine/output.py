@@ -12,7 +12,7 @@ from collections.abc import Callable
 from engine.audio.clock import Clock
 from engine.audio.device import OutputDevice
 from engine.audio.portaudio import PortAudio
-from engine.audio.ring import OutputRing
+from engine.audio.ring import OutputRing, RingStats
 from engine.audio.sinks import NullSink, RingSink, Sink
 from engine.audio.watch import DeviceEvent, DeviceWatch
 from engine.params import LATENCIES
@@ -179,6 +179,18 @@ class Output:
         """Seconds that wait in the ring."""
         ring = self.ring
         return ring.fill / self.rate if ring is not None else 0.0
+
+    @property
+    def ring_stats(self) -> RingStats:
+        """What the callback has counted; all zeros without a card."""
+        ring = self.ring
+        return ring.stats() if ring is not None else RingStats()
+
+    @property
+    def tries(self) -> int:
+        """Times that it was tried to open a lost card again."""
+        watch = self._watch
+        return watch.tries if watch is not None else 0
 
     @property
     def xruns(self) -> int:

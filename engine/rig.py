@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.audio.clock import Clock
 from engine.audio.mixer import Block, LiveControls, Mixer
+from engine.audio.mixer_counters import MixerStats
 from engine.audio.portaudio import DEFAULT
 from engine.audio.sinks import FileSink, Sink
 from engine.audio.take_names import NewTake, path_of
@@ -28,6 +29,7 @@ from engine.output import CHANNELS_OUT, Output
 from engine.packs.manifest import Manifest
 from engine.params import Settings
 from engine.signal.roll import Note, NoteEvent
+from engine.status import Latencies, Status
 from engine.stream.made import Audience, Dropped
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
@@ -38,7 +40,7 @@ __all__ = ["DEFAULT_OR_NONE", "PERIOD", "Rig"]
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 CROSSFADE = 1.5  # seconds from one pack to the next
 DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there is none
-_FAILING = 2.0  # seconds for which a listener that raised counts as failing
+_FAILING = 2.0  # seconds after an error of the mixer or a listener for which it counts as going on
 _PATIENCE = 30.0  # seconds that another pack may take to its first music
 
 
@@ -71,6 +73,7 @@ class Rig:
         self.ending = threading.Event()
         self._process = 0  # in which it plays
         self._xruns = 0  # of outputs before this one, less those that are forgotten
+        self._mixed = MixerStats()  # by mixers before this one
 
     # ------------------------------------------------------------------ begin and end
 
@@ -114,7 +117,7 @@ class Rig:
             The pack cannot be opened, or makes no notes and was given a phrase.
         """
         self._process = os.getpid()
-        self._xruns = 0
+        self._xruns, self._mixed = 0, MixerStats()
         setup = replace(self._setup, wait=wait, clock=clock or self._setup.clock)
         self.stream = PackStream(manifest, settings, wanted, setup, held=held)
         self.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
@@ -134,7 +137,10 @@ class Rig:
             resampler=stream.resampler(rate), period=PERIOD, controls=self._live(),
             failed=lambda error: self._setup.say("failed", str(error)),
             begun=before.frames if before is not None and goes_on else 0,
+            trouble=lambda kind, text: self._setup.trouble(kind, text, _FAILING),
         )  # fmt: skip
+        if before is not None:
+            self._mixed = self._mixed.plus(before.stats)
         self.mixer = mixer
         if self.notes is None or not goes_on:
             self.notes = NotesOut(rate, self._rendered, mixer.latency_frames)
@@ -431,6 +437,36 @@ class Rig:
     def xruns(self) -> int:
         """Times that a card asked and there was nothing, over all outputs."""
         return self._xruns + (self.output.xruns if self.output is not None else 0)
+
+    def status(
+        self,
+        *,
+        pack: str,
+        seconds: float,
+        paused: bool,
+        latencies: Latencies,
+        action_faults: int,
+        listener_errors: int,
+        trouble: str,
+    ) -> Status:
+        """A snapshot of everything, with what the instrument knows.
+
+        Raises
+        ------
+        ConfigError
+            When nothing is playing.
+        """
+        mixer, stream, output = self.mixer, self.stream, self.output
+        if mixer is None or stream is None or output is None:
+            raise ConfigError("nothing is playing; call play() first")
+        return Status(
+            pack=pack, device=output.label, seconds=seconds, meters=mixer.meters,
+            stream=stream.feeder.stats(), lead=stream.lead.stats(), xruns=self.xruns,
+            paused=paused, recording=self.takes.path, take=self.takes.status(),
+            mixer=self._mixed.plus(mixer.stats), ring=output.ring_stats,
+            device_tries=output.tries, action_faults=action_faults, latencies=latencies,
+            listener_errors=listener_errors, trouble=trouble, failed=str(self.failure or ""),
+        )  # fmt: skip
 
     def forget_xruns(self) -> None:
         """Count them from 0 again."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.audio.meters import MeterSnapshot
+from engine.audio.mixer_counters import MixerStats
+from engine.audio.ring import RingStats
 from engine.audio.takes import TakeStatus
 from engine.stream.feeder import StreamStats
 from engine.stream.lead import LeadStats
@@ -48,9 +50,9 @@ class Latencies:
 class Status:
     """A snapshot of everything that an interface of the instrument shows.
 
-    `trouble` says what goes wrong again and again at the moment, `failed` what ended the stream;
-    both are empty when all is well. `listener_errors`: how often a listener raised; an event of
-    kind `error` describes it.
+    `ring` is of the device that is open; all zeros without one. `trouble` says what goes wrong
+    again and again at the moment, `failed` what ended the stream; both are empty when all is well.
+    `listener_errors`: how often a listener raised; an event of kind `error` describes it.
     """
 
     pack: str
@@ -63,7 +65,11 @@ class Status:
     paused: bool
     recording: Path | None
     take: TakeStatus
+    mixer: MixerStats
+    ring: RingStats
+    device_tries: int
+    action_faults: int
+    listener_errors: int
     latencies: Latencies
     trouble: str
     failed: str
-    listener_errors: int = 0

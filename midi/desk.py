@@ -201,6 +201,11 @@ class MidiDesk:
             self._faults, self._steering.armed, self._steering.kept.takeover,
         )  # fmt: skip
 
+    @property
+    def errors(self) -> dict[str, int]:
+        """What went wrong here, by names for people."""
+        return {"MIDI dropped": self._dropped, "MIDI bad": self._bad, "MIDI faults": self._faults}
+
     def _do(self, command: Callable[[], object]) -> None:
         self._asked.put(command)
         self._wake()

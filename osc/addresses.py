@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from engine.counters import COUNTERS
 from engine.params import FREE, PARAMS, Param, Value
 
-__all__ = ["ADDRESSES", "Address", "Kind", "address_of", "by_path", "control_address"]
+__all__ = [
+    "ADDRESSES", "COUNTED", "ERRORS", "Address", "Kind", "address_of", "by_path", "control_address",
+]  # fmt: skip
 
 Kind = Literal["control", "norm", "button", "command", "query", "stream", "answer"]
 Access = Literal["get", "set", "get, set"]
@@ -322,17 +325,13 @@ _ANSWERS: tuple[Address, ...] = (
     _status("device", "s", "", "The sound device, or none."),
     _status("rate", "i", "Hz", "Frames a second of what is heard."),
     _status("seconds", "f", "s", "Since playing began."),
-    _status("xruns", "i", "", "Times the sound card asked and there was nothing."),
-    _status("gaps", "i", "", "Times the music had not been made in time, and was held."),
     _status("lead", "f", "ms", "Made and not yet heard."),
     _status("load", "f", "", "Time to make a block over the time it lasts."),
     _status("steps", "i", "", "Evaluations a block as they are now; the governor may ease them."),
-    _status("restarts", "i", "", "Times the generator died and was started again."),
     _status("pending", "i", "", "1 while a control waits for its block to be asked for."),
     _status("recording/seconds", "f", "s", "Of it so far."),
     _status("recording/bytes", "f", "", "Of it so far."),
     _status("recording/free", "f", "", "Bytes left on the disk it goes to; 0 without a recording."),
-    _status("recording/dropped", "f", "s", "Missing from it: the disk is too slow."),
     _status("steps/asked", "i", "", "Steps as they are set."),
     _status("eased", "i", "", "1 while the governor takes fewer steps than are set."),
     _status("stride", "f", "block", "Of the last block."),
@@ -343,6 +342,10 @@ _ANSWERS: tuple[Address, ...] = (
     _status("recording", "s", "", "The file that is recorded into, or nothing."),
     _status("recording/problem", "s", "", "Why the last recording ended early, or nothing."),
     _status("failed", "s", "", "What ended the music for good, or nothing."),
+    _status("trouble", "s", "", "What goes wrong again and again at the moment, or nothing."),
+    _status("errors/last", "s", "", "The last error of a stream, an effect or a listener."),
+    _status("realtime", "i", "", "1 while the mixer has real-time priority."),
+    *(_status(c.name, "i" if c.is_whole else "f", c.unit, c.about) for c in COUNTERS),
     _status("latency/live", "f", "ms", "Until a live control is heard."),
     _status("latency/block", "f", "ms", "Until a block control is heard, at worst."),
     _status("tempo/bpm", "f", "BPM", "The tempo that is followed."),
@@ -359,6 +362,7 @@ _ANSWERS: tuple[Address, ...] = (
     _status("midi/learning", "s", "", "The path for which a controller is awaited, or nothing."),
     _status("osc/clients", "i", "", "Those who are sent changes or streams."),
     _status("osc/packets", "i", "", "Packets that came in."),
+    _status("osc/sent", "i", "", "Packets that went out."),
     _status("osc/bad", "i", "", "Packets and streams that could not be read."),
     _status("osc/late", "i", "", "Time-tagged packets that came after their time."),
     _status("osc/waiting", "i", "", "Packets that wait for their time."),
@@ -395,3 +399,16 @@ def address_of(name: str) -> Address:
 @cache
 def _by_param() -> dict[str, Address]:
     return {a.param: a for a in ADDRESSES if a.kind == "control"}
+
+
+# Figures below `/status/` that count, and those of them that stay at 0 as long as all is well.
+_OWN_COUNTED = (
+    "midi/in", "midi/out", "midi/dropped", "midi/bad", "midi/duplicates", "midi/echoes",
+    "midi/faults", "osc/packets", "osc/sent", "osc/bad", "osc/late", "osc/refused", "osc/dropped",
+    "osc/faults",
+)  # fmt: skip
+COUNTED: tuple[str, ...] = (*(c.name for c in COUNTERS), *_OWN_COUNTED)
+ERRORS: tuple[str, ...] = (
+    *(c.name for c in COUNTERS if c.is_error), "midi/dropped", "midi/bad", "midi/faults",
+    "osc/faults",
+)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.counters import COUNTERS, count_of
 from engine.instrument import Instrument
 from osc.clients import Client, Clients
 from osc.desk import Desk, desk_figures
@@ -22,6 +23,7 @@ class OscFigures:
 
     clients: int
     packets: int
+    sent: int
     bad: int
     late: int
     waiting: int
@@ -86,13 +88,15 @@ class Queries:
         own = self._figures()
         return {
             "pack": s.pack, "device": s.device, "rate": self._instrument.rate,
-            "seconds": float(s.seconds), "xruns": s.xruns,
-            "gaps": s.lead.gaps, "lead": 1000 * float(s.lead.seconds),
+            "seconds": float(s.seconds), "lead": 1000 * float(s.lead.seconds),
             "load": float(s.stream.load), "steps": s.stream.steps,
-            "restarts": s.stream.restarts, "pending": int(s.stream.pending),
+            "pending": int(s.stream.pending),
             "recording": str(s.recording or ""), "failed": s.failed,
+            "trouble": s.trouble, "errors/last": s.mixer.last_error,
+            "realtime": int(s.mixer.realtime),
+            **{c.name: count_of(s, c) for c in COUNTERS},
             "recording/seconds": float(s.take.seconds), "recording/bytes": float(s.take.bytes),
-            "recording/free": float(s.take.free), "recording/dropped": float(s.take.dropped),
+            "recording/free": float(s.take.free),
             "recording/problem": s.take.problem, "steps/asked": self._asked_steps(),
             "eased": int(s.stream.eased), "stride": float(s.stream.stride),
             **{

@@ -92,6 +92,7 @@ class OscServer:
         self._ending: Callable[[], None] | None = None
         self._problem: BaseException | None = None
         self._endpoint: Endpoint | None = None
+        self._figures: Callable[[], OscFigures] | None = None
 
     def start(self) -> None:
         """Begin to listen.
@@ -133,6 +134,12 @@ class OscServer:
     def port(self) -> int:
         """The port, also when it was chosen by the system."""
         return self._endpoint.port if self._endpoint is not None else self._asked_port
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """What went wrong here, by names for people."""
+        figures = self._figures() if self._figures is not None else None
+        return {"OSC faults": figures.faults} if figures is not None else {}
 
     @property
     def query_port(self) -> int:
@@ -185,11 +192,13 @@ class OscServer:
             counts = endpoint.counts
             bad, faults = (router.bad, router.faults) if router is not None else (0, 0)
             return OscFigures(
-                len(clients), counts.packets, bad, schedule.late, len(schedule), counts.refused,
+                len(clients), counts.packets, counts.sent, bad, schedule.late, len(schedule),
+                counts.refused,
                 clients.dropped + counts.unsent + (self._query.unsent if self._query else 0),
                 faults,
             )  # fmt: skip
 
+        self._figures = figures
         queries = Queries(self._instrument, clients, figures, now, self._version)
         with (
             ThreadPoolExecutor(1, "attacca-osc-files") as beside,

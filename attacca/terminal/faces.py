@@ -15,6 +15,7 @@ from attacca.terminal.readout import KEYS_HELP, Readout, bar, clock_time
 
 __all__ = ["Face", "LineFace", "LiveFace", "SilentFace", "choose_face"]
 
+_STATES = {"paused": "yellow", "failing": "bold red"}
 LINE_EVERY = 5.0  # seconds between plain lines
 
 
@@ -124,7 +125,7 @@ class LiveFace(SilentFace):
         dot = "*" if self._plain else "●"
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append("attacca ", "bold").append(f"{r.pack}  ")
-        text.append(r.state, "yellow" if r.state == "paused" else "green")
+        text.append(r.state, _STATES.get(r.state, "green"))
         text.append(f"  {clock_time(r.played)}   seed {r.seed}   gain {r.gain:+.0f} dB\n")
         self._draw_meters(text, r)
         text.append(f"lead {r.lead:4.1f} s   load ")
@@ -137,6 +138,8 @@ class LiveFace(SilentFace):
         text.append(f"xruns {r.xruns}   gaps {r.gaps}", "red" if r.xruns or r.gaps else "")
         if r.restarts:
             text.append(f"   restarts {r.restarts}", "red")
+        if r.errors:
+            text.append(f"\nerrors: {r.errors_text}", "bold red")
         if r.recording:
             text.append(f"\n{dot} recording {r.recording}", "bold red")
         text.append(f"\n{r.last}" if r.last else "", "cyan")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,10 @@ class Performance:
     clock : of the performance.
     duration : seconds of sound, or None for ever.
     new_seed : gives a seed for the key `s`.
+
+    Attributes
+    ----------
+    more_errors : errors that are counted outside of the engine, by OSC and MIDI.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Performance:
         self._instrument, self._face, self._keys = instrument, face, keys
         self._stopping, self._clock, self._duration = stopping, clock, duration
         self._new_seed = new_seed
+        self.more_errors: Callable[[], Mapping[str, int]] = dict
         self._events: queue.Queue[Event] = queue.Queue(256)
         self._lost = 0
         self._last = ""
@@ -146,7 +151,7 @@ class Performance:
         status = instrument.status()
         if self._first is None and status.lead.blocks:
             self._first = self._clock.now()
-        now = readout(status, instrument.settings, self._seconds(), self._last)
+        now = readout(status, instrument.settings, self._seconds(), self._last, self.more_errors())
         self._display(lambda: self._face.show(now))
         return now
 

@@ -6,8 +6,11 @@ Pure functions and values; any thread. Levels arrive linear and leave in dB.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from engine.counters import errors_of
 
 if TYPE_CHECKING:
     from engine.params import Settings
@@ -60,6 +63,7 @@ class Readout:
     steps : as they are now; `asked` as they were asked for; `eased` when those differ for want of
         time, `pending` when a turned control waits for the next block.
     block_time : seconds that the last blocks took to make.
+    errors : what went wrong so far, and how often; see engine/counters.py.
     """
 
     pack: str
@@ -82,6 +86,7 @@ class Readout:
     xruns: int
     gaps: int
     restarts: int
+    errors: tuple[tuple[str, int], ...]
     live_latency: float
     block_latency: float
     recording: str
@@ -95,6 +100,11 @@ class Readout:
         if self.pending and self.steps and self.steps != self.asked:
             return f"{self.steps} (next {self.asked})"
         return str(self.steps or self.asked)
+
+    @property
+    def errors_text(self) -> str:
+        """The errors so far; nothing when there are none."""
+        return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in self.errors)
 
     @property
     def line(self) -> str:
@@ -111,12 +121,22 @@ class Readout:
             f"xruns {self.xruns}",
             f"gaps {self.gaps}",
         ]
+        if self.restarts:
+            parts.append(f"restarts {self.restarts}")
+        if self.errors:
+            parts.append(f"errors: {self.errors_text}")
         if self.recording:
             parts.append(f"recording {self.recording}")
         return "  ".join(parts)
 
 
-def readout(status: Status, settings: Settings, played: float, last: str = "") -> Readout:
+def readout(
+    status: Status,
+    settings: Settings,
+    played: float,
+    last: str = "",
+    more_errors: Mapping[str, int] | None = None,
+) -> Readout:
     """Make a readout.
 
     Parameters
@@ -124,12 +144,16 @@ def readout(status: Status, settings: Settings, played: float, last: str = "") -
     status, settings : of the instrument.
     played : seconds since the first sound.
     last : the last event, in one line.
+    more_errors : counted outside of the engine, by OSC and MIDI.
     """
+    errors = {**errors_of(status), **(more_errors or {})}
     stream, lead, meters = status.stream, status.lead, status.meters
     if status.paused:
         state = "paused"
     elif not stream.blocks:
         state = "starting"
+    elif status.trouble:
+        state = "failing"
     else:
         state = "playing"
     return Readout(
@@ -142,6 +166,7 @@ def readout(status: Status, settings: Settings, played: float, last: str = "") -
         block_time=stream.seconds,
         seed=stream.seed, gain=settings.number("gain"),
         xruns=status.xruns, gaps=lead.gaps, restarts=stream.restarts,
+        errors=tuple((name, count) for name, count in errors.items() if count),
         live_latency=status.latencies.live, block_latency=status.latencies.total,
         recording=status.recording.name if status.recording else "", last=last,
     )  # fmt: skip

@@ -108,8 +108,12 @@ def run(args: argparse.Namespace) -> int:
                 performance.record_to(record or NewTake(Path()))
             with (
                 tempo_of(args, instrument) as clock, midi_of(args, instrument, clock.take) as midi,
-                osc_of(args, instrument, stopping.ask, midi), keys, face,
+                osc_of(args, instrument, stopping.ask, midi) as osc, keys, face,
             ):  # fmt: skip
+                performance.more_errors = lambda: {
+                    **(osc.errors if osc is not None else {}),
+                    **(midi.errors if midi is not None else {}),
+                }
                 played = performance.run()
                 instrument.close()  # the take first: MIDI may wait for the sound server as well
             unrecorded = instrument.recording_problem

@@ -90,6 +90,9 @@ class Mixer:
         Gets what ends the mixer thread on its own, in that thread; must not wait.
     begun : int
         Frames that a mixer before this one has rendered: `frames` counts on from there.
+    trouble : callable
+        Gets the kind of an error and a line about it, each time, in the thread that processes; must
+        not wait.
 
     Raises
     ------
@@ -113,6 +116,7 @@ class Mixer:
         controls: LiveControls | None = None,
         failed: Callable[[AttaccaError], None] = lambda _: None,
         begun: int = 0,
+        trouble: Callable[[str, str], object] = lambda _, __: None,
     ) -> None:
         if period < 1:
             raise ConfigError(f"the period is {period!r} frames; take 1 or more, usually 128")
@@ -140,6 +144,7 @@ class Mixer:
         self._timeline = Timeline(rate_out)
         self._automation: Automation[LiveControls] = Automation()
         self._count = MixerCounters()
+        self._trouble = trouble
         self._thread: threading.Thread | None = None
         self._ending = threading.Event()
         self._failed = failed
@@ -318,7 +323,7 @@ class Mixer:
             self._switch.finish()
             block = np.zeros((self.period, self._sink.channels), np.float32)
         else:
-            block = self._chain.process(self._switch.next(self._source_failed))
+            block = self._effected(self._switch.next(self._source_failed))
             block = to_channels(block, self._sink.channels)
             block = self._own_and_finite(block)
             for first, end, controls in spans:
@@ -336,12 +341,21 @@ class Mixer:
             except Exception as error:  # a tap must never stop the sound
                 self._count.tap_errors += 1
                 self._count.note(error)
+                self._trouble("tap", f"a listener of the sound fails: {error}")
         self._rendered += self.period
         return heard
 
     def _source_failed(self, error: Exception) -> None:
         self._count.source_errors += 1
         self._count.note(error)
+        self._trouble("source", f"the stream fails, and silence is played: {error}")
+
+    def _effected(self, block: Block) -> Block:
+        errors = self._chain.errors
+        block = self._chain.process(block)
+        if self._chain.errors > errors:
+            self._trouble("effect", f"an effect fails, and is left out: {self._chain.last_error}")
+        return block
 
     def _own_and_finite(self, block: Block) -> Block:
         """A copy (gain and gate work in place) in which every value is a number."""
@@ -349,6 +363,7 @@ class Mixer:
             return block.copy()
         fine = np.isfinite(block)
         self._count.bad_frames += int(np.count_nonzero(~fine.all(axis=1)))
+        self._trouble("frames", "the sound has values that are no numbers; they are silenced")
         return np.where(fine, block, np.float32(0.0))
 
     def _carry_out_panic(self) -> None:

@@ -49,6 +49,22 @@ class MixerStats:
     realtime: bool = False
     last_error: str = ""
 
+    def plus(self, later: MixerStats) -> MixerStats:
+        """These and those of a mixer that went on after this one."""
+        added = {
+            name: getattr(self, name) + getattr(later, name)
+            for name in (
+                "periods", "source_errors", "effect_errors", "tap_errors", "bad_frames",
+                "dropped_frames", "panics",
+            )
+        }  # fmt: skip
+        busy = self.busy_mean_s * self.periods + later.busy_mean_s * later.periods
+        return MixerStats(
+            **added, busy_max_s=max(self.busy_max_s, later.busy_max_s),
+            busy_mean_s=busy / max(1, self.periods + later.periods), realtime=later.realtime,
+            last_error=later.last_error or self.last_error,
+        )  # fmt: skip
+
 
 def described(error: BaseException) -> str:
     """An error's kind and the first line of its text."""

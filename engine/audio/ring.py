@@ -49,14 +49,14 @@ class RingStats:
         Frames asked for by the last call. `RingSink` keeps at least two of these in the ring.
     """
 
-    underruns: int
-    missing_frames: int
-    idle_frames: int
-    flushed_frames: int
-    callbacks: int
-    output_underflows: int
-    frames_out: int
-    last_block: int
+    underruns: int = 0
+    missing_frames: int = 0
+    idle_frames: int = 0
+    flushed_frames: int = 0
+    callbacks: int = 0
+    output_underflows: int = 0
+    frames_out: int = 0
+    last_block: int = 0
 
     @property
     def frames_played(self) -> int:

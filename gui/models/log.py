@@ -21,8 +21,8 @@ Level = Literal["note", "warning", "error"]
 _MOST = 500
 # Kinds of the engine's events; every other is a note.
 _LEVELS: dict[str, Level] = {
-    "failed": "error", "refused": "error", "restarted": "warning", "eased": "warning",
-    "device": "warning",
+    "failed": "error", "error": "error", "refused": "error", "restarted": "warning",
+    "eased": "warning", "device": "warning",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""What went wrong so far: xruns, gaps, restarts, counted from the last reset on.
+"""What went wrong so far: xruns, gaps, restarts, errors, counted from the last reset on.
 
-The engine forgets its xruns when asked; gaps and restarts are counted from here on by the window.
-Qt's main thread.
+The engine forgets its xruns when asked; the others are counted from here on by the window. Errors
+are the sum of all counters that stay at 0 as long as all is well. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Callable
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from gui.models.figures import Figures
+from osc.addresses import ERRORS
 
 __all__ = ["MISHAPS", "Mishaps"]
 
-MISHAPS = ("xruns", "gaps", "restarts")
+MISHAPS = ("xruns", "gaps", "restarts", "errors")
 
 
 class Mishaps(QObject):
@@ -42,7 +43,8 @@ class Mishaps(QObject):
             self.changed.emit()
 
     def _told(self, name: str) -> int:
-        return int(self._figures.number(name))
+        names = ERRORS if name == "errors" else (name,)
+        return sum(int(self._figures.number(n)) for n in names)
 
     def _look(self) -> None:
         for name in MISHAPS:  # an engine that was begun anew counts from 0

@@ -74,6 +74,8 @@ class Banner(Message):
         elif self._notice:
             level, text, urgency = "error", self._notice, _NOTICE
             button, self._do = "Dismiss", self._forget_notice
+        elif session.figures.text("trouble"):
+            level, text = "error", session.figures.text("trouble")
         elif session.is_unheard:
             text = "No sound device: the music plays silently."
             if not transport.is_recording:

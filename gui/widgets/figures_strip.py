@@ -5,19 +5,27 @@ Each has a caption, a value in words and a sentence as its tool tip; what is a s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from gui.models.activity import Activity
+from gui.models.figures import Figures
 from gui.models.mishaps import MISHAPS, Mishaps
 from gui.session import Session
 from gui.widgets.flow import FlowLayout
 from gui.widgets.gauge import Gauge
 from gui.widgets.latency_table import LatencyTable
+from osc.addresses import COUNTED, ERRORS, by_path
 
-__all__ = ["FiguresStrip"]
+__all__ = ["FiguresStrip", "counter_lines"]
 
 _BUSY = 0.8  # of the time that a block lasts, from which the load is called high
+_MISHAPS_ABOUT = (
+    "Xruns: the sound card asked and there was nothing. Gaps: music was not ready in time "
+    "and was held. Restarts: of the generator. Errors: the sum of those listed here."
+)
 _SHORT = 0.4  # of the lead that was asked for, under which it is called short
 
 
@@ -50,11 +58,10 @@ class FiguresStrip(QWidget):
         )  # fmt: skip
         self.mishaps = Gauge(
             "Mishaps", "99 xruns, 99 gaps",
-            "Xruns: the sound card asked and there was nothing. Gaps: music was not made in time "
-            "and was held. Restarts: of the generator.",
+            _MISHAPS_ABOUT,
         )  # fmt: skip
         self.reset = QPushButton("Reset")
-        self.reset.setToolTip("Count xruns, gaps and restarts from 0 again")
+        self.reset.setToolTip("Count xruns, gaps, restarts and errors from 0 again")
         self.reset.setAccessibleName("Reset mishaps")
         self.reset.clicked.connect(mishaps.reset)
         self.latency = QToolButton()
@@ -85,8 +92,9 @@ class FiguresStrip(QWidget):
         self._set(self.load, f"{100 * load:.0f} %{', high' if high else ''}", load, high)
         self._show_steps()
         counts = {name: self._mishaps.count(name) for name in MISHAPS}
-        told = [_counted(n, name) for name, n in counts.items() if n or name != "restarts"]
-        self._set(self.mishaps, ", ".join(told))
+        told = [_counted(n, name) for name, n in counts.items() if n or name in ("xruns", "gaps")]
+        self._set(self.mishaps, ", ".join(told), high=bool(figures.text("trouble")))
+        self.mishaps.setToolTip("\n".join([_MISHAPS_ABOUT, *counter_lines(figures)]))
         self.reset.setEnabled(there and any(counts.values()))
         live, block = figures.number("latency/live"), figures.number("latency/block") / 1000
         text = f"live {live:.0f} ms \N{MIDDLE DOT} block {block:.1f} s" if there else "latency"
@@ -156,6 +164,13 @@ class FiguresStrip(QWidget):
         )  # fmt: skip
         for part in parts:
             row.addWidget(part)
+
+
+def counter_lines(figures: Figures) -> Iterator[str]:
+    """A line for every counter that is not 0, errors first."""
+    for name in sorted(COUNTED, key=lambda name: name not in ERRORS):
+        if count := figures.number(name):
+            yield f"{name}: {count:g}. {by_path()[f'/status/{name}'].about}"
 
 
 def _counted(count: int, names: str) -> str:

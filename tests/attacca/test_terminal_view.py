@@ -20,7 +20,7 @@ PLAYING = Readout(
     pack="piano", device="ci (ALSA)", state="playing", played=75.0, peaks_db=(-6.0, -12.0),
     rms_db=(-20.0, -30.0), lead=1.9, load=0.31, worst=0.42, steps=8, asked=8, eased=False,
     pending=False, sampler="dpmpp_2m", block_time=0.63, seed=123, gain=0.0, xruns=0, gaps=0,
-    restarts=0, live_latency=0.07, block_latency=3.1, recording="", last="",
+    restarts=0, errors=(), live_latency=0.07, block_latency=3.1, recording="", last="",
 )  # fmt: skip
 
 
