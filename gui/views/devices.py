@@ -80,6 +80,7 @@ class DevicesView(QWidget):
         self.busy.setFixedWidth(120)
         self.line = QLabel()
         self.line.setWordWrap(True)
+        self.line.setFixedHeight(2 * self.line.fontMetrics().lineSpacing() + 4)  # always there
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout()
         row.addWidget(self.play)
@@ -116,6 +117,7 @@ class DevicesView(QWidget):
             self.line.setObjectName(kind)
             self.line.setText(text)
             self.line.setAccessibleName(text)
+            self.line.setToolTip(text)
         self.again.setEnabled(bool(devices.current) and not devices.is_looking)
         self._offer()
 

@@ -77,6 +77,7 @@ class LogView(QWidget):
         self.copy.setToolTip(
             "Copy versions, figures and the last lines, for a report; look it over before you send"
         )
+        self.copy.setMinimumWidth(self.copy.sizeHint().width())  # "Copied" is shorter
         self.copy.clicked.connect(self._copy)
         self._said = QTimer(self)
         self._said.setSingleShot(True)

@@ -69,6 +69,7 @@ class PacksView(QWidget):
         self.bar.setFixedWidth(180)
         self.line = QLabel()
         self.line.setWordWrap(True)
+        self.line.setFixedHeight(2 * self.line.fontMetrics().lineSpacing() + 4)  # always there
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         middle = QSplitter(Qt.Orientation.Horizontal)
         middle.setChildrenCollapsible(False)
@@ -106,6 +107,7 @@ class PacksView(QWidget):
             self.line.setObjectName(kind)
             self.line.setText(text)
             self.line.setAccessibleName(text)
+            self.line.setToolTip(text)
         self.again.setEnabled(bool(packs.current) and not packs.is_listing)
         self._show_chosen()
 
