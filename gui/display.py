@@ -1,4 +1,4 @@
-"""Whether a window can be opened: asked in a child process, because Qt aborts where it cannot.
+"""Whether a window can be opened: tried in a child process, because Qt aborts where it cannot.
 
 Imports no Qt. The child runs while this process imports the window, so it costs little time.
 """

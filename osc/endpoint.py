@@ -120,7 +120,7 @@ class Endpoint:
             if one.type == socket.SOCK_DGRAM:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
                 protocol = _Datagrams(self, one.family)
-                await loop.create_datagram_endpoint(lambda made=protocol: made, sock=one)
+                await loop.create_datagram_endpoint(lambda protocol=protocol: protocol, sock=one)
                 self._udp.append(protocol)
         self._acceptor = Acceptor(
             lambda: _Stream(self), [s for s in bound if s.type == socket.SOCK_STREAM], "osc",

@@ -20,7 +20,7 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 def is_ignored(name: str) -> bool:
-    """Whether the signal of that name is ignored, or was given a handler outside of Python."""
+    """Whether the signal of that name is ignored, or has a handler from outside of Python."""
     number = getattr(signal, name, None)
     return number is not None and signal.getsignal(number) in (signal.SIG_IGN, None)
 

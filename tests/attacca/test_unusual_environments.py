@@ -24,7 +24,7 @@ def can_be_lost() -> bool:
     return subprocess.run([*LOST, "true"], capture_output=True).returncode == 0
 
 
-lost_user = pytest.mark.skipif(not can_be_lost(), reason="this system lets no namespace be made")
+lost_user = pytest.mark.skipif(not can_be_lost(), reason="this system allows no new namespace")
 
 
 def as_lost_user(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -70,10 +70,10 @@ def test_the_users_folder_follows_the_rules_of_xdg(monkeypatch: pytest.MonkeyPat
     relative = user_folder({"HOME": "/h", "XDG_DATA_HOME": "d"})
     assert relative == Path("/h/.local/share/attacca")
 
-    def nobody() -> Path:
+    def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(Path, "home", nobody)
+    monkeypatch.setattr(Path, "home", no_home)
     assert home_folder({}) == Path(os.sep)
 
 

@@ -39,12 +39,12 @@ def test_without_a_title_a_licence_or_credits_nothing_is_exported(
 
 
 @pytest.mark.parametrize(
-    "given", [("", "CC0-1.0", ("Me",)), ("Mine", " ", ("Me",)), ("Mine", "CC0-1.0", ()),
+    "said", [("", "CC0-1.0", ("Me",)), ("Mine", " ", ("Me",)), ("Mine", "CC0-1.0", ()),
               ("Mine", "CC0-1.0", ("", " "))],
 )  # fmt: skip
-def test_empty_ones_are_refused_too(given: tuple[str, str, tuple[str, ...]]) -> None:
+def test_empty_ones_are_refused_too(said: tuple[str, str, tuple[str, ...]]) -> None:
     with pytest.raises(ConfigError, match=r"--(title|licence|credit)"):
-        Card("mine", *given)
+        Card("mine", *said)
 
 
 def test_the_front_door_says_it_as_every_other_error(capsys: pytest.CaptureFixture[str]) -> None:

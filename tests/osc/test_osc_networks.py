@@ -180,9 +180,15 @@ def test_two_of_one_long_name_are_both_announced(
         await asyncio.sleep(0.05)  # its sockets close
         return names
 
-    names = asyncio.run(announce())
-    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
-    assert len(names) == len(set(names)) == 4
+    names: list[str] = []
+    for _ in range(5):  # on a busy machine the first may answer the second too late
+        names = asyncio.run(announce())
+        assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+        assert len(names) == 4
+        if len(set(names)) == 4:
+            break
+    assert len(set(names)) == 4
+    assert any(name.startswith("Attacca 9010") and "-2._osc" in name for name in names)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a network namespace")
@@ -202,7 +208,7 @@ def test_without_any_network_it_is_one_line_of_the_log(listen: str) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     if "unshare" in done.stderr:
-        pytest.skip("this system lets no namespace be made")
+        pytest.skip("this system allows no new namespace")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("osc: not announced by zeroconf: ")
     assert done.stderr.count("\n") == 1
@@ -234,8 +240,8 @@ with Instrument(sys.argv[1], latency=1.0, threads=1) as instrument:
         blocks, began = instrument.status().stream.blocks, time.process_time()
         sys.stdin.readline()
         used = time.process_time() - began
-        made = instrument.status().stream.blocks - blocks
-        print(made, used, server._endpoint.counts.refused, flush=True)
+        more = instrument.status().stream.blocks - blocks
+        print(more, used, server._endpoint.counts.refused, flush=True)
         for one in spare:
             os.close(one)
         sys.stdin.readline()
@@ -277,8 +283,8 @@ def test_without_descriptors_the_music_goes_on_and_clients_come_in_when_there_ar
         while time.monotonic() < began + 2.0:
             assert udp.ask("/ping", answer="/pong")
             time.sleep(0.2)
-        made, used, refused = step()
-        assert int(made) >= 1
+        blocks, used, refused = step()
+        assert int(blocks) >= 1
         assert float(used) < 1.5, "it is not tried again without a rest"
         assert 2 <= int(refused) <= 20
         for one in streams:
