@@ -19,8 +19,8 @@ from engine.errors import DeviceError
 
 __all__ = ["GONE", "STUCK", "OutputDevice"]
 
-# Latency requested of PortAudio where its own "low" is of no use: PulseAudio and PipeWire behind ALSA
-# make gaps now and then at 9 to 11 ms and none at 50 ms; JACK's is the server's own affair.
+# Latency requested of PortAudio where its own "low" is of no use: PulseAudio and PipeWire behind
+# ALSA make gaps now and then at 9 to 11 ms and none at 50 ms; JACK's is the server's own affair.
 _LATENCY_S = {"ALSA": 0.05, JACK: 0.0}
 _SETTLE = 2.0  # of a device's latency: silence while it fills its buffer at the start
 _LONGEST_SETTLE_S = 2.0  # whatever latency a driver reports
