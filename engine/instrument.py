@@ -104,11 +104,14 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         self._event_listeners = Listeners("events", partial(self._troubles.note, "listener"))
         self._changing = threading.RLock()  # one change of pack or device at a time; before _lock
         self._lock = threading.RLock()
+        # Of controls and held keys: short, the innermost, so that they never wait for a change, a
+        # disk or a sound system, and a listener may set them.
+        self._control_lock = threading.RLock()
         self.controls = ControlBus(
             adapted(Settings.defaults(), self.manifest, stride).changed(**values),
             check=lambda values: refuse_unheard(self.manifest, values),
             accepts=lambda name, value: is_heard(self.manifest, name, value),
-            apply=self._apply, lock=self._lock, now=self._clock.now,
+            apply=self._apply, lock=self._control_lock, now=self._clock.now,
         )  # fmt: skip
         self._begun = 0.0
         self._held: tuple[int, ...] = ()
@@ -244,10 +247,11 @@ class Instrument(Offline, Listening, Phrases, OnTime):
                 self._rig.await_lead(new, lambda done: tell(0.5 + 0.4 * done))
                 with self._lock:
                     faded = self._rig.go_over(new)
-                    self.manifest, self._wanted, self._held = manifest, wanted, held
-                    self.hears = needed(manifest.controls)
-                    # Controls that were turned meanwhile hold for the new pack too.
-                    self.controls.replace(adapted(self.settings, manifest, stride), PACK)
+                    with self._control_lock:
+                        self.manifest, self._wanted, self._held = manifest, wanted, held
+                        self.hears = needed(manifest.controls)
+                        # Controls that were turned meanwhile hold for the new pack too.
+                        self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
                 new.stop()
                 raise
@@ -310,14 +314,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             name: good[name] for name, value in refused.values.items()
             if param(name).when == "block" and value != good[name]
         }  # fmt: skip
-        # `close` holds the lock while it waits for this thread.
-        while not self._lock.acquire(timeout=0.05):
-            if self._rig.ending.is_set():
-                return
-        try:
-            self.controls.set(values, REFUSED, seen=refused)
-        finally:
-            self._lock.release()
+        self.controls.set(values, REFUSED, seen=refused)
 
     def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
         """Show what the tempo follows, unless somebody has just set it."""
@@ -338,20 +335,21 @@ class Instrument(Offline, Listening, Phrases, OnTime):
 
         Everything that is generated or that waits for its beat or its time is dropped.
         """
+        # Without the instrument's lock: silence waits for no disk, device or listener.
+        mixer, stream = self._rig.mixer, self._rig.stream
         self.punches.clear()
-        with self._lock:
-            if self._rig.mixer is not None:
-                self._rig.mixer.panic()
-            if self._rig.stream is not None:
-                self._rig.stream.feeder.reset()
-            self.controls.set({"pause": True}, PANIC)
-            self._say("panic", "Silence. Press play to start a new piece.")
+        if mixer is not None:
+            mixer.panic()
+        self.controls.set({"pause": True}, PANIC)
+        if stream is not None:
+            stream.feeder.reset()
+        self._say("panic", "Silence. Press play to start a new piece.")
 
     def new_piece(self) -> None:
         """Start a new piece with the next block; audio that is already generated fades out."""
-        with self._lock:
-            if self._rig.stream is not None:
-                self._rig.stream.feeder.reset(at_once=False)
+        stream = self._rig.stream
+        if stream is not None:
+            stream.feeder.reset(at_once=False)
 
     def record(self, to: AnyPath | NewTake | None) -> Path | None:
         """Record the output into a file, or stop recording with None.
@@ -363,8 +361,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         StorageError, ConfigError
             The file cannot be written; nothing plays, or a new take's name is taken.
         """
-        with self._lock:
-            return self._rig.record(_take(to), int(self.settings.number("seed")))
+        return self._rig.record(_take(to), int(self.settings.number("seed")))
 
     def keep(self, to: AnyPath | NewTake, seconds: float) -> Kept:
         """Write the last so many seconds of the output into a file.
@@ -422,16 +419,15 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         ConfigError
             When nothing is playing.
         """
-        with self._lock:
-            return self._rig.status(
-                pack=self.manifest.name,
-                seconds=self._clock.now() - self._begun,
-                paused=bool(self.settings["pause"]),
-                latencies=self.latencies(),
-                action_faults=self.punches.faults,
-                trouble=self._troubles.current,
-                listener_errors=self.listener_errors,
-            )
+        return self._rig.status(
+            pack=self.manifest.name,
+            seconds=self._clock.now() - self._begun,
+            paused=bool(self.settings["pause"]),
+            latencies=self.latencies(),
+            action_faults=self.punches.faults,
+            trouble=self._troubles.current,
+            listener_errors=self.listener_errors,
+        )
 
 
 def _take(to: AnyPath | NewTake | None) -> Path | NewTake | None:

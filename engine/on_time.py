@@ -55,16 +55,15 @@ class OnTime:
         not. None when it could not be planned: then set them at that time.
         """
         at, controls = checked_number("set_at", at, -1e12, 1e12, "s"), checked_controls(controls)
-        with self._lock:
-            output, mixer = self._rig.output, self._rig.mixer
-            if output is None or mixer is None:
-                return None
-            new = self.controls.settings.changed(**controls)
-            return mixer.set_at(
-                at - output.device_s,
-                gain_db=new.number("gain") if "gain" in controls else None,
-                pause=bool(new["pause"]) if "pause" in controls else None,
-            )
+        output, mixer = self._rig.output, self._rig.mixer
+        if output is None or mixer is None:
+            return None
+        new = self.controls.settings.changed(**controls)
+        return mixer.set_at(
+            at - output.device_s,
+            gain_db=new.number("gain") if "gain" in controls else None,
+            pause=bool(new["pause"]) if "pause" in controls else None,
+        )
 
     def fade_out(self, seconds: float) -> None:
         """Turn the output down in this thread; `gain` and its subscribers stay as they are."""

@@ -32,7 +32,7 @@ class Phrases:
     """
 
     _rig: Rig
-    _lock: threading.RLock
+    _control_lock: threading.RLock
     _held: tuple[int, ...]
     manifest: Manifest
 
@@ -48,7 +48,7 @@ class Phrases:
         ConfigError
             The pack does not hear held keys, or a pitch is none of a piano's.
         """
-        with self._lock:
+        with self._control_lock:
             self._held = held = checked_keys(self.manifest, keys)
             if self._rig.stream is not None:
                 self._rig.stream.feeder.hold(held)
@@ -65,16 +65,13 @@ class Phrases:
             Nothing is playing, the pack generates no notes or cannot transcribe, or the phrase
             cannot be used.
         """
-        with self._lock:
-            pack, feeder = self.manifest, self._notes_feeder("answer")
-            if not is_sound(phrase):
-                feeder.phrase(_some("answer", checked_phrase(phrase)), heard=False)
-            elif pack.transcription:
-                feeder.answer(checked_sound(pack, phrase))
-            else:
-                raise ConfigError(
-                    f"answer: pack {pack.name!r} has no transcription model; use notes"
-                )
+        pack, feeder = self._notes_feeder("answer")
+        if not is_sound(phrase):
+            feeder.phrase(_some("answer", checked_phrase(phrase)), heard=False)
+        elif pack.transcription:
+            feeder.answer(checked_sound(pack, phrase))
+        else:
+            raise ConfigError(f"answer: pack {pack.name!r} has no transcription model; use notes")
 
     def play_phrase(self, notes: Phrase) -> None:
         """Play these notes next, in the pack's sound, and continue from them.
@@ -84,17 +81,17 @@ class Phrases:
         ConfigError
             Nothing is playing, the pack generates no notes, or the notes cannot be used.
         """
-        with self._lock:
-            feeder = self._notes_feeder("play_phrase")
-            feeder.phrase(_some("play_phrase", checked_phrase(notes)), heard=True)
+        _, feeder = self._notes_feeder("play_phrase")
+        feeder.phrase(_some("play_phrase", checked_phrase(notes)), heard=True)
 
-    def _notes_feeder(self, what: str) -> Feeder:
-        """The feeder of a pack that makes notes."""
-        if self._rig.stream is None:
+    def _notes_feeder(self, what: str) -> tuple[Manifest, Feeder]:
+        """The pack that plays, which generates notes, and its feeder."""
+        stream = self._rig.stream
+        if stream is None:
             raise ConfigError(f"{what}: nothing is playing; start playing first")
-        if self.manifest.notes is None:
-            raise ConfigError(f"{what}: pack {self.manifest.name!r} makes no notes")
-        return self._rig.stream.feeder
+        if stream.manifest.notes is None:
+            raise ConfigError(f"{what}: pack {stream.manifest.name!r} makes no notes")
+        return stream.manifest, stream.feeder
 
 
 def _some(what: str, phrase: tuple[Note, ...]) -> tuple[Note, ...]:

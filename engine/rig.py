@@ -71,6 +71,7 @@ class Rig:
         self.notes: NotesOut | None = None
         self.takes = Takes(setup.say)
         self.ending = threading.Event()
+        self._recording = threading.Lock()
         self._process = 0  # in which it plays
         self._xruns = 0  # of outputs before this one, less those that are forgotten
         self._mixed = MixerStats()  # by mixers before this one
@@ -406,22 +407,26 @@ class Rig:
         """
         if to is not None and self.mixer is None:
             raise ConfigError("record: nothing is playing; start playing first")
-        path = None if to is None else path_of(to, seed)  # before the take that runs is ended
-        if self.takes.path is not None and self.mixer is not None:
-            # Not tapped any more before it ends, so that nothing of it is told as lost.
-            self.mixer.set_taps((self.taps,))
-        self.takes.end()
-        try:
-            if path is not None:
-                self.takes.begin(path)
-        finally:
-            self.attach()
-        return self.takes.path
+        # A lock of its own: a slow disk holds up the next take, and nothing else.
+        with self._recording:
+            path = None if to is None else path_of(to, seed)  # before the take that runs is ended
+            mixer = self.mixer
+            if self.takes.path is not None and mixer is not None:
+                # Not tapped any more before it ends, so that nothing of it counts as lost.
+                mixer.set_taps((self.taps,))
+            self.takes.end()
+            try:
+                if path is not None:
+                    self.takes.begin(path)
+            finally:
+                self.attach()
+            return self.takes.path
 
     def attach(self) -> None:
         """Send what goes to the output to the takes and the taps."""
-        if self.mixer is not None:
-            self.mixer.set_taps((*self.takes.taps, self.taps))
+        mixer = self.mixer
+        if mixer is not None:
+            mixer.set_taps((*self.takes.taps, self.taps))
 
     # ------------------------------------------------------------------ as of now
 
@@ -436,7 +441,8 @@ class Rig:
     @property
     def xruns(self) -> int:
         """Times that a card asked and there was nothing, over all outputs."""
-        return self._xruns + (self.output.xruns if self.output is not None else 0)
+        output = self.output
+        return self._xruns + (output.xruns if output is not None else 0)
 
     def status(
         self,

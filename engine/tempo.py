@@ -29,6 +29,7 @@ _ON_IT = 1e-6  # beats: nearer than that is on the beat
 _SHOWN = 0.05  # BPM: a session's tempo that differs by less is not told anew
 _LONGEST_TAP = 3.0  # seconds: the tempo is 20 at least
 _TAPS = 8
+_CONTROLS = frozenset({"tempo", "beats", "tempo_source"})
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ class Tempo:
 
     def take_change(self, change: Change) -> None:
         """A change of controls, from the bus; it is applied when the timeline is asked for."""
-        self._changes.append(change)
+        if not _CONTROLS.isdisjoint(change.new):
+            self._changes.append(change)
 
     def close(self) -> None:
         """Follow nothing any longer."""

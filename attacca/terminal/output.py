@@ -165,7 +165,10 @@ class LogLines(logging.Handler):
             return
         self._last[kind] = record.created, 0
         more = f" (and {repeated} times before)" if repeated else ""
-        print(self.format(record) + more, file=sys.stderr, flush=True)
+        text = self.format(record)
+        if not record.name.startswith("attacca"):
+            text = text.partition("\n")[0]  # a library's traceback is of no use to a performer
+        print(text + more, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

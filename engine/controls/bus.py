@@ -209,8 +209,11 @@ class ControlBus:
         )  # fmt: skip
         self._apply(self._settings, applied)
         if origin not in _NOT_UNDOABLE:
-            undoable = [name for name in names if not param(name).transport]
-            self._history.add(origin, {n: old[n] for n in undoable}, {n: new[n] for n in undoable})
+            undoable = [n for n in names if not param(n).transport and n not in _LOCKS]
+            self._history.add(
+                origin, {n: old[n] for n in undoable}, {n: new[n] for n in undoable},
+                may_continue=origin != PRESET,
+            )  # fmt: skip
         if names:
             for listener in self._listeners:
                 listener(change)

@@ -41,18 +41,24 @@ class History:
         self._undone: list[_Gesture] = []
 
     def add(
-        self, origin: Hashable, before: Mapping[str, Value], after: Mapping[str, Value]
+        self,
+        origin: Hashable,
+        before: Mapping[str, Value],
+        after: Mapping[str, Value],
+        *,
+        may_continue: bool = True,
     ) -> None:
-        """Remember a change by `origin`; `before` and `after` have the same names."""
+        """Remember a change by `origin`; `before` and `after` have the same names.
+
+        `may_continue`: whether it may be part of the gesture before it.
+        """
         if not after:
             return
         now = self._now()
         self._undone.clear()
         last = self._done[-1] if self._done else None
-        if (
-            last is not None and last.origin == origin and last.after.keys() == after.keys()
-            and now - last.last < PAUSE
-        ):  # fmt: skip
+        same = last is not None and last.origin == origin and last.after.keys() == after.keys()
+        if last is not None and same and may_continue and now - last.last < PAUSE:
             last.after.update(after)
             last.last = now
             return

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from engine.audio.recorder import Recorder
 from engine.controls.bus import REFUSED
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
@@ -138,6 +140,47 @@ def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(playing, 
     blocks = playing.status().stream.blocks
     wait_until(lambda: playing.status().stream.blocks > blocks + 1)
     assert not playing.status().failed
+
+
+def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_disk(
+    playing, monkeypatch, tmp_path
+):
+    in_listener, in_disk, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def listener(_block):
+        in_listener.set()
+        go_on.wait(10)
+        playing.set(temperature=0.9)
+        playing.hold([])
+
+    def slow_end(self):
+        in_disk.set()
+        go_on.wait(10)
+        return end(self)
+
+    end = Recorder.stop
+    monkeypatch.setattr(Recorder, "stop", slow_end)
+    playing.record(tmp_path / "take.flac")
+    stop = playing.listen_blocks(listener)
+    slow = threading.Thread(target=playing.record, args=(None,))
+    slow.start()
+    assert in_listener.wait(10)
+    assert in_disk.wait(10)
+    panic = threading.Thread(target=playing.panic)
+    panic.start()
+    wait_until(lambda: playing.settings["pause"] is True, 2)
+    assert playing.set(gain=-3.0)["gain"] == -3.0
+    assert playing.status().paused
+    wait_until(lambda: playing.status().meters.rms[0] < 1e-4, 3)
+    go_on.set()
+    panic.join(5)
+    slow.join(5)
+    assert not panic.is_alive()
+    assert not slow.is_alive()
+    stop()
+    playing.set(pause=False)
+    blocks = playing.status().stream.blocks
+    wait_until(lambda: playing.status().stream.blocks > blocks)
 
 
 def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):

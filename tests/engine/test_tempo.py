@@ -111,6 +111,13 @@ def test_taps_set_the_tempo_and_fall_on_beats():
     assert desk.tempo.tap() == 300.0
 
 
+def test_changes_of_other_controls_leave_nothing_waiting():
+    desk = Desk()
+    for i in range(100):
+        desk.set(gain=-i / 10)
+    assert not desk.tempo._changes
+
+
 def test_a_start_is_the_first_beat_of_a_bar():
     desk = Desk(tempo=90.0)
     desk.time += 1.234

@@ -116,12 +116,21 @@ def test_a_locked_gain_and_seed_stay_through_presets_undo_and_redo():
     bus.set({"lock_gain": True, "lock_seed": True}, PYTHON)
     assert dict(bus.restore({"gain": 0.0, "seed": 1, "steps": 12}).new) == {"steps": 12}
     assert bus.undo().new["steps"] == 9
-    assert "gain" not in bus.undo().new, "the locks themselves are a gesture"
-    bus.set({"lock_gain": True, "lock_seed": True}, PYTHON)
-    bus.undo()
+    assert dict(bus.undo().new) == {"steps": 8}, "of the first gesture, what is not locked"
+    with pytest.raises(ConfigError, match="nothing is left to undo"):
+        bus.undo()
+    assert (bus.settings["lock_gain"], bus.settings["lock_seed"]) == (True, True)
+    assert (bus.settings["gain"], bus.settings["seed"]) == (-6.0, 7)
     bus.set({"lock_gain": False, "lock_seed": False}, PYTHON)
     bus.restore({"gain": -1.0})
     assert bus.settings["gain"] == -1.0
+
+
+def test_two_presets_in_a_second_are_two_gestures():
+    bus = bare_bus()
+    bus.restore({"gain": -1.0})
+    bus.restore({"gain": -2.0})
+    assert bus.undo().new["gain"] == -1.0
 
 
 def test_a_midi_knob_can_be_undone_and_a_followed_tempo_cannot():
