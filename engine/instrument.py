@@ -343,6 +343,8 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         self.controls.set({"pause": True}, PANIC)
         if stream is not None:
             stream.feeder.reset()
+        if self._rig.notes is not None:
+            self._rig.notes.release()  # a paused mixer plays no ends of notes
         self._say("panic", "Silence. Press play to start a new piece.")
 
     def new_piece(self) -> None:

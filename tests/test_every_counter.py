@@ -105,6 +105,7 @@ def test_every_count_of_osc_and_midi_has_an_address():
 # Public attributes that are counted up outside of a dataclass, and who reads each.
 READ = {
     "engine/audio/effects.py errors": "MixerStats.effect_errors",
+    "engine/listeners.py errors": "Status.listener_errors",
     "engine/punches.py faults": "Status.action_faults",
     "engine/stream/notes_file.py dropped": "what is reported of a take's notes",
     "engine/signal/midi_file.py notes": "a list, not a count",

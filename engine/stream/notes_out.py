@@ -83,7 +83,15 @@ class NotesOut:
         with self._lock:
             if player is not self._player:
                 self._player = player
-                self._tell(tuple(TimedNote(0, p, 0) for p in sorted(self._down)), self._rate)
+                self._release()
+
+    def release(self) -> None:
+        """Let every key come up that is down now, as the sound that holds it is dropped."""
+        with self._lock:
+            self._release()
+
+    def _release(self) -> None:
+        self._tell(tuple(TimedNote(0, p, 0) for p in sorted(self._down)), self._rate)
 
     def heard(self, notes: tuple[TimedNote, ...], rate: int, player: object | None = None) -> None:
         """Take the notes that are due in what the mixer renders next, in samples at `rate`.

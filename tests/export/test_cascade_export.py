@@ -138,8 +138,8 @@ def test_people_are_told_what_it_is_and_whose(exported):
         assert text in card
     for file in ("LICENSE", "MODEL_CARD.md"):
         assert "Nobody, CC0." in (folder / file).read_text()
-        assert "basic-pitch" not in (folder / file).read_text(), "another graph is not Spotify's"
-    assert read_manifest(folder).credits == ("Nobody, CC0.",)
+        assert "basic-pitch" in (folder / file).read_text(), "the shipped graph is Spotify's"
+    assert read_manifest(folder).credits[0] == "Nobody, CC0."
     assert notes.history == "preset `notes-tiny`, 12 examples, 0.00 h"
 
 
@@ -200,6 +200,18 @@ def test_the_shipped_transcription_is_credited_by_itself(exported, tmp_path, mon
     credit = read_manifest(tmp_path / "small").credits[-1]
     assert credit == read_manifest(PIANO).credits[-1]
     assert "basic-pitch" in credit
+
+
+def test_another_transcription_is_not_credited_to_spotify(exported, tmp_path, monkeypatch):
+    _, _, notes, sound = exported
+    monkeypatch.setattr(cascade_pack, "export_graph", copied_from(exported[0]))
+    other = onnx.load(PIANO / "transcription.onnx")
+    other.producer_name = "somebody else"
+    onnx.save(other, tmp_path / "other.onnx")
+    write_cascade(notes, sound, CARD, STAGES, tmp_path / "other.onnx", tmp_path / "small")
+    assert read_manifest(tmp_path / "small").credits == ("Nobody, CC0.",)
+    for file in ("LICENSE", "MODEL_CARD.md"):
+        assert "basic-pitch" not in (tmp_path / "small" / file).read_text()
 
 
 def test_a_constant_beyond_half_precision_stays_as_it_is():

@@ -64,7 +64,7 @@ def test_a_time_goes_out_and_comes_back():
     (b"/x\0\0,s\0\0\xc3\x28\0\0", "UTF-8"), (b"/x\0\0,q\0\0", "type 'q'"),
     (b"/x\0\0,b\0\0" + struct.pack(">i", -8), "blob of -8"),
     (b"/x\0\0,b\0\0" + struct.pack(">i", 2**31 - 1), "within an argument"),
-    (b"/x\0\0," + b"T" * 300 + b"\0" * 3, "type tags"), (b"/x\0\0,[[[\0\0\0\0", "type '['"),
+    (b"/x\0\0," + b"T" * 3000 + b"\0" * 3, "type tags"), (b"/x\0\0,[[[\0\0\0\0", "type '['"),
     (b"#bundle\0", "time tag"), (b"#bundle\0" + NOW + b"\0\0", "within a size"),
     (b"#bundle\0" + NOW + struct.pack(">i", -16), "element of -16"),
     (b"#bundle\0" + NOW + struct.pack(">i", 400) + b"/x\0\0", "element of 400"),
