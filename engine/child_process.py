@@ -28,7 +28,7 @@ def child_environment(**changes: str) -> dict[str, str]:
 
 
 def _places(environment: Mapping[str, str]) -> list[str]:
-    """Where this process imports from, but for a current folder that nobody chose."""
+    """Where this process imports from, without the current folder, unless the user put it there."""
     try:
         current = Path.cwd()
     except OSError:  # it has been deleted, and modules of relative places with it

@@ -47,7 +47,7 @@ class Counter:
 
 
 COUNTERS: tuple[Counter, ...] = (
-    Counter("xruns", "xruns", "Times the sound card asked and there was nothing."),
+    Counter("xruns", "xruns", "Dropouts: times the sound card needed audio and none was ready."),
     Counter("gaps", "lead.gaps", "Times the music was not ready in time, and sound was held."),
     Counter("restarts", "stream.restarts", "Times the generator was started again."),
     Counter("errors/source", "mixer.source_errors", "Periods of silence: the stream failed."),
@@ -72,7 +72,7 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("clips", "meters.clips", "Frames that would have clipped without the limiter.",
             "frames"),
     Counter("concealed", "lead.concealed_seconds", "Seconds of held sound in gaps.", "s"),
-    Counter("blocks", "stream.blocks", "Blocks that the generator made."),
+    Counter("blocks", "stream.blocks", "Blocks that the generator produced."),
     Counter("blocks/joined", "lead.blocks", "Blocks that joined the lead."),
     Counter("panics", "mixer.panics", "Times the sound was silenced by PANIC."),
     Counter("frames/played", "meters.frames", "Frames that were mixed.", "frames"),
@@ -82,8 +82,8 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("frames/idle", "ring.idle_frames", "Frames of silence on purpose: paused, flushed.",
             "frames"),
     Counter("frames/flushed", "ring.flushed_frames", "Frames that PANIC dropped.", "frames"),
-    Counter("callbacks", "ring.callbacks", "Times that this device asked for sound."),
-    Counter("callbacks/frames", "ring.last_block", "Frames that it asked for last.", "frames"),
+    Counter("callbacks", "ring.callbacks", "Times that this device requested sound."),
+    Counter("callbacks/frames", "ring.last_block", "Frames in its last request.", "frames"),
     Counter("callbacks/xruns", "ring.underruns", "Xruns of this device since it was opened."),
     Counter("periods", "mixer.periods", "Periods that were mixed."),
     Counter("periods/worst", "mixer.busy_max_s", "The longest time that a period took.", "ms",

@@ -60,7 +60,7 @@ class Traced:
 
     @property
     def changed(self) -> set[Path]:
-        """Places that were written, made, moved or removed."""
+        """Paths that were written, created, moved or removed."""
         found = set()
         for call in self.calls:
             name = call.partition("(")[0]
@@ -111,7 +111,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def outside(run: Traced, *allowed: Path) -> set[Path]:
-    """What was changed, but for the given places, devices and temporary files."""
+    """What was changed, without the allowed paths, devices and temporary files."""
     own = (*allowed, Path("/dev"), Path("/proc/self"))
 
     def may(path: Path) -> bool:

@@ -49,12 +49,12 @@ def playing() -> Iterator[Instrument]:
 
 @pytest.fixture
 def generator() -> Iterator[Generator]:
-    made = Generator(TINY)
-    made.start()
+    process = Generator(TINY)
+    process.start()
     for index in range(2):
-        made.make(Request(index, 2))
-    yield made
-    made.stop()
+        process.make(Request(index, 2))
+    yield process
+    process.stop()
 
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
@@ -77,7 +77,7 @@ def test_a_stopped_generator_is_noticed_by_the_time_of_its_own_steps(generator):
         generator.make(Request(2, 2))
     took = time.monotonic() - began
     assert 0.4 < took < 3.0
-    assert generator.pid is None, "it is ended at once, not asked to end"
+    assert generator.pid is None, "it is killed at once"
 
 
 def test_every_part_of_a_block_has_been_measured_once_a_block_was_made(generator):
@@ -158,7 +158,7 @@ def test_a_graph_that_fails_names_its_file_in_one_line():
     assert "\n" not in str(caught.value)
 
 
-# ---- the feeder, with a generator that does as it is told
+# ---- the feeder, with a scripted generator
 
 
 class Scripted(Generator):
@@ -193,7 +193,7 @@ class Scripted(Generator):
 
 
 class Fed:
-    """A feeder at work, its lead played as fast as it is made."""
+    """A feeder at work, its lead played as fast as blocks arrive."""
 
     def __init__(self, generator: Scripted) -> None:
         from engine.audio.clock import SystemClock
@@ -209,7 +209,7 @@ class Fed:
         )  # fmt: skip
 
     def blocks(self, count: int) -> None:
-        """Play until so many more blocks were made, or the stream has ended."""
+        """Play until so many more blocks have arrived, or the stream has ended."""
         target = self.feeder.stats().blocks + count
 
         def there() -> bool:
@@ -222,10 +222,10 @@ class Fed:
 @pytest.fixture
 def fed() -> Iterator[tuple[Scripted, Fed]]:
     generator = Scripted()
-    made = Fed(generator)
-    made.feeder.start()
-    yield generator, made
-    made.feeder.stop()
+    stream = Fed(generator)
+    stream.feeder.start()
+    yield generator, stream
+    stream.feeder.stop()
 
 
 def test_a_graph_that_fails_once_costs_a_restart_not_the_music(fed):

@@ -117,7 +117,7 @@ def test_one_that_was_ended_too_soon_is_given_more_time_until_it_has_proved_itse
 def test_idle_time_is_measured_as_nothing(time):
     heartbeat = Heartbeat(time)
     block(heartbeat, time, step=0.01)
-    time.now += 500  # paused: the lead is full and nothing is asked for
+    time.now += 500  # paused: the lead is full and nothing is requested
     block(heartbeat, time, step=0.01)
     assert heartbeat.limit("answer") == ALLOWANCES["answer"].least
 
