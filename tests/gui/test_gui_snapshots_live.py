@@ -1,4 +1,4 @@
-"""Snapshots in the window: live whoever saves them, in natural order, and never replaced without a question."""
+"""Snapshots in the window: live, in natural order, and never replaced without a question."""
 
 from __future__ import annotations
 
