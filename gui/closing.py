@@ -33,7 +33,7 @@ class Closing(QObject):
         super().__init__(window)
         self._window, self._session, self._leave, self._part = window, session, leave, part
         self.question: QMessageBox | None = None
-        self.has_begun = False
+        self.is_closing = False
 
     def ask(self) -> None:
         """Close, after a question where a take runs."""
@@ -44,8 +44,8 @@ class Closing(QObject):
 
     def begin(self, *, leave: bool = False) -> None:
         """Close without a question; `leave` has the engine play on in any case."""
-        if not self.has_begun:
-            self.has_begun = True
+        if not self.is_closing:
+            self.is_closing = True
             self._part(leave or self._leave())
 
     def _ask_about_take(self) -> None:

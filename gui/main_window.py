@@ -281,7 +281,7 @@ class MainWindow(QMainWindow):
         self.session.quit(leave=leave)
 
     def _close_now(self) -> None:
-        if self.closing.has_begun and not self._may_close:
+        if self.closing.is_closing and not self._may_close:
             self._may_close = True
             self.close()
             self.closed.emit()

@@ -1,6 +1,6 @@
 """A layout that sets widgets side by side and begins a new row where its room ends.
 
-What is wider than the room, and can be made higher instead (another flow), is.
+An item that is wider than its room, and can be higher instead (another flow), wraps.
 """
 
 from __future__ import annotations

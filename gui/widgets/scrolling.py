@@ -1,7 +1,7 @@
 """A page that scrolls: what lies on it does not turn when the wheel only passes over it.
 
 Turning the wheel over a knob turns the knob. But a page that scrolls moves knobs under a pointer
-that rests, so a wheel that has begun to scroll a page goes on scrolling it, until the pointer has
+that rests, so a wheel that scrolls a page goes on scrolling it, until the pointer has
 moved and the wheel has rested. Qt's main thread.
 """
 

@@ -45,16 +45,16 @@ def window(
     """The whole window with all its pages, as users have it, before a real engine."""
     instrument.set(gain=0.0, temperature=1.0, pause=False)
     apply_theme(QApplication.instance(), "light")  # as the program does
-    made = make_window(Start("127.0.0.1", server.port, None, tmp_path))
-    qtbot.addWidget(made, before_close_func=lambda w: setattr(w, "_may_close", True))
-    made.resize(1280, 800)
-    made.show()
-    made.activateWindow()
-    qtbot.waitActive(made)
-    until(lambda: made.session.figures["pack"] is not None)
-    until(lambda: made.session.controls["gain"].is_known)
-    yield made
-    made.session.connection.stop()
+    opened = make_window(Start("127.0.0.1", server.port, None, tmp_path))
+    qtbot.addWidget(opened, before_close_func=lambda w: setattr(w, "_may_close", True))
+    opened.resize(1280, 800)
+    opened.show()
+    opened.activateWindow()
+    qtbot.waitActive(opened)
+    until(lambda: opened.session.figures["pack"] is not None)
+    until(lambda: opened.session.controls["gain"].is_known)
+    yield opened
+    opened.session.connection.stop()
 
 
 @pytest.fixture

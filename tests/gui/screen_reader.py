@@ -57,14 +57,14 @@ class Reader:
             time.sleep(0.1)
 
     def _child(self, part: ctypes.c_void_p, i: int) -> ctypes.c_void_p:
-        found = self._call("accessible_get_child_at_index", ctypes.c_void_p, part, i, None)
-        return ctypes.c_void_p(found)
+        child = self._call("accessible_get_child_at_index", ctypes.c_void_p, part, i, None)
+        return ctypes.c_void_p(child)
 
     def walk(self, part: ctypes.c_void_p, depth: int = 0) -> Iterator[dict[str, object]]:
-        """What is said of each part below one."""
+        """Describe each part below one."""
         role = self._text_of("accessible_get_role_name", part)
         if role in _READ:
-            yield self._told(part, role)
+            yield self._described(part, role)
         count = self._call("accessible_get_child_count", ctypes.c_int, part, None)
         if depth < _DEEPEST and role not in ("table", "tree", "menu"):
             for i in range(min(count, _WIDEST)):
@@ -72,8 +72,8 @@ class Reader:
                 if child.value:
                     yield from self.walk(child, depth + 1)
 
-    def _told(self, part: ctypes.c_void_p, role: str) -> dict[str, object]:
-        told: dict[str, object] = {
+    def _described(self, part: ctypes.c_void_p, role: str) -> dict[str, object]:
+        found: dict[str, object] = {
             "role": role, "name": self._text_of("accessible_get_name", part),
             "label": self._label(part),
         }  # fmt: skip
@@ -81,7 +81,7 @@ class Reader:
             self._call("accessible_get_value_iface", ctypes.c_void_p, part, None)
         )
         if value.value:
-            told["value"], told["low"], told["high"] = (
+            found["value"], found["low"], found["high"] = (
                 self._call(f"value_get_{which}_value", ctypes.c_double, value, None)
                 for which in ("current", "minimum", "maximum")
             )
@@ -89,8 +89,8 @@ class Reader:
         if text.value:
             length = self._call("text_get_character_count", ctypes.c_int, text, None)
             written = self._call("text_get_text", ctypes.c_char_p, text, 0, length, None)
-            told["text"] = (written or b"").decode()
-        return told
+            found["text"] = (written or b"").decode()
+        return found
 
     def _label(self, part: ctypes.c_void_p) -> str:
         """The name of what labels it; a screen reader says it before the part's own."""
@@ -113,5 +113,5 @@ if __name__ == "__main__":
         sys.exit("no libatspi")
     reader = Reader(atspi)
     for program in reader.programs():
-        for told in reader.walk(program):
-            print(json.dumps(told), flush=True)
+        for found in reader.walk(program):
+            print(json.dumps(found), flush=True)

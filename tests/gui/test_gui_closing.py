@@ -55,7 +55,7 @@ def test_without_a_take_it_closes_without_a_question(window, closed, until):
 def test_while_a_take_runs_it_asks_and_may_stay(window, instrument, take, closed, until):
     window.close()
     assert window.isVisible()
-    window.close()  # asked twice, it asks once
+    window.close()  # a second time: there is one question
     assert str(take.name) in window.closing.question.informativeText()
     answer(window, "Cancel")
     QTest.qWait(200)
@@ -121,12 +121,12 @@ def test_it_is_gone_from_sight_at_once_while_its_engine_fades_out_and_ends(
     engine = window.session.engine.pid
     closed: list[float] = []
     window.closed.connect(lambda: closed.append(time.monotonic()))
-    begun = time.monotonic()
+    start = time.monotonic()
     window.close()
-    assert time.monotonic() - begun < 0.3
+    assert time.monotonic() - start < 0.3
     assert not window.isVisible()
     until(lambda: closed, 10)
-    assert closed[0] - begun < 6.0
+    assert closed[0] - start < 6.0
     assert not lives(engine)
 
 

@@ -32,7 +32,7 @@ def test_a_message_moves_nothing_when_it_comes_and_when_it_goes(window, until, s
     window.resize(*size)
     window.set_stage(stage)
     session, banner = window.session, window.stage.banner if stage else window.banner
-    session._poll.stop()  # so that the device stays what is said here
+    session._poll.stop()  # so that the device stays as it is set here
     QTest.qWait(100)
     session.figures.take("/status/device", ("Scarlett",))
     until(lambda: not banner.isVisible())

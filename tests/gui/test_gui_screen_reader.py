@@ -67,7 +67,7 @@ def test_each_list_has_its_label_beside_it(window):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> list[dict]:
+def read(tmp_path_factory) -> list[dict]:
     if any(shutil.which(p) is None for p in PROGRAMS) or screen_reader.library() is None:
         pytest.skip(f"not installed: at-spi2-core and {', '.join(PROGRAMS)}")
     folder = tmp_path_factory.mktemp("reader")
@@ -86,8 +86,8 @@ def told(tmp_path_factory) -> list[dict]:
     return lines
 
 
-def test_knobs_are_read_with_their_value_and_unit(told):
-    knobs = {t["name"]: t for t in told if t["role"] == "spin button"}
+def test_knobs_are_read_with_their_value_and_unit(read):
+    knobs = {t["name"]: t for t in read if t["role"] == "spin button"}
     numbers = [p for p in PARAMS if p.kind in ("float", "int") and p.name != "seed"]
     assert len(knobs) == len(numbers)
     gain = knobs["Gain, dB"]
@@ -99,14 +99,14 @@ def test_knobs_are_read_with_their_value_and_unit(told):
     assert sum(name.startswith("Harmony") for name in knobs) == len(HARMONY)
 
 
-def test_lists_are_read_with_their_name_before_their_value(told):
-    lists = {t["label"]: t["name"] for t in told if t["role"] == "combo box"}
+def test_lists_are_read_with_their_name_before_their_value(read):
+    lists = {t["label"]: t["name"] for t in read if t["role"] == "combo box"}
     assert set(lists) == {"Sampler", "Style", "Quantise", "Tempo source", "Snapshots", "Levels"}
     assert lists["Tempo source"] == "own"
 
 
-def test_every_button_and_field_that_is_read_has_a_name(told):
-    nameless = [t for t in told if t["role"] in ("text", "push button") and not t["name"]]
+def test_every_button_and_field_that_is_read_has_a_name(read):
+    nameless = [t for t in read if t["role"] in ("text", "push button") and not t["name"]]
     # The buttons in a field (to clear it) belong to it.
     assert [t for t in nameless if t["role"] == "text"] == []
     assert len(nameless) <= 1

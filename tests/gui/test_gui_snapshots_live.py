@@ -1,4 +1,4 @@
-"""Snapshots in the window: live whoever saves them, in natural order, and never lost unasked."""
+"""Snapshots in the window: live, in natural order, and never replaced without a question."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DECOMPOSED = "Entre\N{COMBINING ACUTE ACCENT}e"  # as macOS writes it
 @pytest.fixture
 def other(server, until):
     """Another client of the same engine: a phone, or a second window."""
-    made = Session("127.0.0.1", server.port)
-    made.begin()
-    until(lambda: made.transport.is_connected)
-    yield made
-    made.connection.stop()
+    client = Session("127.0.0.1", server.port)
+    client.begin()
+    until(lambda: client.transport.is_connected)
+    yield client
+    client.connection.stop()
 
 
 def save(session: Session, until, *names: str) -> None:
@@ -151,9 +151,9 @@ def test_typing_the_name_of_another_asks_before_it_is_replaced(
     until(lambda: instrument.settings["gain"] == -11.0)
     bar = window.transport.snapshots
     bar.ask_and_save()
-    asked = dialog(QInputDialog)
-    asked.setTextValue(typed)
-    asked.accept()
+    naming = dialog(QInputDialog)
+    naming.setTextValue(typed)
+    naming.accept()
     answer("Cancel")
     again = dialog(QInputDialog)
     assert again.textValue() == name, "another name can be typed"
