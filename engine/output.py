@@ -194,6 +194,6 @@ class Output:
 
     @property
     def xruns(self) -> int:
-        """Dropouts: times that the card asked and the ring was empty."""
+        """Dropouts: times that the card needed audio and the ring was empty."""
         ring = self.ring
         return ring.stats().underruns if ring is not None else 0

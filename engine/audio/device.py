@@ -19,8 +19,8 @@ from engine.errors import DeviceError
 
 __all__ = ["GONE", "STUCK", "OutputDevice"]
 
-# Latency asked of PortAudio where its own "low" is of no use: PulseAudio and PipeWire behind ALSA
-# make gaps now and then at 9 to 11 ms and none at 50 ms; JACK's is the server's own affair.
+# Latency requested where PortAudio's own "low" is of no use: PulseAudio and PipeWire behind ALSA make
+# gaps now and then at 9 to 11 ms and none at 50 ms; JACK's is the server's own affair.
 _LATENCY_S = {"ALSA": 0.05, JACK: 0.0}
 _SETTLE = 2.0  # of a device's latency: silence while it fills its buffer at the start
 _LONGEST_SETTLE_S = 2.0  # whatever latency a driver reports
@@ -80,8 +80,8 @@ class OutputDevice:
         self._abandoned = False
         self._settle_s = 0.0
         self._started_at = 0.0
-        self._asked = self._taken = 0  # frames, as far as seen
-        self._asked_at = self._taken_at = 0.0
+        self._requested = self._taken = 0  # frames, as far as seen
+        self._requested_at = self._taken_at = 0.0
         try:
             self.info = portaudio.call(self._open, f"opening the sound device {name!r}")
         except BaseException:
@@ -140,15 +140,15 @@ class OutputDevice:
         if stream is None or not stream.active:
             return GONE
         stats, now = self._ring.stats(), self._clock.now()
-        if stats.frames_out > self._asked:
-            self._asked, self._asked_at = stats.frames_out, now
+        if stats.frames_out > self._requested:
+            self._requested, self._requested_at = stats.frames_out, now
         waits_for_mixer = self._ring.fill < max(stats.last_block, self._ring.resume_frames)
         if stats.frames_played > self._taken or waits_for_mixer:
             self._taken, self._taken_at = max(self._taken, stats.frames_played), now
         patience = max(_PATIENCE_S, _PATIENCE_BLOCKS * stats.last_block / self.rate)
         if now - self._started_at < patience + _START_S + self._settle_s:
             return ""
-        if now - self._asked_at >= patience:
+        if now - self._requested_at >= patience:
             return GONE
         return STUCK if now - self._taken_at >= patience else ""
 
@@ -158,8 +158,8 @@ class OutputDevice:
         if self._stream is None:
             raise DeviceError(f"the sound device {self.name!r} is closed; reopen it")
         stats = self._ring.stats()
-        self._asked, self._taken = stats.frames_out, stats.frames_played
-        self._started_at = self._asked_at = self._taken_at = self._clock.now()
+        self._requested, self._taken = stats.frames_out, stats.frames_played
+        self._started_at = self._requested_at = self._taken_at = self._clock.now()
         try:
             # PortAudio's audio thread takes over the priority of the thread that starts it.
             with raised_priority(10):

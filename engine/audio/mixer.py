@@ -43,7 +43,7 @@ Tap: TypeAlias = Callable[[Block], None]
 
 _GATE_S = 0.01
 _SWITCH_INTERVAL = 0.0005
-_STOP_LIMIT_S = 2.0  # an effect, tap or listener that hangs keeps nobody else
+_STOP_LIMIT_S = 2.0  # an effect, tap or listener that hangs holds up nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class MixerStats:
     tap_errors : int
         Times that a tap (recorder, ...) raised.
     bad_frames : int
-        Frames with a value that is no number, made silent: a broken effect or model.
+        Frames with a value that is no number, replaced by silence: a broken effect or model.
     dropped_frames : int
         Frames that the sink had no room for: only when stopped while the device is gone.
     panics : int

@@ -49,7 +49,7 @@ class DeviceInfo:
     default_rate : int
         Frames per second.
     rates : tuple of int
-        Those of `COMMON_RATES` that it takes; empty when not asked for.
+        Those of `COMMON_RATES` that it takes; empty when not requested.
     latency_s : float
         Lowest latency it claims, seconds.
     default : bool

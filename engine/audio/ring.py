@@ -46,7 +46,7 @@ class RingStats:
     frames_out : int
         Frames given to the device: the device's own clock.
     last_block : int
-        Frames asked for by the last call. `RingSink` keeps at least two of these in the ring.
+        Frames that the last call requested. `RingSink` keeps at least two of these in the ring.
     """
 
     underruns: int = 0

@@ -55,10 +55,10 @@ def _info(told: dict[str, Any]) -> DeviceInfo:
 def main() -> None:
     """Print what there is as JSON, and end, whatever the sound system does."""
     try:
-        told: object = {"devices": [asdict(d) for d in PortAudio().outputs()]}
+        answer: object = {"devices": [asdict(d) for d in PortAudio().outputs()]}
     except AttaccaError as error:
-        told = {"error": str(error)}
-    print(json.dumps(told), flush=True)
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)
     os._exit(0)
 
 

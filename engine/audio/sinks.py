@@ -83,7 +83,7 @@ class RingSink:
         self._ring = ring
         self._least = round(fill_s * rate)
         self._rate = rate
-        self._asked, self._looked = 0, self._clock.now()  # of the device, at the last look
+        self._requested, self._looked = 0, self._clock.now()  # of the device, at the last look
         # The most that the device took at once, in this window of time and in the one before.
         self._largest = self._largest_before = 0
         self._window_end = self._looked + _WINDOW_S
@@ -112,8 +112,8 @@ class RingSink:
         before = self._clock.now()
         stats = self._ring.stats()
         elapsed = self._clock.now() - self._looked  # rather too long than too short
-        burst = stats.frames_out - self._asked - elapsed * self._rate
-        self._asked, self._looked = stats.frames_out, before
+        burst = stats.frames_out - self._requested - elapsed * self._rate
+        self._requested, self._looked = stats.frames_out, before
         block = stats.last_block
         return block * max(1, math.ceil(burst / block)) if block else 0
 

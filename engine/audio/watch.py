@@ -17,7 +17,7 @@ from engine.errors import DeviceError
 
 __all__ = ["DeviceEvent", "DeviceWatch"]
 
-_STOP_LIMIT_S = 1.0  # a listener that does not return keeps nobody else
+_STOP_LIMIT_S = 1.0  # a listener that does not return holds up nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ def ends_well(
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "duration"])
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_a_dead_or_stopped_jack_keeps_nobody(
+def test_a_dead_or_stopped_jack_does_not_hold_up_the_end(
     jack: JackServer, fault: str, end: str, tmp_path: Path
 ) -> None:
     ends_well(jack, "system", fault, end, tmp_path)
@@ -122,7 +122,7 @@ def test_a_dead_or_stopped_jack_keeps_nobody(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_a_dead_or_stopped_pulseaudio_keeps_nobody(
+def test_a_dead_or_stopped_pulseaudio_does_not_hold_up_the_end(
     pulse: PulseServer, fault: str, tmp_path: Path
 ) -> None:
     ends_well(pulse, "pulse", fault, "SIGTERM", tmp_path)
@@ -148,7 +148,7 @@ def test_a_server_that_hangs_from_the_start_can_be_left(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["devices", "play", "midi"])
-def test_a_server_that_hangs_is_told_in_one_line(
+def test_a_server_that_hangs_is_reported_in_one_line(
     jack: JackServer, verb: str, tmp_path: Path
 ) -> None:
     jack.hang()

@@ -37,7 +37,7 @@ def hang():
 
 @pytest.fixture
 def card(monkeypatch):
-    """The only sound device there is, and nobody drains it."""
+    """The only sound device there is, and nothing drains it."""
     sd = FakeSoundDevice(["Card"])
     monkeypatch.setattr("engine.output.PortAudio", lambda **how: PortAudio(lambda _name: sd, **how))
     return sd
@@ -67,7 +67,9 @@ def test_a_hung_device_keeps_neither_the_take_nor_the_end(where, card, hang, mon
     assert closed(instrument) < 0.2, "twice is harmless"
 
 
-def test_a_device_that_hangs_while_the_watch_opens_it_again_keeps_nobody(card, hang, monkeypatch):
+def test_a_device_that_hangs_while_the_watch_opens_it_again_does_not_hold_up_the_end(
+    card, hang, monkeypatch
+):
     instrument = Instrument(TINY, latency=1.0, threads=1)
     instrument.play("Card")
     monkeypatch.setattr(FakeStream, "close", hang)
@@ -81,7 +83,7 @@ def test_a_device_that_hangs_while_the_watch_opens_it_again_keeps_nobody(card, h
     assert closed(instrument) < LIMIT
 
 
-def test_a_device_that_hangs_when_it_is_chosen_keeps_nobody(card, hang):
+def test_a_device_that_hangs_when_it_is_chosen_does_not_hold_up_the_end(card, hang):
     instrument = Instrument(TINY, latency=1.0, threads=1)
     instrument.play(None)
     instrument.wait_for_sound()
@@ -136,7 +138,7 @@ def test_a_tap_that_hangs_keeps_neither_the_take_nor_the_end(hang, tmp_path):
     assert any("hangs" in e.text for e in instrument.events if e.kind == "failed")
 
 
-def test_what_ends_the_mixer_is_told_at_once_and_is_the_instruments_failure(monkeypatch):
+def test_what_ends_the_mixer_is_reported_at_once_and_is_the_instruments_failure(monkeypatch):
     with Instrument(TINY, latency=1.0, threads=1) as instrument:
         instrument.play(None)
         instrument.wait_for_sound()

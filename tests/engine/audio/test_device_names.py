@@ -144,7 +144,7 @@ def fill(buffer):
     buffer.write(np.zeros((buffer.space, 2), np.float32))
 
 
-def test_a_device_that_asks_and_takes_nothing_is_told_and_opened_again():
+def test_a_device_that_takes_nothing_is_reported_and_opened_again():
     sd, clock, buffer, device = playing_device()
     events = []
     watch = DeviceWatch(device, events.append, clock=clock)
@@ -208,16 +208,16 @@ def test_a_device_with_blocks_longer_than_a_second_is_not_taken_for_gone():
 def test_a_latency_that_no_device_has_does_not_keep_it_silent(latency, monkeypatch):
     monkeypatch.setattr(FakeStream, "latency_s", latency)
     _, clock, buffer, device = playing_device()
-    heard = 0.0
+    played = 0.0
     for _ in range(300):
         buffer.write(np.ones((441, 2), np.float32))
-        heard += float(call(buffer, 441).max())
+        played += float(call(buffer, 441).max())
         clock.advance(0.01)
-    assert heard > 50.0
+    assert played > 50.0
     device.close()
 
 
-def test_a_server_that_hangs_while_a_device_opens_is_told_in_time():
+def test_a_server_that_hangs_while_a_device_opens_is_reported_in_time():
     sd = FakeSoundDevice(["Built-in"])
     go_on = threading.Event()
     sd.query_devices = lambda: go_on.wait(20) and []

@@ -1,4 +1,4 @@
-"""Library calls that may never return: nobody waits for them longer than the limit."""
+"""Library calls that may never return: callers wait no longer than the limit."""
 
 from __future__ import annotations
 

@@ -48,19 +48,19 @@ DEVICES = [
 
 @pytest.mark.parametrize("fill_s", [FILL_S, JAM_FILL_S])
 @pytest.mark.parametrize(("rate", "block", "calls"), DEVICES)
-def test_a_device_hears_everything_from_its_third_block_on(rate, block, calls, fill_s):
+def test_a_device_plays_everything_from_its_third_block_on(rate, block, calls, fill_s):
     p = Playing(rate, fill_s)
     p.ring.rest(2 * block)  # a device settles for two of its blocks
     p.mix()
     for _ in range(3):
         p.block(block, calls)
-    heard = np.concatenate([p.block(block, calls) for _ in range(20)])
-    assert (heard[p.rate // 100 :] == 0.5).all(), "after the fade-in, without a gap"
+    played = np.concatenate([p.block(block, calls) for _ in range(20)])
+    assert (played[p.rate // 100 :] == 0.5).all(), "after the fade-in, without a gap"
     assert p.ring.stats().underruns == 0
     assert p.ring.fill >= 2 * block
 
 
-def test_a_ring_is_as_short_as_it_was_asked_for_where_the_device_allows_it():
+def test_a_ring_is_as_short_as_it_was_requested_where_the_device_allows_it():
     for fill_s in (FILL_S, JAM_FILL_S):
         p = Playing(48000, fill_s)
         for _ in range(50):
@@ -77,8 +77,8 @@ def test_a_block_that_grows_while_it_plays_costs_one_dropout_and_no_more():
     stats = p.ring.stats()
     assert stats.underruns == 1
     assert p.ring.fill >= 8192
-    heard = np.concatenate([p.block(4096) for _ in range(4)])
-    assert (heard == 0.5).all()
+    played = np.concatenate([p.block(4096) for _ in range(4)])
+    assert (played == 0.5).all()
 
 
 def test_the_ring_is_short_again_some_seconds_after_the_blocks_are():
