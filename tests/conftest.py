@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,13 @@ from tiny_pack import TINY
 
 from engine.instrument import Instrument
 from engine.params import Settings
+
+# Programs in tests get signals as in a terminal, whatever started the tests: a background job
+# ignores SIGINT, `nohup` SIGHUP, and children inherit that.
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 # A busy machine is slow, not wrong.
 settings.register_profile("attacca", deadline=None)

@@ -44,6 +44,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], lis
             (folder / f"{name}.py").write_text(mark)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # ./run sets it
     # As in a process that was started by `python -m`, and in an interactive one.
     monkeypatch.setattr(sys, "path", ["", str(folder), *sys.path])
 
