@@ -6,6 +6,7 @@ a continuous integration from a user.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -75,7 +76,7 @@ class Traced:
 
 
 def traced(home: Path, command: Sequence[object], seconds: float = 0.0, **more: str) -> Traced:
-    """Run to the end, or so long and then interrupt it."""
+    """Run to the end, or so long and then end it."""
     if shutil.which("strace") is None:
         text = "strace is not installed; './run test' installs it"
         pytest.fail(text) if os.environ.get("CI") else pytest.skip(text)
@@ -93,8 +94,13 @@ def traced(home: Path, command: Sequence[object], seconds: float = 0.0, **more: 
     try:
         output = process.communicate(timeout=seconds or 100)[0]
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGINT if seconds else signal.SIGKILL)
+        # Not SIGINT, which stays ignored in what a background job of a shell starts.
+        os.killpg(process.pid, signal.SIGTERM)
         output = process.communicate(timeout=30)[0]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     calls = tuple(line.partition(" ")[2].strip() for line in log.read_text().splitlines())
     return Traced(home, calls, output, process.returncode)
 
