@@ -157,7 +157,7 @@ class Output:
 
         if portaudio is None:
             shut()
-        elif not (portaudio.finish(shut, limit_s) and portaudio.close()):
+        elif not (portaudio.finish(shut, limit_s) and portaudio.close()) and device is not None:
             self._say("device", f"{self.name}: the sound server does not answer; left without it")
 
     # ---------------------------------------------------------------- as of now

@@ -5,7 +5,8 @@ Windows. Where there is none, that is one line and no noise from the C libraries
 
 A JACK server that has stopped never answers, and python-rtmidi keeps the interpreter lock while it
 waits, which would stop every thread of the process. So before a client of JACK is opened or closed,
-a probe that frees the lock waits in a thread of its own until the server answers.
+a probe that frees the lock waits in a thread of its own until the server answers. The clients of a
+server that has died are never closed: JACK's library may crash over it.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Backend:
 
     def _client(self, kind: Any, client: str) -> Any:
         if self._jack is not None:
-            self._jack.call(_wait_for_jack, "midi: jack", _OPEN_LIMIT_S)
+            self._jack.call(_jack_is_there, "midi: jack", _OPEN_LIMIT_S)
             self._jack.end()
         try:
             return kind(self._api, client)
@@ -84,7 +85,7 @@ class Backend:
             raise DeviceError(f"midi: {self.name}: {' '.join(str(error).split())[:100]}") from error
 
     def end(self, client: Any) -> None:
-        """Close a client and its port; those of a JACK server that does not answer stay open."""
+        """Close a client and its port; those of a JACK server that has gone or hangs stay open."""
 
         def close() -> None:
             with contextlib.suppress(*self.errors):
@@ -95,8 +96,15 @@ class Backend:
         if self._jack is None:
             close()
             return
+
+        def close_if_there() -> None:
+            if _jack_is_there():
+                close()
+            else:  # freeing it at the end of the process would close it
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
+
         # What is not closed in time is kept by the thread that waits: freeing it would hang too.
-        self._jack.finish(lambda: (_wait_for_jack(), close()), _CLOSE_LIMIT_S)
+        self._jack.finish(close_if_there, _CLOSE_LIMIT_S)
         self._jack.end()
 
 
@@ -153,8 +161,8 @@ def _silence_jack() -> None:
             library.jack_set_info_function(nothing)
 
 
-def _wait_for_jack() -> None:
-    """Return once the JACK server has answered, or is known to be gone."""
+def _jack_is_there() -> bool:
+    """Whether the JACK server answers; waits for as long as one is there that does not."""
     for library in _jack_libraries():
         library.jack_client_open.restype = ctypes.c_void_p
         library.jack_client_close.argtypes = [ctypes.c_void_p]
@@ -163,7 +171,8 @@ def _wait_for_jack() -> None:
         client = library.jack_client_open(name, options, ctypes.byref(status))
         if client:
             library.jack_client_close(client)
-        return
+        return bool(client)
+    return True  # no library of JACK's that could be found
 
 
 def _jack_libraries() -> list[ctypes.CDLL]:
