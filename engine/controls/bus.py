@@ -2,8 +2,7 @@
 
 Any thread may change controls. A change is validated, applied to what plays, remembered for undo,
 and announced to every listener, all under one lock: listeners receive changes in the order in which
-they were applied, and each change says who caused it. So nobody has to compare settings to find out
-what somebody else did.
+they were applied, and each change says who caused it. No listener has to compare settings.
 """
 
 from __future__ import annotations

@@ -96,8 +96,7 @@ class NotesOut:
     def heard(self, notes: tuple[TimedNote, ...], rate: int, player: object | None = None) -> None:
         """Take the notes that are due in what the mixer renders next, in samples at `rate`.
 
-        Those of a player that is not the one to be heard are nobody's: it may still sound in a
-        fade.
+        Notes of any other player are ignored: its sound may still fade out.
         """
         with self._lock:
             if player is self._player:
