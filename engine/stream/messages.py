@@ -31,15 +31,22 @@ class Message:
 
 
 def send(pipe: IO[bytes], head: dict[str, Any], samples: NDArray[np.float32] | None = None) -> None:
-    """Write one message and flush. Raises BrokenPipeError when the other end is gone."""
+    """Write one message and flush.
+
+    Raises BrokenPipeError when the other end is gone, or when another thread has closed this one.
+    """
     payload = b""
     if samples is not None:
         block = np.ascontiguousarray(samples, np.float32)
         head = {**head, "shape": block.shape}
         payload = block.tobytes()
     text = json.dumps(head).encode()
-    pipe.write(_PREFIX.pack(len(text), len(payload)) + text + payload)
-    pipe.flush()
+    message = _PREFIX.pack(len(text), len(payload)) + text + payload
+    try:
+        pipe.write(message)
+        pipe.flush()
+    except ValueError as error:  # what a closed file raises
+        raise BrokenPipeError("the pipe is closed") from error
 
 
 def receive(pipe: IO[bytes]) -> Message | None:

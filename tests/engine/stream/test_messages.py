@@ -33,6 +33,13 @@ def test_a_pipe_cut_within_a_message_is_noticed():
         receive(cut)
 
 
+def test_a_pipe_that_another_thread_closed_is_a_broken_pipe():
+    pipe = io.BytesIO()
+    pipe.close()
+    with pytest.raises(BrokenPipeError, match="closed"):
+        send(pipe, {"op": "make"})
+
+
 def test_noise_on_the_pipe_is_not_taken_for_a_huge_message():
     with pytest.raises(EOFError, match="no message"):
         receive(io.BytesIO(b"\xff" * 64))
