@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arguments import number_of, shown
 from engine.errors import ConfigError
 from engine.note_names import pitch
 from engine.packs.manifest import Manifest
 from engine.params import PARAMS, Settings, param
+from engine.scalars import number_of, shown
 from engine.signal.roll import LOWEST, PITCHES, Note
 from engine.stream.conditions import needed
 
