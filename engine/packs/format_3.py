@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-from engine.controls.pack_controls import CONTROL, read_controls
+from engine.controls.pack_controls import CONTROL_FIELDS, read_controls
 from engine.errors import PackError
 from engine.packs.fields import Field, read_table
 from engine.packs.manifest import Encoder, Manifest
@@ -115,7 +115,7 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("every", int, "rows of the sampler for one evaluation of the branch without", 1, 200,
               default=2, required=False),
     ),
-    "control": CONTROL,
+    "control": CONTROL_FIELDS,
     "encoder": (
         Field("control", str, "the text control that it reads"),
         Field("graph", str, "file: ONNX graph, (tokens, mask) -> tensors"),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stream.conceal import Concealer
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
 from engine.stream.pending_notes import PendingNotes
 
 Array = NDArray[np.float32]

@@ -6,7 +6,7 @@ The feeder's own. In: notes timed in samples from their block's first one; out: 
 from __future__ import annotations
 
 from engine.signal.roll import Note
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
 
 _REMEMBERED = 20.0  # seconds; more than any pack's context
 
