@@ -1,4 +1,4 @@
-"""The ONNX Runtime sessions of a pack. Owned by one thread of the generator process.
+"""The open graphs of a pack. Owned by one thread of the generator process.
 
 Every stage has two graphs of fixed shapes: `context`, run once a block, and `step`, run once a
 step. All tensors are float32; a block is [..., rows, frames] with ones before.
@@ -21,16 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ConfigError, PackError
-from engine.onnx_runtime import library
-from engine.packs.files import open_graph
+from engine.errors import PackError
+from engine.execution.executor import Executor, TensorInfo, make_executor
 from engine.packs.manifest import Manifest, Stage
 from engine.signal.roll import ROWS
 from engine.stream.conditions import heard
 
 Array = NDArray[np.float32]
 Context = dict[str, NDArray[Any]]
-TARGETS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 def _nothing(_: str) -> None:
@@ -38,17 +36,22 @@ def _nothing(_: str) -> None:
 
 
 class StageSessions:
-    """Open sessions of one stage: `shape` (rows, frames) of its block, `inputs` of its context."""
+    """Open graphs of one stage.
 
-    def __init__(self, manifest: Manifest, stage: Stage, opener: _Opener) -> None:
+    `shape` (rows, frames) of its block, `inputs` (shapes) of its context, `walker` of its step.
+    """
+
+    def __init__(self, manifest: Manifest, stage: Stage, executor: Executor) -> None:
         self._manifest, self.stage = manifest, stage
-        self._context, self.inputs = opener.open(stage.context)
-        self._step, step_inputs = opener.open(stage.step)
+        self._context = executor.open(manifest, stage.context)
+        self._step = executor.open(manifest, stage.step)
+        self.inputs = _shapes(self._context.inputs)
+        step_inputs = _shapes(self._step.inputs)
         self._check(step_inputs)
-        self._check_answer(step_inputs["x"])
         self._full = tuple(step_inputs["x"])
         self.shape = (self._full[-2], self._full[-1])
-        self._between = [o.name for o in self._context.get_outputs()]
+        self.walker = executor.walker(self._step, self.shape)
+        self._between = list(self._context.outputs)
         self._wanted = set(step_inputs) - {"x", "alpha", "sigma"}
         if not self._wanted <= set(self._between):
             raise PackError(
@@ -86,15 +89,6 @@ class StageSessions:
                     f"known are {', '.join(sorted(known))}"
                 )
 
-    def _check_answer(self, x: list[int]) -> None:
-        """Refuse a step graph that does not answer x0 in the shape of x."""
-        shapes = {o.name: list(o.shape) for o in self._step.get_outputs()}
-        if shapes.get("x0", [])[-2:] != x[-2:] or any(n != 1 for n in shapes["x0"][:-2]):
-            raise PackError(
-                f"{self._manifest.path(self.stage.step)}: output 'x0' is {shapes.get('x0')}; it "
-                f"has to be {x}, as 'x' is"
-            )
-
     def _rows(self, stage: Stage) -> int:
         return self._manifest.representation.bins if stage.represents == "spectrum" else ROWS
 
@@ -127,7 +121,7 @@ class StageSessions:
             name: np.ascontiguousarray(heard[name], np.float32).reshape(shape)
             for name, shape in self.inputs.items()
         }
-        made = self._run(self.stage.context, self._context, self._between, feed)
+        made = self._context.run(feed, self._between)
         return {k: v for k, v in zip(self._between, made, strict=True) if k in self._wanted}
 
     def denoise(self, x: Array, alpha: float, sigma: float, context: Context) -> Array:
@@ -140,41 +134,16 @@ class StageSessions:
         """
         self._alpha[0], self._sigma[0] = alpha, sigma
         feed = {"x": x.reshape(self._full), "alpha": self._alpha, "sigma": self._sigma}
-        made = self._run(self.stage.step, self._step, ["x0"], {**feed, **context})[0]
+        (made,) = self._step.run({**feed, **context}, ["x0"])
         return made.reshape(self.shape)
-
-    def _run(self, file: str, session: Any, outputs: list[str], feed: Mapping[str, Any]) -> Any:
-        try:
-            return session.run(outputs, feed)
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise PackError(f"{self._manifest.path(file)}: the graph fails ({first})") from error
 
     def nothing(self) -> dict[str, Array]:
         """Zeros for everything that the context hears."""
         return {name: np.zeros(shape, np.float32) for name, shape in self.inputs.items()}
 
 
-class _Opener:
-    """Opens graphs on one target with one set of options."""
-
-    def __init__(
-        self, manifest: Manifest, options: Mapping[str, Any], announce: Callable[[str], object]
-    ) -> None:
-        self._manifest, self._options, self._announce = manifest, options, announce
-
-    def open(self, name: str) -> tuple[Any, dict[str, list[int]]]:
-        """The session, and its inputs' shapes by name."""
-        self._announce("open")
-        session = open_graph(self._manifest, name, **self._options)
-        shapes = {i.name: list(i.shape) for i in session.get_inputs()}
-        for tensor in (*session.get_inputs(), *session.get_outputs()):
-            where = f"{self._manifest.path(name)}: tensor {tensor.name!r}"
-            if not all(isinstance(n, int) for n in tensor.shape):
-                raise PackError(f"{where} is {tensor.shape}; shapes have to be fixed")
-            if tensor.type != "tensor(float)":
-                raise PackError(f"{where} is a {tensor.type}; it has to be a tensor(float)")
-        return session, shapes
+def _shapes(tensors: Mapping[str, TensorInfo]) -> dict[str, list[int]]:
+    return {name: list(tensor.shape) for name, tensor in tensors.items()}
 
 
 class Sessions:
@@ -185,7 +154,7 @@ class Sessions:
     manifest : the pack; its files should have been verified.
     threads : of ONNX Runtime within one operator. Never more than there are idle cores: spinning
         is off, but threads that wait for each other still cost.
-    target : `cpu` or `cuda`.
+    target : a name in `engine.execution.targets.TARGETS`.
     flush_denormals : computes with denormals as zero, which decaying notes are full of. ONNX
         Runtime sets that for the whole calling thread and for good: for a process of its own.
 
@@ -208,19 +177,11 @@ class Sessions:
         flush_denormals: bool = False,
         announce: Callable[[str], object] = _nothing,
     ) -> None:
-        if target not in TARGETS:
-            raise ConfigError(f"target {target!r} is unknown; there are {', '.join(TARGETS)}")
-        if TARGETS[target] not in library().get_available_providers():
-            raise ConfigError(
-                f"target {target!r} needs an ONNX Runtime with {TARGETS[target]}; "
-                "install onnxruntime-gpu, or use cpu"
-            )
-        options = {
-            "threads": threads, "provider": TARGETS[target], "flush_denormals": flush_denormals
-        }  # fmt: skip
-        opener = _Opener(manifest, options, announce)
+        executor = make_executor(
+            target, threads, flush_denormals=flush_denormals, announce=announce
+        )
         self._announce = announce
-        self.stages = tuple(StageSessions(manifest, s, opener) for s in manifest.stages)
+        self.stages = tuple(StageSessions(manifest, s, executor) for s in manifest.stages)
 
     def warm_up(self, runs: int = 2) -> None:
         """Run every graph before the first block, so that no first-time cost is heard."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.sampling.loop import Replace
+from engine.sampling.replace import Replace
 from engine.signal.roll import (
     CHANNELS,
     END,

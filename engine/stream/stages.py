@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.execution.executor import SamplingJob
 from engine.packs.manifest import Manifest, Stage
 from engine.packs.sessions import Context, StageSessions
 from engine.params import Value
-from engine.sampling.guidance import Guidance
-from engine.sampling.loop import Replace, SamplerLoop
 from engine.sampling.parameterisation import SIGMA_DATA
+from engine.sampling.replace import Replace
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import Schedule, make_schedule
 from engine.stream import conditions
@@ -79,15 +79,8 @@ class StageRunner:
             s.history + s.lookahead for s in manifest.stages if s.after == self.stage.name
         ]
         self._length = max([self.stage.past_frames, *heard_by_later])
-        self._loop = SamplerLoop()
         self._tables: dict[tuple[str, int], Table] = {}
         self._out = np.zeros(self.shape, np.float32)
-        self._context: Context = {}
-        self._free: Context = {}
-        self._guidance = Guidance(
-            self._guided, self._unguided, 1.0, _GUIDANCE_EVERY, sigma_data=SIGMA_DATA
-        )
-        self._guidance.prepare(self.shape)
         self.evaluations = 0
         self.forget()
 
@@ -147,12 +140,6 @@ class StageRunner:
     def _schedule(self, intervals: int) -> Schedule:
         return make_schedule(self.stage.schedule, intervals, **self.stage.schedule_options)
 
-    def _guided(self, x: Array, alpha: float, sigma: float) -> Array:
-        return self._sessions.denoise(x, alpha, sigma, self._context)
-
-    def _unguided(self, x: Array, alpha: float, sigma: float) -> Array:
-        return self._sessions.denoise(x, alpha, sigma, self._free)
-
     def _past(self, present: bool) -> dict[str, Array]:
         n = self.stage.past_frames
         there = present and self._has_past
@@ -177,26 +164,32 @@ class StageRunner:
         """
         stage = self.stage
         table = self.table(request)
-        self._loop.prepare(self.shape, table)
         given = conditions.heard(stage.controls, request.controls, request.held)
         self._announce(f"context {stage.name}")
-        self._context = self._sessions.context({**self._past(True), **others, **given})
+        context = self._sessions.context({**self._past(True), **others, **given})
         scale = self._scale(request)
-        if scale != 1.0:
-            self._free = self._without(others, given, request)
         first = self._number == 0
         step = f"step {stage.name}"
 
         def after_row(_: int, __: int) -> None:
             self._announce(step)
 
-        self._announce(step)
-        self._loop.run(
-            self._guidance.begin(scale), request.seed, request.index, self._number,
+        job = SamplingJob(
+            table=table,
+            context=context,
+            free=None if scale == 1.0 else self._without(others, given, request),
+            scale=scale,
+            every=_GUIDANCE_EVERY,
+            sigma_data=SIGMA_DATA,
             temperature=request.temperature if first else stage.temperature,
-            out=self._out, replace=known, on_step=after_row,
-        )  # fmt: skip
-        self.evaluations = self._guidance.evaluations(len(table))
+            seed=request.seed,
+            block=request.index,
+            stage=self._number,
+            known=known,
+            on_row=after_row,
+        )
+        self._announce(step)
+        self.evaluations = self._sessions.walker.sample(job, self._out)
         return self._out
 
     def _scale(self, request: Request) -> float:

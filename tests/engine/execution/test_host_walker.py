@@ -2,9 +2,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from function_graph import FunctionGraph, sampled
 
 from engine.errors import ConfigError, PackError
-from engine.sampling.loop import Replace, SamplerLoop
+from engine.execution.executor import SamplingJob, TensorInfo
+from engine.execution.host_walker import HostWalker
+from engine.sampling.replace import Replace
 from engine.sampling.samplers import SAMPLERS, table_for
 
 SHAPE = (1, 4, 64)
@@ -14,10 +17,8 @@ def network(x, alpha, sigma):
     return np.tanh(x / (alpha + sigma))
 
 
-def play(sampler="heun", steps=9, schedule="karras", seed=1, block=0, dtype=np.float32, **options):
-    loop = SamplerLoop(dtype)
-    loop.prepare(SHAPE, table_for(sampler, steps, schedule))
-    return loop.run(network, seed, block, out=np.zeros(SHAPE, dtype=dtype), **options)
+def play(sampler="heun", steps=9, schedule="karras", dtype="float32", **job):
+    return sampled(network, table_for(sampler, steps, schedule), SHAPE, dtype, **job)
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
@@ -29,20 +30,21 @@ def test_the_same_seed_is_the_same_music(sampler):
         assert np.mean(np.abs(other - first)) > 0.5 * first.std()
 
 
-def test_blocks_do_not_depend_on_the_blocks_made_before():
-    loop = SamplerLoop()
+def test_blocks_do_not_depend_on_the_blocks_sampled_before():
+    walker = HostWalker(FunctionGraph(network, SHAPE), SHAPE)
     out = np.zeros(SHAPE, dtype=np.float32)
     for sampler, steps in (("ancestral", 5), ("heun", 7), ("dpmpp_2m", 6)):
-        loop.prepare(SHAPE, table_for(sampler, steps, "karras"))
-        loop.run(network, 1, 3, out=out)
-        loop.run(network, 1, 4, out=out)
+        table = table_for(sampler, steps, "karras")
+        held = Replace(np.full(SHAPE, 3, np.float32), mask=np.arange(64) % 2 * np.ones(SHAPE) > 0)
+        walker.sample(SamplingJob(table, {}, block=3, known=held), out)
+        walker.sample(SamplingJob(table, {}, block=4), out)
         np.testing.assert_array_equal(out, play(sampler, steps, block=4))
 
 
 @pytest.mark.parametrize("sampler", sorted(SAMPLERS))
 @pytest.mark.parametrize("schedule", ["karras", "v_circle", "flow"])
 def test_float32_is_accurate_enough(sampler, schedule):
-    wide = play(sampler, 16, schedule, dtype=np.float64)
+    wide = play(sampler, 16, schedule, dtype="float64")
     assert np.abs(play(sampler, 16, schedule) - wide).max() < 2e-4 * np.abs(wide).max()
 
 
@@ -54,43 +56,39 @@ def test_a_network_that_answers_in_one_buffer_plays_the_same():
         return buffer
 
     for sampler in ("heun", "dpmpp_2m"):
-        loop = SamplerLoop()
-        loop.prepare(SHAPE, table_for(sampler, 9, "karras"))
-        out = loop.run(reusing, 1, 0, out=np.zeros(SHAPE, dtype=np.float32))
+        out = sampled(reusing, table_for(sampler, 9, "karras"), SHAPE)
         np.testing.assert_array_equal(out, play(sampler))
 
 
-def test_the_network_is_asked_at_the_levels_of_the_table():
+def test_the_network_is_evaluated_at_the_levels_of_the_table():
     table = table_for("heun", 9, "v_circle")
-    asked = []
-    loop = SamplerLoop()
-    loop.prepare(SHAPE, table)
+    levels = []
 
     def remember(x, alpha, sigma):
-        asked.append((alpha, sigma))
+        levels.append((alpha, sigma))
         return network(x, alpha, sigma)
 
-    loop.run(remember, 1, 0, out=np.zeros(SHAPE, dtype=np.float32))
-    assert asked == list(zip(table.alpha.tolist(), table.sigma.tolist(), strict=True))
+    sampled(remember, table, SHAPE, "float64")
+    assert levels == list(zip(table.alpha.tolist(), table.sigma.tolist(), strict=True))
 
 
-def test_progress_is_told_after_every_row():
-    told = []
-    play("heun", 5, on_step=lambda done, rows: told.append((done, rows)))
-    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+def test_every_row_is_announced_when_it_is_done():
+    done = []
+    play("heun", 5, on_row=lambda row, rows: done.append((row, rows)))
+    assert done == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m", "ancestral"])
 def test_running_allocates_no_arrays(sampler):
-    shape = (1, 8, 4096)
+    shape = (1, 8, 16384)  # beside it, the buffers of numpy itself are small
     answer = np.zeros(shape, dtype=np.float32)
-    context = np.ones((1, 8, 1024), dtype=np.float32)
-    loop = SamplerLoop()
-    loop.prepare(shape, table_for(sampler, 9, "karras"))
+    context = np.ones((1, 8, 4096), dtype=np.float32)
+    walker = HostWalker(FunctionGraph(lambda *_: answer, shape), shape)
+    table, known = table_for(sampler, 9, "karras"), Replace(context, overlap=9)
     out = np.zeros(shape, dtype=np.float32)
 
     def block(number):
-        loop.run(lambda *_: answer, 1, number, out=out, replace=Replace(context))
+        walker.sample(SamplingJob(table, {}, block=number, known=known), out)
 
     block(0)
     tracemalloc.start()
@@ -104,7 +102,7 @@ def test_running_allocates_no_arrays(sampler):
 @pytest.mark.parametrize("start", [0, 10, 44])
 def test_replaced_frames_end_as_the_context_to_the_bit(sampler, start):
     context = np.random.default_rng(0).standard_normal((1, 4, 20)).astype(np.float32)
-    out = play(sampler, replace=Replace(context, start))
+    out = play(sampler, known=Replace(context, start))
     np.testing.assert_array_equal(out[..., start : start + 20], context)
     free = play(sampler)
     # this network looks at each frame alone, so the new frames know nothing of the context
@@ -123,35 +121,14 @@ def test_the_network_sees_the_context_at_the_noise_level_of_each_row(sampler):
         seen.append((x[..., :64].copy(), alpha, sigma))
         return x
 
-    loop = SamplerLoop(np.float64)
-    loop.prepare((1, 4, 80), table_for(sampler, 7, "v_circle"))
-    loop.run(remember, 1, 0, out=np.zeros((1, 4, 80)), temperature=0.3, replace=Replace(context))
+    table = table_for(sampler, 7, "v_circle")
+    sampled(remember, table, (1, 4, 80), "float64", temperature=0.3, known=Replace(context))
     noises = [(x - alpha * 5.0) / sigma for x, alpha, sigma in seen]
     for noise in noises:
         assert noise.mean() == pytest.approx(0, abs=0.25)
         assert noise.std() == pytest.approx(1, abs=0.15)  # whatever the temperature
     renewed = np.abs(noises[-1] - noises[0]).max() > 0.1
     assert renewed == SAMPLERS[sampler].stochastic
-
-
-def test_resampling_brings_new_frames_into_agreement_with_the_context():
-    # Two frames of unit variance, correlation 0.9: given the first, the second has mean 0.9 of it
-    covariance = np.array([[1.0, 0.9], [0.9, 1.0]])
-
-    def denoise(x, alpha, sigma):
-        gain = alpha * covariance @ np.linalg.inv(alpha**2 * covariance + sigma**2 * np.eye(2))
-        return x @ gain.T
-
-    def mean_of_new_frame(resample):
-        table = table_for("ddim", 100, "v_circle", resample=resample)
-        loop = SamplerLoop(np.float64)
-        loop.prepare((4000, 2), table)
-        context = np.full((4000, 1), 2.0)
-        out = loop.run(denoise, 1, 0, out=np.zeros((4000, 2)), replace=Replace(context))
-        return out[:, 1].mean()
-
-    plain, agreeing = abs(mean_of_new_frame(1) - 1.8), abs(mean_of_new_frame(5) - 1.8)
-    assert agreeing < 0.3 * plain
 
 
 @pytest.mark.parametrize(
@@ -166,7 +143,7 @@ def test_resampling_brings_new_frames_into_agreement_with_the_context():
 )
 def test_context_that_does_not_fit_is_refused(replace):
     with pytest.raises(ConfigError, match=r"Invalid context of shape .* frames last"):
-        play(replace=replace)
+        play(known=replace)
 
 
 @pytest.mark.parametrize("temperature", [-0.1, float("nan"), float("inf")])
@@ -175,13 +152,32 @@ def test_impossible_temperature_is_refused(temperature):
         play(temperature=temperature)
 
 
-def test_wrong_shapes_and_a_missing_table_are_refused():
-    loop = SamplerLoop()
-    out = np.zeros(SHAPE, dtype=np.float32)
-    with pytest.raises(ConfigError, match="call prepare"):
-        loop.run(network, 1, 0, out=out)
-    loop.prepare(SHAPE, table_for("ddim", 3, "flow"))
+def test_wrong_shapes_are_refused():
+    graph = FunctionGraph(network, SHAPE)
+    job = SamplingJob(table_for("ddim", 3, "flow"), {})
     with pytest.raises(ConfigError, match="Invalid output shape"):
-        loop.run(network, 1, 0, out=out[0])
-    with pytest.raises(PackError, match="answered shape"):
-        loop.run(lambda x, alpha, sigma: x[..., :1], 1, 0, out=out)
+        HostWalker(graph, SHAPE).sample(job, np.zeros(SHAPE[1:], np.float32))
+    walker = HostWalker(FunctionGraph(lambda x, alpha, sigma: x[..., :1], SHAPE), SHAPE)
+    with pytest.raises(PackError, match="function: x0 has shape"):
+        walker.sample(job, np.zeros(SHAPE, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "shape", "message"),
+    [
+        ("inputs", "x", (1, 4, 63), r"input 'x' is \[1, 4, 63\]; it has to be \[1, 4, 64\]"),
+        ("inputs", "x", (2, 4, 64), r"input 'x' is \[2, 4, 64\]; it has to be"),
+        ("outputs", "x0", (4, 63), r"output 'x0' is \[4, 63\]; it has to be"),
+        ("outputs", "x0", None, r"output 'x0' is missing; it has to be"),
+        ("inputs", "sigma", (2,), r"input 'sigma' is \[2\]; it has to be \[1\]"),
+        ("inputs", "alpha", None, r"input 'alpha' is missing; it has to be \[1\]"),
+    ],
+)
+def test_a_graph_that_is_no_step_is_refused(kind, name, shape, message):
+    graph = FunctionGraph(network, (4, 64))
+    if shape is None:
+        del getattr(graph, kind)[name]
+    else:
+        getattr(graph, kind)[name] = TensorInfo(shape)
+    with pytest.raises(PackError, match=f"function: {message}"):
+        HostWalker(graph, (4, 64))
