@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from engine.errors import PackError, StorageError
 from engine.packs.cascade import check_cascade
+from engine.packs.fields import Field, read_table
 from engine.packs.playable import check_playable
 from engine.text_files import read_text
 
@@ -23,20 +24,6 @@ OLDEST = 1  # of one stage, written [stage]
 MANIFEST = "pack.toml"
 _LARGEST = 1 << 20  # bytes
 _CONTINUING = ("embed", "prefix")
-
-
-@dataclass(frozen=True)
-class Field:
-    """One row of the manifest: its place, its type, its bounds, and what it means."""
-
-    name: str
-    kind: type
-    about: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    default: Any = None
-    required: bool = True
 
 
 TABLES: Mapping[str, tuple[Field, ...]] = {
@@ -247,8 +234,8 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(version, int) or version < OLDEST:
         raise PackError(f"{path}: format is {version!r}; it has to be {OLDEST} to {FORMAT}")
     single = [name for name in TABLES if name not in ("", "stage", "listening")]
-    tables = {name: _table(path, name, raw.get(name)) for name in single}
-    listening = _table(path, "listening", raw.get("listening", {}))
+    tables = {name: read_table(str(path), name, TABLES[name], raw.get(name)) for name in single}
+    listening = read_table(str(path), "listening", TABLES["listening"], raw.get("listening", {}))
     files = raw.get("files")
     if not isinstance(files, dict) or not all(isinstance(v, str) for v in files.values()):
         raise PackError(f"{path}: table [files] is missing; it maps each file to its SHA-256")
@@ -286,39 +273,7 @@ def _stages(path: Path, raw: Mapping[str, Any]) -> list[Stage]:
     for table in cast("list[Any]", given):
         if old and isinstance(table.get("guidance"), bool):
             table = {**table, "guidance": "past" if table["guidance"] else ""}
-        values = _table(path, "stage", table)
+        values = read_table(str(path), "stage", TABLES["stage"], table)
         values["controls"] = tuple(map(str, values["controls"]))
         stages.append(Stage(**values))
     return stages
-
-
-def _table(path: Path, name: str, table: Any) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        raise PackError(f"{path}: table [{name}] is missing")
-    known = {f.name: f for f in TABLES[name]}
-    table = cast("dict[str, Any]", table)
-    for key in table:
-        if key not in known:
-            raise PackError(f"{path}: {name}.{key} is unknown; known are {', '.join(known)}")
-    return {f.name: _value(path, name, f, table) for f in TABLES[name]}
-
-
-def _value(path: Path, table: str, f: Field, values: Mapping[str, Any]) -> Any:
-    if f.name not in values:
-        if f.required:
-            raise PackError(f"{path}: {table}.{f.name} is missing: {f.about}")
-        return f.default
-    value = values[f.name]
-    if f.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
-        raise PackError(f"{path}: {table}.{f.name} is {value!r}; it takes a {f.kind.__name__}")
-    if f.choices and value not in f.choices:
-        raise PackError(f"{path}: {table}.{f.name} is {value!r}; it takes {', '.join(f.choices)}")
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        low = f.low if f.low is not None else value
-        high = f.high if f.high is not None else value
-        if not low <= value <= high:
-            span = f"{low:g} to {high:g}" if low < high else f.about
-            raise PackError(f"{path}: {table}.{f.name} is {value}; it takes {span}")
-    return value
