@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio.clock import Clock
 from engine.packs.manifest import Manifest
 from engine.stream.blocks import Request
 from engine.stream.feeder import profile
 from engine.stream.generator import Generator
+from engine.time.clock import Clock
 
 __all__ = ["BOUND", "Report", "Sustained", "Times", "fit_steps", "measure"]
 

@@ -26,7 +26,6 @@ from engine.arguments import (
     checked_text,
     checked_whole,
 )
-from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
@@ -42,13 +41,15 @@ from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, Phrases
-from engine.punches import Punches
 from engine.rig import Rig
-from engine.status import Event, Latencies, Status
+from engine.status import Event, Status
 from engine.stream.conditions import needed
 from engine.stream.feeder import profile
 from engine.stream.pack_stream import StreamSetup
-from engine.tempo import Tempo
+from engine.time.clock import Clock, SystemClock
+from engine.time.latencies import Latencies
+from engine.time.quantised_actions import QuantisedActions
+from engine.time.tempo import Tempo
 from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
@@ -115,9 +116,11 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         )  # fmt: skip
         self._begun = 0.0
         self._held: tuple[int, ...] = ()
-        self.tempo = Tempo(self.settings, self._follow_tempo, self._say)
+        self.tempo = Tempo(self.settings, self._follow_tempo, self._say, self._clock.now)
         self.controls.listen(self.tempo.take_change)
-        self.punches = Punches(self.tempo, lambda: self.settings["quantise"], self._say)
+        self.quantised_actions = QuantisedActions(
+            self.tempo, lambda: self.settings["quantise"], self._say, self._clock
+        )
 
     # ---------------------------------------------------------------- lifecycle
 
@@ -337,7 +340,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         """
         # Without the instrument's lock: silence waits for no disk, device or listener.
         mixer, stream = self._rig.mixer, self._rig.stream
-        self.punches.clear()
+        self.quantised_actions.clear()
         if mixer is not None:
             mixer.panic()
         self.controls.set({"pause": True}, PANIC)
@@ -426,7 +429,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             seconds=self._clock.now() - self._begun,
             paused=bool(self.settings["pause"]),
             latencies=self.latencies(),
-            action_faults=self.punches.faults,
+            action_faults=self.quantised_actions.faults,
             trouble=self._troubles.current,
             listener_errors=self.listener_errors,
         )

@@ -40,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns the exit status."""
     from attacca.measuring import measure
     from attacca.pack import Pack
-    from engine.audio.clock import SystemClock
     from engine.cores import usable_cores
     from engine.errors import StorageError, WorkerError
     from engine.packs.verdicts import keep_verdict
     from engine.stream.generator import Generator, GeneratorDied
+    from engine.time.clock import SystemClock
 
     manifest = Pack.open(args.pack).manifest
     threads = args.threads or max(1, usable_cores() - 1)

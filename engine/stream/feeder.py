@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
 from engine.packs.plan import Plan
 from engine.params import Settings
@@ -27,6 +26,7 @@ from engine.stream.history import History
 from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
 from engine.stream.requests import make_request
+from engine.time.clock import Clock
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
 _POLL = 0.01  # seconds between looks at the lead
@@ -84,7 +84,7 @@ class Feeder:
         the next, and how long that counts as going on; must not wait.
     refused : called with controls that the pack does not take, and with those that it plays with
         instead; must not wait.
-    clock : for pauses.
+    clock : for pauses, and of its thread.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
         that it happens in; must not wait.
     """
@@ -113,7 +113,7 @@ class Feeder:
         self._asked_with = settings
         self._say, self._trouble, self._refused = say, trouble, refused
         self._clock = clock
-        self._stop = threading.Event()
+        self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
         self._held: tuple[int, ...] = ()
         self._history = History(_HISTORY_BYTES, round(_HISTORY_SECONDS * lead.rate))
@@ -129,7 +129,7 @@ class Feeder:
         self._restarts = self._in_a_row = self._blocks = self._faults = 0
         self._fatal: _Command | None = None  # during which the generator died
         self.failure: AttaccaError | None = None
-        self._thread = threading.Thread(target=self._run, name="attacca-feeder", daemon=True)
+        self._thread = clock.thread(self._run, "attacca-feeder")
 
     # ------------------------------------------------------------- any thread
 
@@ -162,6 +162,11 @@ class Feeder:
         if self._thread.is_alive():
             self._thread.join(5.0)
         self._generator.stop()
+
+    def want(self, seconds: float) -> None:
+        """Keep so many seconds of lead from now on."""
+        self.wanted = seconds
+        self._awake.set()
 
     def set(self, settings: Settings) -> None:
         """Use these controls from the next block on."""
@@ -226,7 +231,8 @@ class Feeder:
             try:
                 self._carry_out_commands()
                 if self._lead.seconds >= self.wanted:
-                    self._clock.sleep(_POLL)
+                    self._awake.wait(_POLL)
+                    self._awake.clear()
                     continue
                 self._one_block()
             except GeneratorDied as error:

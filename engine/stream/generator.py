@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import errors
-from engine.audio.clock import Clock, SystemClock
 from engine.child_process import child_command, child_environment
 from engine.representations.roll import Note
 from engine.stages.request import Request
 from engine.stream.heartbeat import Heartbeat
 from engine.stream.messages import Arrays, Message, receive, send
 from engine.stream.timed_note import TimedNote
+from engine.time.clock import Clock, SystemClock
 
 _LOOK = 0.05  # seconds between looks whether it is late
 _KIND = 0.5  # seconds that it may take to end by itself

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock
 from engine.errors import ConfigError
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
@@ -27,6 +26,7 @@ from engine.stream.lead import Lead
 from engine.stream.made import Made, Teller
 from engine.stream.notes_out import NotesOut
 from engine.stream.timed_note import TimedNote
+from engine.time.clock import Clock
 
 __all__ = ["PackStream", "StreamSetup"]
 
@@ -88,7 +88,10 @@ class PackStream:
         self.notes_out: NotesOut | None = None
         self._setup = setup
         self.teller = Teller(setup.made)
-        self.lead = Lead(manifest.rate, manifest.channels, wait=setup.wait, heard=self._on_notes)
+        self.lead = Lead(
+            manifest.rate, manifest.channels, clock=setup.clock, wait=setup.wait,
+            heard=self._on_notes,
+        )  # fmt: skip
         plan = make_plan(manifest)
         governor = Governor(
             plan.block_samples / manifest.rate, manifest.least_steps, active=not setup.wait
@@ -118,6 +121,11 @@ class PackStream:
                 f"pack {self.manifest.name!r} makes no notes: it cannot begin with a phrase"
             )
         self.feeder.start(past, phrase)
+
+    def want(self, seconds: float) -> None:
+        """Keep so many seconds of lead from now on."""
+        self.wanted = seconds
+        self.feeder.want(seconds)
 
     def stop(self) -> None:
         """End the feeder and the generator."""

@@ -197,11 +197,11 @@ class Fed:
     """A feeder at work, its lead played as fast as blocks arrive."""
 
     def __init__(self, generator: Scripted) -> None:
-        from engine.audio.clock import SystemClock
+        from engine.time.clock import SystemClock
 
         self.said: list[tuple[str, str]] = []
         self.troubles: list[tuple[str, str, float]] = []
-        self.lead = Lead(8000, 1)
+        self.lead = Lead(8000, 1, clock=SystemClock())
         self.feeder = Feeder(
             generator, self.lead, Governor(0.01, 1, active=False), block_samples=80, wanted=0.02,
             settings=Settings.defaults(), say=lambda *a: self.said.append(a),

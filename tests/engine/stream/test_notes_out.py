@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from virtual_clock import VirtualClock
 
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note, NoteEvent
@@ -25,7 +26,9 @@ class Heard:
         self.events = []
         self.out = NotesOut(OUT, lambda: self.frames, latency)
         self.out.set_listeners((self.events.append,))
-        self.lead = Lead(RATE, 1, heard=lambda notes: self.out.heard(notes, RATE))
+        self.lead = Lead(
+            RATE, 1, clock=VirtualClock(), heard=lambda notes: self.out.heard(notes, RATE)
+        )
 
     def play(self, seconds, period=64):
         for _ in range(round(seconds * RATE / period)):

@@ -9,77 +9,24 @@ are in seconds, tempi in beats per minute.
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 from engine.controls.bus import PYTHON, TEMPO, Change
 from engine.errors import AttaccaError, ConfigError
 from engine.params import Settings, Value, param
+from engine.time.timeline import Quantise, Timeline
 
-__all__ = ["OWN", "Quantise", "Source", "Tempo", "TempoStatus", "Timeline"]
+__all__ = ["OWN", "Source", "Tempo", "TempoStatus"]
 
-Quantise = Literal["off", "beat", "bar"]
 OWN = "own"  # what the control tempo_source says when nothing is followed
-_ON_IT = 1e-6  # beats: nearer than that is on the beat
 _SHOWN = 0.05  # BPM: a session's tempo that differs by less is not told anew
 _LONGEST_TAP = 3.0  # seconds: the tempo is 20 at least
 _TAPS = 8
 _CONTROLS = frozenset({"tempo", "beats", "tempo_source"})
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """Which beat it is when.
-
-    Attributes
-    ----------
-    beat : the position in beats at the time `at`; may be negative.
-    at : seconds of `time.monotonic`.
-    bpm : beats per minute.
-    quantum : beats in a bar.
-    """
-
-    beat: float
-    at: float
-    bpm: float
-    quantum: int
-
-    def beat_at(self, when: float) -> float:
-        """The position in beats at a time."""
-        return self.beat + (when - self.at) * self.bpm / 60.0
-
-    def time_of(self, beat: float) -> float:
-        """When a beat falls."""
-        return self.at + (beat - self.beat) * 60.0 / self.bpm
-
-    def phase(self, when: float) -> float:
-        """Beats since the bar began: 0 up to, not including, `quantum`."""
-        # A tiny negative position would otherwise round up to a whole bar.
-        phase = self.beat_at(when) % self.quantum
-        return phase if phase < self.quantum else 0.0
-
-    def next_beat(self, quantise: Quantise, when: float) -> float:
-        """The first beat or downbeat at `when` or after it; with "off" the position itself."""
-        position = self.beat_at(when)
-        if quantise == "off":
-            return position
-        unit = 1 if quantise == "beat" else self.quantum
-        return math.ceil((position - _ON_IT) / unit) * float(unit)
-
-    def seconds_until(self, quantise: Quantise, now: float) -> float:
-        """Seconds from `now` until the next beat or bar; 0 on it, and with "off"."""
-        if quantise == "off":
-            return 0.0
-        return max(0.0, self.time_of(self.next_beat(quantise, now)) - now)
-
-    def turned(self, bpm: float, now: float) -> Timeline:
-        """The same position at `now`, and another tempo from then on."""
-        return Timeline(self.beat_at(now), now, bpm, self.quantum)
 
 
 class Source(Protocol):
@@ -136,7 +83,7 @@ class Tempo:
     show : sets controls to what is followed: values by name, and the settings that they replace,
         or None to replace any.
     say : tells a performer, by kind and text.
-    now : seconds of `time.monotonic`.
+    now : seconds of the instrument's clock.
     """
 
     def __init__(
@@ -144,7 +91,7 @@ class Tempo:
         settings: Settings,
         show: Callable[[Mapping[str, Value], Settings | None], object],
         say: Callable[[str, str], object],
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float],
     ) -> None:
         self._settings, self._show, self._say, self._now = settings, show, say, now
         self._changes: deque[Change] = deque()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Timeline"]
+__all__ = ["FrameClock"]
 
 _NARROW = 0.1  # Hz, the loop's bandwidth in the long run
 _WIDE = 4.0  # Hz at first
@@ -33,7 +33,7 @@ class _Line:
     period: float
 
 
-class Timeline:
+class FrameClock:
     """Maps frames to time.
 
     Parameters

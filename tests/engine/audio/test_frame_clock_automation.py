@@ -9,15 +9,15 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from virtual_clock import VirtualClock
 
 from engine.audio.automation import MOST, Automation
-from engine.audio.clock import ManualClock
+from engine.audio.frame_clock import FrameClock
 from engine.audio.gain import db_to_gain
 from engine.audio.mixer import LiveControls, Mixer
 from engine.audio.recorder import Recorder
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import FileSink, NullSink, RingSink
-from engine.audio.timeline import Timeline
 
 RATE = 48000
 PERIOD = 128
@@ -33,7 +33,7 @@ PERIOD = 128
     st.floats(0.0, 0.003),
 )
 def test_the_line_stays_with_a_device_that_is_told_of_late_by_turns(ppm, seed, jitter):
-    timeline, noise = Timeline(RATE), np.random.default_rng(seed)
+    timeline, noise = FrameClock(RATE), np.random.default_rng(seed)
     period = 1 / (RATE * (1 + ppm * 1e-6))
     for n in range(0, 20 * RATE, 256):
         timeline.observe(n, 5.0 + n * period + noise.uniform(0, jitter))
@@ -45,7 +45,7 @@ def test_the_line_stays_with_a_device_that_is_told_of_late_by_turns(ppm, seed, j
 
 
 def test_exact_answers_make_an_exact_line():
-    timeline = Timeline(RATE)
+    timeline = FrameClock(RATE)
     assert timeline.frame_at(0.0) is None
     assert timeline.time_of(0) is None
     for n in range(0, RATE, 128):
@@ -55,7 +55,7 @@ def test_exact_answers_make_an_exact_line():
 
 
 def test_one_answer_far_off_is_passed_over_and_a_jump_is_followed():
-    timeline = Timeline(RATE)
+    timeline = FrameClock(RATE)
     for n in range(0, RATE, 128):
         timeline.observe(n, n / RATE)
     timeline.observe(RATE, 1.0 + 0.08)  # the thread was held up
@@ -118,7 +118,7 @@ class Rig:
     """A mixer into nothing, at the pace of a clock that the test moves, and its recording."""
 
     def __init__(self, path, **controls):
-        self.clock, self.source = ManualClock(100.0), Constant()
+        self.clock, self.source = VirtualClock(100.0), Constant()
         self.sink = NullSink(RATE, 1, self.clock)
         self.recorder = Recorder(path, RATE, 1, buffer_s=10.0)
         self.path = path
@@ -220,7 +220,7 @@ def test_a_change_at_once_and_one_planned_do_not_undo_each_other(tmp_path):
 def test_into_a_file_there_is_no_time_to_plan_for(tmp_path):
     sink = FileSink(tmp_path / "out.wav", RATE, 1)
     mixer = Mixer(
-        Constant(), sink, rate_in=RATE, rate_out=RATE, channels_in=1, clock=ManualClock()
+        Constant(), sink, rate_in=RATE, rate_out=RATE, channels_in=1, clock=VirtualClock()
     )  # fmt: skip
     mixer.process_once()
     assert mixer.set_at(1.0, gain_db=-6.0) is None
@@ -229,7 +229,7 @@ def test_into_a_file_there_is_no_time_to_plan_for(tmp_path):
 
 
 def test_the_time_of_frames_in_a_ring_is_that_of_the_device_that_takes_blocks_of_it():
-    clock, ring = ManualClock(50.0), OutputRing(4096, 1)
+    clock, ring = VirtualClock(50.0), OutputRing(4096, 1)
     mixer = Mixer(
         Constant(), RingSink(ring, RATE, 2048 / RATE, clock), rate_in=RATE, rate_out=RATE,
         channels_in=1, clock=clock,
@@ -247,7 +247,7 @@ def test_the_time_of_frames_in_a_ring_is_that_of_the_device_that_takes_blocks_of
         clock.advance(late)
     begins = began + 256 / RATE  # when the device took frame 0
     at = clock.now() + 0.2
-    frame = mixer._timeline.frame_at(at)
+    frame = mixer._frame_clock.frame_at(at)
     assert frame == pytest.approx((at - begins) * RATE, abs=0.0012 * RATE)
     assert mixer.set_at(at, gain_db=-6.0) == 0.0
     assert mixer.set_at(clock.now() + 0.01, gain_db=-6.0) > 0.01

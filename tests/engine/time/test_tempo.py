@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, MissingExtra
-from engine.tempo import Timeline
+from engine.time.timeline import Timeline
 
 timelines = st.builds(
     Timeline,
