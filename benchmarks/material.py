@@ -24,7 +24,8 @@ from engine.audio.limiter import Limiter
 from engine.errors import ConfigError
 from engine.execution.onnx_executor import open_graph
 from engine.packs.discovery import find_pack
-from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.manifest import Manifest
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 from engine.params import param
 from engine.signal.log_magnitude import LogMagnitude

@@ -36,7 +36,8 @@ from engine.errors import AttaccaError
 from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
 from engine.output import FILL_S
 from engine.packs.discovery import find_pack
-from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.manifest import Manifest
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 from engine.packs.verify import self_test
 from engine.stream.blocks import Request

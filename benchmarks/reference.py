@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from engine.execution.executor import SamplingJob, TensorInfo, Walker
 from engine.execution.host_walker import HostWalker
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import make_schedule

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.packs.files import verify_files
-from engine.packs.manifest import MANIFEST, read_manifest
+from engine.packs.manifest import MANIFEST
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 from engine.packs.verify import self_test
 from engine.sampling.samplers import table_for

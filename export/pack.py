@@ -16,7 +16,8 @@ from torch import nn
 
 from engine.errors import ConfigError, PackError
 from engine.packs.files import verify_files
-from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
+from engine.packs.manifest import MANIFEST
+from engine.packs.read import FORMAT, read_manifest
 from engine.packs.sessions import Sessions
 from engine.packs.verify import SelfTest, self_test
 from engine.sampling.samplers import table_for

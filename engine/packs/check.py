@@ -14,8 +14,9 @@ import numpy as np
 from engine.errors import ConfigError, PackError
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
+from engine.packs.signals import Signal
 from engine.packs.stages import Stage
-from engine.representations.kinds import REPRESENTATIONS
+from engine.representations.kinds import KINDS as REPRESENTATIONS
 from engine.sampling.samplers import resampled, table_for
 from engine.sampling.schedules import Schedule, make_schedule
 
@@ -45,10 +46,7 @@ def check_manifest(path: Path, manifest: Manifest) -> None:
         listed += [encoder.graph, encoder.tokenizer]
     for signal in manifest.signals:
         kind = REPRESENTATIONS[signal.kind]
-        try:
-            kind.check(signal)
-        except ConfigError as error:
-            raise PackError(f"{path}: signal {signal.name!r}: {error}") from error
+        _check_window(path, signal)
         listed += [str(signal.options[name]) for name in kind.files if signal.options.get(name)]
         listed += [signal.empty] if isinstance(signal.empty, str) and signal.empty else []
     for stage in manifest.stages:
@@ -57,6 +55,17 @@ def check_manifest(path: Path, manifest: Manifest) -> None:
     for name in listed:
         manifest.path(name)
     make_plan(manifest)
+
+
+def _check_window(path: Path, signal: Signal) -> None:
+    window, hop = signal.options.get("window"), signal.grid.samples
+    if window is None or hop is None:
+        return
+    if window % 2 or hop.denominator > 1 or window % int(hop) or window < 2 * hop:
+        raise PackError(
+            f"{path}: representation.window is {window} with hop {hop}; the window has to be "
+            "even and a multiple of the hop, at least twice"
+        )
 
 
 def _check_names(path: Path, manifest: Manifest) -> None:

@@ -43,7 +43,9 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("floor", float, "added to magnitudes before the logarithm", 1e-9, 10.0),
         Field("scale", float, "divides the logarithm once the mean is taken off", 1e-6, 1e3),
         Field("mean", str, "file: float32 .npy [bins], mean of the logarithm"),
-        Field("phase", str, "phase reconstruction; empty: the best", default="", required=False),
+        Field("phase", str, "phase reconstruction; empty: the best",
+              choices=("", "gradient-raar", "gradient-gl", "gradient"), default="",
+              required=False),
     ),
     "stage": (
         Field("name", str, "of the stage; later stages that read it name it so"),
@@ -179,7 +181,7 @@ def _stages(where: str, raw: Mapping[str, Any]) -> list[_Stage]:
 def _signal(stage: _Stage, spectrum: Mapping[str, Any]) -> Signal:
     if stage.represents == "notes":
         return Signal(stage.name, "roll", ROWS, 1, Grid(samples=Fraction(stage.hop)))
-    options = {k: v for k, v in spectrum.items() if k not in ("kind",)}
+    options = {k: v for k, v in spectrum.items() if k not in ("kind", "hop", "bins")}
     grid = Grid(samples=Fraction(spectrum["hop"]))
     return Signal(stage.name, "log-magnitude", spectrum["bins"], 1, grid, options=options)
 
@@ -239,9 +241,11 @@ def _check_line(where: str, stages: list[_Stage], hop: int) -> None:
         if length != seconds:
             raise PackError(f"{line}: a block is {length} samples; the last stage's is {seconds}")
         for control in stage.controls:
-            if control not in EARLIER_CONTROLS:
-                known = ", ".join(EARLIER_CONTROLS)
-                raise PackError(f"{line}: control {control!r} is unknown; known are {known}")
+            known = [c.short for c in EARLIER_CONTROLS]
+            if control not in known:
+                raise PackError(
+                    f"{line}: control {control!r} is unknown; known are {', '.join(known)}"
+                )
         names.append(stage.name)
     if stages[-1].represents != "spectrum":
         raise PackError(f"{where}: the last stage makes {stages[-1].represents}, not sound")

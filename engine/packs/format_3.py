@@ -17,7 +17,7 @@ from engine.packs.fields import Field, read_table
 from engine.packs.manifest import Encoder, Manifest
 from engine.packs.signals import Grid, Signal
 from engine.packs.stages import CONTINUES, KINDS, Guidance, Input, Sampling, Stage, Steps
-from engine.representations.kinds import REPRESENTATIONS
+from engine.representations.kinds import KINDS as REPRESENTATIONS
 
 __all__ = ["LISTS", "TABLES", "read_format_3"]
 
@@ -40,7 +40,7 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
     "signal": (
         Field("name", str, "a word; stages name it as an input or output"),
         Field("kind", str, "representation of a frame", choices=tuple(REPRESENTATIONS)),
-        Field("rows", int, "numbers in a frame, all channels together; 0: those of the kind",
+        Field("rows", int, "numbers in a frame, all channels together; of samples: their channels",
               0, _WHOLE, default=0, required=False),
         Field("channels", int, "channels that the frame describes; 0: those of the pack", 0, 2,
               default=0, required=False),
@@ -195,9 +195,15 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
     values = read_table(where, "signal", (*TABLES["signal"], *own), table)
     options = {f.name: values[f.name] for f in own}
     channels = values["channels"] or channels
+    rows = values["rows"] or (channels if kind == "samples" else 0)
+    if not rows or rows % channels:
+        raise PackError(
+            f"{where}: signal.rows of {values['name']!r} is {rows}; use a multiple of its "
+            f"{channels} channels"
+        )
     grid = read_table(where, "signal.grid", TABLES["grid"], values["grid"])
     if not grid["samples"] and not grid["per_beat"]:
-        grid["samples"] = REPRESENTATIONS[kind].samples_per_frame(options)
+        grid["samples"] = Fraction(kind == "samples")
     if bool(grid["samples"]) == bool(grid["per_beat"]):
         raise PackError(
             f"{where}: signal.grid of {values['name']!r} is {dict(values['grid'])}; use either "
@@ -205,7 +211,7 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
         )
     return Signal(
         name=values["name"], kind=kind,
-        rows=values["rows"] or REPRESENTATIONS[kind].rows(options, channels),
+        rows=rows,
         channels=channels,
         grid=Grid(grid["samples"] or None, grid["per_beat"] or None),
         offset=values["offset"], empty=values["empty"], options=options,

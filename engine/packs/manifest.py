@@ -22,6 +22,7 @@ from engine.text_files import read_text
 __all__ = ["MANIFEST", "Encoder", "Manifest", "read_toml"]
 
 MANIFEST = "pack.toml"
+NOTES = ("roll",)  # kinds of signals whose frames are notes
 _LARGEST = 1 << 20  # bytes
 
 
@@ -96,6 +97,16 @@ class Manifest:
     def sampled(self) -> tuple[Stage, ...]:
         """The diffusion stages, in order."""
         return tuple(stage for stage in self.stages if stage.kind == "diffusion")
+
+    @property
+    def least_steps(self) -> int:
+        """The fewest steps of the first diffusion stage; 1 without one."""
+        return self.sampled[0].sampling.steps.least if self.sampled else 1
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether one of its stages generates notes."""
+        return any(self.signal(stage.output).kind in NOTES for stage in self.stages)
 
     def path(self, name: str) -> Path:
         """Full path of one of the pack's files.

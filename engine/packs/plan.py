@@ -20,7 +20,7 @@ from engine.packs.manifest import MANIFEST, Manifest
 from engine.packs.signals import Signal
 from engine.packs.stages import Input, Stage
 
-__all__ = ["InputPlan", "Plan", "StagePlan", "make_plan"]
+__all__ = ["InputPlan", "Plan", "StagePlan", "block_seconds", "make_plan"]
 
 _MOST_BYTES = 2 << 30  # of all signals that are kept
 _MOST_SECONDS = 600  # of a block
@@ -125,6 +125,11 @@ def make_plan(manifest: Manifest) -> Plan:
             f"{_MOST_SECONDS}"
         )
     return Plan(tuple(planned.values()), lengths, size, math.ceil(longest))
+
+
+def block_seconds(manifest: Manifest) -> float:
+    """Length of the longest block of a pack."""
+    return make_plan(manifest).block_samples / manifest.rate
 
 
 def _in_order(where: str, manifest: Manifest) -> list[Stage]:

@@ -74,7 +74,6 @@ class DiffusionStage:
         self._stage = plan.stage
         self.graphs = StageGraphs(manifest, plan, executor)
         self._walker = executor.walker(self.graphs.main, self.graphs.shape)
-        self._final = self.graphs.graphs.get("final")
         self._controls: tuple[Control, ...] = tuple(
             c for c in manifest.controls if c.short in self._stage.controls
         )
@@ -82,6 +81,14 @@ class DiffusionStage:
         self.cache = FrameCache(read, self._stage.past, self.graphs.main) if read else None
         self._tables: dict[tuple[str, int], Table] = {}
         self._out = np.zeros(self.graphs.shape, np.float32)
+
+    def warm_up(self) -> None:
+        """Evaluate the context and one step with zeros."""
+        context = self.graphs.run_context(self.graphs.zeros())
+        ones = np.ones(1, np.float32)
+        x = np.zeros(self.graphs.shape, np.float32)
+        main = self.graphs.main
+        main.run(self.graphs.feed(main, {**context, "x": x, "alpha": ones, "sigma": ones}), ["x0"])
 
     def table(self, request: StageRequest) -> Table:
         """The sampler's table for a request at this stage's noise levels; kept.
@@ -96,7 +103,7 @@ class DiffusionStage:
         name = sampling.sampler if own else request.sampler
         if (name, request.steps) not in self._tables:
             options = sampling.sampler_options if own else {}
-            table = table_for(name, request.steps, self._schedule, **options)
+            table = table_for(name, request.steps, self._schedule, resample=1, **options)
             if self._stage.continues == "replace":
                 table = resampled(table, self._stage.resample)
             self._tables[name, request.steps] = table
@@ -136,7 +143,7 @@ class DiffusionStage:
             table=table, context=context, free=free, scale=scale,
             every=stage.sampling.guidance.every, sigma_data=stage.sampling.sigma_data,
             temperature=request.temperature, seed=block.seed, block=block.block,
-            stage=stage.noise_key, known=self._known(block, log), final=self._final,
+            stage=stage.noise_key, known=self._known(block, log),
             on_row=lambda _, __: self._announce(step),
         )  # fmt: skip
         evaluations = self._walker.sample(job, self._out)

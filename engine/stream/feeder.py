@@ -25,7 +25,7 @@ from engine.stream.governor import Plan as Planned
 from engine.stream.history import History
 from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
-from engine.stream.requests import make_request
+from engine.stream.requests import request_from
 from engine.time.clock import Clock
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
@@ -176,9 +176,9 @@ class Feeder:
         """Play around these keys (MIDI pitches) from the next block on."""
         self._held = keys
 
-    def phrase(self, notes: Sequence[Note], *, heard: bool) -> None:
+    def phrase(self, notes: Sequence[Note], *, played: bool) -> None:
         """Play notes next, or go on from them as if they had just been played."""
-        self._commands.append(_Command("play" if heard else "answer", notes=tuple(notes)))
+        self._commands.append(_Command("play" if played else "answer", notes=tuple(notes)))
 
     def answer(self, samples: NDArray[np.float32]) -> None:
         """Go on from sound [frames, channels] at the pack's rate, which is not played."""
@@ -257,10 +257,11 @@ class Feeder:
         settings = self._settings
         asked, stride = int(settings.number("steps")), settings.number("stride")
         plan = self._governor.plan(asked, stride)
-        request = make_request(
-            self._plan, settings, self._index, plan.steps, plan.stride, whole=self._phrase > 0 or not self._has_past,
-            held=self._held
-        )
+        whole = self._phrase > 0 or not self._has_past
+        request = request_from(
+            self._plan, settings, self._index, plan.steps, 1.0 if whole else plan.stride,
+            self._held,
+        )  # fmt: skip
         self._asked_with = settings
         self._making = plan.stride * self._plan.block_samples / self._lead.rate
         try:

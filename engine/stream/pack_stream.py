@@ -17,7 +17,6 @@ from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
 from engine.params import Settings
 from engine.signal.resample import StreamResampler
-from engine.representations.kinds import has_notes
 from engine.representations.roll import Note
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
@@ -116,7 +115,7 @@ class PackStream:
         AttaccaError
             The pack cannot be opened, or makes no notes and was given a phrase.
         """
-        if phrase and not has_notes(self.manifest):
+        if phrase and not self.manifest.has_notes:
             raise ConfigError(
                 f"pack {self.manifest.name!r} makes no notes: it cannot begin with a phrase"
             )

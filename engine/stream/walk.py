@@ -4,8 +4,8 @@ It lives in the generator process. Samples are float32 [frames, channels] at the
 Nothing here knows of time: the same state and the same requests give the same samples.
 
 To produce a chunk of a signal its stage runs once. Before that, every stage whose signal is too
-short for what it reads runs, parents first. A diffusion or network stage reads windows of its inputs
-by absolute position. A transform with state takes chunks as its input commits them, never split or
+short for what it reads runs, parents first. A diffusion or network stage reads windows of its
+inputs by absolute position. A transform with state takes chunks as its input commits them, never split or
 merged, since its output depends on where they end.
 """
 

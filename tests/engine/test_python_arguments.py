@@ -19,7 +19,7 @@ from engine.errors import AttaccaError, ConfigError
 from engine.hearing import checked_keys, checked_phrase, checked_sound, is_sound
 from engine.instrument import Instrument
 from engine.note_names import harmony, pitch
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.params import HARMONY, Settings
 from engine.scalars import number_of, shown
 from engine.signal.roll import Note

@@ -14,7 +14,7 @@ onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 import export.cascade_pack as cascade_pack  # noqa: E402
 from engine.errors import PackError  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
-from engine.packs.manifest import read_manifest  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
 from engine.params import Settings  # noqa: E402

@@ -11,7 +11,7 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-from engine.packs.manifest import read_manifest  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
 from engine.signal.log_magnitude import LogMagnitude  # noqa: E402
 from engine.signal.stft import Stft  # noqa: E402

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import PackError
 from engine.packs.files import verify_files
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"

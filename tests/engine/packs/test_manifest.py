@@ -13,7 +13,7 @@ from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
 from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import load_arrays, verify_files
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 from engine.packs.verify import self_test
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.packs.sessions import Sessions
 from engine.signal.roll import Note
 from engine.stream.blocks import BlockMaker, Request

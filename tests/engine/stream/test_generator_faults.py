@@ -151,7 +151,7 @@ def test_a_pack_whose_network_answers_no_numbers_is_reported_at_once(tmp_path):
 
 
 def test_a_graph_that_fails_names_its_file_in_one_line():
-    from engine.packs.manifest import read_manifest
+    from engine.packs.read import read_manifest
 
     stage = Sessions(read_manifest(TINY)).stages[0]
     with pytest.raises(PackError, match=r"step\.onnx: the graph fails \(") as caught:
