@@ -54,7 +54,7 @@ def _check_representation(path: Path, manifest: Manifest) -> None:
             "even and a multiple of the hop, at least twice"
         )
     if r.phase:  # rare, and it takes a while to load
-        from engine.signal.phase_stream import PHASE_KINDS
+        from engine.representations.phase_stream import PHASE_KINDS
 
         if r.phase not in PHASE_KINDS:
             raise PackError(

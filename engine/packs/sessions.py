@@ -25,7 +25,7 @@ from engine.errors import ConfigError, PackError
 from engine.onnx_runtime import library
 from engine.packs.files import open_graph
 from engine.packs.manifest import Manifest, Stage
-from engine.signal.roll import ROWS
+from engine.representations.roll import ROWS
 from engine.stream.conditions import heard
 
 Array = NDArray[np.float32]

@@ -11,15 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.packs.manifest import Manifest
+from engine.packs.files import load_arrays
+from engine.packs.manifest import Manifest, Stage
 from engine.packs.sessions import Sessions
-from engine.signal.roll import Note, silence
-from engine.stream.decoder import Decoder
-from engine.stream.notes_track import NotesTrack, TimedNote
+from engine.packs.signals import Grid, Signal
+from engine.representations.kinds import make_representation
+from engine.representations.protocol import Event
+from engine.representations.roll import ROWS, Roll, RollProjection
+from engine.signal.roll import LOWEST, Note
+from engine.stream.notes_track import TimedNote
 from engine.stream.stages import Request, StageRunner
 
 __all__ = ["BlockMaker", "Made", "Request", "TimedNote"]
@@ -69,21 +74,28 @@ class BlockMaker:
         announce: Callable[[str], object] = _nothing,
     ) -> None:
         self._manifest, self._announce = manifest, announce
-        self._decoder = Decoder(manifest)
+
+        def load(name: str) -> Array:
+            return load_arrays(manifest, name)
+
+        sound = make_representation(_sound(manifest), manifest.rate, load)
+        self._decoder, self._bounds = sound.decoder(), sound.projection()
+        self._roll: Roll | None = None
+        self._notes: RollProjection | None = None
+        if manifest.notes is not None:
+            self._roll = Roll(_notes(manifest.notes), manifest.rate, load)
+            self._notes = self._roll.projection()
+        self._phrase: list[Array] = []
         self._runners = [
             StageRunner(
                 manifest, s, i,
-                np.reshape(silence(1), (-1, 1)) if s.stage.represents == "notes"
+                self._roll.empty if self._roll and s.stage.represents == "notes"
                 else np.zeros((s.shape[0], 1), np.float32),
                 announce,
             )
             for i, s in enumerate(sessions.stages)
         ]  # fmt: skip
         self._sound = self._runners[-1]
-        self._notes: NotesTrack | None = None
-        if manifest.notes is not None:
-            stage = manifest.notes
-            self._notes = NotesTrack(stage.hop, manifest.rate, stage.frames)
         self._behind = sum(
             s.lookahead * manifest.hop(manifest.notes)
             for s in manifest.stages
@@ -102,7 +114,8 @@ class BlockMaker:
         for runner in self._runners:
             runner.forget()
         if self._notes is not None:
-            self._notes.forget()
+            self._notes.reset()
+        self._phrase = []
         self._decoder.reset()
         self._rewind = 0
         self._origin = -self._behind
@@ -116,31 +129,35 @@ class BlockMaker:
         """
         mono = samples.mean(axis=1) if samples.ndim == 2 else samples
         self.reset()
-        columns, self._rewind = self._decoder.prime(mono, self._sound.past_length)
-        self._sound.keep(columns)
+        frames = max(self._sound.past_length, self._sound.stage.frames)
+        columns, self._rewind = self._decoder.prime(mono[None], frames)
+        self._sound.keep(columns[:, frames - self._sound.past_length :])
         if self._notes is None:
             return
         r = self._manifest.representation
         tail = r.window - r.hop  # the next column begins this far before the end
         end = len(mono) - tail + self._behind
         runner = self._runners[0]
+        self._phrase = []
         runner.keep(self._notes.past(notes, end / self._manifest.rate, runner.past_length))
-        self._origin = self._notes.now - self._behind + tail - self._rewind
+        self._origin = self._now - self._behind + tail - self._rewind
 
     def answer(self, notes: Sequence[Note]) -> None:
         """Take a phrase, unheard, as what the music goes on from: the notes' past is this alone."""
         if self._notes is None:
             return
         runner = self._runners[0]
-        before = self._notes.now
+        before = self._now
         end = max((n.end for n in notes), default=0.0)
+        self._phrase = []
         runner.keep(self._notes.past(notes, end, runner.past_length))
-        self._origin += self._notes.now - before
+        self._origin += self._now - before
 
     def play(self, notes: Sequence[Note]) -> None:
         """Have a phrase made as it is, and go on from it."""
-        if self._notes is not None:
-            self._notes.play(list(notes))
+        if self._roll is not None:
+            phrase = self._roll.phrase(notes, self._runners[0].stage.frames)
+            self._phrase = phrase or self._phrase
 
     def make(self, request: Request) -> Made:
         """Sample the next block and turn it into samples.
@@ -165,11 +182,11 @@ class BlockMaker:
             else:
                 block = runner.run(request, self._others(runner, made))
                 _check(block, runner, faults)
-                Decoder.tame(block)
+                block, _ = self._bounds.project(block, block.shape[1])
             made[stage.name] = block
             kept.append((runner, block[:, : round(share * stage.frames)]))
         self._announce("decode")
-        samples = self._decoder.push(kept[-1][1])
+        samples = self._decoder.push(kept[-1][1])[0]
         for runner, block in kept:
             runner.keep(block)
         self._origin += len(samples)
@@ -182,11 +199,23 @@ class BlockMaker:
         self, runner: StageRunner, request: Request, tokens: int, faults: list[str]
     ) -> tuple[Array, tuple[TimedNote, ...]]:
         assert self._notes is not None
-        block = self._notes.given()
-        if block is None:
-            block = runner.run(request, {}, self._notes.held(request.held))
+        if self._phrase:
+            block = self._phrase.pop(0)
+        else:
+            known = self._notes.known(request.held, runner.stage.frames)
+            block = runner.run(request, {}, known)
             _check(block, runner, faults)
-        return self._notes.read(block, tokens, self._origin)
+        clean, events = self._notes.project(block, tokens)
+        return clean, tuple(self._timed(e) for e in events)
+
+    def _timed(self, event: Event) -> TimedNote:
+        at = round(event.frame * self._runners[0].stage.hop) - self._origin
+        return TimedNote(at, event.pitch, event.velocity)
+
+    @property
+    def _now(self) -> int:
+        """Samples of the notes' frames committed so far."""
+        return 0 if self._notes is None else self._notes.now * self._runners[0].stage.hop
 
     def _others(self, runner: StageRunner, made: dict[str, Array]) -> dict[str, Array]:
         """The frames of the earlier stage that this one hears, made just before."""
@@ -202,10 +231,24 @@ class BlockMaker:
         A whole number of the first stage's frames, as those of later stages are finer.
         """
         whole = self._runners[0].stage.frames
-        if not self._sound.has_past or (self._notes is not None and self._notes.in_phrase):
+        if not self._sound.has_past or self._phrase:
             return 1.0
         least = 1 if self._notes is not None else min(4, whole)
         return max(least, min(whole, round(stride * whole))) / whole
+
+
+def _sound(manifest: Manifest) -> Signal:
+    r = manifest.representation
+    options = {"window": r.window, "floor": r.floor, "scale": r.scale, "mean": r.mean}
+    grid = Grid(samples=Fraction(r.hop))
+    options = {**options, "phase": r.phase}
+    return Signal("sound", r.kind, r.bins, manifest.channels, grid, options=options)
+
+
+def _notes(stage: Stage) -> Signal:
+    return Signal(
+        stage.name, "roll", ROWS, 1, Grid(samples=Fraction(stage.hop)), options={"lowest": LOWEST}
+    )
 
 
 def _check(block: Array, runner: StageRunner, faults: list[str]) -> None:

@@ -1,32 +1,31 @@
 """Phases of new frames from the phases of the frame before, in one pass.
 
-Both methods answer a *plan* that depends on the magnitudes alone and so is made for all frames at
-once: for each bin of each frame the bin of the frame before from which its phase comes, and the
-increment. Going through the frames is then one gather and one addition a frame:
+A *plan* depends on the magnitudes alone and is computed for all frames at once: for each bin of
+each frame the bin of the frame before from which its phase comes, and the increment. Going through
+the frames is then one gather and one addition per frame:
 
     phase[n] = phase[n - 1][source[n]] + increment[n]
 
-- `Spsi`: Beauregard, Harish & Wyse 2015, "Single pass spectrogram inversion": peaks are sinusoids.
-- `PhaseGradient`: Prusa & Sondergaard 2016, "Real-time spectrogram inversion using phase gradient
-  heap integration" (RTPGHI). Its heap lets each bin take its phase from wherever the greatest
-  magnitude arrives first: in time from the same bin of the frame before, or in frequency from a
-  neighbour. Frame by frame that is a widest path on a line, which two sweeps over the bins solve
-  exactly and for all frames at once; so no heap is needed (`tests` compare with one).
+Prusa & Sondergaard 2016, "Real-time spectrogram inversion using phase gradient heap integration"
+(RTPGHI). Its heap lets each bin take its phase from wherever the greatest magnitude arrives first:
+in time from the same bin of the frame before, or in frequency from a neighbour. Frame by frame that
+is a widest path on a line, which two sweeps over the bins solve exactly and for all frames at once;
+so no heap is needed (`tests` compare with one).
 
 Frame-major arrays [frames, bins]; phases in radians at the first sample of the frame (see `Stft`).
-No state (but for `RandomPhases`), any thread.
+No state, any thread.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
-__all__ = ["PhaseGradient", "Plan", "Propagation", "RandomPhases", "Spsi", "arrivals", "run_plan"]
+__all__ = ["PhaseGradient", "Plan", "arrivals", "run_plan"]
 
 Float = NDArray[np.float32]
 
@@ -40,23 +39,6 @@ class Plan(NamedTuple):
     increment: Float  # [frames, bins] radians
 
 
-class Propagation(Protocol):
-    """Makes plans; ``look`` frames after the last planned one sharpen it, if they are given."""
-
-    def plan(self, past: Float, magnitudes: Float, known: int) -> Plan:
-        """Plan the frames of ``magnitudes`` [frames, bins] after ``past`` [2, bins].
-
-        Parameters
-        ----------
-        past : ndarray [2, bins]
-            Magnitudes of the two frames before.
-        magnitudes : ndarray [frames, bins]
-        known : int
-            Plan only the first ``known`` frames; what follows serves as look-ahead.
-        """
-        ...
-
-
 def run_plan(plan: Plan, phase: Float) -> Float:
     """Go through the frames of ``plan`` from ``phase`` [bins]; return phases [frames, bins]."""
     out = np.empty_like(plan.increment)
@@ -66,59 +48,6 @@ def run_plan(plan: Plan, phase: Float) -> Float:
         out[n] -= np.float32(2 * np.pi) * np.rint(out[n] * np.float32(0.5 / np.pi))
         phase = out[n]
     return out
-
-
-class RandomPhases:
-    """No propagation: every phase is drawn anew, as Griffin-Lim begins in the paper.
-
-    Keeps a generator, so one owner thread; the plans of one seed come in one order.
-    """
-
-    def __init__(self, stft: Stft, seed: int) -> None:
-        self._source = np.arange(stft.bins)
-        self._rng = np.random.default_rng(seed)
-
-    def plan(self, past: Float, magnitudes: Float, known: int) -> Plan:
-        """Draw increments for the first ``known`` frames."""
-        shape = (known, self._source.size)
-        increment = self._rng.random(shape, np.float32) * np.float32(2.0 * np.pi)
-        return Plan(np.broadcast_to(self._source, shape), increment)
-
-
-class Spsi:
-    """Sinusoidal propagation (Beauregard et al. 2015).
-
-    A bin belongs to the peak on whose side of the valley it stands. The peak's phase goes on with
-    the frequency that a parabola through its logarithm gives; the bins around it are locked
-    to it, with the sign alternating from bin to bin since frames begin at the window's edge.
-    """
-
-    def __init__(self, stft: Stft) -> None:
-        self._hop_phase = 2.0 * np.pi * stft.hop / stft.window
-
-    def plan(self, past: Float, magnitudes: Float, known: int) -> Plan:
-        """Plan the first ``known`` frames; neither the past nor the look-ahead is used."""
-        logs = np.log(np.maximum(magnitudes[:known], np.float32(_QUIET)))
-        frames, bins = logs.shape
-        index = np.arange(bins)
-        peak = np.zeros(logs.shape, bool)
-        peak[:, 1:-1] = (logs[:, 1:-1] > logs[:, :-2]) & (logs[:, 1:-1] >= logs[:, 2:])
-        valley = np.zeros(logs.shape, bool)
-        valley[:, 1:-1] = (logs[:, 1:-1] <= logs[:, :-2]) & (logs[:, 1:-1] < logs[:, 2:])
-        # Below a valley's bin the left peak rules, from it on the right one.
-        left = np.maximum.accumulate(np.where(peak, index, -1), axis=1)
-        right = np.minimum.accumulate(np.where(peak, index, bins)[:, ::-1], axis=1)[:, ::-1]
-        last_valley = np.maximum.accumulate(np.where(valley, index, -1), axis=1)
-        source = np.where((left >= 0) & (left >= last_valley), left, right)
-        source = np.where(source >= bins, np.maximum(left, 0), source)
-        offset = np.zeros(logs.shape, np.float32)
-        a, b, c = logs[:, :-2], logs[:, 1:-1], logs[:, 2:]
-        curve = np.minimum(a - 2.0 * b + c, np.float32(-1e-6))
-        offset[:, 1:-1] = np.clip(0.5 * (a - c) / curve, -0.5, 0.5)
-        rows = np.arange(frames)[:, None]
-        advance = np.mod(self._hop_phase * (source + offset[rows, source]), 2.0 * np.pi)
-        increment = advance + np.pi * ((index - source) % 2)
-        return Plan(source, increment.astype(np.float32))
 
 
 class PhaseGradient:
@@ -170,7 +99,16 @@ class PhaseGradient:
         return per_frame, per_bin
 
     def plan(self, past: Float, magnitudes: Float, known: int) -> Plan:
-        """Plan the first ``known`` frames (see `Propagation.plan`)."""
+        """Plan the frames of ``magnitudes`` [frames, bins] after ``past`` [2, bins].
+
+        Parameters
+        ----------
+        past : ndarray [2, bins]
+            Magnitudes of the two frames before.
+        magnitudes : ndarray [frames, bins]
+        known : int
+            Plan only the first ``known`` frames; the others sharpen the last planned one.
+        """
         logs = np.log(np.maximum(np.concatenate((past, magnitudes)), np.float32(_QUIET)))
         per_frame, per_bin = self.gradients(logs, known)
         before, now = logs[1 : known + 1], logs[2 : known + 2]

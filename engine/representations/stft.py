@@ -1,4 +1,4 @@
-"""The short-time Fourier transform of the project: one convention, one-shot and block-wise.
+"""The short-time Fourier transform of the project: one convention for everything.
 
 Conventions, for ``window`` W, ``hop`` H and ``overlap`` W - H, all in samples:
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 
-__all__ = ["InverseStream", "Stft", "StftStream"]
+__all__ = ["Stft"]
 
 Float = NDArray[np.float32]
 Complex = NDArray[np.complex64]
@@ -174,53 +174,3 @@ class Stft:
         if self._frames.shape[0] < frames:
             self._frames = np.zeros((frames, self.window), np.float32)
         return self._frames[:frames]
-
-
-class StftStream:
-    """Block-wise forward transform: samples of any chunking in, every frame once out.
-
-    Parameters
-    ----------
-    stft : Stft
-    """
-
-    def __init__(self, stft: Stft) -> None:
-        self._stft = stft
-        self._rest: Float = np.zeros(0, np.float32)
-
-    def push(self, samples: Float) -> Complex:
-        """Return the frames completed by ``samples`` [samples]: [bins, frames], maybe 0 frames."""
-        signal = np.concatenate((self._rest, samples.astype(np.float32, copy=False)))
-        frames = self._stft.frames_of(signal.size)
-        self._rest = signal[frames * self._stft.hop :].copy()
-        return np.ascontiguousarray(self._stft.rows(signal).T)
-
-
-class InverseStream:
-    """Block-wise inverse: each push of F frames gives the F * hop samples that are complete.
-
-    The stream starts from silence, so the first ``overlap`` samples fade in.
-
-    Parameters
-    ----------
-    stft : Stft
-    """
-
-    def __init__(self, stft: Stft) -> None:
-        self._stft = stft
-        self._tail: Float = np.zeros(stft.overlap, np.float32)
-
-    def push(self, spectrum: Complex) -> Float:
-        """Add ``spectrum`` [bins, frames]; return [frames * hop] float32."""
-        frames = spectrum.shape[1]
-        out = np.zeros(self._stft.overlap + frames * self._stft.hop, np.float32)
-        out[: self._stft.overlap] = self._tail
-        self._stft.overlap_add(np.ascontiguousarray(spectrum.T), out)
-        done = frames * self._stft.hop
-        self._tail = out[done:].copy()
-        return out[:done]
-
-    def flush(self) -> Float:
-        """Return the last ``overlap`` samples, which fade out, and forget them."""
-        out, self._tail = self._tail, np.zeros_like(self._tail)
-        return out

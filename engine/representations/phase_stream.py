@@ -14,23 +14,22 @@ same samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.signal.griffin_lim import Refiner, polar
-from engine.signal.propagation import PhaseGradient, Propagation, RandomPhases, Spsi, run_plan
-from engine.signal.stft import Stft
+from engine.representations.griffin_lim import Refiner, polar
+from engine.representations.propagation import PhaseGradient, run_plan
+from engine.representations.protocol import State
+from engine.representations.state import taken
+from engine.representations.stft import Stft
 
 __all__ = [
     "DEFAULT_PHASE",
     "PHASE_KINDS",
     "PhaseKind",
-    "PhaseReconstructor",
-    "Rtpghi",
     "StreamingGriffinLim",
     "make_phase",
 ]
@@ -43,42 +42,11 @@ Complex = NDArray[np.complex64]
 _SILENT = np.float32(1e-7)
 
 
-class PhaseReconstructor(Protocol):
-    """What turns magnitudes into samples, block by block.
-
-    Attributes
-    ----------
-    latency_frames : int
-        Frames kept back between pushes.
-    """
-
-    @property
-    def latency_frames(self) -> int:
-        """Frames kept back between pushes."""
-        ...
-
-    def prepare(self, frames: int) -> None:
-        """Allocate for pushes of up to ``frames`` frames, and forget everything heard so far."""
-        ...
-
-    def prime(self, samples: Float) -> int:
-        """Take real audio as the past (see `StreamingGriffinLim.prime`)."""
-        ...
-
-    def push(self, magnitude: Float) -> Float:
-        """Take magnitudes [bins, frames], return the samples [n] that are final."""
-        ...
-
-    def flush(self) -> Float:
-        """Return all that is kept back, fading out, and forget it."""
-        ...
-
-
 class StreamingGriffinLim:
     """Fast Griffin-Lim on the new block and the frames kept back, after a past that stays fixed.
 
-    The phases start from one pass of sinusoidal or gradient propagation out of the last committed
-    frame. In each iteration the committed frames take part by what they add to the first
+    The phases start from one pass of gradient propagation out of the last committed frame. In each
+    iteration the committed frames take part by what they add to the first
     ``overlap`` samples (as the committed frames do in RTISI, Zhu, Beauregard & Wyse 2007), so
     the new frames settle on phases that fit them.
 
@@ -90,13 +58,11 @@ class StreamingGriffinLim:
     lookahead : int
         Frames kept back and optimised again.
     momentum : float
-        See `engine.signal.griffin_lim`.
-    start : Propagation, optional
-        `PhaseGradient` when left out.
+        See `engine.representations.griffin_lim`.
     seed : int
         Of the phases from which silence is left.
     relaxation : float
-        See `engine.signal.griffin_lim`.
+        See `engine.representations.griffin_lim`.
 
     Raises
     ------
@@ -110,7 +76,6 @@ class StreamingGriffinLim:
         iterations: int = 32,
         lookahead: int = 4,
         momentum: float = 0.99,
-        start: Propagation | None = None,
         seed: int = 0,
         relaxation: float = 0.0,
     ) -> None:
@@ -125,22 +90,23 @@ class StreamingGriffinLim:
         self._stft = stft
         self._iterations = iterations
         self._lookahead = lookahead
-        self._start = start or PhaseGradient(stft)
+        self._start = PhaseGradient(stft)
         self._refiner = Refiner(stft, momentum, relaxation)
         self._seed = seed
-        self._forget()
+        self.reset()
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of each push."""
+        return self._iterations
 
     @property
     def latency_frames(self) -> int:
         """Frames kept back between pushes."""
         return self._lookahead
 
-    def prepare(self, frames: int) -> None:
-        """Allocate for pushes of up to ``frames`` frames, and forget everything heard so far."""
-        self._refiner.prepare(frames + self._lookahead)
-        self._forget()
-
-    def _forget(self) -> None:
+    def reset(self) -> None:
+        """Begin a new stream, after silence."""
         stft = self._stft
         rng = np.random.default_rng(self._seed)
         self._phase: Float = rng.random(stft.bins, np.float32) * np.float32(2.0 * np.pi)
@@ -148,6 +114,40 @@ class StreamingGriffinLim:
         self._tail: Float = np.zeros(stft.overlap, np.float32)
         self._held: Float = np.zeros((0, stft.bins), np.float32)
         self._held_phases: Float = np.zeros((0, stft.bins), np.float32)
+        self._found: Float = self._held_phases
+
+    @property
+    def found(self) -> Float:
+        """Phases [frames, bins] of the last push: of the frames held before it, then of its own."""
+        return self._found
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next samples depend on (copies)."""
+        return {
+            "phase": self._phase.copy(),
+            "past": self._past.copy(),
+            "tail": self._tail.copy(),
+            "held": self._held.copy(),
+            "held_phases": self._held_phases.copy(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Continue from a state, to the bit.
+
+        Raises
+        ------
+        ConfigError
+            If an array is missing or does not fit; nothing has changed then.
+        """
+        bins, overlap = self._stft.bins, self._stft.overlap
+        phase, past = taken(state, "phase", (bins,), "f4"), taken(state, "past", (2, bins), "f4")
+        tail, held = (
+            taken(state, "tail", (overlap,), "f4"),
+            taken(state, "held", (None, bins), "f4"),
+        )
+        self._held_phases = taken(state, "held_phases", (len(held), bins), "f4")
+        self._phase, self._past, self._tail, self._held = phase, past, tail, held
+        self._found = self._held_phases
 
     def prime(self, samples: Float) -> int:
         """Take real audio as the past, whose phases the next frames go on from.
@@ -168,7 +168,7 @@ class StreamingGriffinLim:
             How many samples at the end of ``samples`` are given out again (``overlap``).
         """
         stft = self._stft
-        self._forget()
+        self.reset()
         need = stft.window + (stft.ratio - 1) * stft.hop  # ratio frames: all that reach beyond
         recent = np.zeros(need, np.float32)
         taken = samples[-need:]
@@ -182,13 +182,15 @@ class StreamingGriffinLim:
         self._phase = np.angle(rows[-1])
         return stft.overlap
 
-    def push(self, magnitude: Float) -> Float:
+    def push(self, magnitude: Float, start: Float | None = None) -> Float:
         """Take magnitudes and return the samples that are final.
 
         Parameters
         ----------
         magnitude : ndarray [bins, frames] float32
             Non-negative; any number of frames, 0 too.
+        start : ndarray [held + frames, bins], optional
+            Phases to start from instead of propagated ones, as `found` returns them.
 
         Returns
         -------
@@ -208,27 +210,33 @@ class StreamingGriffinLim:
         # Denormals, negative values and NaN alike: decaying notes are full of the first.
         new[~(new >= _SILENT)] = 0.0
         frames = np.concatenate((self._held, new))
-        return self._solve(frames, max(0, frames.shape[0] - self._lookahead))
+        return self._solve(frames, max(0, frames.shape[0] - self._lookahead), start)
 
-    def flush(self) -> Float:
+    def flush(self, start: Float | None = None) -> Float:
         """Return all that is kept back, fading out over one window, and forget the past."""
-        out = self._solve(self._held, self._held.shape[0])
+        out = self._solve(self._held, self._held.shape[0], start)
         out = np.concatenate((out, self._tail))
-        self._forget()
+        found = self._found
+        self.reset()
+        self._found = found
         return out
 
-    def _solve(self, frames: Float, commit: int) -> Float:
+    def _solve(self, frames: Float, commit: int, start: Float | None) -> Float:
         """Find phases for ``frames`` [n, bins] and commit the first ``commit`` of them."""
         stft = self._stft
         if frames.shape[0] == 0:
+            self._found = frames
             return np.zeros(0, np.float32)
         if not frames.any():
             # Nothing to find, and what the past still adds decays by itself.
             spectrum: Complex = np.zeros(frames.shape, np.complex64)
             phases = np.tile(self._phase, (frames.shape[0], 1))
         else:
-            plan = self._start.plan(self._past, frames, frames.shape[0])
-            phases = run_plan(plan, self._phase)
+            if start is None:
+                plan = self._start.plan(self._past, frames, frames.shape[0])
+                phases = run_plan(plan, self._phase)
+            else:
+                phases = start.copy()
             if self._iterations:
                 # Frames kept back go on from what they had reached; without iterations their
                 # phases are better made anew, now that the frame after them is known.
@@ -237,6 +245,7 @@ class StreamingGriffinLim:
             if self._iterations:
                 self._refiner.refine(frames, spectrum, self._iterations, self._tail)
                 np.copyto(phases, np.angle(spectrum), where=frames > 0.0)
+        self._found = phases
         self._held = frames[commit:].copy()
         self._held_phases = phases[commit:].copy()
         if commit == 0:
@@ -250,63 +259,24 @@ class StreamingGriffinLim:
         return out[: commit * stft.hop]
 
 
-class Rtpghi(StreamingGriffinLim):
-    """Real-time phase gradient heap integration alone: no iterations.
-
-    Parameters
-    ----------
-    stft : Stft
-    lookahead : int
-        1 for central differences in time, 0 for the zero-delay form.
-    seed : int
-    """
-
-    def __init__(self, stft: Stft, lookahead: int = 1, seed: int = 0) -> None:
-        super().__init__(stft, iterations=0, lookahead=lookahead, seed=seed)
-
-
 class PhaseKind(NamedTuple):
     """One row of `PHASE_KINDS`."""
 
     about: str
-    start: Callable[[Stft, int], Propagation]  # from the transform and the seed
     iterations: int
     lookahead: int  # frames
     momentum: float
     relaxation: float
 
 
-def _gradients(stft: Stft, seed: int) -> Propagation:
-    return PhaseGradient(stft)
-
-
-def _sinusoids(stft: Stft, seed: int) -> Propagation:
-    return Spsi(stft)
-
-
 # docs/phase.md has the measurement behind each row.
 PHASE_KINDS: dict[str, PhaseKind] = {
     "gradient-raar": PhaseKind(
-        "phase gradients, then relaxed reflections and fast Griffin-Lim",
-        _gradients, 48, 4, 0.99, 0.95,
+        "phase gradients, then relaxed reflections and fast Griffin-Lim", 48, 4, 0.99, 0.95
     ),
-    "gradient-gl": PhaseKind(
-        "phase gradients, then fast Griffin-Lim",
-        _gradients, 32, 4, 0.99, 0.0,
-    ),
-    "sinusoid-gl": PhaseKind(
-        "single-pass sinusoids, then fast Griffin-Lim",
-        _sinusoids, 32, 4, 0.99, 0.0,
-    ),
-    "gradient": PhaseKind(
-        "phase gradients alone (RTPGHI): the cheapest",
-        _gradients, 0, 1, 0.0, 0.0,
-    ),
-    "griffin-lim": PhaseKind(
-        "the paper's Griffin-Lim from random phases, made to stream",
-        RandomPhases, 32, 4, 0.0, 0.0,
-    ),
-}  # fmt: skip
+    "gradient-gl": PhaseKind("phase gradients, then fast Griffin-Lim", 32, 4, 0.99, 0.0),
+    "gradient": PhaseKind("phase gradients alone (RTPGHI): the cheapest", 0, 1, 0.0, 0.0),
+}
 DEFAULT_PHASE = "gradient-raar"
 
 
@@ -317,7 +287,7 @@ def make_phase(
     iterations: int | None = None,
     lookahead: int | None = None,
     seed: int = 0,
-) -> PhaseReconstructor:
+) -> StreamingGriffinLim:
     """Make a reconstructor by its name in `PHASE_KINDS`.
 
     Parameters
@@ -342,7 +312,6 @@ def make_phase(
         iterations=row.iterations if iterations is None else iterations,
         lookahead=row.lookahead if lookahead is None else lookahead,
         momentum=row.momentum,
-        start=row.start(stft, seed),
         seed=seed,
         relaxation=row.relaxation,
     )

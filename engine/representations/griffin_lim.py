@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
 __all__ = ["Refiner", "griffin_lim", "polar", "random_spectrum"]
 

@@ -1,4 +1,4 @@
-"""Between magnitudes and the normalised numbers that a network diffuses.
+"""Log magnitudes, normalised to the numbers that a network diffuses, and back.
 
     x = (ln(magnitude + floor) - mean) / scale          [bins, frames] float32
 
@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.errors import ConfigError
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
-__all__ = ["LogMagnitude"]
+__all__ = ["LogScale"]
 
 
-class LogMagnitude:
-    """Normalised log magnitudes and back.
+class LogScale:
+    """Normalised logarithms of magnitudes and back.
 
     Parameters
     ----------
@@ -37,11 +37,6 @@ class LogMagnitude:
         In nepers.
     scale : float
         In nepers, over 0.
-
-    Attributes
-    ----------
-    clipped : int
-        How many decoded values were over the ceiling or not a number, since the start.
 
     Raises
     ------
@@ -58,7 +53,7 @@ class LogMagnitude:
             raise ConfigError(f"log magnitude scale {scale}: must be over 0, for example 2.0")
         values = np.asarray(mean, np.float32)
         if values.shape not in ((), (bins,), (bins, 1)):
-            raise ConfigError(f"mean of shape {values.shape}: give one number or {bins} of them")
+            raise ConfigError(f"mean of shape {values.shape}: use one number or {bins} of them")
         if not np.isfinite(values).all():
             raise ConfigError("mean of the log magnitudes has a value that is not finite")
         self.bins = bins
@@ -67,25 +62,33 @@ class LogMagnitude:
         self.scale = float(scale)
         self.mean: NDArray[np.float32] = np.broadcast_to(values.reshape(-1, 1), (bins, 1)).copy()
         self.ceiling = stft.ceiling
-        self.clipped = 0
         self._greatest = math.log(stft.ceiling + floor)
 
     def encode(self, magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn magnitudes [full bins, frames] (or already ``bins`` rows) into x [bins, frames]."""
         if magnitude.shape[0] not in (self.bins, self.full_bins):
             raise ConfigError(
-                f"magnitudes with {magnitude.shape[0]} rows: give {self.full_bins} or {self.bins}"
+                f"magnitudes with {magnitude.shape[0]} rows: it takes {self.full_bins} or "
+                f"{self.bins}"
             )
         x = np.log(magnitude[: self.bins].astype(np.float32, copy=False) + np.float32(self.floor))
         x -= self.mean
         x /= np.float32(self.scale)
         return x
 
-    def decode(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn x [bins, frames] into magnitudes [full bins, frames], 0 to the ceiling.
+    def decode(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+        """Turn x into magnitudes.
 
-        What a wild network may answer (overflow, NaN) is held to the ceiling or made silent, and
-        counted in `clipped`.
+        Parameters
+        ----------
+        x : ndarray [bins, frames]
+
+        Returns
+        -------
+        magnitudes : ndarray [full bins, frames]
+            From 0 to the ceiling.
+        clipped : int
+            Values of a network that diverged: overflow, held to the ceiling, and NaN, made silent.
         """
         if x.shape[0] != self.bins:
             raise ConfigError(f"a block with {x.shape[0]} rows: this one has {self.bins} bins")
@@ -97,7 +100,6 @@ class LogMagnitude:
         over = logs > self._greatest
         wild = int(np.count_nonzero(missing)) + int(np.count_nonzero(over))
         if wild:
-            self.clipped += wild
             logs[missing] = -np.inf
         np.minimum(logs, np.float32(self._greatest), out=logs)
         # Below -80 the exponential would be a denormal beside any floor.
@@ -107,4 +109,4 @@ class LogMagnitude:
         np.exp(logs, out=kept)
         kept -= np.float32(self.floor)
         np.maximum(kept, np.float32(0.0), out=kept)
-        return out
+        return out, wild
