@@ -107,7 +107,7 @@ class LogMagnitudeDecoder:
     def push(self, frames: Array) -> Array:
         """Take frames [rows, n]; return the samples [channels, m] that are final."""
         check_frames(frames, sum(s.bins for s in self._scales))
-        parts = frames.reshape(len(self._scales), -1, frames.shape[1])
+        parts = np.split(frames, len(self._scales))
         magnitudes: list[Array] = []
         for scale, own in zip(self._scales, parts, strict=True):
             magnitude, wild = scale.decode(own)

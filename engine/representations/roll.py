@@ -91,7 +91,7 @@ def encode(
         # token t is looked at in its middle, t + 0.5, and at its end, t + 1
         roll[MIDDLE, row, _between(on - 0.5, off - 0.5, tokens)] = 1
         roll[END, row, _between(on - 1, off - 1, tokens)] = 1
-    return roll.reshape(-1, tokens)
+    return roll.reshape(CHANNELS * keyboard.keys, tokens)
 
 
 def _between(low: float, high: float, tokens: int) -> slice:
@@ -186,7 +186,7 @@ class RollReader:
         for row in sorted(struck | {p - lowest for p in self._keys}):
             self._string(given[:, row], clean[:, row], row + lowest, events)
         self.now += tokens
-        return clean.reshape(-1, tokens), sorted(events, key=lambda e: (e.frame, e.velocity))
+        return clean.reshape(block.shape), sorted(events, key=lambda e: (e.frame, e.velocity))
 
     def _string(self, given: Array, clean: Array, pitch: int, out: list[Event]) -> None:
         """Read one pitch of a block, half token by half token: [4, tokens]."""

@@ -18,7 +18,8 @@ from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
 from engine.params import Settings  # noqa: E402
-from engine.signal.roll import CHANNELS, PITCHES, ROWS, Note, encode  # noqa: E402
+from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
+from engine.signal.roll import PITCHES, Note  # noqa: E402
 from engine.stream.blocks import BlockMaker, Request  # noqa: E402
 from engine.stream.conditions import heard  # noqa: E402
 from export.cascade import (  # noqa: E402

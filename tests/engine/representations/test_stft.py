@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.signal.stft import InverseStream, Stft, StftStream
+from engine.representations.stft import Stft
 
 PRESETS = [(1024, 256), (256, 128), (512, 64)]
 
@@ -71,31 +71,6 @@ def test_full_scale_sine_has_a_quarter_of_the_window_as_magnitude() -> None:
     stft = Stft(1024, 256)
     x = np.sin(2 * np.pi * 40 / 1024 * np.arange(8192)).astype(np.float32)
     assert np.abs(stft.forward(x))[40, 3] == pytest.approx(256.0, rel=1e-4)
-
-
-@settings(max_examples=20, deadline=None)
-@given(chunks=st.lists(st.integers(0, 1500), min_size=1, max_size=8))
-def test_any_chunking_gives_the_frames_of_one_pass(chunks: list[int]) -> None:
-    stft = Stft(512, 128)
-    x = noise(sum(chunks))
-    stream = StftStream(stft)
-    parts, at = [], 0
-    for size in chunks:
-        parts.append(stream.push(x[at : at + size]))
-        at += size
-    np.testing.assert_allclose(np.concatenate(parts, axis=1), stft.forward(x), atol=1e-5)
-
-
-def test_block_wise_inverse_joins_to_the_signal() -> None:
-    stft = Stft(1024, 256)
-    x = noise(stft.samples_of(60))
-    spectrum = stft.forward(x)
-    inverse = InverseStream(stft)
-    parts = [inverse.push(spectrum[:, a:b]) for a, b in ((0, 7), (7, 8), (8, 8), (8, 60))]
-    assert [p.size for p in parts] == [7 * 256, 256, 0, 52 * 256]
-    out = np.concatenate([*parts, inverse.flush()])
-    assert out.size == x.size
-    np.testing.assert_allclose(out[768:-768], x[768:-768], atol=2e-6)
 
 
 @pytest.mark.parametrize(("window", "hop"), [(1024, 300), (1024, 1024), (7, 1), (1024, 0)])
