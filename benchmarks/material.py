@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import BlockMaker, Request
+from engine.stream.conditions import needed
+from engine.stream.stages import PACKS_OWN
 from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, level_db
@@ -26,7 +30,6 @@ from engine.execution.onnx_executor import open_graph
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.read import read_manifest
-from engine.packs.sessions import Sessions
 from engine.params import param
 from engine.representations.log_scale import LogScale
 from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
@@ -34,9 +37,6 @@ from engine.representations.stft import Stft
 from engine.signal.resample import resample
 from engine.signal.roll import Note
 from engine.signal.transcription import Transcriber
-from engine.stream.blocks import BlockMaker, Request
-from engine.stream.conditions import needed
-from engine.stream.stages import PACKS_OWN
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"

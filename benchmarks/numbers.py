@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import Request
 
 from benchmarks import report
 from benchmarks.live import (
@@ -38,9 +40,7 @@ from engine.output import FILL_S
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.read import read_manifest
-from engine.packs.sessions import Sessions
 from engine.packs.verify import self_test
-from engine.stream.blocks import Request
 from engine.stream.generator import Generator
 
 # Runs the front door itself, and says when the first block is there to be played.

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from engine.stream.blocks import Request
 from numpy.typing import NDArray
 
 import engine as engine_package
@@ -26,7 +27,6 @@ from engine.audio.limiter import Limiter
 from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
 from engine.representations.stft import Stft
 from engine.signal.roll import Note
-from engine.stream.blocks import Request
 
 Samples = NDArray[np.float32]
 _MAKING = ("packs", "sampling", "signal", "stream")  # folders of the engine

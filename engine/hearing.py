@@ -20,8 +20,16 @@ from engine.scalars import number_of, shown
 from engine.signal.roll import LOWEST, PITCHES, Note
 
 __all__ = [
-    "adapted", "first_sampling", "parameter_names", "takes_keys", "checked_keys", "checked_phrase", "checked_sound", "is_heard", "is_sound",
+    "adapted",
+    "checked_keys",
+    "checked_phrase",
+    "checked_sound",
+    "first_sampling",
+    "is_heard",
+    "is_sound",
+    "parameter_names",
     "refuse_unheard",
+    "takes_keys",
 ]  # fmt: skip
 
 _LONGEST = 600.0  # seconds of a phrase, as notes or as sound

@@ -71,6 +71,9 @@ def _show(folder: Path, *, test: bool) -> bool:
 
 
 def _lines(pack: Pack) -> list[str]:
+    from engine.hearing import first_sampling
+    from engine.packs.plan import block_seconds
+
     m = pack.manifest
     channels = "mono" if m.channels == 1 else "stereo"
     lines = [

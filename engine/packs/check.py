@@ -107,7 +107,9 @@ def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
     for name in stage.graphs:
         if name not in _GRAPHS[stage.kind]:
             takes = ", ".join(_GRAPHS[stage.kind]) or "none"
-            raise PackError(f"{where}: graphs.{name} is unknown; a {stage.kind} stage takes {takes}")
+            raise PackError(
+                f"{where}: graphs.{name} is unknown; a {stage.kind} stage takes {takes}"
+            )
     for name in _REQUIRED[stage.kind]:
         if name not in stage.graphs:
             raise PackError(f"{where}: graphs.{name} is missing")
@@ -159,7 +161,8 @@ def _check_sampling(where: str, stage: Stage) -> None:
 
     try:
         for count in {steps.least, steps.default}:
-            table = table_for(sampling.sampler, count, schedule, **sampling.sampler_options)
+            options = sampling.sampler_options
+            table = table_for(sampling.sampler, count, schedule, resample=1, **options)
             if stage.continues == "replace":
                 table = resampled(table, stage.resample)
             columns = (table.alpha, table.sigma, table.a, table.b, table.c, table.d)

@@ -53,9 +53,9 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
               "empty: that of the kind", default="", required=False),
     ),
     "grid": (
-        Field("samples", Fraction, "samples per frame", Fraction(1, 1024), _WHOLE,
+        Field("samples", Fraction, "samples per frame", 1 / 1024, _WHOLE,
               default=Fraction(0), required=False),
-        Field("per_beat", Fraction, "frames per beat", Fraction(1, 64), 1024,
+        Field("per_beat", Fraction, "frames per beat", 1 / 64, 1024,
               default=Fraction(0), required=False),
     ),
     "stage": (
@@ -187,7 +187,7 @@ def _list(where: str, raw: Mapping[str, Any], name: str) -> list[dict[str, Any]]
 
 
 def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
-    kind = table.get("kind")
+    kind = str(table.get("kind"))
     if kind not in REPRESENTATIONS:
         known = ", ".join(REPRESENTATIONS)
         raise PackError(f"{where}: signal.kind is {kind!r}; it takes {known}")

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import PackError
-from engine.execution.onnx_executor import open_graph
 from engine.execution.executor import Executor
+from engine.execution.onnx_executor import open_graph
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.signal.transcription import Transcriber

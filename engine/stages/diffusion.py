@@ -160,7 +160,7 @@ class DiffusionStage:
         return {**past, **cached, **block.windows, **block.encoded, **controls}
 
     def _past(self, log: SignalLog, *, present: bool) -> dict[str, Array]:
-        """The stage's own past as inputs of a graph; with `present` False, as if there were none."""
+        """The stage's own past as inputs of a graph; without `present`, as if there were none."""
         names = {"embed": "previous", "prefix": "past"}
         name = names.get(self._stage.continues)
         if name is None:

@@ -9,9 +9,9 @@ All tensors between the stages are float32; a block is [..., rows, frames] with 
     run:     what the block reads, by name -> frames
 
 What a graph may read: frames of the stage's inputs, by `graph_input`; its controls, by theirs; its
-own past as `previous` (embed) or `past` (prefix), with `present` [1], 0 where there is none; what an
-encoder makes of a text. A step graph without a context graph reads all of that itself. The names and
-shapes of the tensors between the graphs are the pack's own affair.
+own past as `previous` (embed) or `past` (prefix), with `present` [1], 0 where there is none; what
+an encoder outputs for a text. A step graph without a context graph reads all of that itself. The
+names and shapes of the tensors between the graphs are for the pack to choose.
 """
 
 from __future__ import annotations

@@ -59,8 +59,7 @@ class History:
         self._keyframes.append(Keyframe(state, produced))
         total = sum(k.size for k in self._keyframes)
         while len(self._keyframes) > 1 and (
-            total > self._most_bytes
-            or self._keyframes[1].produced <= produced - self._most_samples
+            total > self._most_bytes or self._keyframes[1].produced <= produced - self._most_samples
         ):
             total -= self._keyframes.popleft().size
 

@@ -16,8 +16,8 @@ from engine.errors import ConfigError
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
 from engine.params import Settings
-from engine.signal.resample import StreamResampler
 from engine.representations.roll import Note
+from engine.signal.resample import StreamResampler
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor

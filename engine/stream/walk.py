@@ -5,8 +5,8 @@ Nothing here knows of time: the same state and the same requests give the same s
 
 To produce a chunk of a signal its stage runs once. Before that, every stage whose signal is too
 short for what it reads runs, parents first. A diffusion or network stage reads windows of its
-inputs by absolute position. A transform with state takes chunks as its input commits them, never split or
-merged, since its output depends on where they end.
+inputs by absolute position. A transform with state takes chunks as its input commits them, never
+split or merged, since its output depends on where they end.
 """
 
 from __future__ import annotations

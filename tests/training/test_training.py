@@ -11,8 +11,9 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
+
+from engine.packs.read import read_manifest  # noqa: E402
 from engine.representations.log_scale import LogScale  # noqa: E402
 from engine.representations.stft import Stft  # noqa: E402
 from training.data import build  # noqa: E402

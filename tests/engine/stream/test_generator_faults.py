@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import Request
 from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
-from engine.packs.sessions import Sessions
 from engine.params import Settings
 from engine.signal.roll import Note
-from engine.stream.blocks import Request
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
