@@ -47,7 +47,9 @@ from engine.hearing import (
     checked_phrase,
     checked_sound,
     is_heard,
+    parameter_names,
     refuse_unheard,
+    takes_keys,
 )
 from engine.listeners import Listeners
 from engine.offline import (
@@ -61,13 +63,14 @@ from engine.offline import (
 from engine.outlets import Outlets
 from engine.output import Output
 from engine.packs.discovery import DEFAULT, find_pack
-from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.manifest import Manifest
+from engine.packs.plan import block_seconds
+from engine.packs.read import read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, answer, play_phrase
 from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
 from engine.signal.roll import Note, NoteEvent
 from engine.status import Event, Status
-from engine.stream.conditions import needed
 from engine.stream.feeder import profile
 from engine.stream.made import Dropped, Made
 from engine.stream.pack_stream import PackStream, StreamSetup
@@ -117,8 +120,8 @@ class Instrument:
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
         self._latency = latency = checked_latency(latency)
-        self._wanted, stride = profile(latency, self.manifest.block_seconds)
-        self.hears = needed(self.manifest.controls)  # beside what every pack hears
+        self._wanted, stride = profile(latency, block_seconds(self.manifest))
+        self.hears = parameter_names(self.manifest)  # beside what every pack hears
         values = checked_controls(controls)
         refuse_unheard(self.manifest, values)
         if threads is None:
@@ -322,9 +325,9 @@ class Instrument:
         name = str(checked_path("pack", pack))
         with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
-            wanted, stride = profile(self._latency, manifest.block_seconds)
+            wanted, stride = profile(self._latency, block_seconds(manifest))
             tell(0.05)
-            held = self._held if "held" in manifest.controls else ()
+            held = self._held if takes_keys(manifest) else ()
             settings = adapted(self.settings, manifest, stride)
             new = PackStream(manifest, settings, wanted, self._setup, held=held)
             try:
@@ -337,7 +340,7 @@ class Instrument:
                     faded = playing.go_over(new)
                     with self._control_lock:
                         self.manifest, self._wanted, self._held = manifest, wanted, held
-                        self.hears = needed(manifest.controls)
+                        self.hears = parameter_names(manifest)
                         # Controls that were turned meanwhile hold for the new pack too.
                         self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
@@ -505,7 +508,8 @@ class Instrument:
         """Output latency by parts as of now."""
         playing, stride = self._playing, self.settings.number("stride")
         device, ring, mixer = playing.output_latency if playing is not None else (0.0, 0.0, 0.0)
-        return Latencies(device, ring, mixer, self._wanted, stride * self.manifest.block_seconds)
+        block = stride * block_seconds(self.manifest)
+        return Latencies(device, ring, mixer, self._wanted, block)
 
     def forget_xruns(self) -> None:
         """Count xruns from 0 again."""

@@ -26,7 +26,7 @@ def answer(playing: Playing | None, phrase: Phrase | ArrayLike) -> None:
     stream = _with_notes(playing, "answer").stream
     pack, feeder = stream.manifest, stream.feeder
     if not is_sound(phrase):
-        feeder.phrase(_some("answer", checked_phrase(phrase)), heard=False)
+        feeder.phrase(_some("answer", checked_phrase(phrase)), played=False)
     elif pack.transcription:
         feeder.answer(checked_sound(pack, phrase))
     else:
@@ -36,7 +36,7 @@ def answer(playing: Playing | None, phrase: Phrase | ArrayLike) -> None:
 def play_phrase(playing: Playing | None, notes: Phrase) -> None:
     """See `Instrument.play_phrase`."""
     feeder = _with_notes(playing, "play_phrase").stream.feeder
-    feeder.phrase(_some("play_phrase", checked_phrase(notes)), heard=True)
+    feeder.phrase(_some("play_phrase", checked_phrase(notes)), played=True)
 
 
 def _with_notes(playing: Playing | None, what: str) -> Playing:
@@ -44,7 +44,7 @@ def _with_notes(playing: Playing | None, what: str) -> Playing:
     if playing is None:
         raise ConfigError(f"{what}: nothing is playing; start playing first")
     manifest = playing.stream.manifest
-    if manifest.notes is None:
+    if not manifest.has_notes:
         raise ConfigError(f"{what}: pack {manifest.name!r} generates no notes")
     return playing
 

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from engine.packs.sessions import Sessions
 from torch import Tensor, nn
 
 from engine.packs.files import verify_files
-from engine.packs.manifest import MANIFEST, read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.manifest import MANIFEST
+from engine.packs.read import read_manifest
 from engine.packs.verify import self_test
+from engine.representations.roll import ROWS
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
-from engine.signal.roll import ROWS
 from export.cascade import (
     CONTEXT_TOKENS,
     NotesContext,

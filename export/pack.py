@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from engine.packs.sessions import Sessions
 from torch import nn
 
 from engine.errors import ConfigError, PackError
 from engine.packs.files import verify_files
-from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.manifest import MANIFEST
+from engine.packs.read import FORMAT, read_manifest
 from engine.packs.verify import SelfTest, self_test
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule

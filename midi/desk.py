@@ -22,6 +22,7 @@ from typing import cast
 import mido
 
 from engine.errors import AttaccaError, ConfigError, StorageError, WorkerError
+from engine.hearing import takes_keys
 from engine.instrument import Instrument
 from engine.signal.roll import NoteEvent
 from engine.status import Event
@@ -351,7 +352,7 @@ class MidiDesk:
             return
         self._held = held
         manifest = self._instrument.manifest
-        if "held" in manifest.controls:
+        if takes_keys(manifest):
             self._instrument.hold(held)
         elif held and manifest.name not in self._unheard:
             self._unheard.add(manifest.name)

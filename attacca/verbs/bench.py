@@ -123,7 +123,7 @@ def verdict(manifest: Manifest, reports: list[Report]) -> str:
     """What the figures mean, in one sentence."""
     from attacca.measuring import BOUND
 
-    main, name, floor = reports[0], manifest.name, manifest.stage.min_steps
+    main, name, floor = reports[0], manifest.name, manifest.least_steps
     steps, most = main.times.steps, main.sustained.steps
     if main.times.load <= BOUND:
         text = f"{name} plays here at its {steps} steps; this machine sustains {most}"

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stream.conceal import Concealer
-from engine.stream.notes_track import TimedNote
 from engine.stream.pending_notes import PendingNotes
+from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock
 
 Array = NDArray[np.float32]

@@ -16,7 +16,7 @@ from attacca import measuring
 from attacca.checkup import Finding, Machine, examine
 from attacca.measuring import Sustained, Times, fit_steps
 from attacca.verbs.bench import verdict
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.stream.generator import Block
 
 

@@ -11,10 +11,11 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-from engine.packs.manifest import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
-from engine.signal.log_magnitude import LogMagnitude  # noqa: E402
-from engine.signal.stft import Stft  # noqa: E402
+
+from engine.packs.read import read_manifest  # noqa: E402
+from engine.representations.log_scale import LogScale  # noqa: E402
+from engine.representations.stft import Stft  # noqa: E402
 from training.data import build  # noqa: E402
 from training.data.blocks import Blocks, SpectrogramConfig, normalised  # noqa: E402
 from training.edm import SIGMA_DATA, Denoiser, edm_loss  # noqa: E402
@@ -64,7 +65,7 @@ def test_training_sees_what_the_engine_plays(dataset):
     x = blocks.excerpt(np.random.default_rng(1), 32)
     ours = normalised(blocks.spectrogram(torch.from_numpy(x)[None]), norm)[0, 0].numpy()
     stft = Stft(128, 32)
-    coding = LogMagnitude(stft, 64, config.floor, norm.mean, norm.scale)
+    coding = LogScale(stft, 64, config.floor, norm.mean, norm.scale)
     engines = coding.encode(np.abs(stft.forward(x)))
     np.testing.assert_allclose(engines, ours, atol=2e-4)
     many = normalised(blocks.batch(np.random.default_rng(2), 32, 1), norm)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import Request
 from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
-from engine.packs.sessions import Sessions
 from engine.params import Settings
 from engine.signal.roll import Note
-from engine.stream.blocks import Request
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
@@ -151,7 +151,7 @@ def test_a_pack_whose_network_answers_no_numbers_is_reported_at_once(tmp_path):
 
 
 def test_a_graph_that_fails_names_its_file_in_one_line():
-    from engine.packs.manifest import read_manifest
+    from engine.packs.read import read_manifest
 
     stage = Sessions(read_manifest(TINY)).stages[0]
     with pytest.raises(PackError, match=r"step\.onnx: the graph fails \(") as caught:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from engine.stream.notes_track import TimedNote
+from engine.stream.recent_notes import RecentNotes
 from virtual_clock import VirtualClock
 
 from engine.signal.midi_file import read_midi
@@ -9,9 +11,7 @@ from engine.signal.roll import Note, NoteEvent
 from engine.stream.lead import Lead
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
-from engine.stream.notes_track import TimedNote
 from engine.stream.pending_notes import _MOST, PendingNotes
-from engine.stream.recent_notes import RecentNotes
 
 RATE = 24000
 OUT = 48000
