@@ -39,7 +39,8 @@ class Samples:
             raise ConfigError(
                 f"signal {signal.name!r}: samples have one row per channel and a grid of 1 sample"
             )
-        self.rows, self.channels = signal.rows, signal.channels
+        self.rows = self.sampled_rows = signal.rows
+        self.channels = signal.channels
         self._limit = signal.options["limit"]
         self.empty = empty_frame(signal, load)
 
