@@ -51,7 +51,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "samples": Kind(
-        "one sample of each channel; the grid is one sample per frame",
+        "one sample of each channel; more than one sample per frame is sound at a lower rate",
         (_limit(6.0),),
         "engine.representations.samples:Samples",
     ),

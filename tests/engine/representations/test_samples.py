@@ -33,6 +33,19 @@ def test_samples_pass_through_unchanged():
     assert decoder.clipped == 0
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound_at_a_lower_rate_is_resampled_and_left_to_a_stage(channels):
+    t = np.arange(44_100) / 44_100
+    x = np.tile(0.3 * np.sin(2 * np.pi * 440 * t), (channels, 1)).astype(np.float32)
+    low = make(channels, samples=Fraction(2))
+    frames = low.encode(x)
+    assert frames.shape == (channels, 22_050)
+    # Away from the ends, where the filter sees silence, the half of the samples to -60 dB.
+    np.testing.assert_allclose(frames[:, 1000:-1000], x[:, 2000:-2000:2], atol=3e-4)
+    with pytest.raises(ConfigError, match="needs a stage"):
+        low.decoder()
+
+
 def test_encoding_copies():
     x, sound = noise(), make()
     frames = sound.encode(x)
@@ -68,7 +81,7 @@ def test_a_decoder_has_nothing_to_remember():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"samples": 2}, "grid of 1 sample"),
+        ({"samples": Fraction(1, 2)}, "grid of 1 sample"),
         ({"rows": 4}, "one row per channel"),
         ({"kind": "wavelet"}, "samples, log-magnitude, mel, mdct, latent, codes, roll"),
         ({"limit": 0.0}, "limit is 0"),
