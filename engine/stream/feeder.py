@@ -232,6 +232,8 @@ class Feeder:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
+                if self.history.newest is None:
+                    self._take_keyframe()
                 self._carry_out_commands()
                 if self._lead.seconds >= self.wanted:
                     self._awake.wait(_POLL)
