@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from engine.stream.blocks import Request
 
 from benchmarks.asked import Found, Value
 from benchmarks.obedience import needs
@@ -14,8 +15,7 @@ from benchmarks.onsets import found_in_sound
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
 from engine.errors import ConfigError
-from engine.signal.roll import Note
-from engine.stream.blocks import Request
+from engine.notes.note import Note
 
 TRIADS = (
     (60, 64, 67), (57, 60, 64), (53, 57, 60), (55, 59, 62), (62, 66, 69), (51, 55, 58),

@@ -52,6 +52,7 @@ from engine.hearing import (
     takes_keys,
 )
 from engine.listeners import Listeners
+from engine.notes.note import Note, NoteEvent
 from engine.offline import (
     BlockByBlock,
     Blocks,
@@ -69,7 +70,6 @@ from engine.packs.read import read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, answer, play_phrase
 from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
-from engine.signal.roll import Note, NoteEvent
 from engine.status import Event, Status
 from engine.stream.feeder import profile
 from engine.stream.made import Dropped, Made

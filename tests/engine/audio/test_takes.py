@@ -12,13 +12,13 @@ from datetime import datetime
 import numpy as np
 import pytest
 import soundfile
+from engine.stream.notes_track import TimedNote
 
 from engine.audio.take_names import NewTake, create_beside
 from engine.audio.takes import Takes
 from engine.errors import ConfigError, StorageError
-from engine.signal.midi_file import read_midi
+from engine.notes.midi_file import read_midi
 from engine.stream.notes_out import NotesOut
-from engine.stream.notes_track import TimedNote
 
 RATE = 48000
 PERIOD = 1024

@@ -6,8 +6,8 @@ from engine.stream.notes_track import TimedNote
 from engine.stream.recent_notes import RecentNotes
 from virtual_clock import VirtualClock
 
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import Note, NoteEvent
+from engine.notes.midi_file import read_midi
+from engine.notes.note import Note, NoteEvent
 from engine.stream.lead import Lead
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
