@@ -20,11 +20,11 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
+from engine.audio.resample import resample
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink, Sink
 from engine.instrument import Instrument
 from engine.output import CHANNELS_OUT, Output, ring_for
-from engine.signal.resample import resample
 from engine.stream.generator import Block
 from engine.stream.pack_stream import PackStream
 

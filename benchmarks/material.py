@@ -25,8 +25,11 @@ from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
+from engine.audio.resample import resample
 from engine.errors import ConfigError
 from engine.execution.onnx_executor import open_graph
+from engine.notes.note import Note
+from engine.notes.transcription import Transcriber
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.read import read_manifest
@@ -34,9 +37,6 @@ from engine.params import param
 from engine.representations.log_scale import LogScale
 from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
 from engine.representations.stft import Stft
-from engine.signal.resample import resample
-from engine.signal.roll import Note
-from engine.signal.transcription import Transcriber
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"

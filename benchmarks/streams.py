@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 import engine as engine_package
 from benchmarks.material import Source
 from engine.audio.limiter import Limiter
+from engine.notes.note import Note
 from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
 from engine.representations.stft import Stft
-from engine.signal.roll import Note
 
 Samples = NDArray[np.float32]
 _MAKING = ("packs", "sampling", "signal", "stream")  # folders of the engine

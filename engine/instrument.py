@@ -53,6 +53,7 @@ from engine.hearing import (
 )
 from engine.listeners import Listeners
 from engine.moments import audible_position, check_snapshot, place_back, reach, snapshot_of
+from engine.notes.note import Note, NoteEvent
 from engine.offline import (
     BlockByBlock,
     Blocks,
@@ -70,7 +71,6 @@ from engine.packs.read import read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, answer, play_phrase
 from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
-from engine.signal.roll import Note, NoteEvent
 from engine.status import Event, Status
 from engine.stream.feeder import profile
 from engine.stream.made import Dropped, Made

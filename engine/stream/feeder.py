@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
+from engine.notes.note import Note
 from engine.packs.plan import Plan
 from engine.params import Settings
-from engine.representations.roll import Note
 from engine.stages.request import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor

@@ -14,8 +14,8 @@ from engine.audio.recorder import Recorder
 from engine.controls.bus import REFUSED
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import Note
+from engine.notes.midi_file import read_midi
+from engine.notes.note import Note
 from engine.time.quantised_actions import RESET, Part
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"

@@ -17,12 +17,12 @@ from engine.stream.conditions import heard  # noqa: E402
 
 import export.cascade_pack as cascade_pack  # noqa: E402
 from engine.errors import PackError  # noqa: E402
+from engine.notes.note import PITCHES, Note  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
 from engine.params import Settings  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
-from engine.signal.roll import PITCHES, Note  # noqa: E402
 from export.cascade import (  # noqa: E402
     CONTEXT_TOKENS,
     NotesContext,

@@ -9,8 +9,8 @@ from engine.stream.blocks import BlockMaker, Request
 from engine.stream.recent_notes import RecentNotes
 
 from engine.errors import ConfigError
+from engine.notes.note import Note
 from engine.packs.read import read_manifest
-from engine.signal.roll import Note
 
 PIANO = Path(__file__).parents[3] / "packs" / "piano"
 RATE = 24000

@@ -18,8 +18,8 @@ from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
+from engine.notes.note import Note
 from engine.params import Settings
-from engine.signal.roll import Note
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
