@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
 from engine.errors import ConfigError
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest, read_manifest
 from engine.packs.sessions import Sessions

@@ -177,11 +177,11 @@ class Sessions:
         flush_denormals: bool = False,
         announce: Callable[[str], object] = _nothing,
     ) -> None:
-        executor = make_executor(
+        self.executor = make_executor(
             target, threads, flush_denormals=flush_denormals, announce=announce
         )
         self._announce = announce
-        self.stages = tuple(StageSessions(manifest, s, executor) for s in manifest.stages)
+        self.stages = tuple(StageSessions(manifest, s, self.executor) for s in manifest.stages)
 
     def warm_up(self, runs: int = 2) -> None:
         """Run every graph before the first block, so that no first-time cost is heard."""

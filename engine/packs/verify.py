@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import PackError
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.packs.sessions import Sessions

@@ -69,6 +69,7 @@ class BlockMaker:
         announce: Callable[[str], object] = _nothing,
     ) -> None:
         self._manifest, self._announce = manifest, announce
+        self._executor = sessions.executor
         self._decoder = Decoder(manifest)
         self._runners = [
             StageRunner(
@@ -170,6 +171,7 @@ class BlockMaker:
             kept.append((runner, block[:, : round(share * stage.frames)]))
         self._announce("decode")
         samples = self._decoder.push(kept[-1][1])
+        faults.extend(self._executor.notices())
         for runner, block in kept:
             runner.keep(block)
         self._origin += len(samples)

@@ -92,7 +92,7 @@ class Worker:
         manifest = self._manifest
         if manifest.notes is None or not manifest.transcription or message.samples is None:
             return []
-        from engine.execution.onnx_executor import open_graph
+        from engine.execution.onnx_graph import open_graph
         from engine.signal.transcription import Transcriber
 
         self._announce("open")
