@@ -27,7 +27,7 @@ from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
 from engine.audio.resample import resample
 from engine.errors import ConfigError
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
 from engine.notes.note import Note
 from engine.notes.transcription import Transcriber
 from engine.packs.discovery import find_pack

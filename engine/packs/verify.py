@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.errors import PackError
 from engine.execution.executor import Executor
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
 from engine.notes.transcription import Transcriber
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest

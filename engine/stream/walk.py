@@ -83,7 +83,7 @@ class PlanWalk:
         executor: Executor,
         announce: Callable[[str], object] = _no_listener,
     ) -> None:
-        self.manifest, self._announce = manifest, announce
+        self.manifest, self._executor, self._announce = manifest, executor, announce
         self.plan: Plan = make_plan(manifest)
         load = partial(load_arrays, manifest)
         self._representations: dict[str, Representation] = {
@@ -257,6 +257,7 @@ class PlanWalk:
         output = self.manifest.output
         begin = self._logs[output].position
         samples = self._run(output, request)
+        self._faults += self._executor.notices()
         rewind, self._rewind = self._rewind, 0
         frame = self._frame(output)
         notes = tuple(

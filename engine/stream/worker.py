@@ -101,7 +101,7 @@ class Worker:
         manifest, samples = self._manifest, message.samples
         if self._walk.notes_signal is None or not manifest.transcription or samples is None:
             return []
-        from engine.execution.onnx_executor import open_graph
+        from engine.execution.onnx_graph import open_graph
         from engine.notes.transcription import Transcriber
 
         self._announce("open")
