@@ -254,6 +254,7 @@ class Feeder:
                     self._give_up(error)
 
     def _one_block(self) -> None:
+        self._keep_keyframe()
         settings = self._settings
         asked, stride = int(settings.number("steps")), settings.number("stride")
         plan = self._governor.plan(asked, stride)
@@ -285,7 +286,6 @@ class Feeder:
         self._history.requested(request, self._produced)
         self._phrase = max(0, self._phrase - 1)
         self._has_past = True
-        self._keep_keyframe()
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
         if plan.eased != self._eased:
             self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")

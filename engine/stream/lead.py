@@ -20,7 +20,6 @@ from engine.time.clock import Clock
 
 Array = NDArray[np.float32]
 _RESUME_SECONDS = 0.03  # crossfade from held sound back to music
-_REMEMBERED_SECONDS = 10.0  # of what was made, to continue from after a fault
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,6 @@ class Lead:
         self._played = 0  # frames pulled, or dropped
         self._low = float("inf")
         self._gaps = self._concealed = self._count = 0
-        self._made = np.zeros((round(_REMEMBERED_SECONDS * rate), channels), np.float32)
 
     # ------------------------------------------------------------ feeder thread
 
@@ -87,7 +85,6 @@ class Lead:
             self._blocks.append(block)
             self._frames += len(block)
             self._count += 1
-            self._remember(block)
             self._lock.notify_all()
 
     def _rewound(self, block: Array, rewind: int) -> Array:
@@ -103,19 +100,7 @@ class Lead:
                 left = 0
             else:
                 left -= len(last)
-        if unheard:
-            self._made = np.roll(self._made, unheard, axis=0)
         return block[rewind - unheard :]
-
-    def _remember(self, block: Array) -> None:
-        n = min(len(block), len(self._made))
-        self._made = np.roll(self._made, -n, axis=0)
-        self._made[-n:] = block[-n:]
-
-    def recent(self) -> Array:
-        """The last seconds made, heard or not: what a new generator continues from."""
-        with self._lock:
-            return self._made.copy()
 
     def flush(self) -> tuple[float, float]:
         """Drop everything unheard; silence, not held sound, until the next block.
