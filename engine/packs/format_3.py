@@ -274,4 +274,4 @@ def _kind(
     kind = table.get("kind", default)
     if not isinstance(kind, str):
         raise PackError(f"{where}: stage.{name}.kind is {kind!r}; use a name in quotes")
-    return kind, {k: float(v) for k, v in options.items()}
+    return kind, options  # whole numbers stay whole: some options are counts

@@ -206,7 +206,7 @@ def _lengths(planned: Mapping[str, StagePlan]) -> dict[str, int]:
     most, and by what its readers are ahead and read.
     """
     ahead: dict[str, Fraction] = {}  # samples beyond the output's position
-    for plan in reversed(planned.values()):
+    for plan in reversed(list(planned.values())):
         name = plan.stage.output
         furthest = ahead.get(name, Fraction(0)) + plan.block_samples
         ahead[name] = furthest

@@ -63,7 +63,7 @@ def test_a_future_version_says_to_update(pack):
     ("old", "new", "says"),
     [
         ("hop = 32", "hop = -1", "representation.hop is -1; it takes 4 to 8192"),
-        ("hop = 32", 'hop = "x"', "representation.hop is 'x'; it takes a int"),
+        ("hop = 32", 'hop = "x"', "representation.hop is 'x'; it takes a whole number"),
         ("hop = 32", "", "representation.hop is missing"),
         ("hop = 32", "hop = 32\nshop = 1", "representation.shop is unknown"),
         ('continuing = "embed"', 'continuing = "magic"', "it takes embed"),
