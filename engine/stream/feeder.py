@@ -1,7 +1,7 @@
 """The feeder thread: asks the generator for blocks so that the lead stays where it should be.
 
 Other threads hand it immutable settings and commands; it owns the generator and the governor.
-A generator that dies is started again from the audio made so far, and the music goes on.
+If the generator dies, the feeder starts it again and brings it to the state that it had.
 """
 
 from __future__ import annotations
