@@ -1,6 +1,6 @@
 """The graphs of the two-stage piano: notes, then their sound. Checkpoints read weights only.
 
-What a context graph hears comes in real units, as engine/stream/conditions.py has them; the
+What a context graph hears comes in real units, as engine/controls/encoding.py has them; the
 networks' own scales are applied here, inside the graph.
 """
 

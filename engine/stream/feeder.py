@@ -1,7 +1,7 @@
 """The feeder thread: asks the generator for blocks so that the lead stays where it should be.
 
 Other threads hand it immutable settings and commands; it owns the generator and the governor.
-A generator that dies is started again from the audio made so far, and the music goes on.
+If the generator dies, the feeder starts it again and brings it to the state that it had.
 """
 
 from __future__ import annotations
@@ -402,30 +402,44 @@ class Feeder:
 
     def _restart(self, error: Exception) -> None:
         """Start the generator again and bring it to the state that it had."""
-        self._restarts += 1
-        self._in_a_row += 1
-        if self._in_a_row > RESTARTS:
-            if isinstance(error, AttaccaError):
-                self._give_up(error)
-            else:
-                died = f"the generator died {self._in_a_row} times in a row: {error}"
-                self._give_up(WorkerError(died))
-            return
-        self._say("restarted", f"{error}; a new generator continues the music")
+        failure: Exception | None = error
+        while failure is not None and not self._stop.is_set():
+            self._restarts += 1
+            self._in_a_row += 1
+            if self._in_a_row > RESTARTS:
+                if not isinstance(failure, AttaccaError):
+                    times = self._in_a_row
+                    failure = WorkerError(f"the generator died {times} times in a row: {failure}")
+                self._give_up(failure)
+                return
+            self._say("restarted", f"{failure}; a new generator continues the music")
+            failure = self._start_again()
+
+    def _start_again(self) -> Exception | None:
+        """Start the generator, and go to the newest keyframe and through what was requested since.
+
+        Returns what to try again after.
+        """
         try:
             self._generator.start()
-            newest = self.history.newest
-            if newest is not None:
-                self._generator.restore(newest.state)
-                for request, _ in newest.requests:
-                    self._generator.make(request)
-                self._has_past = newest.has_past or bool(newest.requests)
-                self._phrase = max(0, newest.phrase - len(newest.requests))
-        except GeneratorDied as again:
+        except GeneratorDied as died:
             self._clock.sleep(0.1 * self._in_a_row)
-            self._say("restarted", f"{again}; trying again")
+            return died
         except AttaccaError as pack:
             self._give_up(pack)
+            return None
+        newest = self.history.newest
+        if newest is None:
+            return None
+        try:
+            self._generator.restore(newest.state)
+            for request, _ in newest.requests:
+                self._generator.make(request)
+        except (GeneratorDied, AttaccaError) as failed:
+            return failed
+        self._has_past = newest.has_past or bool(newest.requests)
+        self._phrase = max(0, newest.phrase - len(newest.requests))
+        return None
 
     def _give_up(self, error: AttaccaError) -> None:
         self.failure = error

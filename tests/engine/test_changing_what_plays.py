@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
+from engine.hearing import first_sampling
 from engine.instrument import Instrument
 from engine.notes.note import NoteEvent
 from engine.playing import CROSSFADE
@@ -76,7 +77,7 @@ def test_the_music_goes_over_to_another_pack_without_a_hole_or_a_step(playing, t
     times = [at for _, at in heard]
     assert times == sorted(times), "the music's time goes on"
     assert times[-1] > before + CROSSFADE / 2
-    assert playing.settings["temperature"] == playing.manifest.stage.temperature
+    assert playing.settings["temperature"] == first_sampling(playing.manifest).temperature
     assert playing.settings["gain"] == -3.0
     assert playing.settings["seed"] == 9
     assert playing.status().lead.gaps == 0
