@@ -230,6 +230,7 @@ def test_the_piano_comes_with_its_notes_and_leaves_no_key_down(playing):
 # ---------------------------------------------------------------- another device
 
 
+@pytest.mark.alone
 def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old_one_back(
     pulse, tmp_path
 ):
