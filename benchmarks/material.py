@@ -22,21 +22,16 @@ from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
 from engine.audio.resample import resample
 from engine.errors import ConfigError
+from engine.execution.executor import Executor, make_executor
 from engine.execution.onnx_graph import open_graph
+from engine.hearing import adapted, refuse_unheard
 from engine.notes.note import Note
 from engine.notes.transcription import Transcriber
-from engine.execution.executor import Executor, make_executor
-from engine.execution.onnx_executor import open_graph
-from engine.hearing import adapted, refuse_unheard
 from engine.packs.discovery import find_pack
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.packs.plan import Plan
 from engine.packs.read import read_manifest
-from engine.params import param
-from engine.representations.log_scale import LogScale
-from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
-from engine.representations.stft import Stft
 from engine.packs.signals import Signal
 from engine.params import Settings
 from engine.representations.kinds import make_representation

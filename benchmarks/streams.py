@@ -24,8 +24,6 @@ import engine as engine_package
 from benchmarks.material import Source, StreamRequest
 from engine.audio.limiter import Limiter
 from engine.notes.note import Note
-from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
-from engine.representations.stft import Stft
 
 Samples = NDArray[np.float32]
 _MAKING = (  # folders of the engine

@@ -15,8 +15,8 @@ import export.cascade_pack as cascade_pack  # noqa: E402
 from engine.controls.encoding import encode as encoded  # noqa: E402
 from engine.controls.pack_controls import EARLIER_CONTROLS  # noqa: E402
 from engine.errors import PackError  # noqa: E402
-from engine.notes.note import PITCHES, Note  # noqa: E402
 from engine.execution.executor import make_executor  # noqa: E402
+from engine.notes.note import PITCHES, Note  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
