@@ -130,7 +130,7 @@ class Instrument:
         target = checked_text("target", target)
         self._troubles = Troubles(self._say, self._clock.now)
         failed = partial(self._troubles.note, "listener", lasts=FAILING)
-        self._outlets = Outlets(self._say, failed)
+        self._outlets = Outlets(self._say, failed, self._clock)
         self._setup = StreamSetup(
             threads, target, self._clock, self._say, self._troubles.note, self._take_back,
             made=self._outlets.blocks.tell,
