@@ -15,7 +15,7 @@ from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.listeners import Listeners
 from engine.signal.roll import NoteEvent
-from engine.stream.made import Audience
+from engine.stream.made import BlockListeners
 from engine.time.clock import Clock
 
 __all__ = ["Outlets"]
@@ -39,7 +39,7 @@ class Outlets:
     def __init__(
         self, say: Callable[[str, str], None], failed: Callable[[str], None], clock: Clock
     ) -> None:
-        self.blocks = Audience(failed)
+        self.blocks = BlockListeners(failed)
         self.notes: Listeners[NoteEvent] = Listeners("notes", failed)
         self.taps: Listeners[Block] = Listeners("sound", failed)
         self.takes = Takes(say, clock)
