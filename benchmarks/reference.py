@@ -12,17 +12,19 @@ import io
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from engine.packs.sessions import Sessions
 from numpy.typing import NDArray
 
-from engine.packs.manifest import read_manifest
-from engine.packs.sessions import Sessions
-from engine.sampling.loop import SamplerLoop
-from engine.sampling.samplers import table_for
+from engine.execution.executor import SamplingJob, TensorInfo, Walker
+from engine.execution.host_walker import HostWalker
+from engine.packs.read import read_manifest
+from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import make_schedule
 
 Array = NDArray[np.float32]
@@ -86,36 +88,25 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     )  # fmt: skip
     past = 0.5 * np.random.default_rng(1).standard_normal(opened.shape, np.float32)
 
-    def by_torch(loop: SamplerLoop, block: int) -> Array:
+    on_torch = HostWalker(_TorchStep(denoiser, opened.shape), opened.shape)
+
+    def by_torch(block: int) -> Array:
         with torch.inference_mode():
             previous = torch.from_numpy(past)[None, None]
             context = denoiser.net.context(previous, torch.ones(1))
+            return _block(on_torch, table, context, block, opened.shape)
 
-            def step(x: Array, alpha: float, sigma: float) -> Array:
-                level = torch.tensor([sigma / alpha])
-                return denoiser.denoise(torch.from_numpy(x / alpha)[None, None], level, context)[
-                    0, 0
-                ].numpy()
-
-            return _block(loop, step, block, opened.shape)
-
-    def by_onnx(loop: SamplerLoop, block: int) -> Array:
+    def by_onnx(block: int) -> Array:
         context = opened.context({"previous": past, "present": np.ones(1, np.float32)})
-
-        def step(x: Array, alpha: float, sigma: float) -> Array:
-            return opened.denoise(x, alpha, sigma, context)
-
-        return _block(loop, step, block, opened.shape)
+        return _block(opened.walker, table, context, block, opened.shape)
 
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
-    loop = SamplerLoop()
-    loop.prepare(opened.shape, table)
     for k in range(rounds + 2):
         made = {}
         for name, make in (("torch", by_torch), ("onnx", by_onnx)):
             began = time.process_time()
-            made[name] = make(loop, k)
+            made[name] = make(k)
             times[name].append(time.process_time() - began)
         difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
         worst = max(worst, float(difference))
@@ -123,7 +114,28 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     return Comparison(medians["torch"], medians["onnx"], parity, worst, stage.steps, stage.sampler)
 
 
+class _TorchStep:
+    """The network in PyTorch as a step graph; its context's tensors stay PyTorch's."""
+
+    def __init__(self, denoiser: Any, shape: tuple[int, int]) -> None:
+        self._denoiser = denoiser
+        self.name = "PyTorch"
+        one = TensorInfo((1,))
+        self.inputs = {"x": TensorInfo((1, 1, *shape)), "alpha": one, "sigma": one}
+        self.outputs = {"x0": TensorInfo((1, 1, *shape))}
+
+    def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Array]:
+        import torch
+
+        context = {name: value for name, value in feed.items() if name not in self.inputs}
+        x = torch.from_numpy(feed["x"] / feed["alpha"])
+        level = torch.from_numpy(feed["sigma"] / feed["alpha"])
+        return [self._denoiser.denoise(x, level, context).numpy()]
+
+
 def _block(
-    loop: SamplerLoop, step: Callable[..., Array], block: int, shape: tuple[int, int]
+    walker: Walker, table: Table, context: Mapping[str, Any], block: int, shape: tuple[int, int]
 ) -> Array:
-    return loop.run(step, 1, block, out=np.zeros(shape, np.float32))
+    out = np.zeros(shape, np.float32)
+    walker.sample(SamplingJob(table, context, block=block), out)
+    return out

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from function_graph import sampled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.sampling.loop import SamplerLoop
 from engine.sampling.samplers import SAMPLERS, Table, ancestral, ddim, heun, resampled, table_for
 from engine.sampling.schedules import SCHEDULES, Schedule, ddpm, flow, karras, v_circle
 
@@ -25,10 +25,7 @@ def walk(table, denoise=curved, seed=3):
             starts.append(x.copy())
         return denoise(x, alpha, sigma)
 
-    out = np.zeros(50)
-    loop = SamplerLoop(np.float64)
-    loop.prepare(out.shape, table)
-    loop.run(remember, seed=seed, block=0, out=out)
+    out = sampled(remember, table, (50,), "float64", seed=seed)
     return starts[0], out
 
 
@@ -239,7 +236,8 @@ def test_resampling_stays_within_the_steps_and_keeps_the_noise_level(times):
             "'eta' of sampler ddim: its options are none",
         ),
         (lambda: table_for("ancestral", 8, "flow", eta=2), "Invalid eta 2: choose from 0"),
-        (lambda: table_for("heun", 8, "flow", resample=2), "choose ddim or ancestral"),
+        (lambda: table_for("heun", 8, "flow", resample=2), "choose ddim, ddpm or ancestral"),
+        (lambda: table_for("dpmpp_2m", 8, "flow", resample=1), "choose ddim, ddpm or ancestral"),
         (lambda: resampled(ddim(flow(3)), 0), "Invalid steps 0"),
     ],
 )
