@@ -57,29 +57,25 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     """
     import torch
 
-    from export.checkpoint import read_checkpoint
-    from export.pack import Card, write_pack
-    from export.wrap import folded
+    from export.contents import Card, Sampling
+    from export.pack import write_pack
+    from export.systems.spectrogram import contents, read_network
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it does not need
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    state = read_checkpoint(checkpoint)
+    trained = read_network(checkpoint)
     stage = read_manifest(pack).stage
+    sampling = Sampling(stage.sampler, stage.steps, **stage.schedule_options)
     with tempfile.TemporaryDirectory() as folder:
-        card = Card(
-            "reference", "The reference", "CC0-1.0", ("A measurement.",),
-            sampler=stage.sampler, steps=stage.steps,
-            schedule_options=dict(stage.schedule_options),
-        )  # fmt: skip
+        card = Card("reference", "The reference", "CC0-1.0", ("A measurement.",))
         with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
-            parity = write_pack(state, card, Path(folder) / "reference")
+            parity = write_pack(contents(trained, sampling), card, Path(folder) / "reference")
         manifest = read_manifest(Path(folder) / "reference")
         sessions = Sessions(manifest, 1, flush_denormals=True)
         sessions.warm_up()
     opened = sessions.stages[0]
-    # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
-    denoiser = folded(read_checkpoint(checkpoint).denoiser)
+    denoiser = trained.network
     table = table_for(
         stage.sampler, stage.steps,
         lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
@@ -92,10 +88,9 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
             context = denoiser.net.context(previous, torch.ones(1))
 
             def step(x: Array, alpha: float, sigma: float) -> Array:
-                level = torch.tensor([sigma / alpha])
-                return denoiser.denoise(torch.from_numpy(x / alpha)[None, None], level, context)[
-                    0, 0
-                ].numpy()
+                levels = torch.tensor([alpha]), torch.tensor([sigma])
+                x0 = denoiser.denoise(torch.from_numpy(x)[None, None], *levels, context)
+                return x0[0, 0].numpy()
 
             return _block(loop, step, block, opened.shape)
 

@@ -1,13 +1,12 @@
-"""Train the notes stage on beats: `python -m training.train_beats beats --data data/beats
---out runs/beats --samples 120000`.
+"""The notes stage on beats: excerpts with noise, and the cross entropy of what they were.
 
-See training/run.py for checkpoints and legs, training/nets/beats.py for the network and
-training/nets/beliefs.py for its loss.
+See training/nets/beats.py for the network and training/nets/beliefs.py for the cross entropy.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,39 @@ from torch import Tensor, nn
 from training.data.beats import Beats
 from training.data.cells import ONSET
 from training.data.conditions import BLOCK
-from training.nets.beats import BeatsNet
+from training.nets.beats import BeatsConfig, BeatsNet
 from training.nets.beliefs import cross_entropy, posterior
-from training.recipes.beats import BEATS, BeatsPreset
-from training.run import Batch, Run, arguments, on_one_thread
+from training.run import Batch, Schedule, Task
 
 _LEVELS = (8.0, 2.0, 1.0, 0.5)
 _VALUE_WEIGHT = 0.3  # of velocities and lengths: their deviations are chosen, not measured
 _HELD = 32  # excerpts of held-out works
 
 
-class BeatsTask:
+@dataclass(frozen=True)
+class BeatsPreset:
+    """`tokens` of an excerpt, `batch` excerpts; where the noise falls: ln(sigma) ~ N(mean, std^2),
+    within `sigma_min` and `sigma_max`, and a share `blind` of blocks from `blind_from` up, where a
+    block is known by its past alone.
+    """
+
+    network: BeatsConfig = field(default_factory=BeatsConfig)
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(
+            rate=1.5e-3, warm_up=2_000, decay_after=0.5, clip=5.0, ema=4_000, bfloat16=True
+        )
+    )
+    tokens: int = 320
+    batch: int = 4
+    mean: float = -0.2
+    std: float = 0.8
+    sigma_min: float = 0.15
+    sigma_max: float = 10.0
+    blind: float = 0.15
+    blind_from: float = 4.0
+
+
+class BeatsTask(Task):
     """Draws excerpts, adds noise to each block at its own level and denoises all of them."""
 
     def __init__(self, preset: BeatsPreset, name: str, data: Path) -> None:
@@ -42,11 +63,17 @@ class BeatsTask:
         """Excerpts in a batch."""
         return self.preset.batch
 
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """See `training.data.beats.Beats.batch`."""
-        return self._train.batch(rng, self.size)
+    def network(self) -> BeatsNet:
+        """A network with fresh weights."""
+        return BeatsNet(self.preset.network)
 
-    def loss(self, model: nn.Module, batch: Batch, noise: torch.Generator) -> Tensor:
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """See `training.data.beats.Beats.batch`."""
+        return self._train.batch(rng, size)
+
+    def loss(
+        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+    ) -> Tensor:
         """Mean cross entropy of a token, in nats."""
         p, clean = self.preset, batch["cells"]
         b, n = clean.shape[:2]
@@ -95,21 +122,3 @@ def _nats(
     beliefs = model(x, sigma, batch)
     found = posterior(beliefs, x, sigma[..., None, None])
     return cross_entropy(found, beliefs, batch["cells"], known)
-
-
-def main() -> None:
-    """Parse the command line and train."""
-    parser = arguments("training.train_beats", __doc__, BEATS, "a folder of training.data.beats")
-    options = parser.parse_args()
-    if options.device == "cpu":
-        on_one_thread()
-    torch.manual_seed(1)
-    preset = BEATS[options.preset]
-    task = BeatsTask(preset, options.preset, options.data)
-    model = BeatsNet(preset.network)
-    run = Run(task, model, options.out, options.samples, preset.schedule, device=options.device)
-    run.go(options.save_minutes, options.hours)
-
-
-if __name__ == "__main__":
-    main()
