@@ -12,18 +12,20 @@ import io
 import logging
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.packs.manifest import read_manifest
-from engine.packs.sessions import Sessions
-from engine.sampling.loop import SamplerLoop
-from engine.sampling.samplers import table_for
+from engine.execution.executor import SamplingJob, TensorInfo, Walker, make_executor
+from engine.execution.host_walker import HostWalker
+from engine.packs.read import read_manifest
+from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import make_schedule
+from engine.stream.walk import PlanWalk
 
 Array = NDArray[np.float32]
 
@@ -59,66 +61,77 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
 
     from export.contents import Card, Sampling
     from export.pack import write_pack
-    from export.systems.spectrogram import contents, read_network
+    from export.systems.spectrogram import STAGE, contents, read_network
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it does not need
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     trained = read_network(checkpoint)
-    stage = read_manifest(pack).stage
-    sampling = Sampling(stage.sampler, stage.steps, **stage.schedule_options)
-    with tempfile.TemporaryDirectory() as folder:
-        card = Card("reference", "The reference", "CC0-1.0", ("A measurement.",))
-        with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
-            parity = write_pack(contents(trained, sampling), card, Path(folder) / "reference")
-        manifest = read_manifest(Path(folder) / "reference")
-        sessions = Sessions(manifest, 1, flush_denormals=True)
-        sessions.warm_up()
-    opened = sessions.stages[0]
     denoiser = trained.network
+    played = read_manifest(pack).sampled[-1].sampling
+    steps = played.steps.default
+    sampling = Sampling(played.sampler, steps, 1, **played.schedule_options)
+    card = Card("reference", "The reference", "CC0-1.0", ("A measurement.",))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "reference"
+        with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
+            parity = write_pack(contents(trained, sampling), card, out)
+        executor = make_executor(flush_denormals=True)
+        graphs = PlanWalk(read_manifest(out), executor).diffusion[STAGE].graphs
+    on_onnx = executor.walker(graphs.main, graphs.shape)
     table = table_for(
-        stage.sampler, stage.steps,
-        lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
+        played.sampler, steps,
+        lambda n: make_schedule(played.schedule, n, **played.schedule_options),
     )  # fmt: skip
-    past = 0.5 * np.random.default_rng(1).standard_normal(opened.shape, np.float32)
+    past = 0.5 * np.random.default_rng(1).standard_normal(graphs.shape, np.float32)
 
-    def by_torch(loop: SamplerLoop, block: int) -> Array:
+    on_torch = HostWalker(_TorchStep(denoiser, graphs.shape), graphs.shape)
+
+    def by_torch(block: int) -> Array:
         with torch.inference_mode():
             previous = torch.from_numpy(past)[None, None]
             context = denoiser.net.context(previous, torch.ones(1))
+            return _block(on_torch, table, context, block, graphs.shape)
 
-            def step(x: Array, alpha: float, sigma: float) -> Array:
-                levels = torch.tensor([alpha]), torch.tensor([sigma])
-                x0 = denoiser.denoise(torch.from_numpy(x)[None, None], *levels, context)
-                return x0[0, 0].numpy()
-
-            return _block(loop, step, block, opened.shape)
-
-    def by_onnx(loop: SamplerLoop, block: int) -> Array:
-        context = opened.context({"previous": past, "present": np.ones(1, np.float32)})
-
-        def step(x: Array, alpha: float, sigma: float) -> Array:
-            return opened.denoise(x, alpha, sigma, context)
-
-        return _block(loop, step, block, opened.shape)
+    def by_onnx(block: int) -> Array:
+        context = graphs.run_context({"previous": past, "present": np.ones(1, np.float32)})
+        return _block(on_onnx, table, context, block, graphs.shape)
 
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
-    loop = SamplerLoop()
-    loop.prepare(opened.shape, table)
     for k in range(rounds + 2):
         made = {}
         for name, make in (("torch", by_torch), ("onnx", by_onnx)):
             began = time.process_time()
-            made[name] = make(loop, k)
+            made[name] = make(k)
             times[name].append(time.process_time() - began)
         difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
         worst = max(worst, float(difference))
     medians = {name: float(np.median(t[2:])) for name, t in times.items()}  # two to warm up
-    return Comparison(medians["torch"], medians["onnx"], parity, worst, stage.steps, stage.sampler)
+    return Comparison(medians["torch"], medians["onnx"], parity, worst, steps, played.sampler)
+
+
+class _TorchStep:
+    """The network in PyTorch as a step graph; its context's tensors stay PyTorch's."""
+
+    def __init__(self, denoiser: Any, shape: tuple[int, int]) -> None:
+        self._denoiser = denoiser
+        self.name = "PyTorch"
+        one = TensorInfo((1,))
+        self.inputs = {"x": TensorInfo((1, 1, *shape)), "alpha": one, "sigma": one}
+        self.outputs = {"x0": TensorInfo((1, 1, *shape))}
+
+    def run(self, feed: Mapping[str, Any], outputs: Sequence[str]) -> list[Array]:
+        import torch
+
+        context = {name: value for name, value in feed.items() if name not in self.inputs}
+        x, alpha, sigma = (torch.from_numpy(feed[name]) for name in ("x", "alpha", "sigma"))
+        return [self._denoiser.denoise(x, alpha, sigma, context).numpy()]
 
 
 def _block(
-    loop: SamplerLoop, step: Callable[..., Array], block: int, shape: tuple[int, int]
+    walker: Walker, table: Table, context: Mapping[str, Any], block: int, shape: tuple[int, int]
 ) -> Array:
-    return loop.run(step, 1, block, out=np.zeros(shape, np.float32))
+    out = np.zeros(shape, np.float32)
+    walker.sample(SamplingJob(table, context, block=block), out)
+    return out

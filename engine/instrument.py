@@ -26,29 +26,39 @@ from engine.arguments import (
     checked_text,
     checked_whole,
 )
-from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TEMPO, ControlBus
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError
-from engine.hearing import adapted, checked_phrase, checked_sound, is_heard, refuse_unheard
+from engine.hearing import (
+    adapted,
+    checked_phrase,
+    checked_sound,
+    is_heard,
+    parameter_names,
+    refuse_unheard,
+    takes_keys,
+)
 from engine.listeners import Listeners
 from engine.listening import Listening
 from engine.offline import Begin, Offline
 from engine.on_time import OnTime
 from engine.packs.discovery import DEFAULT, find_pack
-from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.manifest import Manifest
+from engine.packs.plan import block_seconds
+from engine.packs.read import read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, Phrases
-from engine.punches import Punches
 from engine.rig import Rig
-from engine.status import Event, Latencies, Status
-from engine.stream.conditions import needed
+from engine.status import Event, Status
 from engine.stream.feeder import profile
 from engine.stream.pack_stream import StreamSetup
-from engine.tempo import Tempo
+from engine.time.clock import Clock, SystemClock
+from engine.time.latencies import Latencies
+from engine.time.quantised_actions import QuantisedActions
+from engine.time.tempo import Tempo
 from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
@@ -87,8 +97,8 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
         self._latency = latency = checked_latency(latency)
-        self._wanted, stride = profile(latency, self.manifest.block_seconds)
-        self.hears = needed(self.manifest.controls)  # beside what every pack hears
+        self._wanted, stride = profile(latency, block_seconds(self.manifest))
+        self.hears = parameter_names(self.manifest)  # beside what every pack hears
         values = checked_controls(controls)
         refuse_unheard(self.manifest, values)
         if threads is None:
@@ -115,9 +125,11 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         )  # fmt: skip
         self._begun = 0.0
         self._held: tuple[int, ...] = ()
-        self.tempo = Tempo(self.settings, self._follow_tempo, self._say)
+        self.tempo = Tempo(self.settings, self._follow_tempo, self._say, self._clock.now)
         self.controls.listen(self.tempo.take_change)
-        self.punches = Punches(self.tempo, lambda: self.settings["quantise"], self._say)
+        self.quantised_actions = QuantisedActions(
+            self.tempo, lambda: self.settings["quantise"], self._say, self._clock
+        )
 
     # ---------------------------------------------------------------- lifecycle
 
@@ -235,9 +247,9 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         name = str(checked_path("pack", pack))
         with self._change(f"load {name}"):
             manifest = read_manifest(find_pack(name))
-            wanted, stride = profile(self._latency, manifest.block_seconds)
+            wanted, stride = profile(self._latency, block_seconds(manifest))
             tell(0.05)
-            held = self._held if "held" in manifest.controls else ()
+            held = self._held if takes_keys(manifest) else ()
             new = self._rig.make_stream(
                 manifest, adapted(self.settings, manifest, stride), wanted, held
             )
@@ -249,7 +261,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
                     faded = self._rig.go_over(new)
                     with self._control_lock:
                         self.manifest, self._wanted, self._held = manifest, wanted, held
-                        self.hears = needed(manifest.controls)
+                        self.hears = parameter_names(manifest)
                         # Controls that were turned meanwhile hold for the new pack too.
                         self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
@@ -337,7 +349,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         """
         # Without the instrument's lock: silence waits for no disk, device or listener.
         mixer, stream = self._rig.mixer, self._rig.stream
-        self.punches.clear()
+        self.quantised_actions.clear()
         if mixer is not None:
             mixer.panic()
         self.controls.set({"pause": True}, PANIC)
@@ -405,7 +417,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             ring=output.ring_s if output else 0.0,
             mixer=mixer.latency_frames / mixer.rate if mixer else 0.0,
             lead=self._wanted,
-            block=stride * self.manifest.block_seconds,
+            block=stride * block_seconds(self.manifest),
         )
 
     def forget_xruns(self) -> None:
@@ -426,7 +438,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             seconds=self._clock.now() - self._begun,
             paused=bool(self.settings["pause"]),
             latencies=self.latencies(),
-            action_faults=self.punches.faults,
+            action_faults=self.quantised_actions.faults,
             trouble=self._troubles.current,
             listener_errors=self.listener_errors,
         )

@@ -13,13 +13,13 @@ from collections import deque
 from collections.abc import Callable
 
 from engine.arguments import checked_text
-from engine.audio.clock import Clock
 from engine.audio.mixer import Block
 from engine.listeners import Listeners
 from engine.rig import Rig
 from engine.signal.roll import NoteEvent
 from engine.status import Event
 from engine.stream.made import Made
+from engine.time.clock import Clock
 
 __all__ = ["Listening"]
 

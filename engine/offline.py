@@ -25,7 +25,6 @@ from engine.arguments import (
     checked_seconds,
     checked_whole,
 )
-from engine.audio.clock import Clock
 from engine.audio.sinks import ArraySink
 from engine.errors import ConfigError
 from engine.hearing import checked_sound
@@ -35,6 +34,7 @@ from engine.rig import Rig
 from engine.signal.roll import Note, NoteEvent
 from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream
+from engine.time.clock import Clock
 
 __all__ = ["Begin", "Block", "Blocks", "Offline", "paired"]
 
@@ -46,9 +46,7 @@ _LARGEST = 16 * 2**30  # bytes of an array
 class Begin(Protocol):
     """Starts a stream with a lead of `wanted` seconds; see `Rig.begin`."""
 
-    def __call__(
-        self, wanted: float, /, *, wait: bool = False, clock: Clock | None = None
-    ) -> PackStream:
+    def __call__(self, wanted: float, /, *, wait: bool = False) -> PackStream:
         """Start it."""
         ...
 
@@ -87,27 +85,6 @@ class Block:
         )
 
 
-class OnDemand:
-    """The clock of a feeder that pauses until a block is asked for.
-
-    Parameters
-    ----------
-    clock : of the time.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.asked = threading.Event()
-
-    def now(self) -> float:
-        """Seconds since some fixed moment."""
-        return self._clock.now()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, until a block is asked for at most."""
-        self.asked.wait(seconds)
-
-
 @dataclass
 class _Place:
     """How far a stream has been read, and the notes since the last block."""
@@ -126,7 +103,6 @@ class Blocks:
     ----------
     rig : of the instrument.
     stream : begun, with a lead of 0 s; nothing else may read it.
-    demand : the clock of its feeder.
     begins_with : frames that it starts with, of a past.
     frames : to make at most; None is endless.
     end : ends the stream.
@@ -136,13 +112,12 @@ class Blocks:
         self,
         rig: Rig,
         stream: PackStream,
-        demand: OnDemand,
         *,
         begins_with: int,
         frames: int | None,
         end: Callable[[PackStream], None],
     ) -> None:
-        self._rig, self._stream, self._demand = rig, stream, demand
+        self._rig, self._stream = rig, stream
         self._begins_with, self._left = begins_with, frames
         self._turn = threading.Lock()
         self._place = place = _Place()
@@ -175,11 +150,9 @@ class Blocks:
         # A past waits for the first block, which stands in place of its end.
         first = self._begins_with + 1
         self._begins_with = 0
-        self._stream.feeder.wanted = (first - 0.5) / lead.rate
-        self._demand.asked.set()
+        self._stream.feeder.want((first - 0.5) / lead.rate)
         parts = [lead.pull(first)]  # waits
-        self._stream.feeder.wanted = 0.0
-        self._demand.asked.clear()
+        self._stream.feeder.want(0.0)
         if self._stream.feeder.failure is not None:
             raise self._stream.feeder.failure
         if self._rig.stream is not self._stream:
@@ -289,9 +262,9 @@ class Offline:
 
     def _join(self, stream: PackStream, frames: int) -> None:
         """Wait for the block that continues a past of so many frames, and replaces its end."""
-        stream.wanted = stream.feeder.wanted = (frames + 0.5) / self.manifest.rate
+        stream.want((frames + 0.5) / self.manifest.rate)
         self._rig.await_lead(stream, lambda _: None)
-        stream.wanted = stream.feeder.wanted = self._wanted
+        stream.want(self._wanted)
 
     def blocks(
         self, seconds: float | None = None, *, past: ArrayLike | None = None, phrase: Phrase = ()
@@ -320,14 +293,14 @@ class Offline:
             frames = round(checked_seconds("blocks: seconds", seconds, *_LENGTHS) * pack.rate)
         with self._starting("blocks"), self._lock:
             sound = None if past is None else checked_sound(pack, past)
-            begin, demand = self._beginning(sound, phrase), OnDemand(self._clock)
+            begin = self._beginning(sound, phrase)
             try:
-                stream = begin(0.0, wait=True, clock=demand)
+                stream = begin(0.0, wait=True)
             except BaseException:
                 self.close()
                 raise
             return Blocks(
-                self._rig, stream, demand, begins_with=0 if sound is None else len(sound),
+                self._rig, stream, begins_with=0 if sound is None else len(sound),
                 frames=frames, end=self._end_blocks,
             )  # fmt: skip
 

@@ -9,15 +9,14 @@ music is held and go on over a panic and a change of pack.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Collection
 
 from engine.arguments import checked_controls, checked_number, checked_seconds
-from engine.audio.clock import Clock
 from engine.controls.bus import ControlBus
 from engine.errors import ConfigError, WorkerError
 from engine.params import Settings, Value
 from engine.rig import Rig
+from engine.time.clock import Clock
 
 __all__ = ["OnTime"]
 
@@ -111,14 +110,14 @@ class OnTime:
             When nothing came in time.
         """
         timeout = checked_seconds("wait_for_sound", timeout, 0.0, 3600.0)
-        began = time.monotonic()
-        while time.monotonic() - began < timeout:
+        began = self._clock.now()
+        while self._clock.now() - began < timeout:
             stream = self._rig.stream
             if stream is None:
                 raise ConfigError("wait_for_sound: nothing is playing; call play() first")
             if stream.feeder.failure is not None:
                 raise stream.feeder.failure
             if stream.lead.seconds > 0:
-                return time.monotonic() - began
-            time.sleep(0.005)
+                return self._clock.now() - began
+            self._clock.sleep(0.005)
         raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")

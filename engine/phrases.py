@@ -67,7 +67,7 @@ class Phrases:
         """
         pack, feeder = self._notes_feeder("answer")
         if not is_sound(phrase):
-            feeder.phrase(_some("answer", checked_phrase(phrase)), heard=False)
+            feeder.phrase(_some("answer", checked_phrase(phrase)), played=False)
         elif pack.transcription:
             feeder.answer(checked_sound(pack, phrase))
         else:
@@ -82,14 +82,14 @@ class Phrases:
             Nothing is playing, the pack generates no notes, or the notes cannot be used.
         """
         _, feeder = self._notes_feeder("play_phrase")
-        feeder.phrase(_some("play_phrase", checked_phrase(notes)), heard=True)
+        feeder.phrase(_some("play_phrase", checked_phrase(notes)), played=True)
 
     def _notes_feeder(self, what: str) -> tuple[Manifest, Feeder]:
         """The pack that plays, which generates notes, and its feeder."""
         stream = self._rig.stream
         if stream is None:
             raise ConfigError(f"{what}: nothing is playing; start playing first")
-        if stream.manifest.notes is None:
+        if not stream.manifest.has_notes:
             raise ConfigError(f"{what}: pack {stream.manifest.name!r} makes no notes")
         return stream.manifest, stream.feeder
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock
 from engine.audio.mixer import Block, LiveControls, Mixer
 from engine.audio.mixer_counters import MixerStats
 from engine.audio.portaudio import DEFAULT
@@ -29,11 +28,12 @@ from engine.output import CHANNELS_OUT, Output
 from engine.packs.manifest import Manifest
 from engine.params import Settings
 from engine.signal.roll import Note, NoteEvent
-from engine.status import Latencies, Status
+from engine.status import Status
 from engine.stream.made import Audience, Dropped
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream, StreamSetup
+from engine.time.latencies import Latencies
 
 __all__ = ["DEFAULT_OR_NONE", "PERIOD", "Rig"]
 
@@ -107,9 +107,8 @@ class Rig:
         past: NDArray[np.float32] | None,
         phrase: Sequence[Note],
         wait: bool = False,
-        clock: Clock | None = None,
     ) -> PackStream:
-        """Start the stream; with `wait`, for rendering offline. `clock` is for its feeder's pauses.
+        """Start the stream; with `wait`, for rendering offline.
 
         Raises
         ------
@@ -118,7 +117,7 @@ class Rig:
         """
         self._process = os.getpid()
         self._xruns, self._mixed = 0, MixerStats()
-        setup = replace(self._setup, wait=wait, clock=clock or self._setup.clock)
+        setup = replace(self._setup, wait=wait)
         self.stream = PackStream(manifest, settings, wanted, setup, held=held)
         self.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
         self.stream.teller.begin(0.0)
@@ -330,7 +329,7 @@ class Rig:
         old, mixer, notes = self.stream, self.mixer, self.notes
         if old is None or mixer is None or notes is None:
             raise ConfigError(f"pack {new.manifest.name!r}: playing has ended meanwhile")
-        faded = threading.Event()
+        faded = self._setup.clock.event()
         old.teller.end()
         new.origin, dropped = old.extent()
         self.blocks.tell(Dropped(new.origin, dropped))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.controls.control import FREE, Control
 from engine.errors import ConfigError
 from export.wrap import RATIOS, Denoiser
 
@@ -44,7 +45,9 @@ class StageContents:
     inputs : (i, generator) to plausible inputs of the context graph by name, [1, ...] each: the
         i-th golden vector is computed from them, and the graphs are traced with their shapes.
     shape : rows and frames of a block, with the axes before them, as the network takes it.
-    table : the stage's fields in the manifest that neither `sampling` nor the exporter knows.
+    table : the fields of [[stage]] that neither `sampling` nor the exporter knows, such as
+        `continues` and `past`.
+    branch : what the network was trained without at times, for guidance: past, controls or "".
     ratios : the lowest and highest sigma / alpha that the network was trained on.
     """
 
@@ -54,6 +57,7 @@ class StageContents:
     shape: tuple[int, ...]
     sampling: Sampling
     table: Mapping[str, Any]
+    branch: str = ""
     ratios: tuple[float, float] = RATIOS
 
 
@@ -63,16 +67,24 @@ class Contents:
 
     Parameters
     ----------
-    stages : in their order.
-    tables : the manifest's other tables, by name, except `pack`, `golden` and `files`.
+    stages : in their order; of a transform its table of the manifest.
+    head : fields at the top of the manifest that the exporter and the card do not know: `rate`,
+        `channels` and `output`.
+    tables : the lists of tables of the manifest but `stage`: `signal`, `control`, `encoder`.
     arrays : `.npy` files by name.
     facts : rows of the model card: what, and its description.
     """
 
-    stages: tuple[StageContents, ...]
-    tables: Mapping[str, Mapping[str, Any]]
+    stages: tuple[StageContents | Mapping[str, Any], ...]
+    head: Mapping[str, Any]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sampled(self) -> tuple[StageContents, ...]:
+        """The stages that have networks."""
+        return tuple(stage for stage in self.stages if isinstance(stage, StageContents))
 
 
 @dataclass(frozen=True)
@@ -119,3 +131,22 @@ class Card:
             raise ConfigError(
                 "A pack names whose data it is trained on. Use --credit, once for each line."
             )
+
+
+def control_table(control: Control) -> dict[str, Any]:
+    """A control as a table [[control]] of the manifest."""
+    of_choice = list(zip(control.choices, control.codes, strict=bool(control.codes)))
+    chosen = [(name, code) for name, code in of_choice if name != FREE]
+    table = {
+        "name": control.short, "kind": control.kind, "about": control.about,
+        "default": list(control.default) if isinstance(control.default, tuple) else control.default,
+        "unit": control.unit, "choices": [name for name, _ in chosen],
+        "codes": [code for _, code in chosen], "encoding": control.encoding,
+        "free": control.free, "group": control.group, "presets": control.in_presets,
+    }  # fmt: skip
+    if control.graph_input != control.short:
+        table["graph_input"] = control.graph_input
+    if control.kind in ("number", "whole", "keys"):
+        bounds = (control.low, control.high)
+        table["range"] = [int(n) for n in bounds] if control.kind != "number" else list(bounds)
+    return table | ({"length": control.length} if control.length else {})

@@ -42,7 +42,7 @@ def golden_vectors(
         block = stage.shape[-2:]
         vectors = {k: v.numpy() for k, v in inputs.items()}
         vectors |= {"x": x.numpy().reshape(block), "x0": x0.numpy().reshape(block)}
-        vectors |= {"alpha": np.array(alpha), "sigma": np.array(sigma)}
+        vectors |= {"alpha": np.float32(alpha), "sigma": np.float32(sigma)}
         for name, value in vectors.items():
             out.setdefault(name, []).append(value)
     return {f"{stage.name}/{k}": np.stack(v) for k, v in out.items()}

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from engine.errors import PackError
+from engine.execution.executor import make_executor
 from engine.packs.files import verify_files
-from engine.packs.manifest import FORMAT, MANIFEST, read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.manifest import MANIFEST
+from engine.packs.read import FORMAT, read_manifest
 from engine.packs.verify import self_test
 from export.contents import Card, Contents, StageContents
 from export.golden import golden_vectors
@@ -45,28 +48,31 @@ def write_pack(
         When a step differs by more than `PARITY`, or what was written does not read back.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {"": {"format": FORMAT}, **contents.tables}
     golden: dict[str, np.ndarray] = {}
     written = {_GOLDEN, "LICENSE", "MODEL_CARD.md", *contents.arrays}
-    stages = []
+    stages: list[Mapping[str, Any]] = []
     for stage in contents.stages:
-        table, vectors = _write_stage(stage, folder)
-        stages.append(table)
-        golden |= vectors
-        written |= {table["context"], table["step"]}
-    tables["stage"] = stages
+        if isinstance(stage, StageContents):
+            graphs, vectors = _write_stage(stage, folder)
+            stages.append(stage_table(stage, graphs))
+            golden |= vectors
+            written |= set(graphs.values())
+        else:
+            stages.append(stage)
     np.savez_compressed(folder / _GOLDEN, **golden)
     for name, array in contents.arrays.items():
         np.save(folder / name, array.astype(np.float32))
-    credits_ = card.credits
+    credits_, head = card.credits, dict(contents.head)
     if transcription is not None:
         credits_ += _copy_transcription(transcription, folder / _TRANSCRIPTION)
         written.add(_TRANSCRIPTION)
-        tables["listening"] = {"transcription": _TRANSCRIPTION}
+        head["transcription"] = _TRANSCRIPTION
     (folder / "LICENSE").write_text(licence_text(card.licence, credits_), "utf-8")
     (folder / "MODEL_CARD.md").write_text(_model_card(card, credits_, contents), "utf-8")
-    tables["pack"] = pack_table(card, credits_)
-    tables["golden"] = {"file": _GOLDEN, "tolerance": PARITY}
+    tables = {
+        "": {"format": FORMAT, **card_fields(card, credits_), **head}, **contents.tables,
+        "stage": stages, "golden": {"file": _GOLDEN, "tolerance": PARITY},
+    }  # fmt: skip
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in written}
     (folder / MANIFEST).write_text(manifest_text(tables, files), "utf-8")
     return _parity(folder)
@@ -75,7 +81,7 @@ def write_pack(
 def _parity(folder: Path) -> float:
     manifest = read_manifest(folder)
     verify_files(manifest)
-    result = self_test(manifest, Sessions(manifest, threads=1))
+    result = self_test(manifest, make_executor())
     if not result.passed:
         raise PackError(
             f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed"
@@ -85,8 +91,8 @@ def _parity(folder: Path) -> float:
 
 def _write_stage(
     stage: StageContents, folder: Path
-) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-    """Write both graphs of a stage. Returns its table of the manifest, and its golden vectors."""
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Write both graphs of a stage. Returns their files, and the stage's golden vectors."""
     inputs = stage.inputs(0, torch.Generator().manual_seed(0))
     context = ContextGraph(stage.denoiser.net, inputs)
     step = StepGraph(stage.denoiser, context.names, stage.ratios)
@@ -96,14 +102,19 @@ def _write_stage(
         tensors = dict(zip(context.names, context(*inputs.values()), strict=True))
     inputs = {"x": torch.zeros(stage.shape), "alpha": torch.ones(1), "sigma": torch.ones(1)}
     export_graph(step, {**inputs, **tensors}, ["x0"], folder / files["step"])
+    return files, golden_vectors(stage, context, step)
+
+
+def stage_table(stage: StageContents, graphs: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest's table [[stage]] of a stage with these files."""
     s = stage.sampling
-    table = {
-        "name": stage.name, **files, **stage.table,
-        "schedule": "karras", "schedule_options": s.schedule_options, "sampler": s.sampler,
-        "steps": s.steps, "min_steps": s.min_steps, "temperature": s.temperature,
-        "default_guidance": s.guidance,
+    guidance = {"guidance": {"branch": stage.branch, "scale": s.guidance}} if stage.branch else {}
+    return {
+        "output": stage.name, "kind": "diffusion", **stage.table, "block": stage.shape[-1],
+        "graphs": graphs, "schedule": {"kind": "karras", **s.schedule_options},
+        "sampler": {"kind": s.sampler}, "steps": {"least": s.min_steps, "default": s.steps},
+        **guidance, "sigma_data": stage.denoiser.sigma_data, "temperature": s.temperature,
     }  # fmt: skip
-    return table, golden_vectors(stage, context, step)
 
 
 def _copy_transcription(source: Path, target: Path) -> tuple[str, ...]:
@@ -114,8 +125,8 @@ def _copy_transcription(source: Path, target: Path) -> tuple[str, ...]:
     return (known,) if known else ()
 
 
-def pack_table(card: Card, credits_: tuple[str, ...]) -> dict[str, object]:
-    """The manifest's table [pack]."""
+def card_fields(card: Card, credits_: tuple[str, ...]) -> dict[str, object]:
+    """The fields at the top of the manifest that an author decides."""
     return {
         "name": card.name, "title": card.title, "version": card.version,
         "licence": card.licence, "credits": list(credits_),
@@ -137,7 +148,7 @@ They were trained on the following, which have to be credited with them:
 
 def _model_card(card: Card, credits_: tuple[str, ...], contents: Contents) -> str:
     rows = [*contents.facts]
-    for stage in contents.stages:
+    for stage in contents.sampled:
         s = stage.sampling
         rows.append((f"{stage.name} sampled", f"{s.sampler}, {s.steps} network evaluations"))
     rows += [("precision", "weights stored as float16, computed in float32")]

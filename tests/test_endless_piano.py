@@ -20,7 +20,7 @@ from scipy.signal import correlate
 from sound_servers import machine_floor
 
 from engine.instrument import Instrument
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -40,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns the exit status."""
     from attacca.measuring import measure
     from attacca.pack import Pack
-    from engine.audio.clock import SystemClock
     from engine.cores import usable_cores
     from engine.errors import StorageError, WorkerError
     from engine.packs.verdicts import keep_verdict
     from engine.stream.generator import Generator, GeneratorDied
+    from engine.time.clock import SystemClock
 
     manifest = Pack.open(args.pack).manifest
     threads = args.threads or max(1, usable_cores() - 1)
@@ -123,7 +123,7 @@ def verdict(manifest: Manifest, reports: list[Report]) -> str:
     """What the figures mean, in one sentence."""
     from attacca.measuring import BOUND
 
-    main, name, floor = reports[0], manifest.name, manifest.stage.min_steps
+    main, name, floor = reports[0], manifest.name, manifest.least_steps
     steps, most = main.times.steps, main.sustained.steps
     if main.times.load <= BOUND:
         text = f"{name} plays here at its {steps} steps; this machine sustains {most}"

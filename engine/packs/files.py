@@ -15,11 +15,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from engine.errors import PackError
-from engine.onnx_runtime import open_session
 from engine.packs.external_data import MalformedGraph, external_files
 from engine.packs.manifest import Manifest
 
-__all__ = ["LARGEST_FILE", "load_arrays", "open_graph", "read_file", "verify_files"]
+__all__ = ["LARGEST_FILE", "load_arrays", "read_file", "read_graph", "verify_files"]
 
 LARGEST_FILE = 2 << 30  # bytes; a listed file over this is refused unread
 _CHUNK = 1 << 20  # bytes
@@ -82,15 +81,14 @@ def load_arrays(manifest: Manifest, name: str) -> Any:
         raise PackError(f"{path}: cannot be read ({error}); install the pack again") from error
 
 
-def open_graph(manifest: Manifest, name: str, **options: Any) -> Any:
-    """An ONNX Runtime session of one of the pack's graphs; options as in `open_session`.
-
-    Tensors that the graph keeps outside of its file come from listed files in the pack's folder.
+def read_graph(manifest: Manifest, name: str) -> tuple[bytes, dict[str, bytes]]:
+    """One of the pack's graphs, and the listed files in which it keeps tensors, by their names.
 
     Raises
     ------
     PackError
-        A file as in `read_file`, or the graph cannot be opened.
+        A file as in `read_file`, the content is no ONNX graph, or it names a file that is not
+        listed.
     """
     path = manifest.folder / name
     graph = read_file(manifest, name)
@@ -104,8 +102,7 @@ def open_graph(manifest: Manifest, name: str, **options: Any) -> Any:
                 f"{path}: keeps tensors in {location!r}, which [files] of the manifest does not "
                 "list; export the pack again"
             )
-    data = {location: read_file(manifest, location) for location in outside}
-    return open_session(str(path), graph, data, **options)
+    return graph, {location: read_file(manifest, location) for location in outside}
 
 
 def _digest(file: BinaryIO) -> str:

@@ -1,4 +1,4 @@
-"""Noise schedules, samplers as coefficient tables, parameterisations, guidance, noise, the loop.
+"""Noise schedules, samplers as coefficient tables, parameterisations, guidance, noise, replacement.
 
 Importing this package does no work; import from its modules.
 """

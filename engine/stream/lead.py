@@ -6,7 +6,6 @@ the audio callback). Samples are float32 [frames, channels] at the pack's rate.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.stream.conceal import Concealer
-from engine.stream.notes_track import TimedNote
 from engine.stream.pending_notes import PendingNotes
+from engine.stream.timed_note import TimedNote
+from engine.time.clock import Clock
 
 Array = NDArray[np.float32]
 _RESUME_SECONDS = 0.03  # crossfade from held sound back to music
@@ -40,6 +40,7 @@ class Lead:
     Parameters
     ----------
     rate, channels : of the pack.
+    clock : on which `pull` waits.
     wait : whether `pull` waits for audio instead of concealing: for rendering offline.
     heard : called in the mixer's thread with the notes that are due in what `pull` returns next;
         must not wait.
@@ -50,6 +51,7 @@ class Lead:
         rate: int,
         channels: int,
         *,
+        clock: Clock,
         wait: bool = False,
         heard: Callable[[tuple[TimedNote, ...]], None] | None = None,
     ) -> None:
@@ -58,7 +60,7 @@ class Lead:
         self._wait = wait
         self._blocks: deque[Array] = deque()
         self._frames = 0
-        self._lock = threading.Condition()
+        self._lock = clock.condition()
         self._concealer = Concealer(rate, channels)
         self._fade = round(_RESUME_SECONDS * rate)
         self._started = False

@@ -1,6 +1,6 @@
 """The two-stage piano: notes first, then their sound.
 
-Inputs of the context graphs are in real units, as engine/stream/conditions.py has them; the
+Controls reach the context graphs in real units, as engine/controls/encoding.py encodes them; the
 networks' own scales are applied here, inside the graph.
 """
 
@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.signal.roll import CHANNELS, PITCHES, ROWS
+from engine.controls.encoding import shape_of
+from engine.controls.pack_controls import earlier_controls
+from engine.representations.roll import CHANNELS, ROWS
+from engine.signal.roll import PITCHES
 from export.checkpoint import Trained, read_checkpoint
-from export.contents import Contents, Sampling, StageContents, System
-from export.systems.spectrogram import representation_text, spectrum_tables
+from export.contents import Contents, Sampling, StageContents, System, control_table
+from export.systems.spectrogram import AUDIO, decoded, representation_text, spectrum
 from export.wrap import Denoiser
 from training.nets.columns import Columns, ColumnsConfig
 from training.nets.notes import NotesConfig, NotesNet, posterior
@@ -25,10 +29,9 @@ from training.nets.notes import NotesConfig, NotesNet, posterior
 NOTES, SOUND = "notes", "sound"
 CONTEXT_TOKENS = 128
 RATIOS = (0.05, 50.0)  # of sigma to alpha, for the notes
-_NOTES_SPREAD = 1.0  # cells are -1 or 1
+_SPREAD = 0.5  # standard deviation of the cells of a roll, roughly
 NOTES_CONTROLS = ("harmony", "register", "density", "loudness", "style", "held")
 SOUND_CONTROLS = ("instrument", "room", "brightness")
-_WIDTHS = {"harmony": 13, "held": PITCHES}  # of the others 2: a value, and whether it is set
 _TYPICAL = {"register": 62.0, "density": 7.0, "loudness": 70.0}  # of the others 0.5
 
 
@@ -134,8 +137,8 @@ def read_sound(path: Path) -> Trained:
 # --------------------------------------------------------------------------- contents
 
 
-def notes_stage(network: NotesNet, sampling: Sampling, hop: int) -> StageContents:
-    """The stage that generates notes; a token is `hop` samples."""
+def notes_stage(network: NotesNet, sampling: Sampling) -> StageContents:
+    """The stage that generates notes."""
     block = network.config.block
 
     def inputs(i: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -143,15 +146,15 @@ def notes_stage(network: NotesNet, sampling: Sampling, hop: int) -> StageContent
 
     return StageContents(
         NOTES,
-        Denoiser(RollNetwork(network), "x0", _NOTES_SPREAD),
+        Denoiser(RollNetwork(network), "x0", _SPREAD),
         inputs,
         (1, ROWS, block),
         sampling,
         {
-            "represents": "notes", "hop": hop, "frames": block, "continuing": "prefix",
-            "context_frames": CONTEXT_TOKENS, "controls": list(NOTES_CONTROLS),
-            "guidance": "controls",
+            "continues": "prefix", "past": CONTEXT_TOKENS,
+            "controls": [*NOTES_CONTROLS, "temperature"],
         },
+        "controls",
         RATIOS,
     )  # fmt: skip
 
@@ -174,9 +177,8 @@ def sound_stage(denoiser: Denoiser, sampling: Sampling) -> StageContents:
         (1, c.bins, c.frames),
         sampling,
         {
-            "frames": c.frames, "continuing": "prefix", "context_frames": c.past,
-            "after": NOTES, "history": c.history, "lookahead": c.ahead,
-            "controls": list(SOUND_CONTROLS),
+            "inputs": [{"signal": NOTES, "before": c.history, "after": c.ahead}],
+            "continues": "prefix", "past": c.past, "controls": list(SOUND_CONTROLS),
         },
     )  # fmt: skip
 
@@ -190,9 +192,10 @@ def _roll(tokens: int, generator: torch.Generator) -> Tensor:
 def _controls(names: tuple[str, ...], i: int) -> dict[str, Tensor]:
     """All controls free for an even `i`, all of them set for an odd one."""
     is_set = float(i % 2)
+    shapes = {control.short: shape_of(control) for control in earlier_controls(names)}
     out = {}
     for name in names:
-        value = torch.full((1, _WIDTHS.get(name, 2)), _TYPICAL.get(name, 0.5) * is_set)
+        value = torch.full((1, *shapes[name]), _TYPICAL.get(name, 0.5) * is_set)
         value[:, -1] = is_set
         out[name] = value
     return out
@@ -204,14 +207,25 @@ def contents(notes: Trained, sound: Trained, sampling: Mapping[str, Sampling]) -
     assert isinstance(notes.network, NotesNet)
     assert isinstance(denoiser, Denoiser)
     c = denoiser.net.config
-    hop = c.frames // notes.network.config.block * s["hop"]
+    token = c.frames // notes.network.config.block * s["hop"]  # samples
     block = c.frames * s["hop"] / s["rate"]
     return Contents(
         stages=(
-            notes_stage(notes.network, sampling[NOTES], hop),
+            notes_stage(notes.network, sampling[NOTES]),
             sound_stage(denoiser, sampling[SOUND]),
+            decoded(SOUND),
         ),
-        tables=spectrum_tables(s, c.bins, float(sound.facts["scale"])),
+        head={"rate": s["rate"], "channels": 1, "output": AUDIO},
+        tables={
+            "signal": [
+                {"name": NOTES, "kind": "roll", "rows": ROWS, "grid": {"samples": Fraction(token)}},
+                spectrum(SOUND, c.bins, sound.facts),
+                {"name": AUDIO, "kind": "samples"},
+            ],
+            "control": [
+                control_table(c) for c in earlier_controls((*NOTES_CONTROLS, *SOUND_CONTROLS))
+            ],
+        },
         arrays={"mean.npy": sound.facts["mean"].numpy()},
         facts=(
             ("output", f"{s['rate']} Hz mono and its notes, blocks of {block:.3f} s, each "

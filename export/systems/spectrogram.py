@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from export.contents import Contents, Sampling, StageContents, System
 from export.wrap import Denoiser
 from training.nets.unet import UNet, UNetConfig
 
-STAGE = "spectrogram"
+STAGE, AUDIO = "spectrogram", "audio"
 
 
 def read_network(path: Path) -> Trained:
@@ -45,11 +46,17 @@ def contents(trained: Trained, sampling: Sampling) -> Contents:
         previous = denoiser.sigma_data * torch.randn(shape, generator=generator)
         return {"previous": previous, "present": torch.tensor([float(i % 2 == 0)])}
 
-    table = {"frames": c.frames, "continuing": "embed", "guidance": "past"}
+    table = {"continues": "embed", "controls": ["temperature"]}
     block = s["frames"] * s["hop"] / s["rate"]
     return Contents(
-        stages=(StageContents(STAGE, denoiser, inputs, shape, sampling, table),),
-        tables=spectrum_tables(s, c.bins, float(trained.facts["scale"])),
+        stages=(
+            StageContents(STAGE, denoiser, inputs, shape, sampling, table, branch="past"),
+            decoded(STAGE),
+        ),
+        head={"rate": s["rate"], "channels": 1, "output": AUDIO},
+        tables={
+            "signal": [spectrum(STAGE, c.bins, trained.facts), {"name": AUDIO, "kind": "samples"}]
+        },
         arrays={"mean.npy": trained.facts["mean"].numpy()},
         facts=(
             ("output", f"{s['rate']} Hz mono, blocks of {block:.3f} s, each continuing the last"),
@@ -60,14 +67,21 @@ def contents(trained: Trained, sampling: Sampling) -> Contents:
     )
 
 
-def spectrum_tables(s: Mapping[str, Any], bins: int, scale: float) -> dict[str, dict[str, Any]]:
-    """The tables of a mono log-magnitude spectrum; `s` has rate, window, hop and floor."""
+def spectrum(name: str, bins: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The table [[signal]] of a mono log-magnitude spectrum, from what a checkpoint says."""
+    s = json.loads(facts["spectrogram"])
     return {
-        "audio": {"rate": s["rate"], "channels": 1},
-        "representation": {
-            "kind": "log-magnitude", "window": s["window"], "hop": s["hop"], "bins": bins,
-            "floor": s["floor"], "scale": scale, "mean": "mean.npy",
-        },
+        "name": name, "kind": "log-magnitude", "rows": bins,
+        "grid": {"samples": Fraction(s["hop"])}, "window": s["window"], "floor": s["floor"],
+        "scale": float(facts["scale"]), "mean": "mean.npy",
+    }  # fmt: skip
+
+
+def decoded(signal: str) -> dict[str, Any]:
+    """The table [[stage]] of the transform that turns a spectrum into sound."""
+    return {
+        "output": AUDIO, "name": "decode", "kind": "transform", "transform": "decode",
+        "inputs": [{"signal": signal}],
     }  # fmt: skip
 
 

@@ -14,9 +14,9 @@ from engine.audio.recorder import Recorder
 from engine.controls.bus import REFUSED
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
-from engine.punches import RESET, Part
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note
+from engine.time.quantised_actions import RESET, Part
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
@@ -188,12 +188,12 @@ def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_di
 def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):
     wait_until(lambda: playing.status().stream.blocks > 4)
     playing.set(quantise="bar", tempo=20.0)
-    playing.punches.at(RESET, Part(playing.new_piece))
+    playing.quantised_actions.at(RESET, Part(playing.new_piece))
     assert playing.set_at(playing.now() + 0.6, pause=False) == 0.0
     playing.panic()
     assert any(e.kind == "panic" for e in playing.events)
     assert playing.settings["pause"] is True
-    assert not playing.punches.waiting()
+    assert not playing.quantised_actions.waiting()
     wait_until(lambda: playing.status().meters.rms[0] < 1e-4)
     wait_until(lambda: playing.status().lead.seconds >= playing.latencies().lead)
     loudest = max(playing.status().meters.rms[0] for _ in range(500) if not time.sleep(0.002))

@@ -11,21 +11,24 @@ onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 from conftest import CARD, NOTES_CONFIG, PIANO  # noqa: E402
 
 import export.pack as exporter  # noqa: E402
+from engine.controls.encoding import encode as encoded  # noqa: E402
+from engine.controls.pack_controls import earlier_controls  # noqa: E402
 from engine.errors import PackError  # noqa: E402
+from engine.execution.executor import make_executor  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
-from engine.packs.manifest import read_manifest  # noqa: E402
-from engine.packs.sessions import Sessions  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
-from engine.params import Settings  # noqa: E402
-from engine.signal.roll import CHANNELS, PITCHES, ROWS, Note, encode  # noqa: E402
-from engine.stream.blocks import BlockMaker, Request  # noqa: E402
-from engine.stream.conditions import heard  # noqa: E402
+from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
+from engine.signal.roll import PITCHES, Note  # noqa: E402
+from engine.stream.requests import make_request  # noqa: E402
+from engine.stream.walk import PlanWalk  # noqa: E402
 from export.graphs import halve_weights  # noqa: E402
 from export.pack import PARITY, write_pack  # noqa: E402
 from export.systems.cascade import (  # noqa: E402
     CONTEXT_TOKENS,
     NOTES_CONTROLS,
     RATIOS,
+    SOUND_CONTROLS,
     RollNetwork,
     read_notes,
     read_sound,
@@ -44,7 +47,7 @@ def test_every_step_computes_what_torch_did(cascade_pack):
     folder, worst = cascade_pack.folder, cascade_pack.worst
     assert 0 < worst < PARITY
     manifest = read_manifest(folder)
-    result = self_test(manifest, Sessions(manifest))
+    result = self_test(manifest, make_executor())
     assert result.passed
     assert result.worst == pytest.approx(worst, rel=1)
     with np.load(folder / "golden.npz") as golden:
@@ -58,14 +61,19 @@ def test_it_reads_back_as_a_cascade_whose_files_are_whole(cascade_pack):
     folder = cascade_pack.folder
     manifest = read_manifest(folder)
     verify_files(manifest)
-    notes, sound = manifest.stages
-    assert (notes.represents, notes.hop, notes.frames, notes.context_frames) == (
-        "notes", 256, 8, CONTEXT_TOKENS,
-    )  # fmt: skip
-    assert (sound.after, sound.frames, sound.context_frames) == ("notes", 64, 8)
-    assert (sound.history, sound.lookahead) == (8, 1)
-    assert (notes.steps, notes.min_steps, sound.steps, sound.min_steps) == (4, 2, 2, 1)
-    assert notes.schedule_options["sigma_max"] == 8
+    notes, sound, decode = manifest.stages
+    assert [s.kind for s in manifest.signals] == ["roll", "log-magnitude", "samples"]
+    assert manifest.signal("notes").grid.samples == 256
+    assert (notes.continues, notes.block, notes.past) == ("prefix", 8, CONTEXT_TOKENS)
+    assert (sound.continues, sound.block, sound.past) == ("prefix", 64, 8)
+    (read,) = sound.inputs
+    assert (read.signal, read.before, read.after) == ("notes", 8, 1)
+    assert (decode.kind, decode.output, manifest.output) == ("transform", "audio", "audio")
+    steps = [(s.sampling.steps.default, s.sampling.steps.least) for s in (notes, sound)]
+    assert steps == [(4, 2), (2, 1)]
+    assert notes.sampling.schedule_options["sigma_max"] == 8
+    assert (notes.sampling.guidance.branch, sound.sampling.guidance.branch) == ("controls", "")
+    assert manifest.controls == earlier_controls((*NOTES_CONTROLS, *SOUND_CONTROLS))
     assert manifest.rate == 8000
     assert manifest.transcription == "transcription.onnx"
     assert manifest.licence == "CC0-1.0"
@@ -87,16 +95,16 @@ def test_the_model_card_says_what_it_is_and_whose(cascade_pack):
 def test_it_makes_blocks_that_hold_what_is_asked_for(cascade_pack):
     folder = cascade_pack.folder
     manifest = read_manifest(folder)
-    maker = BlockMaker(manifest, Sessions(manifest))
+    walk = PlanWalk(manifest, make_executor())
     struck, length = [], 0
     for i in range(3):
-        made = maker.make(Request(i, 4, controls=Settings.defaults().values, held=(60,)))
-        struck += [(length + n.offset, n.pitch) for n in made.notes if n.velocity]
-        length += len(made.samples)
-        assert np.isfinite(made.samples).all()
-        assert made.samples.std() > 1e-4
-        assert made.evaluations == 4 + 2
-    assert length == 3 * manifest.block_samples - 4 * 32
+        block = walk.make(make_request(walk.plan, i, controls={"held": [60]}))
+        struck += [(length + n.offset, n.pitch) for n in block.notes if n.velocity]
+        length += len(block.samples)
+        assert np.isfinite(block.samples).all()
+        assert block.samples.std() > 1e-4
+        assert block.evaluations == 4 + 2
+    assert length == 3 * 64 * 32 - 4 * 32
     assert (256, 60) in struck
 
 
@@ -230,18 +238,17 @@ def test_playing_a_block_is_training_one(cascade_pack):
     x = torch.from_numpy(roll[None, :, CONTEXT_TOKENS:]) + torch.randn(1, ROWS, block)
     sigma = torch.tensor([0.7])
     controls = {
-        **{f"harmony_{n}": float(v) for n, v in zip(
-            ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp",
-             "b"), known[:12], strict=True)},
+        "harmony": tuple(float(v) for v in known[:12]),
         "register": 60 + 24 * float(known[13]),
         "density": float(2 ** (3 * known[15]) - 0.5),
         "loudness": 64 + 32 * float(known[17]),
         "style": "pop",
+        "held": tuple(21 + int(i) for i in np.flatnonzero(values[21:])),
     }  # fmt: skip
-    held = [21 + int(i) for i in np.flatnonzero(values[21:])]
-    assert held, "something is held in the excerpt"
-    arrays = heard(NOTES_CONTROLS, controls, held)
-    inputs = {"past": past, **{n: torch.from_numpy(arrays[n])[None] for n in NOTES_CONTROLS}}
+    assert controls["held"], "something is held in the excerpt"
+    inputs = {"past": past}
+    for control in earlier_controls(NOTES_CONTROLS):
+        inputs[control.short] = torch.from_numpy(encoded(control, controls[control.short]))[None]
     context, step = graphs_of(network, inputs)
     with torch.no_grad():
         x0 = step(x, torch.ones(1), sigma, *context(*inputs.values()))

@@ -12,7 +12,8 @@ pytest.importorskip("onnx", reason="the export extra is not installed")
 
 import export.pack as exporter  # noqa: E402
 from engine.errors import ConfigError  # noqa: E402
-from engine.packs.manifest import Manifest, read_manifest  # noqa: E402
+from engine.packs.manifest import Manifest  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
 from export.__main__ import run  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.xdist_group("export")]
@@ -38,10 +39,10 @@ def test_a_checkpoint_alone_is_the_one_stage_system(
         saved_runs["spectrogram"], "--sampler", "ddim", "--steps", 6, "--min-steps", 3,
         "--temperature", 0.9, "--sigma-max", 40, "--version", "1.2.3",
     )  # fmt: skip
-    (stage,) = manifest.stages
-    assert (stage.sampler, stage.steps, stage.min_steps) == ("ddim", 6, 3)
-    assert stage.temperature == 0.9
-    assert stage.schedule_options == {"sigma_min": 0.002, "sigma_max": 40.0, "rho": 7.0}
+    sampling = manifest.stages[0].sampling
+    assert (sampling.sampler, sampling.steps.default, sampling.steps.least) == ("ddim", 6, 3)
+    assert sampling.temperature == 0.9
+    assert sampling.schedule_options == {"sigma_min": 0.002, "sigma_max": 40.0, "rho": 7.0}
     assert (manifest.name, manifest.version) == ("mine", "1.2.3")
     assert manifest.credits == ("Me, CC0", "You, CC0")
     assert "MB; torch and ONNX differ by at most" in capsys.readouterr().out
@@ -55,12 +56,11 @@ def test_a_checkpoint_of_notes_beside_it_makes_a_cascade(
         saved_runs["sound"], "--notes", saved_runs["notes"], "--notes-guidance", 1.5,
         "--notes-steps", 12, "--steps", 4, "--min-steps", 2,
     )  # fmt: skip
-    notes, sound = manifest.stages
-    assert (notes.sampler, notes.steps, notes.min_steps, notes.default_guidance) == (
-        "ddim", 12, 8, 1.5,
-    )  # fmt: skip
+    notes, sound = (stage.sampling for stage in manifest.sampled)
+    assert (notes.sampler, notes.steps.default, notes.steps.least) == ("ddim", 12, 8)
+    assert notes.guidance.scale == 1.5
     assert notes.schedule_options == {"sigma_min": 0.15, "sigma_max": 8.0, "rho": 5.0}
-    assert (sound.sampler, sound.steps, sound.default_guidance) == ("dpmpp_2m", 4, 1.0)
+    assert (sound.sampler, sound.steps.default, sound.guidance.scale) == ("dpmpp_2m", 4, 1.0)
 
 
 def test_a_system_without_one_of_its_checkpoints_is_refused(tmp_path):

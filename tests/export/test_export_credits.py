@@ -15,7 +15,7 @@ from engine.errors import ConfigError  # noqa: E402
 from export import __main__ as command  # noqa: E402
 from export.contents import Card  # noqa: E402
 from export.manifest_text import manifest_text  # noqa: E402
-from export.pack import licence_text, pack_table  # noqa: E402
+from export.pack import card_fields, licence_text  # noqa: E402
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def test_the_exporter_knows_no_credits_of_the_shipped_piano() -> None:
 
 def test_what_an_author_says_reads_back_letter_for_letter() -> None:
     card = Card("mine", 'Klänge "🎹" \\ \t', "All rights reserved", ("Zoë 🎹, CC0", 'a "b"'))
-    table = tomllib.loads(manifest_text({"pack": pack_table(card, card.credits)}, {}))["pack"]
+    table = tomllib.loads(manifest_text({"": card_fields(card, card.credits)}, {}))
     assert (table["title"], table["licence"]) == (card.title, card.licence)
     assert tuple(table["credits"]) == card.credits
 

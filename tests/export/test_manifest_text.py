@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
-from typing import Any
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
-from hypothesis import given  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
 
-from engine.packs.manifest import TABLES  # noqa: E402
+from engine.controls.pack_controls import EARLIER_CONTROLS, read_controls  # noqa: E402
+from export.contents import control_table  # noqa: E402
 from export.manifest_text import manifest_text  # noqa: E402
 
 pytestmark = pytest.mark.torch
-SHIPPED = Path(__file__).parents[2] / "packs" / "piano" / "pack.toml"
+STAGE = {
+    "output": "sound", "kind": "diffusion", "block": 8, "continues": "none",
+    "graphs": {"step": "s.onnx"}, "steps": {"least": 1, "default": 4}, "temperature": 1.0,
+    "inputs": [{"signal": "notes", "before": 4, "after": 0}],
+}  # fmt: skip
 
 
-def several(content: Any) -> list[dict[str, Any]]:
-    return content if isinstance(content, list) else [content]
+def test_what_is_the_default_is_not_written_at_any_depth():
+    stage = tomllib.loads(manifest_text({"stage": [STAGE]}, {}))["stage"][0]
+    assert stage == {
+        "output": "sound", "kind": "diffusion", "block": 8, "graphs": {"step": "s.onnx"},
+        "steps": {"default": 4}, "inputs": [{"signal": "notes", "before": 4}],
+    }  # fmt: skip
 
 
-def test_the_shipped_manifest_is_written_as_it_was_read():
-    raw = tomllib.loads(SHIPPED.read_text("utf-8"))
-    tables = {name: raw[name] for name in TABLES if name in raw} | {"": {"format": raw["format"]}}
-    again = tomllib.loads(manifest_text(tables, raw["files"]))
-    assert (again["format"], again["files"]) == (raw["format"], raw["files"])
-    for name, content in tables.items():
-        defaults = {f.name: f.default for f in TABLES[name] if not f.required}
-        for before, after in zip(several(content), several(again.get(name, again)), strict=True):
-            for key, value in before.items():
-                assert after.get(key, defaults.get(key)) == value
+@pytest.mark.parametrize("control", EARLIER_CONTROLS, ids=lambda c: c.short)
+def test_a_control_is_read_back_as_it_is(control):
+    text = manifest_text({"control": [control_table(control)]}, {})
+    assert read_controls("", tomllib.loads(text)["control"]) == (control,)
 
 
-def test_what_is_the_default_is_not_written():
-    table = {"name": "a", "frames": 4, "step": "s", "context": "c", "steps": 2, "temperature": 1.0}
-    text = manifest_text({"stage": [{**table, "continuing": "embed"}]}, {})
-    assert "temperature" not in text
-    assert tomllib.loads(text)["stage"][0]["steps"] == 2
+def test_grids_are_written_as_fractions():
+    signals = [
+        {"name": n, "kind": "roll", "rows": 4, "grid": {"samples": f}}
+        for n, f in (("a", Fraction(256)), ("b", Fraction(441, 2)))
+    ]
+    read = tomllib.loads(manifest_text({"signal": signals}, {}))["signal"]
+    assert [s["grid"] for s in read] == [{"samples": 256}, {"samples": "441/2"}]
 
 
 @pytest.mark.parametrize(
     ("tables", "says"),
     [
         ({"stages": []}, "Unknown table 'stages'"),
-        ({"audio": {"hz": 1}}, r"Unknown field audio\.hz"),
+        ({"": {"hz": 1}}, r"Unknown field \.hz"),
+        ({"stage": [STAGE | {"steps": {"fewest": 1}}]}, r"Unknown field steps\.fewest"),
+        ({"signal": [{"name": "a", "kind": "roll", "window": 4}]}, r"Unknown field signal\.window"),
     ],
 )
 def test_what_the_engine_does_not_know_is_not_written(tables, says):
@@ -57,18 +63,18 @@ def test_what_the_engine_does_not_know_is_not_written(tables, says):
 
 @given(
     title=st.text(st.characters(exclude_categories=("Cs",))),
-    lines=st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=60)),
+    lines=st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=60), min_size=1),
     number=st.floats(allow_nan=False, allow_infinity=False),
-    options=st.dictionaries(st.from_regex(r"[a-z_]+", fullmatch=True), st.integers(0, 9)),
+    options=st.dictionaries(st.sampled_from(("rho", "sigma_min", "eta")), st.floats(-9, 9)),
 )
 def test_any_text_and_number_reads_back(title, lines, number, options):
+    signal = {"name": "s", "kind": "log-magnitude", "scale": number}
     tables = {
-        "pack": {"title": title, "credits": lines},
-        "representation": {"scale": number},
-        "stage": [{"schedule_options": options}],
-    }
+        "": {"title": title, "credits": lines}, "signal": [signal],
+        "stage": [{"output": "s", "kind": "diffusion", "schedule": {"kind": "k", **options}}],
+    }  # fmt: skip
     raw = tomllib.loads(manifest_text(tables, {'a "b".onnx': "0"}))
-    assert raw["pack"] == {"title": title} | ({"credits": lines} if lines else {})
-    assert raw["representation"]["scale"] == number
-    assert raw["stage"][0].get("schedule_options", {}) == options
+    assert (raw["title"], raw["credits"]) == (title, lines)
+    assert raw["signal"][0]["scale"] == number
+    assert raw["stage"][0]["schedule"] == {"kind": "k", **options}
     assert raw["files"] == {'a "b".onnx': "0"}

@@ -10,8 +10,9 @@ torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
 
 from engine.errors import PackError  # noqa: E402
-from engine.packs.manifest import read_manifest  # noqa: E402
-from engine.packs.sessions import Sessions  # noqa: E402
+from engine.execution.executor import make_executor  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
+from engine.stream.walk import PlanWalk  # noqa: E402
 from export.pack import PARITY  # noqa: E402
 from export.systems.spectrogram import read_network  # noqa: E402
 
@@ -22,15 +23,21 @@ def test_a_checkpoint_becomes_a_pack_that_computes_the_same(spectrogram_pack):
     assert 0 < spectrogram_pack.worst <= PARITY
     manifest = read_manifest(spectrogram_pack.folder)
     assert manifest.credits[0] == "Nobody, CC0."
-    (stage,) = manifest.stages
-    assert (stage.continuing, stage.guidance, stage.steps) == ("embed", "past", 4)
-    sessions = Sessions(manifest).stages[0]
-    nothing = sessions.context(sessions.nothing())
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal(sessions.shape).astype(np.float32)
+    stage, decode = manifest.stages
+    assert (stage.continues, stage.sampling.guidance.branch) == ("embed", "past")
+    assert stage.sampling.steps.default == 4
+    assert decode.transform == "decode"
+    graphs = PlanWalk(manifest, make_executor()).diffusion["spectrogram"].graphs
+    context = graphs.run_context(graphs.zeros())
+    x = np.random.default_rng(0).standard_normal(graphs.shape).astype(np.float32)
+
+    def denoised(alpha, sigma):
+        level = {"alpha": np.full(1, alpha, np.float32), "sigma": np.full(1, sigma, np.float32)}
+        feed = graphs.feed(graphs.main, {**context, **level, "x": alpha * x})
+        return graphs.main.run(feed, ["x0"])[0]
+
     # The step graph takes any (alpha, sigma) of the same ratio for the same thing.
-    one = sessions.denoise(x, 1.0, 0.7, nothing)
-    other = sessions.denoise(0.5 * x, 0.5, 0.35, nothing)
+    one, other = denoised(np.float32(1.0), 0.7), denoised(np.float32(0.5), 0.35)
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 

@@ -11,9 +11,9 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
+from engine.representations.log_scale import LogScale  # noqa: E402
+from engine.representations.stft import Stft  # noqa: E402
 from engine.sampling.parameterisation import SIGMA_DATA  # noqa: E402
-from engine.signal.log_magnitude import LogMagnitude  # noqa: E402
-from engine.signal.stft import Stft  # noqa: E402
 from export.wrap import Denoiser  # noqa: E402
 from training.data import build  # noqa: E402
 from training.data.blocks import Blocks, SpectrogramConfig, normalised  # noqa: E402
@@ -66,7 +66,7 @@ def test_training_sees_what_the_engine_plays(dataset):
     x = blocks.excerpt(np.random.default_rng(1), 32)
     ours = normalised(blocks.spectrogram(torch.from_numpy(x)[None]), norm)[0, 0].numpy()
     stft = Stft(128, 32)
-    coding = LogMagnitude(stft, 64, config.floor, norm.mean, norm.scale)
+    coding = LogScale(stft, 64, config.floor, norm.mean, norm.scale)
     engines = coding.encode(np.abs(stft.forward(x)))
     np.testing.assert_allclose(engines, ours, atol=2e-4)
     many = normalised(blocks.batch(np.random.default_rng(2), 32, 1), norm)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from engine.packs.sessions import Sessions
 
 from engine.errors import PackError
 from engine.packs.files import verify_files
-from engine.packs.manifest import read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.read import read_manifest
 
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
 

@@ -11,10 +11,10 @@ import pytest
 from onnx_by_hand import SIZE, adding, inside, number, tensor
 
 from engine.errors import PackError
+from engine.execution.onnx_executor import open_graph
 from engine.onnx_runtime import open_session
 from engine.packs.external_data import MalformedGraph, external_files
-from engine.packs.files import open_graph
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[3] / "packs" / "piano"

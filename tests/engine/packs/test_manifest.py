@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from engine.packs.sessions import Sessions
 from onnx_by_hand import pack_without_numbers, relisted
 
 from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
 from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import load_arrays, verify_files
-from engine.packs.manifest import read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.read import read_manifest
 from engine.packs.verify import self_test
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"

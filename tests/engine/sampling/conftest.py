@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-
-from engine.sampling.loop import SamplerLoop
+from function_graph import sampled
 
 
 @dataclass
@@ -36,10 +35,7 @@ class Gaussian:
                 starts.append(x.copy())
             return self.denoise(x, alpha, sigma)
 
-        out = np.zeros(count)
-        loop = SamplerLoop(np.float64)
-        loop.prepare(out.shape, table)
-        loop.run(denoise, seed=1, block=0, out=out)
+        out = sampled(denoise, table, (count,), "float64")
         level = (table.alpha[0], table.sigma[0], table.alpha_end, table.sigma_end)
         return float(np.sqrt(np.mean((out - self.ode(starts[0], *level)) ** 2)))
 

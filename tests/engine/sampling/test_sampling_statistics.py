@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from function_graph import sampled
 
-from engine.sampling.loop import SamplerLoop
 from engine.sampling.samplers import SAMPLERS, table_for
 from engine.sampling.schedules import v_circle
 
@@ -12,10 +12,7 @@ COUNT = 20_000
 
 
 def sample(gaussian, table, temperature=1.0):
-    out = np.zeros(COUNT, dtype=np.float32)
-    loop = SamplerLoop()
-    loop.prepare(out.shape, table)
-    return loop.run(gaussian.denoise, seed=11, block=0, temperature=temperature, out=out)
+    return sampled(gaussian.denoise, table, (COUNT,), seed=11, temperature=temperature)
 
 
 @pytest.mark.parametrize("sampler", ["ddpm", "ancestral"])

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from function_graph import sampled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.sampling.loop import SamplerLoop
 from engine.sampling.samplers import SAMPLERS, Table, ancestral, ddim, heun, resampled, table_for
 from engine.sampling.schedules import SCHEDULES, Schedule, ddpm, flow, karras, v_circle
 
@@ -25,10 +25,7 @@ def walk(table, denoise=curved, seed=3):
             starts.append(x.copy())
         return denoise(x, alpha, sigma)
 
-    out = np.zeros(50)
-    loop = SamplerLoop(np.float64)
-    loop.prepare(out.shape, table)
-    loop.run(remember, seed=seed, block=0, out=out)
+    out = sampled(remember, table, (50,), "float64", seed=seed)
     return starts[0], out
 
 

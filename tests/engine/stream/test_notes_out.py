@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+from engine.stream.notes_track import TimedNote
+from engine.stream.recent_notes import RecentNotes
+from virtual_clock import VirtualClock
 
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note, NoteEvent
 from engine.stream.lead import Lead
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
-from engine.stream.notes_track import TimedNote
 from engine.stream.pending_notes import _MOST, PendingNotes
-from engine.stream.recent_notes import RecentNotes
 
 RATE = 24000
 OUT = 48000
@@ -25,7 +26,9 @@ class Heard:
         self.events = []
         self.out = NotesOut(OUT, lambda: self.frames, latency)
         self.out.set_listeners((self.events.append,))
-        self.lead = Lead(RATE, 1, heard=lambda notes: self.out.heard(notes, RATE))
+        self.lead = Lead(
+            RATE, 1, clock=VirtualClock(), heard=lambda notes: self.out.heard(notes, RATE)
+        )
 
     def play(self, seconds, period=64):
         for _ in range(round(seconds * RATE / period)):

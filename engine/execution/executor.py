@@ -1,0 +1,37 @@
+"""The public face of execution: an executor by the name of its target.
+
+Made and used by one thread, the generator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.execution.onnx_executor import OnnxExecutor
+from engine.execution.protocols import Executor, Feed, Graph, SamplingJob, TensorInfo, Walker
+from engine.execution.targets import checked_target
+
+__all__ = ["Executor", "Feed", "Graph", "SamplingJob", "TensorInfo", "Walker", "make_executor"]
+
+
+def _no_listener(_: str) -> None:
+    pass
+
+
+def make_executor(
+    target: str = "cpu",
+    threads: int = 1,
+    *,
+    flush_denormals: bool = False,
+    announce: Callable[[str], object] = _no_listener,
+) -> Executor:
+    """An executor for a target; the parameters are those of `OnnxExecutor`.
+
+    Raises
+    ------
+    ConfigError
+        The target is unknown, or this installation of ONNX Runtime lacks it.
+    """
+    return OnnxExecutor(
+        checked_target(target), threads, flush_denormals=flush_denormals, announce=announce
+    )

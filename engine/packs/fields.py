@@ -1,0 +1,97 @@
+"""Tables of a manifest's fields, and how one table of TOML is read against them.
+
+Pure data: any thread, any process. The documentation and the JSON schema of packs are generated
+from the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+from engine.errors import PackError
+
+__all__ = ["Field", "read_fraction", "read_table"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One row of a table: its name, its type, its bounds, and what it means.
+
+    A `kind` of Fraction takes a whole number, or a fraction written as text, such as "3/2".
+    """
+
+    name: str
+    kind: type
+    about: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    required: bool = True
+
+
+def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> dict[str, Any]:
+    """Check one table of a manifest; fields that are missing take their defaults.
+
+    Parameters
+    ----------
+    where : the file, for messages.
+    name : of the table, for messages.
+
+    Raises
+    ------
+    PackError
+        For a missing, unknown or wrong field, with what it takes.
+    """
+    if not isinstance(table, dict):
+        raise PackError(f"{where}: table [{name}] is missing")
+    known = {f.name: f for f in fields}
+    table = cast("dict[str, Any]", table)
+    for key in table:
+        if key not in known:
+            raise PackError(f"{where}: {name}.{key} is unknown; known are {', '.join(known)}")
+    return {f.name: _value(where, name, f, table) for f in fields}
+
+
+def read_fraction(where: str, name: str, value: Any) -> Fraction:
+    """A whole number or a text such as "3/2" as a fraction.
+
+    Raises
+    ------
+    PackError
+        When it is neither.
+    """
+    try:
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise ValueError
+        return Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        raise PackError(
+            f'{where}: {name} is {value!r}; use a whole number or a fraction such as "3/2"'
+        ) from None
+
+
+def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
+    if f.name not in values:
+        if f.required:
+            raise PackError(f"{where}: {table}.{f.name} is missing: {f.about}")
+        return f.default
+    value = values[f.name]
+    if f.kind is Fraction:
+        value = read_fraction(where, f"{table}.{f.name}", value)
+    elif f.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
+        raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes a {f.kind.__name__}")
+    if f.choices and value not in f.choices:
+        raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes {', '.join(f.choices)}")
+    if isinstance(value, (int, float, Fraction)) and not isinstance(value, bool):
+        low = f.low if f.low is not None else value
+        high = f.high if f.high is not None else value
+        if not low <= value <= high:
+            span = f"{low:g} to {high:g}" if low < high else f.about
+            raise PackError(f"{where}: {table}.{f.name} is {value}; it takes {span}")
+    return value
