@@ -15,7 +15,6 @@ from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.listeners import Listeners
 from engine.notes.note import NoteEvent
-from engine.stream.made import Audience
 from engine.stream.made import BlockListeners
 from engine.time.clock import Clock
 

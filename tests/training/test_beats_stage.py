@@ -12,10 +12,11 @@ pytest.importorskip("mido", reason="the training extra is not installed")
 
 from songs import write_kit  # noqa: E402
 
-from training import evaluate_beats, train_beats  # noqa: E402
+from training import evaluate_beats, train  # noqa: E402
 from training.data import cells as grid  # noqa: E402
 from training.data.conditions import BLOCK, WHEN, WIDTH  # noqa: E402
 from training.data.scores import BEAT  # noqa: E402
+from training.losses.beats import BeatsTask, levels  # noqa: E402
 from training.nets.beats import BeatsConfig, BeatsNet  # noqa: E402
 from training.nets.beliefs import (  # noqa: E402
     LENGTH_SPREAD,
@@ -31,7 +32,6 @@ from training.nets.keys import echo, recent  # noqa: E402
 from training.recipes.beats import BEATS  # noqa: E402
 from training.run import Run, Schedule, read_checkpoint  # noqa: E402
 from training.sample_beats import Sampling, Streams, in_seconds  # noqa: E402
-from training.train_beats import BeatsTask  # noqa: E402
 from training.weights import write_weights  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -285,7 +285,7 @@ def test_what_keys_say_of_each_other_depends_on_the_interval_alone():
 
 def test_some_blocks_have_one_level_and_others_cells_of_two():
     preset = replace(TINY, mixed=0.5)
-    found = train_beats.levels(preset, 8, 50, torch.Generator().manual_seed(0))
+    found = levels(preset, 8, 50, torch.Generator().manual_seed(0))
     assert found.shape == (8, 50 * BLOCK, 88)
     assert found.min() >= preset.sigma_min
     assert found.max() <= preset.sigma_max
@@ -404,16 +404,15 @@ def test_rate_and_averaged_weights_follow_the_number_of_samples(dataset, tmp_pat
     assert run.learning_rate() == pytest.approx(0.0)
 
 
-def test_training_makes_the_loss_smaller_and_the_log_counts_samples(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sys, "argv", ["train_beats", "beats-tiny", "--data", str(dataset), "--out", str(tmp_path),
-                      "--samples", "200", "--device", "cpu"],
-    )  # fmt: skip
+def test_training_makes_the_loss_smaller_and_the_log_counts_samples(dataset, tmp_path):
     before = BeatsTask(TINY, "beats-tiny", dataset)
     torch.manual_seed(1)
     with torch.no_grad():
         untrained = before.validate(BeatsNet(TINY.network))
-    train_beats.main()
+    train.main(
+        ["beats", "--preset", "beats-tiny", "--data", str(dataset), "--out", str(tmp_path),
+         "--samples", "200", "--device", "cpu"]
+    )  # fmt: skip
     state = read_checkpoint(tmp_path)
     assert state is not None
     assert state["samples"] == 200
@@ -427,7 +426,7 @@ def test_training_makes_the_loss_smaller_and_the_log_counts_samples(dataset, tmp
 
 def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset, network):
     task = BeatsTask(TINY, "beats-tiny", dataset)
-    batch = task.batch(np.random.default_rng(0))
+    batch = task.batch(np.random.default_rng(0), TINY.batch)
     losses = []
     for enabled in (False, True):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
@@ -497,5 +496,5 @@ def test_written_weights_are_those_of_the_run_in_float16(dataset, network, tmp_p
 
 
 def test_a_folder_without_a_checkpoint_says_how_to_train_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"training\.train_beats"):
+    with pytest.raises(FileNotFoundError, match=r"training\.train beats"):
         evaluate_beats.network(tmp_path)

@@ -1,13 +1,12 @@
-"""Train the notes stage on beats: `python -m training.train_beats beats --data data/beats
---out runs/beats --samples 120000`.
+"""The notes stage on beats: excerpts with noise, and the cross entropy of what they were.
 
-See training/run.py for checkpoints and legs, training/nets/beats.py for the network and
-training/nets/beliefs.py for its loss.
+See training/nets/beats.py for the network and training/nets/beliefs.py for the cross entropy.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,39 @@ from torch import Tensor, nn
 from training.data.beats import Beats
 from training.data.cells import KEYS, ONSET
 from training.data.conditions import BLOCK
-from training.nets.beats import BeatsNet
+from training.nets.beats import BeatsConfig, BeatsNet
 from training.nets.beliefs import Beliefs, cross_entropy, posterior, unseen
-from training.recipes.beats import BEATS, BeatsPreset
-from training.run import Batch, Run, arguments, on_one_thread
+from training.run import Batch, Schedule, Task
 
 _LEVELS = (2.0, 1.0, 0.5)
 _VALUE_WEIGHT = 0.3  # of velocities and lengths: their deviations are chosen, not measured
 _HELD = 32  # excerpts of held-out works
 
 
-class BeatsTask:
+@dataclass(frozen=True)
+class BeatsPreset:
+    """`tokens` of an excerpt, `batch` excerpts; where the noise falls: ln(sigma) ~ N(mean, std^2),
+    within `sigma_min` and `sigma_max`, for each block. In a share `mixed` of the blocks some cells
+    are nearly clean (`sigma_min`) and all others nearly unknown (`sigma_blind`).
+    """
+
+    network: BeatsConfig = field(default_factory=BeatsConfig)
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(
+            rate=1.5e-3, warm_up=800, decay_after=0.5, clip=5.0, ema=4_000, bfloat16=True
+        )
+    )
+    tokens: int = 320
+    batch: int = 4
+    mean: float = 0.0
+    std: float = 0.8
+    sigma_min: float = 0.15
+    sigma_max: float = 10.0
+    mixed: float = 0.5
+    sigma_blind: float = 6.0
+
+
+class BeatsTask(Task):
     """Draws excerpts, adds noise to each block at its own level and denoises all of them."""
 
     def __init__(self, preset: BeatsPreset, name: str, data: Path) -> None:
@@ -42,11 +63,17 @@ class BeatsTask:
         """Excerpts in a batch."""
         return self.preset.batch
 
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """See `training.data.beats.Beats.batch`."""
-        return self._train.batch(rng, self.size)
+    def network(self) -> BeatsNet:
+        """A network with fresh weights."""
+        return BeatsNet(self.preset.network)
 
-    def loss(self, model: nn.Module, batch: Batch, noise: torch.Generator) -> Tensor:
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """See `training.data.beats.Beats.batch`."""
+        return self._train.batch(rng, size)
+
+    def loss(
+        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+    ) -> Tensor:
         """Mean cross entropy of a token, in nats: that of the prior and that of noisy cells."""
         clean = batch["cells"]
         b, n = clean.shape[:2]
@@ -122,21 +149,3 @@ def levels(preset: BeatsPreset, count: int, blocks: int, noise: torch.Generator)
 
 def _seen(beliefs: Beliefs, x: Tensor, sigma: Tensor) -> Beliefs:
     return posterior(beliefs, x, sigma[:, :, None])
-
-
-def main() -> None:
-    """Parse the command line and train."""
-    parser = arguments("training.train_beats", __doc__, BEATS, "a folder of training.data.beats")
-    options = parser.parse_args()
-    if options.device == "cpu":
-        on_one_thread()
-    torch.manual_seed(1)
-    preset = BEATS[options.preset]
-    task = BeatsTask(preset, options.preset, options.data)
-    model = BeatsNet(preset.network)
-    run = Run(task, model, options.out, options.samples, preset.schedule, device=options.device)
-    run.go(options.save_minutes, options.hours)
-
-
-if __name__ == "__main__":
-    main()
