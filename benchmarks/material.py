@@ -251,7 +251,7 @@ class Source:
         r, frames = self.manifest.representation, self.manifest.sound.frames
         stft = Stft(r.window, r.hop)
         mean = np.load(self.manifest.path(r.mean), allow_pickle=False)
-        coding = LogScale(stft, r.bins, r.floor, mean, r.scale)
+        coding = LogScale(stft.bins, stft.ceiling, r.bins, r.floor, mean, r.scale)
         phase = make_phase(r.phase or DEFAULT_PHASE, stft)
         x = coding.encode(np.abs(stft.forward(samples)).astype(np.float32))
         parts = [

@@ -236,9 +236,8 @@ def test_taps_and_effects_that_fail_are_reported():
 
 
 def test_counts_go_on_over_a_change_of_device(instrument):
-    rig = instrument._rig
     before = instrument.status().mixer
-    rig.mixer._count.tap_errors += 5
+    instrument._playing.mixer._count.tap_errors += 5
     try:
         instrument.move(None)
         after = instrument.status().mixer

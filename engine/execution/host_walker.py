@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import PackError
 from engine.execution.protocols import Array, Feed, Graph, SamplingJob
-from engine.execution.rows import Row, Walk, plan_walk
+from engine.execution.rows import Row, plan_walk
 from engine.execution.step_graph import check_step
 from engine.sampling.noise import INITIAL_STEP, fill_noise
 
@@ -42,18 +42,17 @@ class HostWalker:
         dtype = np.dtype(step.inputs["x"].dtype)
         (
             self._x, self._x_next, self._x_saved, self._x0_prev, self._noise, self._term,
-            self._clean, self._residual, self._guided, self._blended,
-        ) = (np.zeros(self._shape, dtype) for _ in range(10))  # fmt: skip
-        self._faded = np.zeros(self._shape, dtype)
-        self._context_share = np.zeros(self._shape[-1], dtype)  # of x0, by frame
-        self._network_share = np.ones(self._shape[-1], dtype)
+            self._clean, self._residual, self._guided,
+        ) = (np.zeros(self._shape, dtype) for _ in range(9))  # fmt: skip
         self._alpha = np.ones(step.inputs["alpha"].shape, dtype)
         self._sigma = np.ones(step.inputs["sigma"].shape, dtype)
 
     def sample(self, job: SamplingJob, out: NDArray[Any]) -> int:
         """Sample a block into `out` (see `engine.execution.protocols.Walker`)."""
         walk = plan_walk(job, self._shape, out)
-        self._place(walk)
+        if walk.fixed is not None and walk.clean is not None:
+            self._clean.fill(0)
+            self._clean[walk.fixed.region] = walk.clean
         x, x_next, x_saved, term = self._x, self._x_next, self._x_saved, self._term
         fill_noise(self._noise, job.seed, job.block, job.stage, INITIAL_STEP)
         np.multiply(self._noise, job.temperature * walk.rows[0].sigma, out=x)
@@ -63,12 +62,9 @@ class HostWalker:
                 np.multiply(self._clean, row.alpha, out=x_next)
                 np.multiply(self._noise, row.sigma, out=term)
                 term += x_next
-                x[walk.fixed.where] = term[walk.fixed.where]
+                where = walk.fixed.where(index)
+                x[where] = term[where]
             x0 = self._guide(x, row, job)
-            if walk.fixed is not None and walk.fixed.ramp.size:
-                np.multiply(x0, self._network_share, out=self._blended)
-                self._blended += self._faded
-                x0 = self._blended
             np.multiply(x_saved if row.saved else x, row.a, out=x_next)
             np.multiply(x0, row.b, out=term)
             x_next += term
@@ -88,20 +84,9 @@ class HostWalker:
             job.on_row(index + 1, len(walk.rows))
         np.copyto(out, x)
         if walk.fixed is not None:
-            out[walk.fixed.where] = self._clean[walk.fixed.where]
+            where = walk.fixed.where(-1)
+            out[where] = self._clean[where]
         return walk.evaluations
-
-    def _place(self, walk: Walk) -> None:
-        """Lay the clean values out over the block, and their share of x0 in the overlap."""
-        if walk.fixed is None or walk.clean is None:
-            return
-        self._clean.fill(0)
-        self._clean[walk.fixed.region] = walk.clean
-        if walk.fixed.ramp.size:
-            self._context_share.fill(0)
-            self._context_share[walk.fixed.overlap] = walk.fixed.ramp
-            np.subtract(1, self._context_share, out=self._network_share)
-            np.multiply(self._clean, self._context_share, out=self._faded)
 
     def _guide(self, x: Array, row: Row, job: SamplingJob) -> Array:
         """x0 of the network, guided where the row says so."""

@@ -83,7 +83,7 @@ def plan_walk(job: SamplingJob, shape: tuple[int, ...], out: NDArray[Any]) -> Wa
     known = job.known
     return Walk(
         rows,
-        None if known is None else place(known, shape),
+        None if known is None else place(known, shape, len(rows)),
         None if known is None else known.context,
         len(rows) + sum(g.unconditional for g in guided),
     )

@@ -17,7 +17,7 @@ from engine.packs.plan import make_plan
 from engine.packs.signals import Signal
 from engine.packs.stages import Stage
 from engine.representations.kinds import KINDS as REPRESENTATIONS
-from engine.sampling.samplers import resampled, table_for
+from engine.sampling.samplers import table_for
 from engine.sampling.schedules import Schedule, make_schedule
 
 __all__ = ["check_manifest"]
@@ -162,9 +162,7 @@ def _check_sampling(where: str, stage: Stage) -> None:
     try:
         for count in {steps.least, steps.default}:
             options = sampling.sampler_options
-            table = table_for(sampling.sampler, count, schedule, resample=1, **options)
-            if stage.continues == "replace":
-                table = resampled(table, stage.resample)
+            table = table_for(sampling.sampler, count, schedule, resample=stage.resample, **options)
             columns = (table.alpha, table.sigma, table.a, table.b, table.c, table.d)
             if not all(np.isfinite(column).all() for column in columns):
                 options = dict(sampling.schedule_options)

@@ -236,7 +236,7 @@ def _stage(where: str, table: dict[str, Any], number: int) -> Stage:
         block=values["block"],
         past=values["past"],
         overlap=overlap if replaces else 0,
-        resample=values["resample"] if replaces else 1,
+        resample=values["resample"] if replaces else 0,
         graphs={str(k): str(v) for k, v in values["graphs"].items()},
         transform=values["transform"],
         sampling=_sampling(where, values),
@@ -274,4 +274,4 @@ def _kind(
     kind = table.get("kind", default)
     if not isinstance(kind, str):
         raise PackError(f"{where}: stage.{name}.kind is {kind!r}; use a name in quotes")
-    return kind, {k: float(v) for k, v in options.items()}
+    return kind, options  # whole numbers stay whole: some options are counts

@@ -199,19 +199,27 @@ def _plan_stage(
 
 
 def _lengths(planned: Mapping[str, StagePlan]) -> dict[str, int]:
-    """Frames to remember of each signal: what its own stage and those that read it look back."""
+    """Frames to remember of each signal: what its own stage and those that read it look back.
+
+    No stage is behind the output, since what it keeps rests on committed frames of its inputs. And
+    a stage runs only while a reader needs it, so it is ahead of the output by its own block at
+    most, and by what its readers are ahead and read.
+    """
+    ahead: dict[str, Fraction] = {}  # samples beyond the output's position
+    for plan in reversed(list(planned.values())):
+        name = plan.stage.output
+        furthest = ahead.get(name, Fraction(0)) + plan.block_samples
+        ahead[name] = furthest
+        for read in plan.stage.inputs:
+            own = planned.get(read.signal)
+            beyond = read.after * own.frame if own else Fraction(0)
+            reach = furthest + plan.block_samples + beyond
+            ahead[read.signal] = max(ahead.get(read.signal, Fraction(0)), reach)
     lengths: dict[str, int] = {}
     for plan in planned.values():
-        stage = plan.stage
-        lengths[stage.output] = max(lengths.get(stage.output, 0), stage.read_past)
+        lengths[plan.stage.output] = max(lengths.get(plan.stage.output, 0), plan.stage.read_past)
         for read in plan.inputs:
-            own = planned.get(read.read.signal)
-            back = read.read.before
-            if own is not None:  # it may run ahead by a block, and begins earlier by its delay
-                ahead = own.stage.block + math.ceil(plan.block_samples / own.frame)
-                behind = math.ceil((own.start * own.frame - plan.start * plan.frame) / own.frame)
-                back += ahead + behind + read.read.after
-            else:
-                back += math.ceil(read.ratio * stage.block) + read.read.after
+            frame = plan.frame / read.ratio
+            back = math.ceil(ahead[read.read.signal] / frame) + read.read.before
             lengths[read.read.signal] = max(lengths.get(read.read.signal, 0), back)
     return {name: length for name, length in lengths.items() if length}

@@ -98,7 +98,7 @@ class Stage:
     block: int = 0
     past: int = 0
     overlap: int = 0
-    resample: int = 1
+    resample: int = 0
     graphs: Mapping[str, str] = field(default_factory=dict[str, str])
     transform: str = ""
     sampling: Sampling = field(default_factory=Sampling)

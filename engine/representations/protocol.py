@@ -125,6 +125,11 @@ class Projection(Protocol):
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
         """Clean a block of which the first `keep` frames are committed.
 
+        Parameters
+        ----------
+        block : ndarray [shape=(sampled rows or rows, n)]
+        keep : at most n.
+
         Returns
         -------
         frames : ndarray [shape=(rows, n)]
@@ -166,6 +171,8 @@ class Representation(Protocol):
     ----------
     rows, channels : int
         Of the signal; `rows` counts all channels.
+    sampled_rows : int
+        The first rows, which a stage outputs; the projection computes the others.
     has_notes : bool
         Whether frames are read as notes.
     empty : ndarray [shape=(rows, 1)]
@@ -173,6 +180,7 @@ class Representation(Protocol):
     """
 
     rows: int
+    sampled_rows: int
     channels: int
     has_notes: bool
     empty: Array

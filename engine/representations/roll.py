@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.packs.signals import Signal
+from engine.representations.keyboard import PIANO, Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
 from engine.representations.state import taken
 from engine.sampling.replace import Replace
-from engine.signal.roll import LOWEST, PITCHES, Note
+from engine.signal.roll import PITCHES, Note
 
-__all__ = ["CHANNELS", "ROWS", "Keyboard", "Roll", "RollProjection", "RollReader", "encode"]
+__all__ = ["CHANNELS", "ROWS", "Roll", "RollProjection", "RollReader", "encode"]
 
 CHANNELS = 4
 ROWS = CHANNELS * PITCHES
@@ -44,22 +45,6 @@ _AGAIN = 1.0  # seconds after which a held key is struck again, as it drowns amo
 _JUST = 0.6  # seconds after which a key that is pressed is struck, though it sounds already
 _HELD_VELOCITY = 88
 _STILL = 0.05  # seconds: a note that ends this close to the end of a past continues
-
-
-@dataclass(frozen=True)
-class Keyboard:
-    """The keys that a roll has: `keys` of them from MIDI pitch `lowest` up."""
-
-    lowest: int = LOWEST
-    keys: int = PITCHES
-
-    def row(self, pitch: int) -> int | None:
-        """The row of a pitch within each group; None where there is no such key."""
-        row = pitch - self.lowest
-        return row if 0 <= row < self.keys else None
-
-
-PIANO = Keyboard()
 
 
 def encode(
@@ -370,7 +355,8 @@ class Roll:
             raise ConfigError(
                 f"signal {signal.name!r}: {signal.rows} rows; a roll has {CHANNELS} for each key"
             )
-        self.rows, self.channels = signal.rows, signal.channels
+        self.rows = self.sampled_rows = signal.rows
+        self.channels = signal.channels
         self.keyboard = Keyboard(signal.options["lowest"], signal.rows // CHANNELS)
         self.seconds = float(signal.grid.samples / rate)
         self.empty: Array = silence(1, self.keyboard).reshape(-1, 1)

@@ -22,34 +22,44 @@ class Samples:
 
     Parameters
     ----------
-    signal : of as many rows as channels, one sample per frame.
+    signal : of as many rows as channels. On a grid of more than one sample per frame it is sound at
+        a lower rate, which a stage has to bring to the pack's.
     rate : samples per second of the pack.
     load : reads a file of the pack.
 
     Raises
     ------
     ConfigError
-        If the rows or the grid are others.
+        If the rows are others, or the grid is one of beats or finer than the pack's samples.
     """
 
     has_notes = False
 
     def __init__(self, signal: Signal, rate: int, load: Callable[[str], NDArray[Any]]) -> None:
-        if signal.grid.samples != 1 or signal.rows != signal.channels:
+        if not signal.grid.samples or signal.grid.samples < 1 or signal.rows != signal.channels:
             raise ConfigError(
-                f"signal {signal.name!r}: samples have one row per channel and a grid of 1 sample"
+                f"signal {signal.name!r}: samples have one row per channel and a grid of 1 sample "
+                "or more"
             )
-        self.rows, self.channels = signal.rows, signal.channels
+        self._grid = float(signal.grid.samples)
+        self.rows = self.sampled_rows = signal.rows
+        self.channels = signal.channels
         self._limit = signal.options["limit"]
         self.empty = empty_frame(signal, load)
 
     def encode(self, samples: Array) -> Array:
-        """The samples [channels, n] themselves, copied."""
+        """The samples [channels, n] at the rate of the signal."""
         check_samples(samples, self.channels)
-        return samples.astype(np.float32)
+        if self._grid == 1:
+            return samples.astype(np.float32)
+        import soxr
+
+        return soxr.resample(samples.T, self._grid, 1.0).T.astype(np.float32)
 
     def decoder(self) -> SamplesDecoder:
         """A new decoder."""
+        if self._grid != 1:
+            raise ConfigError("sound at a lower rate needs a stage that brings it to the pack's")
         return SamplesDecoder(self.channels, self._limit)
 
     def projection(self) -> Bounds:

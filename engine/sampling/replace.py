@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 
-__all__ = ["Fixed", "Replace", "place"]
+__all__ = ["DEFAULT_ROUNDS", "Fixed", "Replace", "default_overlap", "place"]
 
 FloatArray = NDArray[np.floating[Any]]
+DEFAULT_ROUNDS = 2  # of resampling; docs/sampling.md has what they do for a join
+
+
+def default_overlap(context: int) -> int:
+    """The overlap of a stage that names none: an eighth of its context, at least one frame."""
+    return max(1, context // 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +41,10 @@ class Replace:
     mask : ndarray of bool [shape=the context's], optional
         The cells that count; the others are left to the network.
     overlap : int
-        The last so many frames of the context are not overwritten. There x0 is a crossfade instead,
-        from the context to the network's x0, by a linear ramp, and so is the finished block. Where
-        it takes the place of frames that are not committed yet, the join is a crossfade.
+        The last so many frames of the context are sampled again: from the middle of the walk on
+        they are overwritten no more, the last frame first, so that their detail and the block's
+        agree. In the finished block they take the place of the context's, which must not be
+        committed yet. Not with a mask.
     """
 
     context: FloatArray
@@ -48,28 +55,32 @@ class Replace:
 
 @dataclass(frozen=True, eq=False)
 class Fixed:
-    """A `Replace` laid out over a block.
+    """A `Replace` laid out over a block, for each row of a table.
 
     Attributes
     ----------
-    where : index
-        The cells to overwrite: a mask of the block's shape or, without one, a tuple of slices.
-    region : tuple of slices
-        The frames of the context.
-    overlap : slice
-        The frames of the overlap; empty without one.
-    ramp : ndarray [shape=(overlap,)] float64
-        Weight of the context in x0 there, falling; everywhere else it is 0.
+    region : tuple
+        Index of the context in the block.
+    cells : ndarray of bool [shape=the block's], or None
+        What is overwritten, where there is a mask.
+    start : int
+        First frame of the context.
+    ends : tuple of int
+        For each row, the frame at which overwriting ends; the last is that of the finished block.
     """
 
-    where: Any
     region: tuple[Any, ...]
-    overlap: slice
-    ramp: NDArray[np.float64]
+    cells: NDArray[np.bool_] | None
+    start: int
+    ends: tuple[int, ...]
+
+    def where(self, row: int) -> Any:
+        """Index of what is overwritten in a row; row -1 is the finished block."""
+        return (..., slice(self.start, self.ends[row])) if self.cells is None else self.cells
 
 
-def place(replace: Replace, shape: tuple[int, ...]) -> Fixed:
-    """Lay clean frames out over a block of `shape`.
+def place(replace: Replace, shape: tuple[int, ...], rows: int) -> Fixed:
+    """Lay clean values out over a block of `shape` and a table of `rows` rows.
 
     Raises
     ------
@@ -83,8 +94,6 @@ def place(replace: Replace, shape: tuple[int, ...]) -> Fixed:
             f"Invalid context of shape {context} at frame {replace.start}: "
             f"it must fit in a block of {shape}, frames last"
         )
-    end = replace.start + context[-1]
-    region = (..., slice(replace.start, end))
     if not 0 <= replace.overlap <= context[-1]:
         raise ConfigError(
             f"Invalid overlap {replace.overlap!r}: choose 0 to {context[-1]}, the context's frames"
@@ -93,10 +102,12 @@ def place(replace: Replace, shape: tuple[int, ...]) -> Fixed:
         raise ConfigError(
             f"Invalid overlap {replace.overlap!r} with a mask: choose 0, or replace whole frames"
         )
-    overlap = slice(end - replace.overlap, end)
-    ramp = np.arange(replace.overlap, 0, -1) / (replace.overlap + 1)
-    if replace.mask is None:
-        return Fixed((..., slice(replace.start, overlap.start)), region, overlap, ramp)
-    cells = np.zeros(shape, bool)
-    cells[region] = replace.mask
-    return Fixed(cells, region, overlap, ramp)
+    end = replace.start + context[-1]
+    region = (..., slice(replace.start, end))
+    cells = None
+    if replace.mask is not None:
+        cells = np.zeros(shape, bool)
+        cells[region] = replace.mask
+    progress = [(row + 1) / rows for row in range(rows)]
+    ends = tuple(end - round(replace.overlap * max(0.0, 2 * done - 1)) for done in progress)
+    return Fixed(region, cells, replace.start, ends)

@@ -41,6 +41,7 @@ __all__ = [
     "ping_pong",
     "resampled",
     "table_for",
+    "without_last_row",
 ]
 
 _COLUMNS = ("alpha", "sigma", "a", "b", "c", "d")
@@ -246,7 +247,8 @@ def resampled(table: Table, times: int) -> Table:
     count = check_steps(times)
     if np.any(table.saved) or np.any(table.c != 0):
         raise ConfigError(
-            "Invalid resampling of a sampler that uses earlier answers: choose ddim or ancestral"
+            "This sampler's rows use earlier answers, which does not go with a replaced context: "
+            "choose ddim, ddpm or ancestral"
         )
     alpha_next = np.append(table.alpha[1:], table.alpha_end)
     sigma_next = np.append(table.sigma[1:], table.sigma_end)
@@ -260,6 +262,23 @@ def resampled(table: Table, times: int) -> Table:
         rows.extend([again] * (0 if last else count - 1))
         rows.append((*level, table.a[i], table.b[i], 0.0, table.d[i], False))
     return _from_rows(rows, table.alpha_end, table.sigma_end)
+
+
+def without_last_row(table: Table) -> Table:
+    """The same table, ending at the level of its last row, for a network of its own to finish.
+
+    Raises
+    ------
+    ConfigError
+        The table has one row only.
+    """
+    if len(table) < 2:
+        raise ConfigError(
+            "Invalid steps 1: this pack finishes with another network; choose 2 or more"
+        )
+    columns = {name: getattr(table, name)[:-1] for name in (*_COLUMNS, "saved")}
+    end = float(table.alpha[-1]), float(table.sigma[-1])
+    return Table(**columns, alpha_end=end[0], sigma_end=end[1])
 
 
 @dataclass(frozen=True)
@@ -309,14 +328,14 @@ def table_for(
     nfe: int,
     schedule_fn: str | Callable[[int], Schedule],
     *,
-    resample: int = 1,
+    resample: int = 0,
     **options: Any,
 ) -> Table:
     """Table of `sampler` with exactly `nfe` rows where it can have them, else the most below.
 
     `nfe` is the user's `steps`: evaluations of the network for one block. Heun on a schedule that
-    ends at sigma 0 has an odd number of rows, so an even `nfe` rounds down; with `resample` r
-    the rows are (N - 1) r + 1.
+    ends at sigma 0 has an odd number of rows, so an even `nfe` rounds down; with `resample` r the
+    rows are (N - 1) r + 1 for N intervals.
 
     Parameters
     ----------
@@ -327,7 +346,8 @@ def table_for(
     schedule_fn : str or callable
         A name in SCHEDULES, or a function from the number of intervals to a Schedule.
     resample : int
-        See `resampled`; 1 is none.
+        For a block whose context is replaced, the rounds of every interval (see `resampled`; 1 is
+        one walk). 0 for every other block.
     **options
         Options of the sampler (eta of ancestral).
 
@@ -344,7 +364,8 @@ def table_for(
     rows = check_steps(nfe)
     if isinstance(schedule_fn, str) and schedule_fn not in SCHEDULES:
         raise ConfigError(f"Unknown schedule {schedule_fn!r}: choose one of {', '.join(SCHEDULES)}")
-    each = entry.evaluations * check_steps(resample)
+    rounds = check_steps(resample) if resample else 0
+    each = entry.evaluations * max(1, rounds)
     for intervals in ((rows - 1) // each + 1, rows // each):
         if intervals == 0:
             continue
@@ -353,8 +374,8 @@ def table_for(
         else:
             schedule = schedule_fn(intervals)
         table = entry.make(schedule, **options)
-        if resample > 1:
-            table = resampled(table, resample)
+        if rounds:
+            table = resampled(table, rounds)
         if len(table) <= rows:
             return table
     raise ConfigError(f"Invalid steps {nfe} for sampler {sampler}: choose {each} or more")

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from engine.controls.control import Control, Value
 from engine.controls.encoding import any_given, encode
-from engine.execution.executor import Executor, SamplingJob
+from engine.execution.executor import Executor, Graph, SamplingJob
 from engine.packs.manifest import Manifest
 from engine.packs.plan import StagePlan
 from engine.sampling.replace import Replace
-from engine.sampling.samplers import Table, resampled, table_for
+from engine.sampling.samplers import Table, table_for, without_last_row
 from engine.sampling.schedules import Schedule, make_schedule
 from engine.stages.cache import FrameCache
 from engine.stages.graphs import StageGraphs
@@ -103,9 +103,9 @@ class DiffusionStage:
         name = sampling.sampler if own else request.sampler
         if (name, request.steps) not in self._tables:
             options = sampling.sampler_options if own else {}
-            table = table_for(name, request.steps, self._schedule, resample=1, **options)
-            if self._stage.continues == "replace":
-                table = resampled(table, self._stage.resample)
+            table = table_for(
+                name, request.steps, self._schedule, resample=self._stage.resample, **options
+            )
             self._tables[name, request.steps] = table
         return self._tables[name, request.steps]
 
@@ -114,11 +114,11 @@ class DiffusionStage:
         return make_schedule(sampling.schedule, intervals, **sampling.schedule_options)
 
     def run(self, request: StageRequest, block: BlockInputs, log: SignalLog) -> tuple[Array, int]:
-        """Sample one block. The array [rows, block] stays valid until the next call.
+        """Sample one block. The array stays valid until the next call.
 
         Returns
         -------
-        block : ndarray [shape=(rows, block)]
+        block : ndarray [shape=(rows, block + overlap)]
         evaluations : of the network (NFE).
 
         Raises
@@ -139,15 +139,26 @@ class DiffusionStage:
             free = self.graphs.run_context({**read, **self._without(block, log)})
         step = f"step {stage.name}"
         self._announce(step)
+        final = self.graphs.graphs.get("final")
+        rows = table if final is None else without_last_row(table)
         job = SamplingJob(
-            table=table, context=context, free=free, scale=scale,
+            table=rows, context=context, free=free, scale=scale,
             every=stage.sampling.guidance.every, sigma_data=stage.sampling.sigma_data,
             temperature=request.temperature, seed=block.seed, block=block.block,
             stage=stage.noise_key, known=self._known(block, log),
             on_row=lambda _, __: self._announce(step),
         )  # fmt: skip
         evaluations = self._walker.sample(job, self._out)
-        return self._out[:, self._out.shape[1] - stage.block :], evaluations
+        if final is not None:
+            self._finish(final, context, float(table.alpha[-1]), float(table.sigma[-1]))
+            evaluations += 1
+        return self._out[:, self._out.shape[1] - stage.block - stage.overlap :], evaluations
+
+    def _finish(self, final: Graph, context: Tensors, alpha: float, sigma: float) -> None:
+        """Evaluate the `final` graph in place of the sampler's last row."""
+        level = {"alpha": np.array([alpha], np.float32), "sigma": np.array([sigma], np.float32)}
+        feed = self.graphs.feed(final, {**context, **level, "x": self._out})
+        self._out[...] = final.run(feed, ["x0"])[0].reshape(self._out.shape)
 
     def _read(self, block: BlockInputs, log: SignalLog) -> dict[str, NDArray[Any]]:
         controls = {
@@ -191,8 +202,17 @@ class DiffusionStage:
         return free
 
     def _known(self, block: BlockInputs, log: SignalLog) -> Replace | None:
+        """The clean frames that the sampler overwrites.
+
+        Of `replace` they are the past, and at its end `overlap` frames of the provisional tail,
+        which are crossfaded with the network's. Without a tail the past ends where it is committed.
+        """
         stage = self._stage
-        if stage.continues != "replace" or not log.has_past:
+        if stage.continues != "replace":
             return block.known
-        past = log.window(log.position - stage.past, log.position)
-        return Replace(past, overlap=stage.overlap)
+        if not log.has_past:
+            return None
+        end = log.position + stage.overlap
+        overlap = stage.overlap if log.end >= end else 0
+        context = log.window(end - stage.past, log.position + overlap)
+        return Replace(context, overlap=overlap)

@@ -113,11 +113,11 @@ class PackStream:
         Raises
         ------
         AttaccaError
-            The pack cannot be opened, or makes no notes and was given a phrase.
+            The pack cannot be opened, or generates no notes and was given a phrase.
         """
         if phrase and not self.manifest.has_notes:
             raise ConfigError(
-                f"pack {self.manifest.name!r} makes no notes: it cannot begin with a phrase"
+                f"pack {self.manifest.name!r} generates no notes: it cannot begin with a phrase"
             )
         self.feeder.start(past, phrase)
 

@@ -119,7 +119,7 @@ def test_values_are_clipped_and_unknown_controls_refused(playing):
 def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(playing, monkeypatch):
     wait_until(lambda: playing.status().stream.blocks > 1)
     before, changes = playing.settings, []
-    generator = playing._rig.stream.feeder._generator
+    generator = playing._playing.stream.feeder._generator
     make = generator.make
 
     def picky(request):
@@ -430,9 +430,9 @@ def test_a_pack_without_notes_says_so_in_one_line_and_plays_on(playing):
     sound = np.zeros((8000, 1), np.float32)
     for ask, says in (
         (lambda: playing.hold([60]), "pack 'tiny' does not hear held keys"),
-        (lambda: playing.play_phrase(PHRASE), "play_phrase: pack 'tiny' makes no notes"),
-        (lambda: playing.answer(PHRASE), "answer: pack 'tiny' makes no notes"),
-        (lambda: playing.answer(sound), "answer: pack 'tiny' makes no notes"),
+        (lambda: playing.play_phrase(PHRASE), "play_phrase: pack 'tiny' generates no notes"),
+        (lambda: playing.answer(PHRASE), "answer: pack 'tiny' generates no notes"),
+        (lambda: playing.answer(sound), "answer: pack 'tiny' generates no notes"),
     ):
         with pytest.raises(ConfigError) as caught:
             ask()
@@ -447,7 +447,7 @@ def test_a_pack_without_notes_neither_begins_with_a_phrase_nor_writes_notes(tmp_
     path = tmp_path / "a.wav"
     with (
         Instrument(TINY) as instrument,
-        pytest.raises(ConfigError, match="pack 'tiny' makes no notes: it cannot begin with a"),
+        pytest.raises(ConfigError, match="pack 'tiny' generates no notes: it cannot begin with a"),
     ):
         instrument.render(path, 1.0, phrase=PHRASE)
     assert not path.exists()

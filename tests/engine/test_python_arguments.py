@@ -337,7 +337,7 @@ def test_harmony_is_freed_by_a_word(free):
 
 @pytest.mark.parametrize("names", ["H", "C4", "C E X", "harmony", 5, None, [None], b"C"])
 def test_what_is_no_name_of_a_note_is_refused(names):
-    with pytest.raises(ConfigError, match="harmony: .*such as .*C.E.G"):
+    with pytest.raises(ConfigError, match=r"harmony: .*such as .*C.E.G"):
         harmony(names)
 
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from engine.errors import ConfigError
 from engine.packs.signals import Grid, Signal
+from engine.representations.keyboard import Keyboard
 from engine.representations.kinds import make_representation
 from engine.representations.protocol import Event
-from engine.representations.roll import CHANNELS, Keyboard, encode, silence
+from engine.representations.roll import CHANNELS, encode, silence
 from engine.signal.roll import LOWEST, PITCHES, Note
 
 HOP, RATE, TOKENS = 2048, 24000, 8

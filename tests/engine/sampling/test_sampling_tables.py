@@ -236,7 +236,8 @@ def test_resampling_stays_within_the_steps_and_keeps_the_noise_level(times):
             "'eta' of sampler ddim: its options are none",
         ),
         (lambda: table_for("ancestral", 8, "flow", eta=2), "Invalid eta 2: choose from 0"),
-        (lambda: table_for("heun", 8, "flow", resample=2), "choose ddim or ancestral"),
+        (lambda: table_for("heun", 8, "flow", resample=2), "choose ddim, ddpm or ancestral"),
+        (lambda: table_for("dpmpp_2m", 8, "flow", resample=1), "choose ddim, ddpm or ancestral"),
         (lambda: resampled(ddim(flow(3)), 0), "Invalid steps 0"),
     ],
 )
