@@ -66,7 +66,7 @@ def test_training_sees_what_the_engine_plays(dataset):
     x = blocks.excerpt(np.random.default_rng(1), 32)
     ours = normalised(blocks.spectrogram(torch.from_numpy(x)[None]), norm)[0, 0].numpy()
     stft = Stft(128, 32)
-    coding = LogScale(stft, 64, config.floor, norm.mean, norm.scale)
+    coding = LogScale(stft.bins, stft.ceiling, 64, config.floor, norm.mean, norm.scale)
     engines = coding.encode(np.abs(stft.forward(x)))
     np.testing.assert_allclose(engines, ours, atol=2e-4)
     many = normalised(blocks.batch(np.random.default_rng(2), 32, 1), norm)
