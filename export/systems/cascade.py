@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from engine.controls.encoding import shape_of
 from engine.controls.pack_controls import earlier_controls
+from engine.notes.note import PITCHES
 from engine.representations.roll import CHANNELS, ROWS
-from engine.signal.roll import PITCHES
 from export.checkpoint import Trained, read_checkpoint
 from export.contents import Contents, Sampling, StageContents, System, control_table
 from export.systems.spectrogram import AUDIO, decoded, representation_text, spectrum

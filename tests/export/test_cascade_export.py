@@ -15,11 +15,11 @@ from engine.controls.encoding import encode as encoded  # noqa: E402
 from engine.controls.pack_controls import earlier_controls  # noqa: E402
 from engine.errors import PackError  # noqa: E402
 from engine.execution.executor import make_executor  # noqa: E402
+from engine.notes.note import PITCHES, Note  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
-from engine.signal.roll import PITCHES, Note  # noqa: E402
 from engine.stream.requests import make_request  # noqa: E402
 from engine.stream.walk import PlanWalk  # noqa: E402
 from export.graphs import halve_weights  # noqa: E402

@@ -11,8 +11,8 @@ BEATS: dict[str, BeatsPreset] = {
     "beats": BeatsPreset(),
     "beats-tiny": BeatsPreset(
         BeatsConfig(
-            width=32, context_layers=2, layers=2, heads=2, key_width=16, window=12, memory=16,
-            ahead=8,
+            width=32, context_layers=2, prior_layers=2, layers=2, heads=2, key_width=16,
+            channels=16, window=12, memory=16, ahead=8,
         ),
         Schedule(rate=3e-3, warm_up=20, clip=5.0, ema=200),
         tokens=32,
