@@ -15,8 +15,8 @@ from benchmarks.onsets import found_in_sound
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
 from engine.errors import ConfigError
+from engine.notes.note import Note
 from engine.packs.plan import block_seconds
-from engine.signal.roll import Note
 
 TRIADS = (
     (60, 64, 67), (57, 60, 64), (53, 57, 60), (55, 59, 62), (62, 66, 69), (51, 55, 58),

@@ -20,10 +20,13 @@ from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
+from engine.audio.resample import resample
 from engine.errors import ConfigError
 from engine.execution.executor import Executor, make_executor
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
 from engine.hearing import adapted, refuse_unheard
+from engine.notes.note import Note
+from engine.notes.transcription import Transcriber
 from engine.packs.discovery import find_pack
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
@@ -32,9 +35,6 @@ from engine.packs.read import read_manifest
 from engine.packs.signals import Signal
 from engine.params import Settings
 from engine.representations.kinds import make_representation
-from engine.signal.resample import resample
-from engine.signal.roll import Note
-from engine.signal.transcription import Transcriber
 from engine.stages.request import Request
 from engine.stream.requests import request_from
 from engine.stream.walk import PlanWalk

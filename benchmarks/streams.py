@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import engine as engine_package
 from benchmarks.material import Source, StreamRequest
 from engine.audio.limiter import Limiter
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 Samples = NDArray[np.float32]
 _MAKING = (  # folders of the engine

@@ -22,9 +22,9 @@ from benchmarks.material import Held, Samples, Source, StreamRequest
 from benchmarks.sampled import SampledPianos
 from benchmarks.streams import Played, play
 from engine.errors import ConfigError
+from engine.notes.note import Note
+from engine.notes.transcription import Transcriber
 from engine.onnx_runtime import open_session
-from engine.signal.roll import Note
-from engine.signal.transcription import Transcriber
 
 Cloud = NDArray[np.float32]
 TRANSCRIPTION = "basic_pitch_nmp.onnx"

@@ -29,6 +29,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "start": Allowance(60.0, 10.0),  # a cold disk and a slow machine included
     "check": Allowance(60.0, 10.0),  # of one file
     "open": Allowance(60.0, 10.0),  # of one graph
+    "build": Allowance(1800.0, 1800.0),  # of one engine for a graphics card
     "warm-up": Allowance(60.0, 10.0),
     "listen": Allowance(30.0, 5.0),  # transcription of 2 s
     "send": Allowance(5.0, 2.0),

@@ -7,8 +7,8 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.execution.executor import make_executor
+from engine.notes.note import Note
 from engine.packs.read import read_manifest
-from engine.signal.roll import Note
 from engine.stream.requests import make_request
 from engine.stream.walk import PlanWalk
 

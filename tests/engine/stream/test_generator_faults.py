@@ -17,10 +17,10 @@ from onnx_by_hand import pack_without_numbers
 from engine.errors import AttaccaError, PackError
 from engine.execution.executor import make_executor
 from engine.instrument import Instrument
+from engine.notes.note import Note
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 from engine.params import Settings
-from engine.signal.roll import Note
 from engine.stages.request import Request
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied

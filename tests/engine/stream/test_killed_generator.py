@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.signal.roll import Note
 from tiny_pack import TINY
 from virtual_clock import VirtualClock
 
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 from engine.params import Settings
-from engine.signal.roll import Note
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
