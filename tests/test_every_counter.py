@@ -120,7 +120,6 @@ READ = {
     "engine/representations/magnitude_decoder.py clipped": "StreamStats.clipped",
     "engine/representations/mdct.py clipped": "StreamStats.clipped",
     "engine/representations/samples.py clipped": "StreamStats.clipped",
-    "engine/stages/log.py position": "a position, not a count",
     "osc/clients.py dropped": "OscFigures.dropped",
     "osc/router.py bad": "OscFigures.bad",
     "osc/router.py faults": "OscFigures.faults",

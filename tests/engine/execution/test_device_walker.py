@@ -13,7 +13,7 @@ from engine.execution.executor import SamplingJob
 from engine.execution.host_walker import HostWalker
 from engine.execution.onnx_executor import OnnxExecutor
 from engine.execution.targets import checked_target
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.sampling.replace import Replace
 from engine.sampling.samplers import SAMPLERS, Table, table_for
 from engine.sampling.schedules import MAX_STEPS, karras

@@ -19,7 +19,7 @@ from engine.execution.host_walker import HostWalker
 from engine.execution.onnx_executor import OnnxExecutor
 from engine.execution.targets import TARGETS, Target, checked_target, offered_targets
 from engine.onnx_runtime import CannotRun, library, open_session
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
 
