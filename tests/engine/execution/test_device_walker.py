@@ -30,8 +30,8 @@ class Opened:
         executor = OnnxExecutor(
             checked_target("cpu"), 1, flush_denormals=False, announce=lambda _: None
         )
-        context = executor.open(manifest, stage.context)
-        step = executor.open(manifest, stage.step)
+        context = executor.open(manifest, stage.graphs["context"])
+        step = executor.open(manifest, stage.graphs["step"])
         self.shape = step.inputs["x"].shape[-2:]
         self.host, self.device = (
             HostWalker(step, self.shape),
