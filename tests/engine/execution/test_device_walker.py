@@ -13,7 +13,7 @@ from engine.execution.executor import SamplingJob
 from engine.execution.host_walker import HostWalker
 from engine.execution.onnx_executor import OnnxExecutor
 from engine.execution.targets import checked_target
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.sampling.replace import Replace
 from engine.sampling.samplers import SAMPLERS, Table, table_for
 from engine.sampling.schedules import MAX_STEPS, karras
@@ -30,8 +30,8 @@ class Opened:
         executor = OnnxExecutor(
             checked_target("cpu"), 1, flush_denormals=False, announce=lambda _: None
         )
-        context = executor.open(manifest, stage.context)
-        step = executor.open(manifest, stage.step)
+        context = executor.open(manifest, stage.graphs["context"])
+        step = executor.open(manifest, stage.graphs["step"])
         self.shape = step.inputs["x"].shape[-2:]
         self.host, self.device = (
             HostWalker(step, self.shape),
