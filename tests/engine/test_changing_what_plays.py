@@ -14,8 +14,8 @@ from virtual_clock import VirtualClock
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
 from engine.hearing import first_sampling
 from engine.instrument import Instrument
+from engine.notes.note import NoteEvent
 from engine.playing import CROSSFADE
-from engine.signal.roll import NoteEvent
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
