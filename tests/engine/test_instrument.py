@@ -204,6 +204,7 @@ def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_di
 
 def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing, wait_until, clock):
     wait_until(lambda: playing.status().stream.blocks > 4)
+    clock.sleep(0.5)  # until the mixer knows when its frames leave
     playing.set(quantise="bar", tempo=20.0)
     playing.quantised_actions.at(RESET, Part(playing.new_piece))
     assert playing.set_at(playing.now() + 0.6, pause=False) == 0.0
