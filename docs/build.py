@@ -76,7 +76,7 @@ def packs_page(text: str) -> str:
 def _pack_tables() -> dict[str, str]:
     """The text of every table of `packs.md`, by the name in its marker."""
     from engine.packs.earlier_formats import TABLES as EARLIER
-    from engine.packs.format_3 import TABLES
+    from engine.packs.format_3 import STAGE_FIELDS, TABLES
     from engine.representations.kinds import KINDS
     from engine.sampling.samplers import SAMPLERS
     from engine.sampling.schedules import SCHEDULES
@@ -89,6 +89,11 @@ def _pack_tables() -> dict[str, str]:
     head = ("kind", "options and their defaults")
     schedules = [(f"`{name}`", _options(make)) for name, make in SCHEDULES.items()]
     samplers = [(f"`{name}`", _options(entry.make)) for name, entry in SAMPLERS.items()]
+    rows = [
+        (f"`{kind}`", ", ".join(f"`{n}`" for n in needed), ", ".join(f"`{n}`" for n in able))
+        for kind, (needed, able) in STAGE_FIELDS.items()
+    ]
+    tables["kinds of stages"] = _table(("kind", "needs", "also takes"), rows)
     return {
         **tables, "schedules": _table(head, schedules), "samplers": _table(head, samplers),
     }  # fmt: skip
@@ -142,12 +147,7 @@ _CONTAINED: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-# What a stage of each kind needs beside the fields that every stage needs.
-_NEEDED: Mapping[str, Sequence[str]] = {
-    "diffusion": ("block", "graphs", "steps"),
-    "network": ("block", "graphs"),
-    "transform": ("transform", "inputs"),
-}
+_EVERY = ("output", "name", "kind")  # fields of a stage of any kind
 
 
 def schema_page() -> str:
@@ -166,7 +166,7 @@ def schema_page() -> str:
 
 
 def _format_3() -> dict[str, Any]:
-    from engine.packs.format_3 import LISTS, TABLES
+    from engine.packs.format_3 import LISTS, STAGE_FIELDS, TABLES
     from engine.representations.kinds import KINDS
     from engine.sampling.samplers import SAMPLERS
     from engine.sampling.schedules import SCHEDULES
@@ -186,7 +186,7 @@ def _format_3() -> dict[str, Any]:
     }
     makers = {name: entry.make for name, entry in SAMPLERS.items()}
     own = {name: _object(fields) for name, fields in TABLES.items() if name not in ("", "signal")}
-    own["stage"]["allOf"] = [_when("kind", k, {"required": list(n)}) for k, n in _NEEDED.items()]
+    own["stage"]["allOf"] = [_of_kind(name) for name in STAGE_FIELDS]
     return {
         "format-3": top,
         "signal": signal,
@@ -197,6 +197,17 @@ def _format_3() -> dict[str, Any]:
         "sampler": _kinds("sampler", makers),
         "files": _map_of({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
     }  # fmt: skip
+
+
+def _of_kind(kind: str) -> dict[str, Any]:
+    """What a stage of a kind needs and may have."""
+    from engine.packs.format_3 import STAGE_FIELDS, TABLES
+
+    needed, able = STAGE_FIELDS[kind]
+    others = [f.name for f in TABLES["stage"] if f.name not in (*_EVERY, *needed, *able)]
+    return _when(
+        "kind", kind, {"required": list(needed), "properties": dict.fromkeys(others, False)}
+    )
 
 
 def _kinds(what: str, makers: Mapping[str, Callable[..., object]]) -> dict[str, Any]:

@@ -18,7 +18,10 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "packs", help="list the packs", description=__doc__, allow_abbrev=False,
         epilog="Exit status 1 when a pack is damaged or fails its test.",
     )  # fmt: skip
-    parser.add_argument("name", nargs="?", metavar="NAME", help="one pack, by name or folder")
+    parser.add_argument(
+        "words", nargs="*", metavar="[show] NAME",
+        help="one pack, by name or folder; with 'show' its plan: signals, stages, delays, controls",
+    )  # fmt: skip
     parser.add_argument(
         "--test",
         action="store_true",
@@ -33,16 +36,39 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     PackError
-        The pack that was named is not there, or there is none at all.
+        The pack that was named is not there, or there is none at all, or its plan cannot be shown.
+    ConfigError
+        Several packs are named.
     """
+    from engine.errors import ConfigError
     from engine.packs.discovery import DEFAULT, find_pack, installed_packs
 
-    if args.name is not None:
-        folders = [find_pack(args.name)]
+    words = list(args.words)
+    show = words[:1] == ["show"]
+    names = words[1:] if show else words
+    if len(names) > 1 or (show and (not names or args.test)):
+        raise ConfigError(
+            f"'packs {' '.join(words)}' is not one pack; enter one name, such as "
+            f"'attacca packs {'show ' if show else ''}{DEFAULT}'"
+        )
+    if show:
+        return _show_plan(find_pack(names[0]))
+    if names:
+        folders = [find_pack(names[0])]
     else:
         folders = list(installed_packs().values()) or [find_pack(DEFAULT)]
     sound = [_show(folder, test=args.test) for folder in folders]
     return 0 if all(sound) else 1
+
+
+def _show_plan(folder: Path) -> int:
+    from attacca.terminal.plan_view import plan_lines
+    from engine.packs.plan import make_plan
+    from engine.packs.read import read_manifest
+
+    manifest = read_manifest(folder)
+    print("\n".join(plan_lines(manifest, make_plan(manifest))))
+    return 0
 
 
 def _show(folder: Path, *, test: bool) -> bool:

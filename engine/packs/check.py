@@ -24,6 +24,7 @@ __all__ = ["check_manifest"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENGINE_CONTROLS = ("temperature",)  # of the engine's own, those that a stage may name
+_RESERVED = ("x", "alpha", "sigma", "previous", "past", "present", "position", "count")
 _GRAPHS = {"diffusion": ("step", "context", "final", "read"), "network": ("run",), "transform": ()}
 _REQUIRED = {"diffusion": ("step",), "network": ("run",), "transform": ()}
 
@@ -41,6 +42,7 @@ def check_manifest(path: Path, manifest: Manifest) -> None:
             f"{path}: pack.name is {manifest.name!r}; use letters, digits, dots and dashes"
         )
     _check_names(path, manifest)
+    _check_encoders(path, manifest)
     listed = [manifest.golden, *filter(None, [manifest.transcription])]
     for encoder in manifest.encoders:
         listed += [encoder.graph, encoder.tokenizer]
@@ -63,8 +65,8 @@ def _check_window(path: Path, signal: Signal) -> None:
         return
     if window % 2 or hop.denominator > 1 or window % int(hop) or window < 2 * hop:
         raise PackError(
-            f"{path}: representation.window is {window} with hop {hop}; the window has to be "
-            "even and a multiple of the hop, at least twice"
+            f"{path}: signal {signal.name!r}: window is {window} with hop {hop}; the window has to "
+            "be even and a multiple of the hop, at least twice"
         )
 
 
@@ -86,11 +88,24 @@ def _check_names(path: Path, manifest: Manifest) -> None:
             f"{path}: output is {manifest.output!r}; it has to be a signal of kind samples that a "
             "stage produces"
         )
-    if manifest.signal(manifest.output).channels != manifest.channels:
+    sound = manifest.signal(manifest.output)
+    if sound.rows != manifest.channels:
+        raise PackError(f"{path}: channels is {manifest.channels}; the output has {sound.rows}")
+    if sound.grid.samples != 1:
         raise PackError(
-            f"{path}: channels is {manifest.channels}; the output has "
-            f"{manifest.signal(manifest.output).channels}"
+            f"{path}: output is {manifest.output!r}, which is not at the pack's rate; add a stage "
+            "that brings it there"
         )
+
+
+def _check_encoders(path: Path, manifest: Manifest) -> None:
+    texts = [control.short for control in manifest.controls if control.kind == "text"]
+    for encoder in manifest.encoders:
+        if encoder.control not in texts:
+            raise PackError(
+                f"{path}: encoder.control is {encoder.control!r}; the texts of the pack are "
+                f"{', '.join(texts) or 'none'}"
+            )
 
 
 def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
@@ -101,9 +116,6 @@ def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
             raise PackError(
                 f"{where}: input {read.signal!r} is no signal; they are {', '.join(signals)}"
             )
-    names = [read.graph_input for read in stage.inputs]
-    if len(set(names)) < len(names):
-        raise PackError(f"{where}: two inputs go to one graph_input; name each its own")
     for name in stage.graphs:
         if name not in _GRAPHS[stage.kind]:
             takes = ", ".join(_GRAPHS[stage.kind]) or "none"
@@ -121,21 +133,51 @@ def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
                 f"{', '.join(sorted(known)) or 'none'}"
             )
     _check_kind(where, stage)
+    if stage.kind == "transform":
+        _check_decode(where, manifest, stage)
+        return
+    _check_graph_inputs(where, manifest, stage)
     if stage.kind == "diffusion":
         _check_sampling(where, stage)
+
+
+def _check_decode(where: str, manifest: Manifest, stage: Stage) -> None:
+    """A decode turns the frames that another stage commits into samples of as many channels."""
+    source, output = manifest.signal(stage.inputs[0].signal), manifest.signal(stage.output)
+    if manifest.producer(source.name) is None:
+        raise PackError(f"{where}: no stage produces {source.name!r}, which it decodes")
+    if output.kind != "samples" or output.grid.samples != 1 or output.rows != source.channels:
+        raise PackError(
+            f"{where}: its output {output.name!r} has to be of kind samples, at the pack's rate, "
+            f"with the channels of {source.name!r}: {source.channels}"
+        )
+
+
+def _check_graph_inputs(where: str, manifest: Manifest, stage: Stage) -> None:
+    """No two things may feed one input of a stage's graphs."""
+    controls = [c for c in manifest.controls if c.short in stage.controls]
+    texts = [c.short for c in controls if c.kind == "text"]
+    encoders = [e for e in manifest.encoders if e.control in texts]
+    unread = sorted(set(texts) - {e.control for e in encoders})
+    if unread:
+        raise PackError(f"{where}: text {unread[0]!r} has no [[encoder]]; add one")
+    names = [read.graph_input for read in stage.inputs]
+    names += [c.graph_input for c in controls if c.kind != "text"]
+    names += [name for encoder in encoders for name in encoder.outputs.values()]
+    for name in names:
+        if name in _RESERVED:
+            raise PackError(f"{where}: graph_input {name!r} is a name of the player's; use another")
+        if names.count(name) > 1:
+            raise PackError(f"{where}: graph_input {name!r} has two sources; name each its own")
 
 
 def _check_kind(where: str, stage: Stage) -> None:
     if stage.kind == "transform":
         if stage.transform != "decode":
             raise PackError(f"{where}: transform is {stage.transform!r}; it takes decode")
-        if len(stage.inputs) != 1 or stage.block or stage.continues != "none":
-            raise PackError(f"{where}: a decode has one input, no block and continues nothing")
+        if len(stage.inputs) != 1:
+            raise PackError(f"{where}: {len(stage.inputs)} inputs; a decode has one")
         return
-    if not stage.block:
-        raise PackError(f"{where}: block is missing: the frames of one run")
-    if stage.kind == "network" and stage.continues != "none":
-        raise PackError(f"{where}: continues is {stage.continues!r}; a network takes none")
     needs_past = stage.continues in ("prefix", "cache", "replace")
     if needs_past and not stage.past:
         raise PackError(f"{where}: past is missing; continues = {stage.continues!r} needs it")
@@ -150,6 +192,12 @@ def _check_kind(where: str, stage: Stage) -> None:
 def _check_sampling(where: str, stage: Stage) -> None:
     sampling = stage.sampling
     steps = sampling.steps
+    if sampling.guidance.branch == "past" and stage.continues not in ("embed", "prefix"):
+        raise PackError(
+            f"{where}: guidance.branch is 'past'; continues = {stage.continues!r} takes controls"
+        )
+    if "final" in stage.graphs and steps.least < 2:
+        raise PackError(f"{where}: steps.least is {steps.least}; with graphs.final it takes 2")
     if not steps.least <= steps.default <= steps.most:
         raise PackError(
             f"{where}: steps are {steps.least}, {steps.default}, {steps.most}; least, default and "

@@ -53,13 +53,16 @@ def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> di
     PackError
         For a missing, unknown or wrong field, with what it takes.
     """
-    if not isinstance(table, dict):
+    if table is None:
         raise PackError(f"{where}: table [{name}] is missing")
+    if not isinstance(table, dict):
+        raise PackError(f"{where}: {name} is {table!r}; it takes a table")
     known = {f.name: f for f in fields}
     table = cast("dict[str, Any]", table)
     for key in table:
         if key not in known:
-            raise PackError(f"{where}: {name}.{key} is unknown; known are {', '.join(known)}")
+            full = f"{name}.{key}" if name else key
+            raise PackError(f"{where}: {full} is unknown; known are {', '.join(known)}")
     return {f.name: _value(where, name, f, table) for f in fields}
 
 
@@ -82,24 +85,25 @@ def read_fraction(where: str, name: str, value: Any) -> Fraction:
 
 
 def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
+    name = f"{table}.{f.name}" if table else f.name
     if f.name not in values:
         if f.required:
-            raise PackError(f"{where}: {table}.{f.name} is missing: {f.about}")
+            raise PackError(f"{where}: {name} is missing: {f.about}")
         return f.default
     value = values[f.name]
     if f.kind is Fraction:
-        value = read_fraction(where, f"{table}.{f.name}", value)
+        value = read_fraction(where, name, value)
     elif f.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
-        raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes {_KINDS[f.kind]}")
+        raise PackError(f"{where}: {name} is {value!r}; it takes {_KINDS[f.kind]}")
     if f.choices and value not in f.choices:
         takes = ", ".join(filter(None, f.choices))
-        raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes {takes}")
+        raise PackError(f"{where}: {name} is {value!r}; it takes {takes}")
     if isinstance(value, (int, float, Fraction)) and not isinstance(value, bool):
         low = f.low if f.low is not None else value
         high = f.high if f.high is not None else value
         if not low <= value <= high:
             span = f"{low:g} to {high:g}" if low < high else f.about
-            raise PackError(f"{where}: {table}.{f.name} is {value}; it takes {span}")
+            raise PackError(f"{where}: {name} is {value}; it takes {span}")
     return value

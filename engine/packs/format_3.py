@@ -20,9 +20,10 @@ from engine.packs.stages import CONTINUES, KINDS, Guidance, Input, Sampling, Sta
 from engine.representations.kinds import KINDS as REPRESENTATIONS
 from engine.sampling.replace import DEFAULT_ROUNDS, default_overlap
 
-__all__ = ["LISTS", "TABLES", "read_format_3"]
+__all__ = ["LISTS", "STAGE_FIELDS", "TABLES", "read_format_3"]
 
 _WHOLE = 1 << 24
+_MOST = 64  # tables of one kind, such as [[stage]]
 
 TABLES: Mapping[str, tuple[Field, ...]] = {
     "": (
@@ -134,6 +135,16 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("tolerance", float, "largest difference over the output's deviation", 0.0, 1.0),
     ),
 }  # fmt: skip
+# The fields of a stage beside output, name and kind: those that a kind needs, those it may have.
+STAGE_FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "diffusion": (
+        ("block", "graphs", "steps"),
+        ("inputs", "continues", "past", "overlap", "resample", "schedule", "sampler", "guidance",
+         "sigma_data", "temperature", "controls"),
+    ),
+    "network": (("block", "graphs"), ("inputs", "controls")),
+    "transform": (("transform", "inputs"), ()),
+}  # fmt: skip
 LISTS = ("signal", "stage", "control", "encoder")  # written [[signal]] and so on
 _NESTED = ("grid", "input", "steps", "guidance")  # written inside of others
 _TOP = ("golden", "files", *LISTS)
@@ -158,10 +169,7 @@ def read_format_3(path: Path, raw: Mapping[str, Any]) -> Manifest:
     for table in _list(where, raw, "stage"):
         number = sum(stage.kind == "diffusion" for stage in stages)
         stages.append(_stage(where, table, number))
-    encoders = [
-        Encoder(**read_table(where, "encoder", TABLES["encoder"], t))
-        for t in _list(where, raw, "encoder")
-    ]
+    encoders = [_encoder(where, t) for t in _list(where, raw, "encoder")]
     return Manifest(
         folder=path.parent,
         format=head["format"],
@@ -185,6 +193,8 @@ def _list(where: str, raw: Mapping[str, Any], name: str) -> list[dict[str, Any]]
         raise PackError(f"{where}: {name} is no list of tables; write [[{name}]] above each")
     if not tables and name in ("signal", "stage"):
         raise PackError(f"{where}: table [[{name}]] is missing; a pack has one or more")
+    if len(tables) > _MOST:
+        raise PackError(f"{where}: {len(tables)} tables [[{name}]]; use {_MOST} at most")
     return cast("list[dict[str, Any]]", tables)
 
 
@@ -222,6 +232,7 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
 
 def _stage(where: str, table: dict[str, Any], number: int) -> Stage:
     values = read_table(where, "stage", TABLES["stage"], table)
+    _check_fields(where, values["kind"], table)
     inputs: list[Input] = []
     for entry in values["inputs"]:
         read = read_table(where, "input", TABLES["input"], entry)
@@ -247,6 +258,30 @@ def _stage(where: str, table: dict[str, Any], number: int) -> Stage:
         controls=tuple(map(str, values["controls"])),
         noise_key=number,
     )
+
+
+def _encoder(where: str, table: dict[str, Any]) -> Encoder:
+    values = read_table(where, "encoder", TABLES["encoder"], table)
+    names = list(values["outputs"].values())
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise PackError(
+            f"{where}: encoder.outputs is {values['outputs']}; use names of graph inputs in quotes"
+        )
+    return Encoder(**values)
+
+
+def _check_fields(where: str, kind: str, table: Mapping[str, Any]) -> None:
+    """Refuse fields that mean nothing in a stage of that kind: somebody expects them to work."""
+    line = f"{where}: stage {table['output']!r}"
+    needed, able = STAGE_FIELDS[kind]
+    for name in needed:
+        if not table.get(name):
+            raise PackError(f"{line}: {name} is missing; a {kind} stage needs it")
+    for name in table:
+        if name not in ("output", "name", "kind", *needed, *able):
+            raise PackError(f"{line}: a {kind} stage has no {name}; leave it out")
+        if name in ("overlap", "resample") and table.get("continues") != "replace":
+            raise PackError(f"{line}: {name} is of continues = 'replace'; leave it out")
 
 
 def _sampling(where: str, values: Mapping[str, Any]) -> Sampling:

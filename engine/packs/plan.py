@@ -78,7 +78,7 @@ class Plan:
     Attributes
     ----------
     lengths : frames of each signal that have to be remembered.
-    bytes : of all of them.
+    bytes : of all of them, and of one block of each stage.
     block_samples : of the longest block: what a block control waits for.
     """
 
@@ -113,6 +113,7 @@ def make_plan(manifest: Manifest) -> Plan:
         planned[stage.output] = _plan_stage(where, manifest, stage, planned)
     lengths = _lengths(planned)
     size = sum(4 * length * manifest.signal(name).rows for name, length in lengths.items())
+    size += sum(4 * s.block * manifest.signal(s.output).rows for s in ordered)
     if size > _MOST_BYTES:
         raise PackError(
             f"{where}: its signals need {size >> 20} MiB; use shorter blocks, pasts and windows, "
