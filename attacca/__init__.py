@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from engine.signal.roll import Note as Note
     from engine.signal.roll import NoteEvent as NoteEvent
     from engine.status import Event as Event
-    from engine.status import Latencies as Latencies
     from engine.status import Status as Status
+    from engine.time.latencies import Latencies as Latencies
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,9 +46,10 @@ _ERRORS = (
 _HOMES = {
     **dict.fromkeys(_ERRORS, "engine.errors"),
     **dict.fromkeys(("Block", "Blocks"), "engine.offline"),
-    **dict.fromkeys(("Event", "Latencies", "Status"), "engine.status"),
+    **dict.fromkeys(("Event", "Status"), "engine.status"),
     **dict.fromkeys(("Note", "NoteEvent"), "engine.signal.roll"),
     "Instrument": "engine.instrument",
+    "Latencies": "engine.time.latencies",
     "Pack": "attacca.pack",
     "Settings": "engine.params",
     "read_past": "attacca.seed_audio",

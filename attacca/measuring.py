@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.audio.clock import Clock
+from engine.hearing import first_sampling
 from engine.packs.manifest import Manifest
-from engine.stream.blocks import Request
+from engine.packs.plan import block_seconds, make_plan
 from engine.stream.feeder import profile
 from engine.stream.generator import Generator
+from engine.stream.requests import make_request
+from engine.time.clock import Clock
 
 __all__ = ["BOUND", "Report", "Sustained", "Times", "fit_steps", "measure"]
 
@@ -96,6 +98,7 @@ class Bench:
         self, manifest: Manifest, generator: Generator, clock: Clock, say: Callable[[str], None]
     ) -> None:
         self._manifest, self._generator = manifest, generator
+        self._plan = make_plan(manifest)
         self._clock, self._say = clock, say
         self._index = 0
 
@@ -103,12 +106,12 @@ class Bench:
         """Seconds to start the generator, open the pack and make the first block."""
         began = self._clock.now()
         self._generator.start()
-        self._make(self._manifest.stage.steps, 1.0)
+        self._make(first_sampling(self._manifest).steps.default, 1.0)
         return self._clock.now() - began
 
     def _make(self, steps: int, stride: float) -> tuple[float, float]:
         """One block; seconds that it took, and that it lasts."""
-        request = Request(self._index, steps, stride=stride)
+        request = make_request(self._plan, self._index, steps=steps, stride=stride)
         self._index += 1
         began = self._clock.now()
         block = self._generator.make(request)
@@ -117,7 +120,7 @@ class Bench:
 
     def times(self, steps: int, stride: float, budget: float) -> Times:
         """Make blocks for `budget` seconds, and a few at least."""
-        self._say(f"{steps} steps, {stride * self._manifest.block_seconds:.2f} s blocks")
+        self._say(f"{steps} steps, {stride * block_seconds(self._manifest):.2f} s blocks")
         took: list[float] = []
         lasts = 0.0
         end = self._clock.now() + budget
@@ -128,12 +131,12 @@ class Bench:
 
     def report(self, name: str, latency: float, budget: float) -> Report:
         """Measure for one latency within about `budget` seconds."""
-        stage = self._manifest.stage
-        _, stride = profile(latency, self._manifest.block_seconds)
-        few = min(stage.min_steps, max(1, stage.steps // 2))
-        main = self.times(stage.steps, stride, 0.5 * budget)
+        steps = first_sampling(self._manifest).steps
+        _, stride = profile(latency, block_seconds(self._manifest))
+        few = min(steps.least, max(1, steps.default // 2))
+        main = self.times(steps.default, stride, 0.5 * budget)
         points = [self.times(few, stride, 0.1 * budget), main]
-        points.append(self.times(2 * stage.steps, stride, 0.15 * budget))
+        points.append(self.times(2 * steps.default, stride, 0.15 * budget))
         return Report(name, latency, main, self._sustained(points, stride, 0.25 * budget))
 
     def _sustained(self, points: list[Times], stride: float, budget: float) -> Sustained:

@@ -11,7 +11,8 @@ from pathlib import Path
 from engine.arguments import AnyPath, checked_path, checked_whole
 from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import verify_files
-from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.manifest import Manifest
+from engine.packs.read import read_manifest
 from engine.packs.verify import SelfTest
 
 __all__ = ["Pack"]
@@ -68,7 +69,7 @@ class Pack:
             A graph or the vectors cannot be opened, or threads is not 1 to 256.
         """
         threads = checked_whole("threads", threads, 1, 256)
-        from engine.packs.sessions import Sessions
+        from engine.execution.executor import make_executor
         from engine.packs.verify import self_test
 
-        return self_test(self.manifest, Sessions(self.manifest, threads))
+        return self_test(self.manifest, make_executor("cpu", threads))

@@ -41,9 +41,9 @@ def tempo_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[MidiC
 
     if args.link:
         require()
-    clock = MidiClock()
+    clock = MidiClock(instrument.now)
     instrument.tempo.attach("midi", clock)
-    instrument.tempo.attach("link", BeatLink())
+    instrument.tempo.attach("link", BeatLink(instrument.now))
     if args.link:
         instrument.set(tempo_source="link")
         instrument.tempo.timeline()  # it joins, also where nothing else looks

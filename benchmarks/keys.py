@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from engine.stream.blocks import Request
 
 from benchmarks.asked import Found, Value
 from benchmarks.obedience import needs
@@ -15,7 +16,6 @@ from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
 from engine.errors import ConfigError
 from engine.signal.roll import Note
-from engine.stream.blocks import Request
 
 TRIADS = (
     (60, 64, 67), (57, 60, 64), (53, 57, 60), (55, 59, 62), (62, 66, 69), (51, 55, 58),

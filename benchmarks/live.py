@@ -95,11 +95,7 @@ class ProbedInstrument(Instrument):
     card: Card | None = None
     blocks: list[Noted]
 
-    def __init__(self, *args: Any, **how: Any) -> None:
-        super().__init__(*args, **how)
-        self._rig.open_output = self._card_output  # type: ignore[method-assign]
-
-    def _card_output(self, device: str | None) -> CardOutput:
+    def _open_output(self, device: str | None) -> CardOutput:
         self.blocks = []
         output = CardOutput(device, self._latency, self._clock, lambda *_: None, threading.Event())
         self.card = output.card

@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import BlockMaker, Request
+from engine.stream.conditions import needed
+from engine.stream.stages import PACKS_OWN
 from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, level_db
@@ -24,18 +28,15 @@ from engine.audio.limiter import Limiter
 from engine.errors import ConfigError
 from engine.execution.onnx_graph import open_graph
 from engine.packs.discovery import find_pack
-from engine.packs.manifest import Manifest, read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.manifest import Manifest
+from engine.packs.read import read_manifest
 from engine.params import param
-from engine.signal.log_magnitude import LogMagnitude
-from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
+from engine.representations.log_scale import LogScale
+from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
+from engine.representations.stft import Stft
 from engine.signal.resample import resample
 from engine.signal.roll import Note
-from engine.signal.stft import Stft
 from engine.signal.transcription import Transcriber
-from engine.stream.blocks import BlockMaker, Request
-from engine.stream.conditions import needed
-from engine.stream.stages import PACKS_OWN
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"
@@ -250,12 +251,11 @@ class Source:
         r, frames = self.manifest.representation, self.manifest.sound.frames
         stft = Stft(r.window, r.hop)
         mean = np.load(self.manifest.path(r.mean), allow_pickle=False)
-        coding = LogMagnitude(stft, r.bins, r.floor, mean, r.scale)
+        coding = LogScale(stft.bins, stft.ceiling, r.bins, r.floor, mean, r.scale)
         phase = make_phase(r.phase or DEFAULT_PHASE, stft)
-        phase.prepare(frames)
         x = coding.encode(np.abs(stft.forward(samples)).astype(np.float32))
         parts = [
-            phase.push(coding.decode(x[:, n : n + frames])) for n in range(0, x.shape[1], frames)
+            phase.push(coding.decode(x[:, n : n + frames])[0]) for n in range(0, x.shape[1], frames)
         ]
         return heard(np.concatenate([*parts, phase.flush()])[: samples.size], self.manifest.rate)
 

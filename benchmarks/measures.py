@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, RATE, WINDOW, cosine_distance, level_db
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
 Samples = NDArray[np.float32]
 Embed = Callable[[Samples], NDArray[np.float32]]

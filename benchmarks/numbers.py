@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import Request
 
 from benchmarks import report
 from benchmarks.live import (
@@ -36,10 +38,9 @@ from engine.errors import AttaccaError
 from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
 from engine.output import FILL_S
 from engine.packs.discovery import find_pack
-from engine.packs.manifest import Manifest, read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.manifest import Manifest
+from engine.packs.read import read_manifest
 from engine.packs.verify import self_test
-from engine.stream.blocks import Request
 from engine.stream.generator import Generator
 
 # Runs the front door itself, and says when the first block is there to be played.

@@ -19,7 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from engine.signal.griffin_lim import griffin_lim
+from engine.representations.griffin_lim import griffin_lim
+from engine.representations.phase_stream import DEFAULT_PHASE, StreamingGriffinLim, make_phase
+from engine.representations.stft import Stft
 from engine.signal.measures import (
     log_spectral_distance,
     multi_resolution_error,
@@ -27,9 +29,7 @@ from engine.signal.measures import (
     seam_jumps,
     spectral_convergence,
 )
-from engine.signal.phase_stream import DEFAULT_PHASE, PhaseReconstructor, make_phase
 from engine.signal.resample import resample
-from engine.signal.stft import Stft
 
 
 class Row(NamedTuple):
@@ -47,8 +47,8 @@ def load(path: Path, rate: int, begin: float, seconds: float) -> np.ndarray:
         return resample(audio.mean(axis=1), file.samplerate, rate)
 
 
-def stream(phase: PhaseReconstructor, magnitude: np.ndarray, block: int) -> np.ndarray:
-    phase.prepare(block)
+def stream(phase: StreamingGriffinLim, magnitude: np.ndarray, block: int) -> np.ndarray:
+    phase.reset()
     parts = [phase.push(magnitude[:, n : n + block]) for n in range(0, magnitude.shape[1], block)]
     return np.concatenate([*parts, phase.flush()])
 
@@ -94,12 +94,8 @@ def rows(magnitude: np.ndarray, samples: np.ndarray, stft: Stft, block: int) -> 
         table.append(Row(f"paper GL, {n} it., whole (offline)", whole(n, 0.0), 0))
     for n in (32, 100):
         table.append(Row(f"fast GL, {n} it., whole (offline)", whole(n, 0.99), 0))
-    table.append(Row("`griffin-lim`: paper GL made to stream, 32 it.", streamed("griffin-lim"), 4))
     table.append(Row("`gradient`: RTPGHI, no look-ahead", streamed("gradient", 0, 0), 0))
     table.append(Row("`gradient`: RTPGHI", streamed("gradient"), 1))
-    for n in (8, 16, 32):
-        name = f"`sinusoid-gl`: SPSI + fast GL, {n} it., look-ahead 4"
-        table.append(Row(name, streamed("sinusoid-gl", n), 4))
     for n in (4, 8, 16, 32, 48):
         name = f"`gradient-gl`: RTPGHI + fast GL, {n} it., look-ahead 4"
         table.append(Row(name, streamed("gradient-gl", n), 4))

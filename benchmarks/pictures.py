@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.material import Held, Samples, Source, Stream
 from benchmarks.measures import SEAM_MEASURES
 from engine.errors import AttaccaError
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
 INK, MUTED, ACCENT, REAL, BAD = "#1d2433", "#8a93a6", "#c8442c", "#2f6fb0", "#9aa0aa"
 STYLE = {

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from engine.packs.sessions import Sessions
 from numpy.typing import NDArray
 
 from engine.execution.executor import SamplingJob, TensorInfo, Walker
 from engine.execution.host_walker import HostWalker
-from engine.packs.manifest import read_manifest
-from engine.packs.sessions import Sessions
+from engine.packs.read import read_manifest
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import make_schedule
 

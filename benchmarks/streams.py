@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from engine.stream.blocks import Request
 from numpy.typing import NDArray
 
 import engine as engine_package
 from benchmarks.material import Source
 from engine.audio.limiter import Limiter
-from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
+from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
+from engine.representations.stft import Stft
 from engine.signal.roll import Note
-from engine.signal.stft import Stft
-from engine.stream.blocks import Request
 
 Samples = NDArray[np.float32]
 _MAKING = ("packs", "sampling", "signal", "stream")  # folders of the engine

@@ -17,7 +17,7 @@ from benchmarks.measures import centroid
 from benchmarks.obedience import LEAD_IN_S, after_lead_in, needs
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
 Samples = NDArray[np.float32]
 BANDS = 24

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from engine.stream.blocks import Request
 from numpy.typing import NDArray
 
 from benchmarks.embedding import Embedder, Frechet
@@ -25,7 +26,6 @@ from engine.errors import ConfigError
 from engine.onnx_runtime import open_session
 from engine.signal.roll import Note
 from engine.signal.transcription import Transcriber
-from engine.stream.blocks import Request
 
 Cloud = NDArray[np.float32]
 TRANSCRIPTION = "basic_pitch_nmp.onnx"

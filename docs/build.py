@@ -1,24 +1,27 @@
 """Makes the generated pages of `docs/` from the tables that the code itself walks.
 
 `python docs/build.py` writes `controls.md` (from engine.params.PARAMS), `osc.md` (from
-osc.addresses.ADDRESSES) and, between its markers, the tables of `packs.md` (from
-engine.packs.manifest.TABLES). `--check` writes nothing and fails when a page is not what it would
-be. Text only; a test runs the check.
+osc.addresses.ADDRESSES), `pack.schema.json` and, between its markers, the tables of `packs.md`
+(both from the tables of engine/packs/, engine/representations/ and engine/sampling/). `--check`
+writes nothing and fails when a page is out of date. Text only; a test runs the check.
 """
 
 from __future__ import annotations
 
 import argparse
+import inspect
+import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
-_BLOCK = re.compile(r"(<!-- fields of ([a-z]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- table: ([a-z0-9 ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _TYPES = {int: "integer", float: "number", str: "text", bool: "true or false", list: "list",
-          dict: "table"}  # fmt: skip
+          dict: "table", Fraction: "integer or fraction", object: "of its kind"}  # fmt: skip
 
 CONTROLS = """# Controls
 
@@ -55,22 +58,216 @@ def osc_page() -> str:
 
 
 def packs_page(text: str) -> str:
-    """`packs.md` with every marked table made anew.
+    """`packs.md` with every marked table up to date.
 
     Raises
     ------
     ValueError
-        When a table of the manifest has no place in the page, or a place has no table.
+        A table has no place in the page, or a place has no table.
     """
-    from engine.packs.manifest import TABLES
-
-    tables = {name or "top": fields for name, fields in TABLES.items()}
+    tables = _pack_tables()
     places = [match[2] for match in _BLOCK.finditer(text)]
     if sorted(places) != sorted(tables):
-        raise ValueError(
-            f"packs.md has places for {sorted(places)}; pack.toml has the tables {sorted(tables)}"
-        )
-    return _BLOCK.sub(lambda m: m[1] + _fields(tables[m[2]]) + m[3], text)
+        odd = sorted(set(places) ^ set(tables)) or sorted(places)
+        raise ValueError(f"packs.md needs one place for each table; look at: {', '.join(odd)}")
+    return _BLOCK.sub(lambda m: m[1] + tables[m[2]] + m[3], text)
+
+
+def _pack_tables() -> dict[str, str]:
+    """The text of every table of `packs.md`, by the name in its marker."""
+    from engine.packs.earlier_formats import TABLES as EARLIER
+    from engine.packs.format_3 import TABLES
+    from engine.representations.kinds import KINDS
+    from engine.sampling.samplers import SAMPLERS
+    from engine.sampling.schedules import SCHEDULES
+
+    tables = {name or "top": _fields(fields) for name, fields in TABLES.items()}
+    tables |= {f"earlier {name or 'top'}": _fields(fields) for name, fields in EARLIER.items()}
+    tables["representations"] = "\n".join(
+        f"**`{name}`**: {kind.about}.\n\n{_fields(kind.options)}" for name, kind in KINDS.items()
+    )
+    head = ("kind", "options and their defaults")
+    schedules = [(f"`{name}`", _options(make)) for name, make in SCHEDULES.items()]
+    samplers = [(f"`{name}`", _options(entry.make)) for name, entry in SAMPLERS.items()]
+    return {
+        **tables, "schedules": _table(head, schedules), "samplers": _table(head, samplers),
+    }  # fmt: skip
+
+
+def _parameters(make: Callable[..., object]) -> list[inspect.Parameter]:
+    """The options of a schedule or sampler: what its function takes beside its first parameter."""
+    return list(inspect.signature(make).parameters.values())[1:]
+
+
+def _options(make: Callable[..., object]) -> str:
+    return ", ".join(f"`{p.name} = {p.default:g}`" for p in _parameters(make)) or "none"
+
+
+# ------------------------------------------------------------------------------ pack.schema.json
+
+_TEXT = {"type": "string"}
+_NUMBER = {"type": "number"}
+_FRACTION = "^-?[0-9]{1,15}(/[0-9]{1,15})?$"
+_PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
+
+
+def _list_of(items: Mapping[str, Any], least: int = 0) -> dict[str, Any]:
+    return {"type": "array", "items": items, **({"minItems": least} if least else {})}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _map_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": values}
+
+
+# What the lists and tables among the fields contain, by the name of the field.
+_CONTAINED: Mapping[str, Mapping[str, Any]] = {
+    "credits": _list_of(_TEXT),
+    "grid": _reference("grid"),
+    "inputs": _list_of(_reference("input")),
+    "graphs": _map_of(_TEXT),
+    "schedule": _reference("schedule"),
+    "sampler": _reference("sampler"),
+    "steps": _reference("steps"),
+    "guidance": {"anyOf": [_reference("guidance"), {"type": "object", "maxProperties": 0}]},
+    "controls": _list_of(_TEXT),
+    "range": _list_of(_NUMBER),
+    "choices": _list_of(_TEXT),
+    "codes": _list_of(_NUMBER),
+    "outputs": _map_of(_TEXT),
+    "schedule_options": _map_of(_NUMBER),
+}
+
+
+# What a stage of each kind needs beside the fields that every stage needs.
+_NEEDED: Mapping[str, Sequence[str]] = {
+    "diffusion": ("block", "graphs", "steps"),
+    "network": ("block", "graphs"),
+    "transform": ("transform", "inputs"),
+}
+
+
+def schema_page() -> str:
+    """The whole of `pack.schema.json`, for draft 2020-12 of JSON Schema."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pack.toml of Attacca",
+        "description": "Made by docs/build.py; docs/packs.md explains every field.",
+        "type": "object",
+        "properties": {"format": {"enum": [1, 2, 3]}},
+        "required": ["format"],
+        "allOf": [_when("format", n, _reference(f"format-{n}")) for n in (3, 2, 1)],
+        "$defs": {**_format_3(), **_earlier_formats()},
+    }
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def _format_3() -> dict[str, Any]:
+    from engine.packs.format_3 import LISTS, TABLES
+    from engine.representations.kinds import KINDS
+    from engine.sampling.samplers import SAMPLERS
+    from engine.sampling.schedules import SCHEDULES
+
+    needed = {"signal": 1, "stage": 1}
+    lists = {name: _list_of(_reference(name), needed.get(name, 0)) for name in LISTS}
+    lists = {"signal": lists.pop("signal"), "stage": lists.pop("stage"), **lists}
+    top = _object(
+        TABLES[""], {**lists, "golden": _reference("golden"), "files": _reference("files")},
+        (*needed, "golden", "files"),
+    )  # fmt: skip
+    signal = {
+        "type": "object",
+        "properties": {"kind": {"enum": list(KINDS)}},
+        "required": ["kind"],
+        "allOf": [_when("kind", name, _reference(f"signal-{name}")) for name in KINDS],
+    }
+    makers = {name: entry.make for name, entry in SAMPLERS.items()}
+    own = {name: _object(fields) for name, fields in TABLES.items() if name not in ("", "signal")}
+    own["stage"]["allOf"] = [_when("kind", k, {"required": list(n)}) for k, n in _NEEDED.items()]
+    return {
+        "format-3": top,
+        "signal": signal,
+        **{f"signal-{name}": _object((*TABLES["signal"], *kind.options))
+           for name, kind in KINDS.items()},
+        **own,
+        "schedule": _kinds("schedule", SCHEDULES),
+        "sampler": _kinds("sampler", makers),
+        "files": _map_of({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+    }  # fmt: skip
+
+
+def _kinds(what: str, makers: Mapping[str, Callable[..., object]]) -> dict[str, Any]:
+    """A table of a kind and the options of that kind; without a kind the default of the format."""
+    from engine.packs.stages import Sampling
+
+    default = getattr(Sampling(), what)
+    cases: list[dict[str, Any]] = []
+    for name, make in makers.items():
+        options = {p.name: _NUMBER for p in _parameters(make)}
+        case = {"properties": {"kind": {"const": name}, **options}, "additionalProperties": False}
+        cases.append(case if name == default else {**case, "required": ["kind"]})
+    return {"type": "object", "anyOf": cases}
+
+
+def _earlier_formats() -> dict[str, Any]:
+    from engine.packs.earlier_formats import TABLES
+
+    names = [name for name in TABLES if name not in ("", "stage")]
+    own = {f"earlier-{name}": _object(TABLES[name]) for name in TABLES if name}
+    single = _object(TABLES["stage"])
+    single["properties"]["guidance"] = {"enum": [True, False, "", "past", "controls"]}
+    formats: dict[str, Any] = {}
+    for number, stage in (
+        (2, _list_of(_reference("earlier-stage"), 1)), (1, _reference("format-1-stage")),
+    ):  # fmt: skip
+        formats[f"format-{number}"] = {
+            "type": "object",
+            "properties": {
+                "format": {"const": number},
+                **{name: _reference(f"earlier-{name}") for name in names},
+                "stage": stage,
+                "files": _reference("files"),
+            },
+            "required": [*(n for n in names if n != "listening"), "stage", "files"],
+        }
+    return {**formats, **own, "format-1-stage": single}
+
+
+def _when(name: str, value: object, then: Mapping[str, Any]) -> dict[str, Any]:
+    """Apply `then` where a property has a value."""
+    return {"if": {"properties": {name: {"const": value}}, "required": [name]}, "then": then}
+
+
+def _object(
+    fields: Sequence[Any], more: Mapping[str, Any] | None = None, needed: Sequence[str] = ()
+) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {**{f.name: _property(f) for f in fields}, **(more or {})},
+        "required": [*(f.name for f in fields if f.required), *needed],
+        "additionalProperties": False,
+    }
+
+
+def _property(field: Any) -> dict[str, Any]:
+    about = {"description": field.about}
+    if field.kind in (list, dict):
+        return {**_CONTAINED[field.name], **about}
+    if field.kind is object:
+        return about
+    bounds = {"minimum": field.low, "maximum": field.high}
+    bounds = {name: value for name, value in bounds.items() if value is not None}
+    if field.kind is Fraction:
+        whole, text = {"type": "integer", **bounds}, {"type": "string", "pattern": _FRACTION}
+        return {"anyOf": [whole, text], **about}
+    choices = {"enum": list(field.choices)} if field.choices else {}
+    return {"type": _PLAIN[field.kind], **bounds, **choices, **about}
+
+
+# ------------------------------------------------------------------------------ all pages
 
 
 def pages(docs: Path = DOCS) -> Mapping[Path, Callable[[], str]]:
@@ -80,6 +277,7 @@ def pages(docs: Path = DOCS) -> Mapping[Path, Callable[[], str]]:
         docs / "controls.md": controls_page,
         docs / "osc.md": osc_page,
         packs: lambda: packs_page(packs.read_text(encoding="utf-8")),
+        docs / "pack.schema.json": schema_page,
     }
 
 
@@ -115,11 +313,13 @@ def _bounds(field: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in field.choices)
     if field.low is None and field.high is None:
         return ""
+    if field.low == field.high:
+        return f"{field.low:.12g}"
     return f"{field.low:.12g} to {field.high:.12g}"
 
 
 def _default(field: Any) -> str:
-    if field.default in ("", (), {}):
+    if field.default in ("", (), {}, None):
         return "none"
     return f"`{str(field.default).lower() if field.kind is bool else field.default}`"
 

@@ -7,22 +7,20 @@ its options with them too.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import reprlib
 from collections.abc import Callable, Mapping
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from engine.errors import ConfigError
 from engine.note_names import harmony
 from engine.params import LATENCIES, Value, param
+from engine.scalars import number_of, plain, shown
 
 __all__ = [
     "AnyPath", "checked_controls", "checked_device", "checked_function", "checked_latency",
     "checked_number", "checked_path", "checked_seconds", "checked_text", "checked_whole",
-    "number_of", "shown",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -30,24 +28,6 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 
 _LONGEST_TEXT = 100  # characters of a control's value
 _LATENCY = (0.0, 60.0)  # seconds; the least depends on the pack
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 80
-
-
-def shown(value: object) -> str:
-    """Any value in a few characters and one line, for messages."""
-    return " ".join(_SHORT.repr(value).split())
-
-
-def number_of(value: object) -> float:
-    """A real number of any library as a float; NaN for everything else, booleans included."""
-    value = _plain(value)
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
 
 
 def checked_number(what: str, value: object, low: float, high: float, unit: str = "") -> float:
@@ -200,7 +180,7 @@ def checked_controls(controls: Mapping[str, object]) -> dict[str, Value]:
         if name == "harmony":
             checked = {**harmony(value), **checked}
             continue
-        control, value = param(name), _plain(value)
+        control, value = param(name), plain(value)
         exact = isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**53)
         if exact or (isinstance(value, str) and len(value) <= _LONGEST_TEXT):
             checked[name] = value  # type: ignore[assignment]
@@ -209,10 +189,3 @@ def checked_controls(controls: Mapping[str, object]) -> dict[str, Value]:
         else:
             raise ConfigError(f"{name}: {shown(value)} cannot be used; use {control.span()}")
     return checked
-
-
-def _plain(value: Any) -> object:
-    """A scalar of numpy or torch as Python's own; anything else unchanged."""
-    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
-        return value.item()
-    return value

@@ -11,17 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.arguments import number_of, shown
 from engine.errors import ConfigError
 from engine.note_names import pitch
 from engine.packs.manifest import Manifest
-from engine.params import PARAMS, Settings, param
+from engine.packs.stages import Sampling
+from engine.params import HARMONY, PARAMS, Settings, param
+from engine.scalars import number_of, shown
 from engine.signal.roll import LOWEST, PITCHES, Note
-from engine.stream.conditions import needed
 
 __all__ = [
-    "adapted", "checked_keys", "checked_phrase", "checked_sound", "is_heard", "is_sound",
+    "adapted",
+    "checked_keys",
+    "checked_phrase",
+    "checked_sound",
+    "first_sampling",
+    "is_heard",
+    "is_sound",
+    "parameter_names",
     "refuse_unheard",
+    "takes_keys",
 ]  # fmt: skip
 
 _LONGEST = 600.0  # seconds of a phrase, as notes or as sound
@@ -29,6 +37,25 @@ _SHORTEST = 0.05  # seconds of sound
 _LOUDEST = 100.0  # times full scale
 _MOST = 100_000  # notes of a phrase
 _FIELDS = ("pitch", "velocity", "start", "end")
+
+
+def parameter_names(manifest: Manifest) -> tuple[str, ...]:
+    """Names of the parameters that the pack's controls are made from."""
+    names: list[str] = []
+    for control in manifest.controls:
+        if control.kind != "keys":
+            names += HARMONY if control.kind == "pitch_classes" else (control.short,)
+    return tuple(names)
+
+
+def takes_keys(manifest: Manifest) -> bool:
+    """Whether a stage of the pack reads held keys."""
+    return any(control.kind == "keys" for control in manifest.controls)
+
+
+def first_sampling(manifest: Manifest) -> Sampling:
+    """How the first diffusion stage is sampled: what the engine's controls begin with."""
+    return manifest.sampled[0].sampling if manifest.sampled else Sampling()
 
 
 def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
@@ -56,7 +83,7 @@ def is_heard(manifest: Manifest, name: str, value: object) -> bool:
         There is no such control.
     """
     control = param(name)
-    return not control.packs or value == control.default or name in needed(manifest.controls)
+    return not control.packs or value == control.default or name in parameter_names(manifest)
 
 
 def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
@@ -64,11 +91,11 @@ def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
 
     `stride` is the one that the latency asks for, in blocks.
     """
-    stage, heard = manifest.stage, needed(manifest.controls)
+    first, heard = first_sampling(manifest), parameter_names(manifest)
     rest: dict[str, object] = {p.name: p.default for p in PARAMS if p.packs and p.name not in heard}
     return settings.changed(
-        **rest, steps=stage.steps, temperature=stage.temperature,
-        guidance=stage.default_guidance, stride=stride,
+        **rest, steps=first.steps.default, temperature=first.temperature,
+        guidance=first.guidance.scale, stride=stride,
     )  # fmt: skip
 
 
@@ -87,7 +114,7 @@ def checked_keys(manifest: Manifest, keys: object) -> tuple[int, ...]:
     several = not math.isnan(number_of(keys)) or isinstance(keys, (bool, bytes))
     each: Iterable[object] = (keys,) if several else _each("keys", keys, "60 or [60, 64, 67]")
     held = {_key(key) for key in each}
-    if held and "held" not in manifest.controls:
+    if held and not takes_keys(manifest):
         raise ConfigError(f"pack {manifest.name!r} does not hear held keys")
     return tuple(sorted(held))
 

@@ -1,19 +1,25 @@
-"""The instrument: wires pack, generator, lead, mixer and device; lifecycle, controls, events.
+"""The instrument: its lifecycle, controls and listeners, and what plays now, if anything does.
 
-Any thread may call its methods; it owns every other thread and process. Live and offline are the
-same parts with another clock and another sink: `Instrument.play` and `Instrument.render`.
+The public face: each method checks its arguments and hands on to `Playing` and the parts of it.
+Any thread may call them; the instrument owns every other thread and process. There are two kinds of
+seconds: those of the clock, by which live controls begin (`now`, `set_at`), and those of music, on
+one axis since playing began (`extent`, `horizon`, the blocks of `listen_blocks`), which stand still
+while the music is paused and go on over a panic and a change of pack.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from engine.arguments import (
     AnyPath,
@@ -21,42 +27,69 @@ from engine.arguments import (
     checked_device,
     checked_function,
     checked_latency,
+    checked_number,
     checked_path,
     checked_seconds,
     checked_text,
     checked_whole,
 )
-from engine.audio.clock import Clock, SystemClock
+from engine.audio.mixer import Block as Period
 from engine.audio.mixer import LiveControls
+from engine.audio.sinks import Sink
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
 from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TEMPO, ControlBus
 from engine.cores import usable_cores
-from engine.errors import AttaccaError, ConfigError
-from engine.hearing import adapted, checked_phrase, checked_sound, is_heard, refuse_unheard
+from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
+from engine.hearing import (
+    adapted,
+    checked_keys,
+    checked_phrase,
+    checked_sound,
+    is_heard,
+    parameter_names,
+    refuse_unheard,
+    takes_keys,
+)
 from engine.listeners import Listeners
-from engine.listening import Listening
-from engine.offline import Begin, Offline
-from engine.on_time import OnTime
+from engine.offline import (
+    BlockByBlock,
+    Blocks,
+    Rendering,
+    render_channels,
+    render_file,
+    render_samples,
+)
+from engine.outlets import Outlets
+from engine.output import Output
 from engine.packs.discovery import DEFAULT, find_pack
-from engine.packs.manifest import Manifest, read_manifest
+from engine.packs.manifest import Manifest
+from engine.packs.plan import block_seconds
+from engine.packs.read import read_manifest
 from engine.params import LATENCIES, Settings, Value, param
-from engine.phrases import Phrase, Phrases
-from engine.punches import Punches
-from engine.rig import Rig
-from engine.status import Event, Latencies, Status
-from engine.stream.conditions import needed
+from engine.phrases import Phrase, answer, play_phrase
+from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
+from engine.signal.roll import Note, NoteEvent
+from engine.status import Event, Status
 from engine.stream.feeder import profile
-from engine.stream.pack_stream import StreamSetup
-from engine.tempo import Tempo
+from engine.stream.made import Dropped, Made
+from engine.stream.pack_stream import PackStream, StreamSetup
+from engine.time.clock import Clock, SystemClock
+from engine.time.latencies import Latencies
+from engine.time.quantised_actions import QuantisedActions
+from engine.time.tempo import Tempo
 from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
+DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there is none
+_RATES = (8000, 192_000)  # Hz
+_LENGTHS = (0.1, 31_536_000.0)  # seconds of what is made at once
+_FADE_STEPS = 16
 _CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before everything is closed
 
 
-class Instrument(Offline, Listening, Phrases, OnTime):
+class Instrument:
     """An endless instrument.
 
     Parameters
@@ -87,8 +120,8 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
         self._latency = latency = checked_latency(latency)
-        self._wanted, stride = profile(latency, self.manifest.block_seconds)
-        self.hears = needed(self.manifest.controls)  # beside what every pack hears
+        self._wanted, stride = profile(latency, block_seconds(self.manifest))
+        self.hears = parameter_names(self.manifest)  # beside what every pack hears
         values = checked_controls(controls)
         refuse_unheard(self.manifest, values)
         if threads is None:
@@ -96,12 +129,16 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         threads = checked_whole("threads", threads, 1, 256)
         target = checked_text("target", target)
         self._troubles = Troubles(self._say, self._clock.now)
-        setup = StreamSetup(
-            threads, target, self._clock, self._say, self._troubles.note, self._take_back
-        )
-        self._rig = Rig(setup, latency, self._live_controls)
+        failed = partial(self._troubles.note, "listener", lasts=FAILING)
+        self._outlets = Outlets(self._say, failed)
+        self._setup = StreamSetup(
+            threads, target, self._clock, self._say, self._troubles.note, self._take_back,
+            made=self._outlets.blocks.tell,
+        )  # fmt: skip
+        self._playing: Playing | None = None
+        self._ending = self._clock.event()
         self.events: deque[Event] = deque(maxlen=256)
-        self._event_listeners = Listeners("events", partial(self._troubles.note, "listener"))
+        self._event_listeners = Listeners("events", failed)
         self._changing = threading.RLock()  # one change of pack or device at a time; before _lock
         self._lock = threading.RLock()
         # Of controls and held keys: short, the innermost, so that they never wait for a change, a
@@ -115,9 +152,11 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         )  # fmt: skip
         self._begun = 0.0
         self._held: tuple[int, ...] = ()
-        self.tempo = Tempo(self.settings, self._follow_tempo, self._say)
+        self.tempo = Tempo(self.settings, self._follow_tempo, self._say, self._clock.now)
         self.controls.listen(self.tempo.take_change)
-        self.punches = Punches(self.tempo, lambda: self.settings["quantise"], self._say)
+        self.quantised_actions = QuantisedActions(
+            self.tempo, lambda: self.settings["quantise"], self._say, self._clock
+        )
 
     # ---------------------------------------------------------------- lifecycle
 
@@ -145,24 +184,69 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         """
         device = checked_device(device)
         with self._starting("play"), self._lock:
-            begin = self._beginning(past, phrase)
+            sound = None if past is None else checked_sound(self.manifest, past)
+            notes = checked_phrase(phrase)
+            # A device that is missing is refused at once, before a pack is opened.
+            output = self._open_output(device)
             try:
-                # A device that is missing is refused at once, before a pack is opened.
-                output = self._rig.output = self._rig.open_output(device)
-                begin(self._wanted)
+                stream = self._begin(self._wanted, sound, notes)
                 self._begun = self._clock.now()
-                self._rig.into(output)
+                playing = LivePlaying(
+                    stream, output, self._setup, self._outlets, self._live_controls,
+                    self._open_output, self._ending,
+                )  # fmt: skip
+                self._publish(playing)
+                playing.start()
             except BaseException:
                 self.close()
+                output.close()
                 raise
 
-    def _beginning(self, past: ArrayLike | None, phrase: Phrase) -> Begin:
-        """What starts the stream, once past and phrase are checked."""
-        return partial(
-            self._rig.begin, self.manifest, self.settings, held=self._held,
-            past=None if past is None else checked_sound(self.manifest, past),
-            phrase=checked_phrase(phrase),
-        )  # fmt: skip
+    def _open_output(self, device: str | None) -> Output:
+        """An output; see `Output` for what it raises."""
+        wanted = "default" if device == DEFAULT_OR_NONE else device
+        try:
+            return self._output(wanted)
+        except DeviceError as error:
+            if device != DEFAULT_OR_NONE:
+                raise
+            self._say("device", f"playing without sound, as {error}")
+            return self._output(None)
+
+    def _output(self, device: str | None) -> Output:
+        return Output(device, self._latency, self._clock, self._say, self._ending)
+
+    def _begin(
+        self,
+        wanted: float,
+        past: NDArray[np.float32] | None,
+        phrase: Phrase,
+        *,
+        wait: bool = False,
+    ) -> PackStream:
+        """Start a stream with a lead of `wanted` seconds; with `wait`, for rendering offline.
+
+        Raises
+        ------
+        AttaccaError
+            The pack cannot be opened, or generates no notes and there is a phrase.
+        """
+        notes = checked_phrase(phrase)
+        setup = replace(self._setup, wait=wait)
+        stream = PackStream(self.manifest, self.settings, wanted, setup, held=self._held)
+        self._outlets.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
+        stream.teller.begin(0.0)
+        self._publish(Playing(stream))
+        stream.start(past, notes)
+        return stream
+
+    def _publish(self, playing: Playing) -> None:
+        """This is what plays from now on, with the controls as they are set."""
+        with self._control_lock:
+            self._playing = playing
+            playing.stream.feeder.set(self.settings)
+            playing.stream.feeder.hold(self._held)
+            playing.set_live(**self._live_values(self.settings, ("gain", "pause")))
 
     @contextmanager
     def _starting(self, what: str) -> Generator[None]:
@@ -171,21 +255,25 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             raise ConfigError(f"{what}: another thread starts or changes what plays; wait for it")
         try:
             self._refuse_forked(what)
-            if self._rig.stream is not None:
+            if self._playing is not None:
                 raise ConfigError(
                     f"{what}: this instrument is playing already; close() it, or create another one"
                 )
-            self._rig.ending.clear()
+            self._ending.clear()
             yield
         finally:
             self._changing.release()
 
     def _refuse_forked(self, what: str) -> None:
-        if self._rig.forked:
+        if self._forked:
             raise ConfigError(
                 f"{what}: this instrument plays in the process that this one was forked from; "
                 "create another one here"
             )
+
+    @property
+    def _forked(self) -> bool:
+        return self._playing is not None and self._playing.forked
 
     def _live_controls(self) -> LiveControls:
         return LiveControls(self.settings.number("gain"), pause=bool(self.settings["pause"]))
@@ -195,13 +283,15 @@ class Instrument(Offline, Listening, Phrases, OnTime):
 
         It waits for a limited time only for a sound system that does not answer.
         """
-        if self._rig.forked:  # it is the other process that plays
+        if self._forked:  # it is the other process that plays
             return
-        self._rig.ending.set()
+        self._ending.set()
         changing = self._changing.acquire(timeout=_CLOSE_LIMIT_S)
         try:
             with self._lock:
-                self._rig.close()
+                playing, self._playing = self._playing, None
+                if playing is not None:
+                    playing.close()
         finally:
             if changing:
                 self._changing.release()
@@ -231,25 +321,26 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             It cannot be played, or another change is under way, or nothing plays; this pack plays
             on.
         """
-        tell = _nobody if progress is None else checked_function("progress", progress)
+        tell = _no_progress if progress is None else checked_function("progress", progress)
         name = str(checked_path("pack", pack))
-        with self._change(f"load {name}"):
+        with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
-            wanted, stride = profile(self._latency, manifest.block_seconds)
+            wanted, stride = profile(self._latency, block_seconds(manifest))
             tell(0.05)
-            held = self._held if "held" in manifest.controls else ()
-            new = self._rig.make_stream(
-                manifest, adapted(self.settings, manifest, stride), wanted, held
-            )
+            held = self._held if takes_keys(manifest) else ()
+            settings = adapted(self.settings, manifest, stride)
+            new = PackStream(manifest, settings, wanted, self._setup, held=held)
             try:
                 new.start()
                 tell(0.5)
-                self._rig.await_lead(new, lambda done: tell(0.5 + 0.4 * done))
+                await_lead(new, self._clock, self._ending, lambda done: tell(0.5 + 0.4 * done))
                 with self._lock:
-                    faded = self._rig.go_over(new)
+                    if self._playing is not playing:
+                        raise ConfigError(f"pack {manifest.name!r}: playing has ended meanwhile")
+                    faded = playing.go_over(new)
                     with self._control_lock:
                         self.manifest, self._wanted, self._held = manifest, wanted, held
-                        self.hears = needed(manifest.controls)
+                        self.hears = parameter_names(manifest)
                         # Controls that were turned meanwhile hold for the new pack too.
                         self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
@@ -271,19 +362,19 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             or another change is under way, or nothing plays.
         """
         device = checked_device(device)
-        with self._change(f"device {device}"):
-            self._rig.move(device, self._lock)
+        with self._change(f"device {device}") as playing:
+            playing.move(device, self._lock)
 
     @contextmanager
-    def _change(self, what: str) -> Generator[None]:
-        """The right to change what plays, which one thread has at a time."""
+    def _change(self, what: str) -> Generator[LivePlaying]:
+        """What plays, and the right to change it, which one thread has at a time."""
         if not self._changing.acquire(blocking=False):
             raise ConfigError(f"{what}: another pack or device is being taken; wait for it")
         try:
             self._refuse_forked(what)
-            if self._rig.stream is None or self._rig.output is None:
+            if not isinstance(self._playing, LivePlaying):
                 raise ConfigError(f"{what}: nothing is playing; start playing first")
-            yield
+            yield self._playing
         finally:
             self._changing.release()
 
@@ -303,10 +394,25 @@ class Instrument(Offline, Listening, Phrases, OnTime):
 
     def _apply(self, settings: Settings, names: Collection[str]) -> None:
         """Apply these controls to what plays."""
-        stream = self._rig.stream
-        if stream is not None and any(param(name).when == "block" for name in names):
-            stream.feeder.set(settings)
-        self._apply_live(settings, names)
+        playing = self._playing
+        if playing is None:
+            return
+        if any(param(name).when == "block" for name in names):
+            playing.stream.feeder.set(settings)
+        # Only those that changed: others may be planned for later, and stay.
+        live = self._live_values(settings, names)
+        if live:
+            playing.set_live(**live)
+
+    @staticmethod
+    def _live_values(settings: Settings, names: Collection[str]) -> LiveValues:
+        """The live controls of these names, as the mixer takes them."""
+        values: LiveValues = {}
+        if "gain" in names:
+            values["gain_db"] = settings.number("gain")
+        if "pause" in names:
+            values["pause"] = bool(settings["pause"])
+        return values
 
     def _take_back(self, refused: Settings, good: Settings) -> None:
         """The feeder's thread: show the values that the pack plays with, not those it refused."""
@@ -336,22 +442,19 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         Everything that is generated or that waits for its beat or its time is dropped.
         """
         # Without the instrument's lock: silence waits for no disk, device or listener.
-        mixer, stream = self._rig.mixer, self._rig.stream
-        self.punches.clear()
-        if mixer is not None:
-            mixer.panic()
+        playing = self._playing
+        self.quantised_actions.clear()
+        if playing is not None:
+            playing.silence()
         self.controls.set({"pause": True}, PANIC)
-        if stream is not None:
-            stream.feeder.reset()
-        if self._rig.notes is not None:
-            self._rig.notes.release()  # a paused mixer plays no ends of notes
+        if playing is not None:
+            playing.drop()
         self._say("panic", "Silence. Press play to start a new piece.")
 
     def new_piece(self) -> None:
         """Start a new piece with the next block; audio that is already generated fades out."""
-        stream = self._rig.stream
-        if stream is not None:
-            stream.feeder.reset(at_once=False)
+        if self._playing is not None:
+            self._playing.stream.feeder.reset(at_once=False)
 
     def record(self, to: AnyPath | NewTake | None) -> Path | None:
         """Record the output into a file, or stop recording with None.
@@ -363,7 +466,12 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         StorageError, ConfigError
             The file cannot be written; nothing plays, or a new take's name is taken.
         """
-        return self._rig.record(_take(to), int(self.settings.number("seed")))
+        take, playing = _take(to), self._playing
+        if isinstance(playing, LivePlaying):
+            return self._outlets.record(playing.mixer, take, int(self.settings.number("seed")))
+        if take is not None:
+            raise ConfigError("record: nothing is playing; start playing first")
+        return None
 
     def keep(self, to: AnyPath | NewTake, seconds: float) -> Kept:
         """Write the last so many seconds of the output into a file.
@@ -377,41 +485,37 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         take = _take(to)
         if take is None:
             raise ConfigError("keep: there is no path; use a file name such as 'kept.flac'")
-        return self._rig.takes.keep(take, seconds, int(self.settings.number("seed")))
+        return self._outlets.takes.keep(take, seconds, int(self.settings.number("seed")))
 
     @property
     def recording_problem(self) -> str:
         """Why the last take ended early, or nothing; also when nothing plays any more."""
-        return self._rig.takes.problem
+        return self._outlets.takes.problem
 
     # ------------------------------------------------------------------- status
 
     @property
     def generator_pid(self) -> int | None:
         """Process number of the generator while it runs."""
-        return self._rig.stream.feeder.generator_pid if self._rig.stream else None
+        return self._playing.stream.feeder.generator_pid if self._playing is not None else None
 
     @property
     def failure(self) -> AttaccaError | None:
         """What ended the stream for good, if anything did."""
-        return self._rig.failure
+        return self._playing.failure if self._playing is not None else None
 
     def latencies(self) -> Latencies:
         """Output latency by parts as of now."""
-        output, mixer = self._rig.output, self._rig.mixer
-        stride = self.settings.number("stride")
-        return Latencies(
-            device=output.device_s if output else 0.0,
-            ring=output.ring_s if output else 0.0,
-            mixer=mixer.latency_frames / mixer.rate if mixer else 0.0,
-            lead=self._wanted,
-            block=stride * self.manifest.block_seconds,
-        )
+        playing, stride = self._playing, self.settings.number("stride")
+        device, ring, mixer = playing.output_latency if playing is not None else (0.0, 0.0, 0.0)
+        block = stride * block_seconds(self.manifest)
+        return Latencies(device, ring, mixer, self._wanted, block)
 
     def forget_xruns(self) -> None:
         """Count xruns from 0 again."""
         with self._lock:
-            self._rig.forget_xruns()
+            if isinstance(self._playing, LivePlaying):
+                self._playing.forget_xruns()
 
     def status(self) -> Status:
         """A snapshot.
@@ -421,20 +525,314 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         ConfigError
             When nothing is playing.
         """
-        return self._rig.status(
-            pack=self.manifest.name,
+        if not isinstance(self._playing, LivePlaying):
+            raise ConfigError("nothing is playing; call play() first")
+        return self._playing.status(
             seconds=self._clock.now() - self._begun,
-            paused=bool(self.settings["pause"]),
             latencies=self.latencies(),
-            action_faults=self.punches.faults,
+            action_faults=self.quantised_actions.faults,
             trouble=self._troubles.current,
             listener_errors=self.listener_errors,
         )
+
+    # ---------------------------------------------------------------- offline
+
+    @overload
+    def render(
+        self, path: AnyPath, seconds: float, *, rate: int | None = None,
+        past: ArrayLike | None = None, phrase: Phrase = (),
+        progress: Callable[[float], object] | None = None,
+    ) -> Path | None: ...  # fmt: skip
+
+    @overload
+    def render(
+        self, path: None = None, *, seconds: float, rate: int | None = None,
+        past: ArrayLike | None = None, phrase: Phrase = (),
+        progress: Callable[[float], object] | None = None,
+    ) -> tuple[NDArray[np.float32], tuple[Note, ...]]: ...  # fmt: skip
+
+    def render(
+        self,
+        path: AnyPath | None = None,
+        seconds: float | None = None,
+        *,
+        rate: int | None = None,
+        past: ArrayLike | None = None,
+        phrase: Phrase = (),
+        progress: Callable[[float], object] | None = None,
+    ) -> tuple[NDArray[np.float32], tuple[Note, ...]] | Path | None:
+        """Play as fast as blocks can be generated: into a file, or into an array.
+
+        Parameters
+        ----------
+        path : of the file, ending in .wav, .flac or .ogg. The notes go into a MIDI file beside it,
+            which replaces none.
+        seconds : how long it is, with the fade-out at its end; 0.1 or more.
+        rate : frames per second; the pack's own by default.
+        past, phrase : as in `play`.
+        progress : called with the fraction done; if it returns False, the music ends there.
+
+        Returns
+        -------
+        With a path, that of the MIDI file, if there are notes.
+        Without a path, the samples, ndarray [shape=(frames, channels)] float32, and the notes, in
+        seconds from the first sample. Gain and limiter are applied, as they are in a file.
+
+        Raises
+        ------
+        StorageError, PackError, WorkerError, ConfigError
+            In one line.
+        """
+        rate = self.manifest.rate if rate is None else checked_whole("rate", rate, *_RATES, "Hz")
+        seconds = checked_seconds("render: seconds", seconds, *_LENGTHS)
+        progress = None if progress is None else checked_function("progress", progress)
+        file = None if path is None else checked_path("render", path)
+        with self._starting("render"):
+            sound = None if past is None else checked_sound(self.manifest, past)
+            try:
+                wanted = self._wanted if sound is None else 0.0
+                with self._lock:
+                    stream = self._begin(wanted, sound, phrase, wait=True)
+                if sound is not None:
+                    self._join(stream, len(sound))
+                begin, channels = partial(self._render_into, stream, rate), render_channels(stream)
+                if file is None:
+                    listeners = self._outlets.notes
+                    return render_samples(begin, channels, seconds, rate, progress, listeners)
+                return render_file(begin, channels, file, seconds, rate, progress)
+            finally:
+                self.close()
+
+    def _join(self, stream: PackStream, frames: int) -> None:
+        """Wait for the block that continues a past of so many frames, and replaces its end."""
+        stream.want((frames + 0.5) / self.manifest.rate)
+        await_lead(stream, self._clock, self._ending, lambda _: None)
+        stream.want(self._wanted)
+
+    def _render_into(self, stream: PackStream, rate: int, sink: Sink) -> Rendering:
+        rendering = Rendering(
+            stream, sink, rate, self._setup, self._live_controls(), self._outlets.notes,
+            self._ending,
+        )  # fmt: skip
+        self._publish(rendering)
+        return rendering
+
+    def blocks(
+        self, seconds: float | None = None, *, past: ArrayLike | None = None, phrase: Phrase = ()
+    ) -> Blocks:
+        """Generate block by block: `for block in piano.blocks(): block.samples, block.notes`.
+
+        A block is generated when the iterator is asked for it, as fast as it can be: what is `set`,
+        held or answered between two blocks applies to the second. Samples are at the pack's rate,
+        before gain and limiter; blocks join without a seam. How long one is depends on the pack
+        and on `stride`. Ends when it is closed, exhausted or garbage collected; until then the
+        instrument can do nothing else.
+
+        Parameters
+        ----------
+        seconds : of all blocks together; endless by default.
+        past, phrase : as in `play`; a past is in the first block, before what continues it.
+
+        Raises
+        ------
+        PackError, WorkerError, ConfigError
+            In one line.
+        """
+        pack = self.manifest
+        frames: int | None = None
+        if seconds is not None:
+            frames = round(checked_seconds("blocks: seconds", seconds, *_LENGTHS) * pack.rate)
+        with self._starting("blocks"), self._lock:
+            sound = None if past is None else checked_sound(pack, past)
+            try:
+                stream = self._begin(0.0, sound, phrase, wait=True)
+            except BaseException:
+                self.close()
+                raise
+            playing = BlockByBlock(stream, self._outlets.notes)
+            self._publish(playing)
+            return Blocks(
+                playing, begins_with=0 if sound is None else len(sound), frames=frames,
+                plays=self._plays, end=self._end_blocks,
+            )  # fmt: skip
+
+    def _plays(self, playing: Playing) -> bool:
+        return self._playing is playing
+
+    def _end_blocks(self, playing: Playing) -> None:
+        if self._plays(playing):
+            self.close()
+
+    # ---------------------------------------------------------------- playing along
+
+    def hold(self, keys: int | str | Iterable[int | str]) -> None:
+        """Play around these keys from the next block on, until others are held; [] releases all.
+
+        Parameters
+        ----------
+        keys : one or several, as MIDI pitches or by name: `60`, `[36, 48]`, `"C4"`, `"C3 G3"`.
+
+        Raises
+        ------
+        ConfigError
+            The pack does not hear held keys, or a pitch is none of a piano's.
+        """
+        with self._control_lock:
+            self._held = held = checked_keys(self.manifest, keys)
+            if self._playing is not None:
+                self._playing.stream.feeder.hold(held)
+
+    def answer(self, phrase: Phrase | ArrayLike) -> None:
+        """Continue a phrase that was played elsewhere: notes, or sound at the pack's rate.
+
+        It is not played again. Notes are used as they are; in sound, an array [frames] or [frames,
+        channels], the pack's transcription model finds them. An array with 4 columns is notes.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing, the pack generates no notes or cannot transcribe, or the phrase
+            cannot be used.
+        """
+        answer(self._playing, phrase)
+
+    def play_phrase(self, notes: Phrase) -> None:
+        """Play these notes next, in the pack's sound, and continue from them.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing, the pack generates no notes, or the notes cannot be used.
+        """
+        play_phrase(self._playing, notes)
+
+    # ---------------------------------------------------------------- listening
+
+    def listen(self, listener: Callable[[Event], object]) -> Callable[[], None]:
+        """Call `listener` with every event."""
+        return self._event_listeners.add(listener)
+
+    def listen_notes(self, listener: Callable[[NoteEvent], object]) -> Callable[[], None]:
+        """Call `listener` with every note as it goes to the output, timed from the mixer's start.
+
+        A note is audible `latencies().live` after that.
+        """
+        return self._outlets.notes.add(listener)
+
+    def listen_blocks(self, listener: Callable[[Made], object]) -> Callable[[], None]:
+        """Call `listener` with every block as it is generated, and with what is dropped.
+
+        It is called at once with the last blocks, which may not be audible yet.
+        """
+        return self._outlets.blocks.add(listener)
+
+    def tap(self, tap: Callable[[Period], object]) -> Callable[[], None]:
+        """Call `tap` with every period that goes to the output, in the mixer's thread.
+
+        It must not keep the array [frames, channels]. Taps stay over changes of pack and device.
+        """
+        return self._outlets.taps.add(tap)
+
+    @property
+    def listener_errors(self) -> int:
+        """How often a listener raised; an event of kind `error` describes it."""
+        return self._event_listeners.errors + self._outlets.errors
+
+    def say(self, kind: str, text: str) -> None:
+        """Send an event to all who listen, in this thread.
+
+        Raises
+        ------
+        ConfigError
+            Kind or text is not text.
+        """
+        self._say(checked_text("say", kind), checked_text("say", text))
+
+    def _say(self, kind: str, text: str) -> None:
+        event = Event(kind, text, self._clock.now() - self._begun if self._begun else 0.0)
+        self.events.append(event)
+        self._event_listeners(event)
+
+    # ------------------------------------------------------------------ the clock
+
+    def now(self) -> float:
+        """Seconds of the clock that `set_at` goes by."""
+        return self._clock.now()
+
+    @property
+    def rate(self) -> int:
+        """Frames per second of what is heard; 0 when nothing is playing."""
+        return self._playing.rate if self._playing is not None else 0
+
+    def set_at(self, at: float, **controls: Value) -> float | None:
+        """Have `gain` and `pause` begin at the frame that is heard at `at`, of `now`'s clock.
+
+        The settings stay as they are: whoever plans this sets them at that time, as `planned`.
+
+        Returns
+        -------
+        Seconds that it comes too late for that, and is heard as soon as can be; 0 when it does
+        not. None when it could not be planned: then set them at that time.
+        """
+        at, controls = checked_number("set_at", at, -1e12, 1e12, "s"), checked_controls(controls)
+        if self._playing is None:
+            return None
+        planned = self.settings.changed(**controls)
+        return self._playing.set_live_at(at, **self._live_values(planned, controls))
+
+    def fade_out(self, seconds: float) -> None:
+        """Turn the output down in this thread; `gain` and its subscribers stay as they are."""
+        gain = self.settings.number("gain")
+        for i in range(1, _FADE_STEPS + 1):
+            if self._playing is not None:
+                self._playing.set_live(gain_db=gain - 60.0 * (i / _FADE_STEPS) ** 2)
+            self._clock.sleep(seconds / _FADE_STEPS)
+
+    # ------------------------------------------------------------------ the music
+
+    def extent(self) -> tuple[float, float]:
+        """Seconds of music played, and to where it is made; on the axis of `horizon`."""
+        playing = self._playing
+        return playing.stream.extent() if playing is not None else (0.0, 0.0)
+
+    def horizon(self) -> tuple[float, float]:
+        """Seconds of music played so far, and from where on what is set now will sound.
+
+        Both stand still while the music is held, and go on over a change of pack; (0, 0) when
+        nothing is playing.
+        """
+        playing = self._playing
+        return playing.stream.horizon() if playing is not None else (0.0, 0.0)
+
+    def wait_for_sound(self, timeout: float = 30.0) -> float:
+        """Wait until the first block is there; returns the seconds it took.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is playing, or no longer.
+        AttaccaError
+            What ended the stream before it began.
+        WorkerError
+            When nothing came in time.
+        """
+        timeout = checked_seconds("wait_for_sound", timeout, 0.0, 3600.0)
+        began = self._clock.now()
+        while self._clock.now() - began < timeout:
+            if self._playing is None:
+                raise ConfigError("wait_for_sound: nothing is playing; call play() first")
+            stream = self._playing.stream
+            if stream.feeder.failure is not None:
+                raise stream.feeder.failure
+            if stream.lead.seconds > 0:
+                return self._clock.now() - began
+            self._clock.sleep(0.005)
+        raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
 
 
 def _take(to: AnyPath | NewTake | None) -> Path | NewTake | None:
     return to if to is None or isinstance(to, NewTake) else checked_path("take", to)
 
 
-def _nobody(_: float) -> None:
-    """Who is told of progress that nobody asked for."""
+def _no_progress(_: float) -> None:
+    """For callers who want none."""

@@ -1,18 +1,18 @@
 """Names of notes as numbers: `C E G` as pitch classes, `C4` as a key. Pure functions, any thread.
 
-Standard library and `engine.params` only, as the command line reads its options with them.
+Standard library only, since the command line reads its options with them.
 """
 
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Iterable
 
 from engine.errors import ConfigError
-from engine.params import FREE, HARMONY, Value
+from engine.params import HARMONY, Value
+from engine.scalars import shown
 
-__all__ = ["harmony", "pitch"]
+__all__ = ["harmony", "pitch", "pitch_classes"]
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NAME = re.compile(r"([A-G])([#♯b♭]?)(-?\d)?", re.IGNORECASE | re.ASCII)
@@ -26,42 +26,41 @@ def pitch(name: str) -> int | None:
     return _class(match) + 12 * (int(match[3]) + 1)
 
 
-def harmony(names: object) -> dict[str, Value]:
-    """The twelve controls of harmony: 1 for each note that is named, 0 for the others.
+def pitch_classes(what: str, names: str | Iterable[object]) -> tuple[float, ...]:
+    """Twelve weights, C first: 1 for each note that is named, 0 for the others.
 
     Parameters
     ----------
-    names : names of notes, as one text (`C E G`, `C, F#, Bb`) or as several; `free` or nothing
-        leaves the harmony to the music.
+    what : the name of the control, for errors.
+    names : names of notes, as one text (`C E G`, `C, F#, Bb`) or as several; none at all: zeros.
 
     Raises
     ------
     ConfigError
-        For what is no name of a note.
+        For what is not the name of a note.
     """
-    values: dict[str, Value] = dict.fromkeys(HARMONY, 0.0)
-    if isinstance(names, str) and names == FREE:
-        return values
-    for word in _words(names):
+    weights = [0.0] * 12
+    for word in names.replace(",", " ").split() if isinstance(names, str) else names:
         match = _NAME.fullmatch(word) if isinstance(word, str) else None
         if match is None or match[3] is not None:
-            shown = " ".join(reprlib.repr(word).split())
             raise ConfigError(
-                f"harmony: {shown} is no note; use names such as C, F# or Bb, as in 'C E G'"
+                f"{what}: {shown(word)} is not a note; enter names such as C, F# or Bb, as in "
+                "'C E G'"
             )
-        values[HARMONY[_class(match) % 12]] = 1.0
-    return values
-
-
-def _words(names: object) -> Iterable[object]:
-    if isinstance(names, str):
-        return names.replace(",", " ").split()
-    if isinstance(names, (list, tuple, set, frozenset)):
-        return names  # type: ignore[return-value]
-    return (names,)
+        weights[_class(match) % 12] = 1.0
+    return tuple(weights)
 
 
 def _class(match: re.Match[str]) -> int:
-    """Half tones above C."""
+    """Semitones above C."""
     bend = {"": 0, "#": 1, "♯": 1}.get(match[2], -1)
     return _STEPS[match[1].upper()] + bend
+
+
+def harmony(names: object) -> dict[str, Value]:
+    """The twelve controls of harmony for names of notes, as in `pitch_classes`, or `free`."""
+    if isinstance(names, str) and names == "free":
+        names = ""
+    several = isinstance(names, (str, list, tuple, set, frozenset))
+    weights = pitch_classes("harmony", names if several else (names,))  # type: ignore[arg-type]
+    return dict(zip(HARMONY, weights, strict=True))

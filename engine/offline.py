@@ -1,56 +1,42 @@
 """Music without a sound card: into a file, an array, or block by block, as fast as it can be made.
 
-`Offline` is a part of `Instrument`, in a file of its own. `Blocks` may be used by any thread, one
-at a time. The generator samples a block only when the next one is asked for, so that what is set
-between two blocks applies to the second.
+`Rendering` and `BlockByBlock` are what plays then, in place of `LivePlaying`. `Blocks` may be used
+by any thread, one at a time. The generator samples a block only when the next one is asked for, so
+that what is set between two blocks applies to the second.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from engine.arguments import (
-    AnyPath,
-    checked_function,
-    checked_path,
-    checked_seconds,
-    checked_whole,
-)
-from engine.audio.clock import Clock
-from engine.audio.sinks import ArraySink
-from engine.errors import ConfigError
-from engine.hearing import checked_sound
-from engine.packs.manifest import Manifest
-from engine.phrases import Phrase
-from engine.rig import Rig
+from engine.audio.mixer import LiveControls
+from engine.audio.sinks import ArraySink, FileSink, Sink
+from engine.errors import ConfigError, StorageError
+from engine.listeners import Listeners
+from engine.output import CHANNELS_OUT
+from engine.playing import PERIOD, Playing, make_mixer
 from engine.signal.roll import Note, NoteEvent
+from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
-from engine.stream.pack_stream import PackStream
+from engine.stream.pack_stream import PackStream, StreamSetup
+from engine.time.clock import Event
 
-__all__ = ["Begin", "Block", "Blocks", "Offline", "paired"]
+__all__ = [
+    "Block", "BlockByBlock", "Blocks", "Rendering", "paired", "render_channels", "render_file",
+    "render_samples",
+]  # fmt: skip
 
-_RATES = (8000, 192_000)  # Hz
-_LENGTHS = (0.1, 31_536_000.0)  # seconds of what is made at once
 _LARGEST = 16 * 2**30  # bytes of an array
 
-
-class Begin(Protocol):
-    """Starts a stream with a lead of `wanted` seconds; see `Rig.begin`."""
-
-    def __call__(
-        self, wanted: float, /, *, wait: bool = False, clock: Clock | None = None
-    ) -> PackStream:
-        """Start it."""
-        ...
+Progress = Callable[[float], object]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,33 +73,51 @@ class Block:
         )
 
 
-class OnDemand:
-    """The clock of a feeder that pauses until a block is asked for.
+class BlockByBlock(Playing):
+    """A stream of which each block is asked for, with its notes.
 
     Parameters
     ----------
-    clock : of the time.
+    stream : started, with a lead of 0 s; nothing else may read it.
+    listeners : to notes.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self.asked = threading.Event()
+    def __init__(self, stream: PackStream, listeners: Listeners[NoteEvent]) -> None:
+        super().__init__(stream)
+        self._frames = 0  # pulled so far
+        self._events: list[NoteEvent] = []
+        self._notes = NotesOut(stream.manifest.rate, lambda: self._frames, 0)
+        self._notes.set_listeners((self._events.append, listeners))
+        stream.notes_out = self._notes
+        self._notes.hear(stream)
 
-    def now(self) -> float:
-        """Seconds since some fixed moment."""
-        return self._clock.now()
+    def close(self) -> None:
+        """Release the keys that are down, and end everything."""
+        self._notes.let_go()
+        super().close()
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, until a block is asked for at most."""
-        self.asked.wait(seconds)
+    def next(self, least: int) -> Block:
+        """Wait for the next block, of `least` frames or more.
 
-
-@dataclass
-class _Place:
-    """How far a stream has been read, and the notes since the last block."""
-
-    frames: int = 0
-    notes: list[NoteEvent] = field(default_factory=list[NoteEvent])
+        Raises
+        ------
+        AttaccaError
+            What ended the stream.
+        """
+        lead, feeder, begin = self.stream.lead, self.stream.feeder, self._frames
+        feeder.want((least - 0.5) / lead.rate)
+        parts = [lead.pull(least)]  # waits
+        feeder.want(0.0)
+        if feeder.failure is not None:
+            raise feeder.failure
+        self._frames += least
+        rest = round(lead.seconds * lead.rate)
+        parts.append(lead.pull(rest))
+        self._frames += rest
+        seconds = begin / lead.rate
+        notes = [NoteEvent(n.seconds - seconds, n.pitch, n.velocity) for n in self._events]
+        self._events.clear()
+        return Block(np.concatenate(parts), tuple(notes), seconds, lead.rate)
 
 
 class Blocks:
@@ -124,78 +128,54 @@ class Blocks:
 
     Parameters
     ----------
-    rig : of the instrument.
-    stream : begun, with a lead of 0 s; nothing else may read it.
-    demand : the clock of its feeder.
+    playing : what makes the blocks.
     begins_with : frames that it starts with, of a past.
     frames : to make at most; None is endless.
-    end : ends the stream.
+    plays : whether the instrument still plays this.
+    end : ends it.
     """
 
     def __init__(
         self,
-        rig: Rig,
-        stream: PackStream,
-        demand: OnDemand,
+        playing: BlockByBlock,
         *,
         begins_with: int,
         frames: int | None,
-        end: Callable[[PackStream], None],
+        plays: Callable[[Playing], bool],
+        end: Callable[[Playing], None],
     ) -> None:
-        self._rig, self._stream, self._demand = rig, stream, demand
-        self._begins_with, self._left = begins_with, frames
+        self._playing, self._plays = playing, plays
+        # A past waits for the first block, which stands in place of its end.
+        self._least, self._left = begins_with + 1, frames
         self._turn = threading.Lock()
-        self._place = place = _Place()
-        rig.notes = NotesOut(stream.manifest.rate, lambda: place.frames, 0)
-        rig.notes.set_listeners((place.notes.append, rig.note_listeners))
-        stream.notes_out = rig.notes
-        rig.notes.hear(stream)
-        self._end = weakref.finalize(self, end, stream)
+        self._end = weakref.finalize(self, end, playing)
 
     def __iter__(self) -> Blocks:
         return self
 
     def __next__(self) -> Block:
         with self._turn:
-            if self._left == 0 or not self._end.alive or self._rig.stream is not self._stream:
+            if self._left == 0 or not self._end.alive or not self._plays(self._playing):
                 self.close()
                 raise StopIteration
             try:
-                block = self._next()
+                block = self._playing.next(self._least)
             except BaseException:
                 self.close()
                 raise
-            if block is None:  # the instrument was closed meanwhile
+            self._least = 1
+            if not self._plays(self._playing):  # the instrument was closed meanwhile
                 raise StopIteration
-            return block
+            return self._cut(block)
 
-    def _next(self) -> Block | None:
-        lead, place = self._stream.lead, self._place
-        begin = place.frames
-        # A past waits for the first block, which stands in place of its end.
-        first = self._begins_with + 1
-        self._begins_with = 0
-        self._stream.feeder.wanted = (first - 0.5) / lead.rate
-        self._demand.asked.set()
-        parts = [lead.pull(first)]  # waits
-        self._stream.feeder.wanted = 0.0
-        self._demand.asked.clear()
-        if self._stream.feeder.failure is not None:
-            raise self._stream.feeder.failure
-        if self._rig.stream is not self._stream:
-            return None
-        place.frames += first
-        rest = round(lead.seconds * lead.rate)
-        parts.append(lead.pull(rest))
-        place.frames += rest
-        samples = np.concatenate(parts)
+    def _cut(self, block: Block) -> Block:
+        samples = block.samples
         if self._left is not None:
             samples = samples[: self._left]
             self._left -= len(samples)
-        seconds, length = begin / lead.rate, len(samples) / lead.rate
-        notes = [NoteEvent(n.seconds - seconds, n.pitch, n.velocity) for n in place.notes]
-        place.notes.clear()
-        return Block(samples, tuple(n for n in notes if n.seconds < length), seconds, lead.rate)
+        length = len(samples) / block.rate
+        notes = tuple(n for n in block.notes if n.seconds < length)
+        return Block(samples, notes, block.start, block.rate)
 
     def close(self) -> None:
         """End the generator; closing twice is harmless."""
@@ -208,138 +188,149 @@ class Blocks:
         self.close()
 
 
-class Offline:
-    """See the module's first lines; `Instrument` makes the attributes."""
+class Rendering(Playing):
+    """A stream that plays into a sink, as fast as it can be made.
 
-    _rig: Rig
-    _clock: Clock
-    _lock: threading.RLock
-    _wanted: float
-    manifest: Manifest
+    Parameters
+    ----------
+    stream : started; its lead waits for audio.
+    sink, rate : where it plays into.
+    setup : of every stream.
+    controls : the live controls as they are set.
+    listeners : to notes.
+    ending : set when playing ends.
+    """
 
-    if TYPE_CHECKING:
-
-        def close(self) -> None: ...  # noqa: D102
-        def _starting(self, what: str) -> AbstractContextManager[None]: ...
-        def _beginning(self, past: ArrayLike | None, phrase: Phrase) -> Begin: ...
-
-    @overload
-    def render(
-        self, path: AnyPath, seconds: float, *, rate: int | None = None,
-        past: ArrayLike | None = None, phrase: Phrase = (),
-        progress: Callable[[float], object] | None = None,
-    ) -> Path | None: ...  # fmt: skip
-
-    @overload
-    def render(
-        self, path: None = None, *, seconds: float, rate: int | None = None,
-        past: ArrayLike | None = None, phrase: Phrase = (),
-        progress: Callable[[float], object] | None = None,
-    ) -> tuple[NDArray[np.float32], tuple[Note, ...]]: ...  # fmt: skip
-
-    def render(
+    def __init__(
         self,
-        path: AnyPath | None = None,
-        seconds: float | None = None,
-        *,
-        rate: int | None = None,
-        past: ArrayLike | None = None,
-        phrase: Phrase = (),
-        progress: Callable[[float], object] | None = None,
-    ) -> tuple[NDArray[np.float32], tuple[Note, ...]] | Path | None:
-        """Play as fast as blocks can be generated: into a file, or into an array.
+        stream: PackStream,
+        sink: Sink,
+        rate: int,
+        setup: StreamSetup,
+        controls: LiveControls,
+        listeners: Listeners[NoteEvent],
+        ending: Event,
+    ) -> None:
+        super().__init__(stream)
+        self._ending = ending
+        self._mixer = mixer = make_mixer(stream, sink, rate, setup, controls)
+        self.notes = NotesOut(rate, lambda: mixer.frames, mixer.latency_frames)
+        self.notes.set_listeners((listeners,))
+        stream.notes_out = self.notes
+        self.notes.hear(stream)
 
-        Parameters
-        ----------
-        path : of the file, ending in .wav, .flac or .ogg. The notes go into a MIDI file beside it,
-            which replaces none.
-        seconds : how long it is, with the fade-out at its end; 0.1 or more.
-        rate : frames per second; the pack's own by default.
-        past, phrase : as in `play`.
-        progress : called with the fraction done; if it returns False, the music ends there.
+    @property
+    def rate(self) -> int:
+        """Frames per second of the sink."""
+        return self._mixer.rate
 
-        Returns
-        -------
-        With a path, that of the MIDI file, if there are notes.
-        Without a path, the samples, ndarray [shape=(frames, channels)] float32, and the notes, in
-        seconds from the first sample. Gain and limiter are applied, as they are in a file.
+    @property
+    def seconds(self) -> float:
+        """How much is rendered."""
+        return self._mixer.frames / self._mixer.rate
 
-        Raises
-        ------
-        StorageError, PackError, WorkerError, ConfigError
-            In one line.
-        """
-        rate = self.manifest.rate if rate is None else checked_whole("rate", rate, *_RATES, "Hz")
-        seconds = checked_seconds("render: seconds", seconds, *_LENGTHS)
-        progress = None if progress is None else checked_function("progress", progress)
-        file = None if path is None else checked_path("render", path)
-        with self._starting("render"):
-            sound = None if past is None else checked_sound(self.manifest, past)
-            begin = self._beginning(sound, phrase)
-            try:
-                with self._lock:
-                    stream = begin(self._wanted if sound is None else 0.0, wait=True)
-                if sound is not None:
-                    self._join(stream, len(sound))
-                if file is None:
-                    return _render_samples(self._rig, seconds, rate, progress)
-                return self._rig.render(file, seconds, rate, progress)
-            finally:
-                self.close()
+    @property
+    def output_latency(self) -> tuple[float, float, float]:
+        """Seconds of latency of device, ring and mixer."""
+        return 0.0, 0.0, self._mixer.latency_frames / self._mixer.rate
 
-    def _join(self, stream: PackStream, frames: int) -> None:
-        """Wait for the block that continues a past of so many frames, and replaces its end."""
-        stream.wanted = stream.feeder.wanted = (frames + 0.5) / self.manifest.rate
-        self._rig.await_lead(stream, lambda _: None)
-        stream.wanted = stream.feeder.wanted = self._wanted
+    def set_live(self, *, gain_db: float | None = None, pause: bool | None = None) -> None:
+        """Apply live controls; those not named stay."""
+        self._mixer.set(gain_db=gain_db, pause=pause)
 
-    def blocks(
-        self, seconds: float | None = None, *, past: ArrayLike | None = None, phrase: Phrase = ()
-    ) -> Blocks:
-        """Generate block by block: `for block in piano.blocks(): block.samples, block.notes`.
+    def silence(self) -> None:
+        """Fade out at once, and forget everything that still sounds or is planned."""
+        self._mixer.panic()
 
-        A block is generated when the iterator is asked for it, as fast as it can be: what is `set`,
-        held or answered between two blocks applies to the second. Samples are at the pack's rate,
-        before gain and limiter; blocks join without a seam. How long one is depends on the pack
-        and on `stride`. Ends when it is closed, exhausted or garbage collected; until then the
-        instrument can do nothing else.
+    def drop(self) -> None:
+        """Drop everything that is generated; a new piece begins."""
+        super().drop()
+        self.notes.release()
 
-        Parameters
-        ----------
-        seconds : of all blocks together; endless by default.
-        past, phrase : as in `play`; a past is in the first block, before what continues it.
+    def close(self) -> None:
+        """Release the keys that are down, and end everything."""
+        self.notes.let_go()
+        super().close()
+
+    def run(self, frames: int, progress: Progress | None) -> None:
+        """Render so many frames, with the fade-out at their end, and finish the sink.
+
+        `progress` is called with the fraction done; when it answers False they end there.
 
         Raises
         ------
-        PackError, WorkerError, ConfigError
-            In one line.
+        AttaccaError
+            The sink cannot be written; what ended the stream; the instrument was closed.
         """
-        pack = self.manifest
-        frames: int | None = None
-        if seconds is not None:
-            frames = round(checked_seconds("blocks: seconds", seconds, *_LENGTHS) * pack.rate)
-        with self._starting("blocks"), self._lock:
-            sound = None if past is None else checked_sound(pack, past)
-            begin, demand = self._beginning(sound, phrase), OnDemand(self._clock)
-            try:
-                stream = begin(0.0, wait=True, clock=demand)
-            except BaseException:
-                self.close()
-                raise
-            return Blocks(
-                self._rig, stream, demand, begins_with=0 if sound is None else len(sound),
-                frames=frames, end=self._end_blocks,
-            )  # fmt: skip
-
-    def _end_blocks(self, stream: PackStream) -> None:
-        if self._rig.stream is stream:
-            self.close()
+        mixer, feeder = self._mixer, self.stream.feeder
+        periods = max(1, (frames - mixer.fade_frames) // PERIOD)
+        for i in range(periods):
+            mixer.process_once()
+            if feeder.failure is not None:
+                raise feeder.failure
+            if progress is not None and i % 64 == 0 and progress(i / periods) is False:
+                frames = 0
+                break
+            if self._ending.is_set():
+                raise ConfigError("render: the instrument was closed meanwhile")
+        mixer.finish(frames)
 
 
-def _render_samples(
-    rig: Rig, seconds: float, rate: int, progress: Callable[[float], object] | None
+def render_channels(stream: PackStream) -> int:
+    """Channels of what is rendered of a stream."""
+    return CHANNELS_OUT if stream.manifest.channels > 1 else 1
+
+
+def render_file(
+    begin: Callable[[Sink], Rendering],
+    channels: int,
+    path: Path,
+    seconds: float,
+    rate: int,
+    progress: Progress | None,
+) -> Path | None:
+    """Render into a file, and its notes beside it; `begin` renders into a sink.
+
+    Returns the MIDI file, if there were notes.
+
+    Raises
+    ------
+    AttaccaError
+        The file cannot be written; what ended the stream.
+    """
+    # Not before the pack is open: one that cannot be must not cost an older file.
+    sink = FileSink(path, rate, channels)
+    collected = CollectedNotes()
+    notes = NotesFile(path, collected)
+    try:
+        rendering = begin(sink)
+        rendering.notes.collect(collected)
+
+        def write_notes(done: float) -> object:
+            notes.write(rendering.seconds)
+            return None if progress is None else progress(done)
+
+        rendering.run(round(seconds * rate), write_notes)
+        notes.close(rendering.seconds)
+        if notes.problem:
+            raise StorageError(f"{path.name} is complete, but {notes.summary}")
+    except BaseException:
+        with contextlib.suppress(StorageError):  # what there is stays readable
+            sink.finish()
+        notes.close(sink.frames / rate)
+        raise
+    return notes.path
+
+
+def render_samples(
+    begin: Callable[[Sink], Rendering],
+    channels: int,
+    seconds: float,
+    rate: int,
+    progress: Progress | None,
+    listeners: Listeners[NoteEvent],
 ) -> tuple[NDArray[np.float32], tuple[Note, ...]]:
-    """Render what a rig's stream makes: samples [frames, channels] at `rate`, and its notes.
+    """Render samples [frames, channels] at `rate`, and their notes; `begin` renders into a sink.
 
     Raises
     ------
@@ -348,7 +339,7 @@ def _render_samples(
     AttaccaError
         What ended the stream.
     """
-    frames, channels = round(seconds * rate), rig.render_channels
+    frames = round(seconds * rate)
     size = 4 * frames * channels
     try:
         if size > _LARGEST:
@@ -360,11 +351,14 @@ def _render_samples(
             "for; render into a file, or use blocks()"
         ) from None
     events: list[NoteEvent] = []
-    remove = rig.note_listeners.add(events.append)
+    remove = listeners.add(events.append)
     try:
-        rig.run_offline(rig.make_mixer(sink, rate), frames, progress)
+        rendering = begin(sink)
+        try:
+            rendering.run(frames, progress)
+        finally:
+            rendering.notes.let_go()
     finally:
-        rig.end_offline()
         remove()
     return sink.samples, paired(events, len(sink.samples) / rate)
 

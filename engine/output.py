@@ -6,16 +6,15 @@ has vanished or takes nothing.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
-from engine.audio.clock import Clock
 from engine.audio.device import OutputDevice
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing, RingStats
 from engine.audio.sinks import NullSink, RingSink, Sink
 from engine.audio.watch import DeviceEvent, DeviceWatch
 from engine.params import LATENCIES
+from engine.time.clock import Clock, Event
 
 __all__ = ["CHANNELS_OUT", "FILL_S", "JAM_FILL_S", "Output", "ring_for"]
 
@@ -68,7 +67,7 @@ class Output:
         latency: float,
         clock: Clock,
         say: Callable[[str, str], None],
-        ending: threading.Event,
+        ending: Event,
     ) -> None:
         self.name, self._clock, self._say = device, clock, say
         self._ending = ending

@@ -1,97 +1,52 @@
-"""Playing along: keys that are held, answers and phrases.
+"""Playing along: answers and phrases, which enter the music with the next block.
 
-A part of `Instrument`, in a file of its own. Any thread may call it; what it takes enters the music
-with the next block.
+A phrase is notes in seconds from its start: `Note`s, anything else with a pitch, velocity, start
+and end, or (pitch, velocity, start, end) as tuples, lists or rows of an array.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
 from engine.errors import ConfigError
-from engine.hearing import checked_keys, checked_phrase, checked_sound, is_sound
-from engine.packs.manifest import Manifest
-from engine.rig import Rig
+from engine.hearing import checked_phrase, checked_sound, is_sound
+from engine.playing import Playing
 from engine.signal.roll import Note
-from engine.stream.feeder import Feeder
 
-__all__ = ["Phrase", "Phrases"]
+__all__ = ["Phrase", "answer", "play_phrase"]
 
 Phrase = Iterable[Note | Sequence[float]] | NDArray[Any]
 
 
-class Phrases:
-    """See the module's first lines; `Instrument` makes the attributes.
+def answer(playing: Playing | None, phrase: Phrase | ArrayLike) -> None:
+    """See `Instrument.answer`."""
+    stream = _with_notes(playing, "answer").stream
+    pack, feeder = stream.manifest, stream.feeder
+    if not is_sound(phrase):
+        feeder.phrase(_some("answer", checked_phrase(phrase)), played=False)
+    elif pack.transcription:
+        feeder.answer(checked_sound(pack, phrase))
+    else:
+        raise ConfigError(f"answer: pack {pack.name!r} has no transcription model; use notes")
 
-    A phrase is notes in seconds from its start: `Note`s, anything else with a pitch, velocity,
-    start and end, or (pitch, velocity, start, end) as tuples, lists or rows of an array.
-    """
 
-    _rig: Rig
-    _control_lock: threading.RLock
-    _held: tuple[int, ...]
-    manifest: Manifest
+def play_phrase(playing: Playing | None, notes: Phrase) -> None:
+    """See `Instrument.play_phrase`."""
+    feeder = _with_notes(playing, "play_phrase").stream.feeder
+    feeder.phrase(_some("play_phrase", checked_phrase(notes)), played=True)
 
-    def hold(self, keys: int | str | Iterable[int | str]) -> None:
-        """Play around these keys from the next block on, until others are held; [] releases all.
 
-        Parameters
-        ----------
-        keys : one or several, as MIDI pitches or by name: `60`, `[36, 48]`, `"C4"`, `"C3 G3"`.
-
-        Raises
-        ------
-        ConfigError
-            The pack does not hear held keys, or a pitch is none of a piano's.
-        """
-        with self._control_lock:
-            self._held = held = checked_keys(self.manifest, keys)
-            if self._rig.stream is not None:
-                self._rig.stream.feeder.hold(held)
-
-    def answer(self, phrase: Phrase | ArrayLike) -> None:
-        """Continue a phrase that was played elsewhere: notes, or sound at the pack's rate.
-
-        It is not played again. Notes are used as they are; in sound, an array [frames] or [frames,
-        channels], the pack's transcription model finds them. An array with 4 columns is notes.
-
-        Raises
-        ------
-        ConfigError
-            Nothing is playing, the pack generates no notes or cannot transcribe, or the phrase
-            cannot be used.
-        """
-        pack, feeder = self._notes_feeder("answer")
-        if not is_sound(phrase):
-            feeder.phrase(_some("answer", checked_phrase(phrase)), heard=False)
-        elif pack.transcription:
-            feeder.answer(checked_sound(pack, phrase))
-        else:
-            raise ConfigError(f"answer: pack {pack.name!r} has no transcription model; use notes")
-
-    def play_phrase(self, notes: Phrase) -> None:
-        """Play these notes next, in the pack's sound, and continue from them.
-
-        Raises
-        ------
-        ConfigError
-            Nothing is playing, the pack generates no notes, or the notes cannot be used.
-        """
-        _, feeder = self._notes_feeder("play_phrase")
-        feeder.phrase(_some("play_phrase", checked_phrase(notes)), heard=True)
-
-    def _notes_feeder(self, what: str) -> tuple[Manifest, Feeder]:
-        """The pack that plays, which generates notes, and its feeder."""
-        stream = self._rig.stream
-        if stream is None:
-            raise ConfigError(f"{what}: nothing is playing; start playing first")
-        if stream.manifest.notes is None:
-            raise ConfigError(f"{what}: pack {stream.manifest.name!r} makes no notes")
-        return stream.manifest, stream.feeder
+def _with_notes(playing: Playing | None, what: str) -> Playing:
+    """What plays, if its pack generates notes."""
+    if playing is None:
+        raise ConfigError(f"{what}: nothing is playing; start playing first")
+    manifest = playing.stream.manifest
+    if not manifest.has_notes:
+        raise ConfigError(f"{what}: pack {manifest.name!r} generates no notes")
+    return playing
 
 
 def _some(what: str, phrase: tuple[Note, ...]) -> tuple[Note, ...]:

@@ -11,6 +11,7 @@ from engine.audio.ring import RingStats
 from engine.audio.takes import TakeStatus
 from engine.stream.feeder import StreamStats
 from engine.stream.lead import LeadStats
+from engine.time.latencies import Latencies
 
 
 @dataclass(frozen=True)
@@ -20,30 +21,6 @@ class Event:
     kind: str
     text: str
     at: float
-
-
-@dataclass(frozen=True)
-class Latencies:
-    """Output latency by parts, in seconds: what a live and a block control wait for.
-
-    `lead` is what will be unheard when the next block is asked for, not the lead of this moment.
-    """
-
-    device: float
-    ring: float
-    mixer: float
-    lead: float
-    block: float
-
-    @property
-    def live(self) -> float:
-        """Until a live control is heard."""
-        return self.device + self.ring + self.mixer
-
-    @property
-    def total(self) -> float:
-        """Until a block control is heard, at worst."""
-        return self.live + self.lead + self.block
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import PackError
-from engine.signal.roll import CHANNELS, PITCHES, ROWS
+from engine.representations.roll import CHANNELS, ROWS
+from engine.signal.roll import PITCHES
 
 CONTEXT_TOKENS = 128
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 0.05, 50.0  # of sigma, for the notes

@@ -1,9 +1,9 @@
 """Ableton Link as a source of the beat: tempo and bars shared with other programs on the network.
 
 Through LinkPython-extern, which is optional (the extra `link`). It takes part in a
-session only while it is followed. Called by `engine.tempo.Tempo` under its lock: it asks Link for
-immutable snapshots and is never called back from Link's own threads. Link's clock is not that of
-`time.monotonic`, so what lies between them is measured at each look.
+session only while it is followed. Called by `engine.time.tempo.Tempo` under its lock: it asks Link
+for immutable snapshots and is never called back from Link's own threads. Link has a clock of its
+own; its distance to the instrument's is measured at each look.
 
 Of the package: its own code is in the public domain (Unlicense), Link in its wheels is
 GPL-2.0-or-later, so that it may be used here under the GPL, version 3 or later.
@@ -12,11 +12,11 @@ GPL-2.0-or-later, so that it may be used here under the GPL, version 3 or later.
 from __future__ import annotations
 
 import importlib
-import time
+from collections.abc import Callable
 from typing import Any
 
 from engine.errors import MissingExtra
-from engine.tempo import Timeline
+from engine.time.timeline import Timeline
 
 __all__ = ["BeatLink", "require"]
 
@@ -38,9 +38,15 @@ def require() -> Any:
 
 
 class BeatLink:
-    """One participant of a Link session."""
+    """One participant of a Link session.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    now : seconds of the instrument's clock.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._link: Any = None
 
     def open(self, timeline: Timeline) -> None:
@@ -53,7 +59,8 @@ class BeatLink:
         """
         link = require().Link(timeline.bpm)
         state = link.captureAppSessionState()
-        state.requestBeatAtTime(timeline.beat, _micros(link, timeline.at), float(timeline.quantum))
+        at = self._micros(link, timeline.at)
+        state.requestBeatAtTime(timeline.beat, at, float(timeline.quantum))
         link.commitAppSessionState(state)
         link.enabled = True
         self._link = link
@@ -70,7 +77,7 @@ class BeatLink:
         if link is None:
             return None
         state = link.captureAppSessionState()
-        beat = state.beatAtTime(_micros(link, now), float(quantum))
+        beat = state.beatAtTime(self._micros(link, now), float(quantum))
         return Timeline(beat, now, state.tempo(), quantum)
 
     def set_bpm(self, bpm: float, now: float) -> bool:
@@ -79,7 +86,7 @@ class BeatLink:
         if link is None:
             return False
         state = link.captureAppSessionState()
-        state.setTempo(bpm, _micros(link, now))
+        state.setTempo(bpm, self._micros(link, now))
         link.commitAppSessionState(state)
         return True
 
@@ -89,7 +96,7 @@ class BeatLink:
         if link is None:
             return False
         state = link.captureAppSessionState()
-        state.requestBeatAtTime(0.0, _micros(link, now), float(quantum))
+        state.requestBeatAtTime(0.0, self._micros(link, now), float(quantum))
         link.commitAppSessionState(state)
         return True
 
@@ -98,7 +105,6 @@ class BeatLink:
         """Others in the session."""
         return self._link.numPeers() if self._link is not None else 0
 
-
-def _micros(link: Any, when: float) -> int:
-    """A time of `time.monotonic` by Link's clock."""
-    return link.clock().micros() + round((when - time.monotonic()) * 1e6)
+    def _micros(self, link: Any, when: float) -> int:
+        """A time of the instrument's clock by Link's."""
+        return link.clock().micros() + round((when - self._now()) * 1e6)

@@ -1,8 +1,8 @@
 """MIDI clock as a source of the beat: 24 messages a beat, smoothed by a delay-locked loop.
 
 `take` is called with every realtime message and the time it arrived, in the thread of the MIDI
-ports; the rest by `engine.tempo.Tempo`, in any thread. What crosses is one immutable value. Times
-are seconds of `time.monotonic`, periods seconds a message.
+ports; the rest by `engine.time.tempo.Tempo`, in any thread. What crosses is one immutable value.
+Times are seconds of the instrument's clock, periods seconds a message.
 
 The loop is that of F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005: the
 error e of a predicted arrival corrects the time by sqrt(2) w e and the period by w^2 e, where
@@ -13,12 +13,11 @@ beat and steady within some.
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.tempo import Timeline
+from engine.time.timeline import Timeline
 from midi.message import Message
 
 __all__ = ["LOST", "Leader", "MidiClock"]
@@ -109,10 +108,10 @@ class MidiClock:
 
     Parameters
     ----------
-    now : seconds of `time.monotonic`.
+    now : seconds of the instrument's clock, by which messages arrive.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._loop = _Loop()
         self._tick = -1  # number of the last clock message since the song's beginning

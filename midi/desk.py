@@ -22,6 +22,7 @@ from typing import cast
 import mido
 
 from engine.errors import AttaccaError, ConfigError, StorageError, WorkerError
+from engine.hearing import takes_keys
 from engine.instrument import Instrument
 from engine.signal.roll import NoteEvent
 from engine.status import Event
@@ -61,7 +62,7 @@ class MidiDesk:
     output : the port for the notes; "" is a port of Attacca's own, None sends nothing.
     api : of midi.backend.APIS; "" is the system's.
     realtime : is given clock, start, stop, continue and song position, with the time of
-        `time.monotonic` at which each came in. Called in the desk's thread; it must not wait.
+        the instrument's clock at which each came in. Called in the desk's thread; it must not wait.
     backend : of the system's MIDI, when it is open already.
     """
 
@@ -76,7 +77,7 @@ class MidiDesk:
         realtime: Realtime | None = None,
         backend: Backend | None = None,
     ) -> None:
-        self._instrument, self._folder = instrument, folder
+        self._instrument, self._folder, self._now = instrument, folder, instrument.now
         self._inputs, self._output, self._api = tuple(inputs), output, api
         self._realtime, self._backend, self._leader = realtime, backend, Leader()
         self._inbox: queue.Queue[tuple[str, list[int], float] | None] = queue.Queue(_MOST)
@@ -87,7 +88,7 @@ class MidiDesk:
         self._loops: set[str] = set()  # ports of which it was said that the notes return there
         self._held: tuple[int, ...] = ()
         self._unheard: set[str] = set()  # packs of which it was said that they hear no keys
-        self._notes = HeardNotes(time.monotonic, self._live)
+        self._notes = HeardNotes(instrument.now, self._live)
         self._ports: Ports | None = None
         self._beside: ThreadPoolExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -249,7 +250,7 @@ class MidiDesk:
         assert self._backend is not None
         ports = Ports(
             self._backend, inputs=self._inputs, output=self._output, received=self._take,
-            say=self._say,
+            say=self._say, now=self._now,
         )  # fmt: skip
         try:
             self._load()
@@ -261,13 +262,13 @@ class MidiDesk:
         finally:
             self._ports = ports
             self._ready.set()
-        scan = time.monotonic() + _SCAN
+        scan = self._now() + _SCAN
         try:
             while not self._ending.is_set():
                 self._guarded(self._turn, scan)
-                if time.monotonic() >= scan:
+                if self._now() >= scan:
                     self._guarded(self._scan)
-                    scan = time.monotonic() + _SCAN
+                    scan = self._now() + _SCAN
         finally:
             self._guarded(self._panic)
             # JACK hands on a client's last period again while it closes: let it be an empty one.
@@ -294,7 +295,7 @@ class MidiDesk:
     def _turn(self, scan: float) -> None:
         """Wait for what comes or is due, and act on all of it."""
         dues = (scan, self._steering.next_due, self._notes.next_due)
-        wait = min(d for d in dues if d is not None) - time.monotonic()
+        wait = min(d for d in dues if d is not None) - self._now()
         try:
             item = self._inbox.get(timeout=max(wait, 0.0))
         except queue.Empty:
@@ -308,7 +309,7 @@ class MidiDesk:
                 break
         while not self._asked.empty():
             self._guarded(self._asked.get_nowait())
-        self._steering.settle(time.monotonic())
+        self._steering.settle(self._now())
         self._hold()
         for message in self._notes.due():
             self._send(message)
@@ -334,7 +335,7 @@ class MidiDesk:
                 self._programs.recall(message.program + 1)
         # Held keys are those of all ports together: a port that repeats another adds none.
         elif not self._steering.take(
-            port, message, time.monotonic(), is_duplicate=verdict == "duplicate"
+            port, message, self._now(), is_duplicate=verdict == "duplicate"
         ):
             self._keys.take(port, message)
 
@@ -351,7 +352,7 @@ class MidiDesk:
             return
         self._held = held
         manifest = self._instrument.manifest
-        if "held" in manifest.controls:
+        if takes_keys(manifest):
             self._instrument.hold(held)
         elif held and manifest.name not in self._unheard:
             self._unheard.add(manifest.name)
@@ -365,7 +366,7 @@ class MidiDesk:
     def _send(self, message: Message) -> None:
         if self._ports is not None and self._ports.send(message.bytes()):
             self._sent += 1
-            self._arrivals.sent(message, time.monotonic())
+            self._arrivals.sent(message, self._now())
 
     def _scan(self) -> None:
         assert self._ports is not None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +25,7 @@ _THROUGH = "Midi Through"
 _OUT = f"{CLIENT} out"
 _TAIL = r"\s+\d+$" if sys.platform == "win32" else r"\s+\d+:\d+$"
 
-Received = Callable[[str, list[int], float], None]  # port, bytes, seconds of time.monotonic()
+Received = Callable[[str, list[int], float], None]  # port, bytes, seconds of the instrument's clock
 
 
 def plain(name: str) -> str:
@@ -67,6 +66,7 @@ class Ports:
         None nowhere.
     received : told what comes in.
     say : told what comes and goes, in one line.
+    now : seconds of the instrument's clock.
     """
 
     def __init__(
@@ -77,9 +77,10 @@ class Ports:
         output: str | None,
         received: Received,
         say: Callable[[str], None],
+        now: Callable[[], float],
     ) -> None:
         self._backend, self._inputs, self._output = backend, tuple(inputs), output
-        self._received, self._say = received, say
+        self._received, self._say, self._now = received, say, now
         self._own_in: Any = None
         self._own_out: Any = None
         self._listening: dict[str, Any] = {}
@@ -118,10 +119,10 @@ class Ports:
             self._to, self._to_name = self._own_out, CLIENT
 
     def _listen_on(self, client: Any, name: str) -> None:
-        received = self._received
+        received, now = self._received, self._now
         # Clocks and songs' positions are wanted; sysex and active sensing are not.
         client.ignore_types(sysex=True, timing=False, active_sense=True)
-        client.set_callback(lambda event, _: received(name, event[0], time.monotonic()))
+        client.set_callback(lambda event, _: received(name, event[0], now()))
 
     def scan(self, first: bool = False) -> None:
         """Take what has come, let go of what has vanished. Call about once a second."""

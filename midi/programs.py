@@ -14,8 +14,15 @@ from pathlib import Path
 
 from engine.audio.take_names import NewTake
 from engine.instrument import Instrument
-from engine.punches import RECALL, RECORD, Part, until_block, until_output, until_recorded
 from engine.snapshots import Snapshots
+from engine.time.quantised_actions import (
+    RECALL,
+    RECORD,
+    Part,
+    until_block,
+    until_output,
+    until_recorded,
+)
 
 __all__ = ["Programs", "of_program"]
 
@@ -73,11 +80,11 @@ class Programs:
         ]
         if self._instrument.settings["quantise"] == "off":
             parts = [Part(restore)]
-        self._instrument.punches.at(RECALL, *parts)
+        self._instrument.quantised_actions.at(RECALL, *parts)
 
     def record(self) -> None:
         """Begin a take under a new name, or end the one that runs, on the beat if asked for."""
-        self._instrument.punches.at(
+        self._instrument.quantised_actions.at(
             RECORD,
             Part(lambda: self._later(self._record), lambda: until_recorded(self._instrument)),
         )

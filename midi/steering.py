@@ -15,7 +15,7 @@ from engine.errors import AttaccaError
 from engine.instrument import Instrument
 from engine.norm import from_norm, to_norm
 from engine.params import Value, param
-from engine.punches import RESET, Part, until_block
+from engine.time.quantised_actions import RESET, Part, until_block
 from midi.controllers import Controllers, Moved
 from midi.learn import Learner, Learnt
 from midi.mapping import ACTIONS, ANY, Mapping, Source, checked_target, with_mode
@@ -61,7 +61,7 @@ class Steering:
             "play": lambda: self._set({"pause": False}),
             "stop": lambda: self._set({"pause": True}),
             "panic": instrument.panic,
-            "reset": lambda: instrument.punches.at(
+            "reset": lambda: instrument.quantised_actions.at(
                 RESET, Part(instrument.new_piece, lambda: until_block(instrument))
             ),
             "record": record,

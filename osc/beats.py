@@ -7,8 +7,6 @@ OSC thread.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable
 
 from engine.instrument import Instrument
 from osc.clients import Clients
@@ -26,13 +24,10 @@ class Beats:
     ----------
     instrument : whose tempo it is.
     clients : who may have asked.
-    now : seconds of `time.monotonic`.
     """
 
-    def __init__(
-        self, instrument: Instrument, clients: Clients, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._tempo, self._clients, self._now = instrument.tempo, clients, now
+    def __init__(self, instrument: Instrument, clients: Clients) -> None:
+        self._tempo, self._clients, self._now = instrument.tempo, clients, instrument.now
         self._last: int | None = None
 
     def tick(self) -> None:

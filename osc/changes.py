@@ -16,7 +16,7 @@ from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
 from engine.packs.discovery import installed_packs
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.packs.verdicts import kept_verdict
 from osc.clients import Client, Clients
 from osc.handlers import Handler, Later, Slow

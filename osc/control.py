@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from engine.controls.bus import Change, Origin
 from engine.errors import AttaccaError, ConfigError
+from engine.hearing import first_sampling
 from engine.instrument import Instrument
 from engine.params import PARAMS, Settings, Value, param
 from osc.addresses import Address, address_of
@@ -200,10 +201,10 @@ class Controls:
     def hears(self, client: Client) -> None:
         """Which controls the pack hears, and where they stand by themselves."""
         manifest = self._instrument.manifest
-        stage = manifest.stage
+        first = first_sampling(manifest)
         own: dict[str, Value] = {
-            "steps": stage.steps, "temperature": stage.temperature,
-            "guidance": stage.default_guidance,
+            "steps": first.steps.default, "temperature": first.temperature,
+            "guidance": first.guidance.scale,
         }  # fmt: skip
         heard = [p for p in PARAMS if not p.packs or p.name in self._instrument.hears]
         for data in bundles(

@@ -15,8 +15,8 @@ from engine.audio.take_names import NewTake
 from engine.controls.bus import Origin
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from engine.punches import RECALL, RECORD, RESET
 from engine.snapshots import Snapshots, checked_name
+from engine.time.quantised_actions import RECALL, RECORD, RESET
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.handlers import Handler, Later, Slow
@@ -196,7 +196,7 @@ class Performance:
         def set_all(values: object) -> str | None:
             assert isinstance(values, dict)
             if self._instrument.settings["quantise"] == "off":
-                self._instrument.punches.cancel(RECALL)
+                self._instrument.quantised_actions.cancel(RECALL)
                 self._step(lambda: self._instrument.controls.restore(values))
                 return name
 

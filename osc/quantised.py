@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.instrument import Instrument
-from engine.punches import Part, until_block, until_output, until_recorded
+from engine.time.quantised_actions import Part, until_block, until_output, until_recorded
 from osc.clients import Client, Clients
 from osc.handlers import Later
 
@@ -41,7 +41,7 @@ class Quantised:
 
         Parameters
         ----------
-        key : of engine.punches; what waits under the same is replaced.
+        key : of engine.time.quantised_actions; what waits under the same is replaced.
         what : is told with `ADDRESS/pending`.
 
         Raises
@@ -49,7 +49,7 @@ class Quantised:
         AttaccaError
             Of a step that was carried out now.
         """
-        instrument, punches = self._instrument, self._instrument.punches
+        instrument, punches = self._instrument, self._instrument.quantised_actions
         if instrument.settings["quantise"] == "off":
             punches.cancel(key)
             for action, _ in steps:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -159,7 +158,7 @@ class OscServer:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         ending = asyncio.Event()
-        now = time.monotonic
+        now = self._instrument.now
         router: Router | None = None
 
         def take(peer: Peer, data: bytes) -> None:

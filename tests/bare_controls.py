@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from engine.controls.bus import PYTHON, TEMPO, ControlBus
 from engine.params import Settings
-from engine.tempo import Tempo
+from engine.time.tempo import Tempo
 
 
 def bare_bus(now: Callable[[], float] = time.monotonic, **controls) -> ControlBus:

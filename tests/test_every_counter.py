@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from virtual_clock import VirtualClock
 
 from attacca.terminal.readout import readout
-from engine.audio.clock import ManualClock
 from engine.audio.mixer import Mixer
 from engine.audio.mixer_counters import MixerStats
 from engine.audio.recorder import RecorderStatus
@@ -106,7 +106,7 @@ def test_every_count_of_osc_and_midi_has_an_address():
 READ = {
     "engine/audio/effects.py errors": "MixerStats.effect_errors",
     "engine/listeners.py errors": "Status.listener_errors",
-    "engine/punches.py faults": "Status.action_faults",
+    "engine/time/quantised_actions.py faults": "Status.action_faults",
     "engine/stream/notes_file.py dropped": "what is reported of a take's notes",
     "engine/signal/midi_file.py notes": "a list, not a count",
     "engine/signal/midi_writer.py notes": "how many are in the file, in what is reported of a take",
@@ -194,7 +194,7 @@ class Failing:
 
 
 def test_a_source_that_fails_each_period_is_reported_at_once_and_then_once_in_a_while():
-    clock, said = ManualClock(), []
+    clock, said = VirtualClock(), []
     troubles = Troubles(lambda kind, text: said.append((kind, text)), clock.now)
     source = Failing()
     mixer = Mixer(
@@ -224,7 +224,7 @@ def test_taps_and_effects_that_fail_are_reported():
     def broken(block: np.ndarray) -> np.ndarray:
         raise OSError("disk full")
 
-    clock, said = ManualClock(), []
+    clock, said = VirtualClock(), []
     source = Failing()
     source.error = None
     mixer = Mixer(
@@ -236,9 +236,8 @@ def test_taps_and_effects_that_fail_are_reported():
 
 
 def test_counts_go_on_over_a_change_of_device(instrument):
-    rig = instrument._rig
     before = instrument.status().mixer
-    rig.mixer._count.tap_errors += 5
+    instrument._playing.mixer._count.tap_errors += 5
     try:
         instrument.move(None)
         after = instrument.status().mixer

@@ -16,13 +16,13 @@ from attacca.terminal.faces import Face, SilentFace
 from attacca.terminal.keys import Keys, NoKeys
 from attacca.terminal.readout import Readout, readout
 from attacca.terminal.stopping import Stopping, is_ignored
-from engine.audio.clock import Clock
 from engine.audio.take_names import NewTake
 from engine.controls.bus import KEYBOARD
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
 from engine.params import Settings, Value
 from engine.status import Event
+from engine.time.clock import Clock
 
 __all__ = ["Performance", "Played"]
 

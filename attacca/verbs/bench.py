@@ -8,7 +8,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from attacca.options import checked
+from attacca.options import add_target, checked
 from engine.params import LATENCIES, Param
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="how long to measure (40); more make the rare slow block likelier to be seen",
     )  # fmt: skip
     parser.add_argument("--threads", type=checked(_THREADS), metavar="N")
+    add_target(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -40,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Returns the exit status."""
     from attacca.measuring import measure
     from attacca.pack import Pack
-    from engine.audio.clock import SystemClock
     from engine.cores import usable_cores
     from engine.errors import StorageError, WorkerError
     from engine.packs.verdicts import keep_verdict
     from engine.stream.generator import Generator, GeneratorDied
+    from engine.time.clock import SystemClock
 
     manifest = Pack.open(args.pack).manifest
     threads = args.threads or max(1, usable_cores() - 1)
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r\x1b[Kmeasuring: {text}", end="", file=sys.stderr, flush=True)
 
-    generator = Generator(manifest.folder, threads)
+    generator = Generator(manifest.folder, threads, args.target)
     try:
         first, reports = measure(
             manifest, generator, LATENCIES, args.seconds, clock=SystemClock(), say=say
@@ -123,7 +124,7 @@ def verdict(manifest: Manifest, reports: list[Report]) -> str:
     """What the figures mean, in one sentence."""
     from attacca.measuring import BOUND
 
-    main, name, floor = reports[0], manifest.name, manifest.stage.min_steps
+    main, name, floor = reports[0], manifest.name, manifest.least_steps
     steps, most = main.times.steps, main.sustained.steps
     if main.times.load <= BOUND:
         text = f"{name} plays here at its {steps} steps; this machine sustains {most}"

@@ -71,23 +71,27 @@ def _show(folder: Path, *, test: bool) -> bool:
 
 
 def _lines(pack: Pack) -> list[str]:
+    from engine.hearing import first_sampling
+    from engine.packs.plan import block_seconds
+
     m = pack.manifest
     channels = "mono" if m.channels == 1 else "stereo"
     lines = [
         f"{m.name} {m.version}: {m.title}",
         f"  folder     {m.folder}",
-        f"  audio      {m.rate} Hz {channels}, blocks of {m.block_seconds:.3f} s",
+        f"  audio      {m.rate} Hz {channels}, blocks of {block_seconds(m):.3f} s",
     ]
-    for stage in m.stages:
-        made = f"makes {stage.represents}; " if len(m.stages) > 1 else ""
-        lines += [
-            f"  {stage.name if len(m.stages) > 1 else 'steps':9}  {made}{stage.steps} steps "
-            f"({stage.sampler}), no fewer than {stage.min_steps} when late",
-        ]
-    guided = {"": "no", "past": "yes", "controls": "yes, by its controls"}
+    for stage in m.sampled:
+        steps = stage.sampling.steps
+        lines.append(
+            f"  {stage.name if len(m.sampled) > 1 else 'steps':9}  {steps.default} steps "
+            f"({stage.sampling.sampler}), no fewer than {steps.least} when late"
+        )
+    branches = {"": "no", "past": "yes", "controls": "yes, by its controls"}
+    names = sorted(control.short for control in m.controls)
     lines += [
-        f"  guidance   {guided[m.stage.guidance]}",
-        f"  controls   {', '.join(sorted(m.controls)) or 'none of its own'}",
+        f"  guidance   {branches[first_sampling(m).guidance.branch]}",
+        f"  controls   {', '.join(names) or 'none of its own'}",
     ]
     if m.transcription:
         lines.append("  listens    to sound, and answers in notes")

@@ -74,16 +74,21 @@ def run(args: argparse.Namespace) -> int:
         from attacca.terminal.faces import choose_face
         from attacca.terminal.keys import NoKeys, open_keys
         from attacca.terminal.performance import Performance
-        from engine.audio.clock import SystemClock
         from engine.audio.take_names import NewTake
         from engine.errors import StorageError
         from engine.instrument import Instrument
+        from engine.time.clock import SystemClock
 
         refuse_replacing_inputs(args, args.record)
         clock = SystemClock()
         controls = chosen(args, new_seed)
         with Instrument(
-            args.pack, latency=args.latency, threads=args.threads, clock=clock, **controls
+            args.pack,
+            latency=args.latency,
+            threads=args.threads,
+            target=args.target,
+            clock=clock,
+            **controls,
         ) as instrument:
             first = beginning(args, instrument)
             record: Path | None = args.record

@@ -8,14 +8,13 @@ callback, which reads the ring.
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
-from engine.audio.clock import Clock
 from engine.audio.portaudio import JACK, DeviceInfo, PortAudio, one_line
 from engine.audio.priority import raised_priority
 from engine.audio.ring import OutputRing
 from engine.errors import DeviceError
+from engine.time.clock import Clock, Event
 
 __all__ = ["GONE", "STUCK", "OutputDevice"]
 
@@ -104,7 +103,7 @@ class OutputDevice:
         """
         self._portaudio.call(self._start, f"starting the sound device {self.name!r}")
 
-    def reopen(self, *endings: threading.Event) -> None:
+    def reopen(self, *endings: Event) -> None:
         """Look for devices again, find this one by its name, open and start it.
 
         `endings` end the wait early.

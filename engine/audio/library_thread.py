@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from engine.errors import DeviceError
+from engine.time.clock import Event
 
 __all__ = ["LibraryThread"]
 
@@ -63,7 +64,7 @@ class LibraryThread:
         function: Callable[[], T],
         what: str,
         limit_s: float,
-        *endings: threading.Event,
+        *endings: Event,
     ) -> T:
         """Run `function` in the thread and return its result, or raise its error.
 

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from engine.audio.automation import Automation
 from engine.audio.channels import to_channels
-from engine.audio.clock import Clock
 from engine.audio.effects import EffectChain
+from engine.audio.frame_clock import FrameClock
 from engine.audio.gain import Gate, SmoothGain, db_to_gain
 from engine.audio.intake import Intake, Resampler, Source, Switch
 from engine.audio.limiter import Limiter
@@ -32,8 +32,8 @@ from engine.audio.meters import Meter, MeterSnapshot
 from engine.audio.mixer_counters import MixerCounters, MixerStats, described
 from engine.audio.priority import raised_priority
 from engine.audio.sinks import Sink
-from engine.audio.timeline import Timeline
 from engine.errors import AttaccaError, ConfigError, WorkerError
+from engine.time.clock import Clock
 
 __all__ = ["Block", "LiveControls", "Mixer", "Tap"]
 
@@ -141,12 +141,12 @@ class Mixer:
         self._gate = Gate(round(_GATE_S * rate_out))
         self._limiter = Limiter(rate_out, sink.channels)
         self._meter = Meter(rate_out, sink.channels)
-        self._timeline = Timeline(rate_out)
+        self._frame_clock = FrameClock(rate_out)
         self._automation: Automation[LiveControls] = Automation()
         self._count = MixerCounters()
         self._trouble = trouble
         self._thread: threading.Thread | None = None
-        self._ending = threading.Event()
+        self._ending = clock.event()
         self._failed = failed
         self.failure: AttaccaError | None = None  # what has ended the mixer thread on its own
 
@@ -191,7 +191,7 @@ class Mixer:
             Seconds that it comes too late for that, and begins with the next period instead; 0 when
             it does not. None when nothing is planned: it is not live, or too many changes wait.
         """
-        leaves = self._timeline.frame_at(at)
+        leaves = self._frame_clock.frame_at(at)
         if leaves is None:
             return None
         frame = round(leaves) - self._limiter.latency
@@ -283,7 +283,7 @@ class Mixer:
             self._carry_out_panic()
         seen = self._sink.leaving()
         if seen is not None:
-            self._timeline.observe(self._rendered - seen[0], seen[1])
+            self._frame_clock.observe(self._rendered - seen[0], seen[1])
         block = self._render()
         taken = self._sink.write(block)
         self._count.dropped_frames += block.shape[0] - taken
@@ -374,7 +374,7 @@ class Mixer:
         self._chain.reset()
         self._limiter.reset()
         self._switch.clear()
-        self._timeline.forget()
+        self._frame_clock.forget()
 
     # ------------------------------------------------------------------ live
 
@@ -393,7 +393,7 @@ class Mixer:
             raise ConfigError("the mixer is running already; stop it first")
         self._ending.clear()
         self.failure = None
-        self._thread = threading.Thread(target=self._live, name="attacca-mixer", daemon=True)
+        self._thread = self._clock.thread(self._live, "attacca-mixer")
         self._thread.start()
 
     @property

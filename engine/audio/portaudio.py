@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from engine.audio.library_thread import LibraryThread
 from engine.errors import DeviceError
+from engine.time.clock import Event
 
 __all__ = ["COMMON_RATES", "DEFAULT", "JACK", "DeviceInfo", "PortAudio", "one_line"]
 
@@ -80,7 +81,7 @@ class PortAudio:
     ----------
     importer : callable, optional
         Imports a module by name (tests give another).
-    ending : threading.Event, optional
+    ending : Event, optional
         Ends every wait for a device early: the program ends.
     open_limit_s, close_limit_s : float
         Seconds that opening and closing may take.
@@ -90,7 +91,7 @@ class PortAudio:
         self,
         importer: Callable[[str], Any] = importlib.import_module,
         *,
-        ending: threading.Event | None = None,
+        ending: Event | None = None,
         open_limit_s: float = _OPEN_LIMIT_S,
         close_limit_s: float = _CLOSE_LIMIT_S,
     ) -> None:
@@ -102,7 +103,7 @@ class PortAudio:
         self._stderr: int | None = None  # a copy, while PortAudio starts
         self._stderr_lock = threading.Lock()
 
-    def call(self, function: Callable[[], T], what: str, *endings: threading.Event) -> T:
+    def call(self, function: Callable[[], T], what: str, *endings: Event) -> T:
         """Run `function` in PortAudio's thread and return its result.
 
         `what` names the call in an error; `endings` end the wait early.

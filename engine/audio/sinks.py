@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock, SystemClock
 from engine.audio.ring import OutputRing
 from engine.audio.soundfiles import SoundWriter
+from engine.time.clock import Clock, SystemClock
 
 __all__ = ["ArraySink", "FileSink", "NullSink", "RingSink", "Sink"]
 

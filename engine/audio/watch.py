@@ -6,14 +6,13 @@ nothing out of the ring, the mixer waits.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.audio.clock import Clock
 from engine.audio.device import GONE, OutputDevice
 from engine.errors import DeviceError
+from engine.time.clock import Clock
 
 __all__ = ["DeviceEvent", "DeviceWatch"]
 
@@ -69,9 +68,9 @@ class DeviceWatch:
         self._on_event = on_event
         self._clock = clock
         self._look_s, self._retry_s = look_s, retry_s
-        self._ending = threading.Event()
+        self._ending = clock.event()
         self._lost_at: float | None = None
-        self._thread = threading.Thread(target=self._run, name="attacca-device", daemon=True)
+        self._thread = clock.thread(self._run, "attacca-device")
 
     @property
     def lost(self) -> bool:

@@ -6,6 +6,7 @@ from the same rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,12 @@ from typing import Any, cast
 from engine.errors import PackError
 
 __all__ = ["Field", "read_fraction", "read_table"]
+
+_KINDS: Mapping[type, str] = {
+    int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false",
+    list: "a list", dict: "a table",
+}  # fmt: skip
+_FRACTION = re.compile(r"-?[0-9]{1,15}(/[0-9]{1,15})?")  # bounded: "1e999999999" would not end
 
 
 @dataclass(frozen=True)
@@ -64,14 +71,14 @@ def read_fraction(where: str, name: str, value: Any) -> Fraction:
     PackError
         When it is neither.
     """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    text = isinstance(value, str) and _FRACTION.fullmatch(value)
     try:
-        if isinstance(value, bool) or not isinstance(value, (int, str)):
-            raise ValueError
-        return Fraction(value)
-    except (ValueError, ZeroDivisionError):
-        raise PackError(
-            f'{where}: {name} is {value!r}; use a whole number or a fraction such as "3/2"'
-        ) from None
+        if whole or text:
+            return Fraction(value)
+    except ZeroDivisionError:
+        pass
+    raise PackError(f'{where}: {name} is {value!r}; use a whole number or a fraction such as "3/2"')
 
 
 def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
@@ -85,7 +92,7 @@ def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
     elif f.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
-        raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes a {f.kind.__name__}")
+        raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes {_KINDS[f.kind]}")
     if f.choices and value not in f.choices:
         raise PackError(f"{where}: {table}.{f.name} is {value!r}; it takes {', '.join(f.choices)}")
     if isinstance(value, (int, float, Fraction)) and not isinstance(value, bool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import PackError
+from engine.execution.executor import Executor
 from engine.execution.onnx_graph import open_graph
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
-from engine.packs.sessions import Sessions
 from engine.signal.transcription import Transcriber
-from engine.stream.blocks import BlockMaker, Request
+from engine.stream.requests import make_request
+from engine.stream.walk import PlanWalk
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,14 @@ class SelfTest:
         return self.worst <= self.tolerance
 
 
-def self_test(manifest: Manifest, sessions: Sessions) -> SelfTest:
-    """Run the pack's golden vectors: for every stage an array each of what its context hears, `x`,
-    `alpha`, `sigma` and the exporter's `x0`, by the names `STAGE/NAME` (in packs of format 1, which
-    have one stage, by `NAME`).
+def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
+    """Run the pack's golden vectors.
 
-    Then two blocks are made as they are in playing, and the transcription's graph is opened.
+    For every diffusion stage they hold one array for each of what its graphs read, `x`, `alpha`,
+    `sigma` and the exporter's `x0`, by the names `STAGE/NAME` (in packs of format 1, which have one
+    stage, by `NAME`); for a network stage `frames` in place of the last four.
+
+    Then two blocks are played offline, and the transcription's graph is opened.
 
     Raises
     ------
@@ -43,35 +47,54 @@ def self_test(manifest: Manifest, sessions: Sessions) -> SelfTest:
         The vectors cannot be read, or the blocks cannot be played.
     """
     golden: dict[str, NDArray[Any]] = load_arrays(manifest, manifest.golden)
+    walk = PlanWalk(manifest, executor)
     worst = 0.0
     try:
-        for stage in sessions.stages:
-            own = stage.stage.name + "/"
-            found = {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)}
-            found = found or golden
+        for stage in walk.diffusion.values():
+            found = _of_stage(golden, stage.plan.stage.name)
             for i, (x, x0) in enumerate(zip(found["x"], found["x0"], strict=True)):
-                context = stage.context({name: found[name][i] for name in stage.inputs})
-                alpha, sigma = float(found["alpha"][i]), float(found["sigma"][i])
-                got = stage.denoise(x, alpha, sigma, context)
-                difference = float(abs(got - x0).max() / x0.std())
-                worst = max(worst, difference if np.isfinite(difference) else float("inf"))
+                read = {name: found[name][i] for name in stage.graphs.inputs}
+                level = {name: found[name][i].reshape(1) for name in ("alpha", "sigma")}
+                feed = {**stage.graphs.run_context(read), **level, "x": x}
+                main = stage.graphs.main
+                got = main.run(stage.graphs.feed(main, feed), ["x0"])[0]
+                worst = max(worst, _difference(got.reshape(x0.shape), x0))
+        for network in walk.networks.values():
+            found = _of_stage(golden, network.plan.stage.name)
+            for i, frames in enumerate(found["frames"]):
+                read = {name: found[name][i] for name in network.graphs.inputs}
+                main = network.graphs.main
+                got = main.run(network.graphs.feed(main, read), ["frames"])[0]
+                worst = max(worst, _difference(got.reshape(frames.shape), frames))
     except (ValueError, KeyError, TypeError) as error:
         path = manifest.folder / manifest.golden
         raise PackError(f"{path}: golden vectors cannot be used ({error})") from error
-    _play_two_blocks(manifest, sessions)
+    _play_two_blocks(walk)
     if manifest.transcription:
         Transcriber(open_graph(manifest, manifest.transcription))
     return SelfTest(worst, manifest.tolerance)
 
 
-def _play_two_blocks(manifest: Manifest, sessions: Sessions) -> None:
-    maker = BlockMaker(manifest, sessions)
+def _of_stage(golden: Mapping[str, NDArray[Any]], name: str) -> Mapping[str, NDArray[Any]]:
+    own = name + "/"
+    return {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)} or golden
+
+
+def _difference(got: NDArray[Any], wanted: NDArray[Any]) -> float:
+    difference = float(abs(got - wanted).max() / wanted.std())
+    return difference if np.isfinite(difference) else float("inf")
+
+
+def _play_two_blocks(walk: PlanWalk) -> None:
+    manifest = walk.manifest
     for index in range(2):
-        made = maker.make(Request(index, manifest.stage.min_steps))
-        if made.samples.shape[1] != manifest.channels or not np.isfinite(made.samples).all():
+        request = make_request(walk.plan, index, steps=manifest.least_steps)
+        produced = walk.make(request)
+        samples = produced.samples
+        if samples.shape[1] != manifest.channels or not np.isfinite(samples).all():
             raise PackError(
-                f"{manifest.folder}: a block has shape {list(made.samples.shape)} and "
-                f"{np.count_nonzero(~np.isfinite(made.samples))} samples that are no numbers"
+                f"{manifest.folder}: a block has shape {list(samples.shape)} and "
+                f"{np.count_nonzero(~np.isfinite(samples))} samples that are not finite"
             )
-        if made.faults:
-            raise PackError(f"{manifest.folder}: {made.faults[0]}; export the pack again")
+        if produced.faults:
+            raise PackError(f"{manifest.folder}: {produced.faults[0]}; export the pack again")

@@ -41,6 +41,7 @@ __all__ = [
     "ping_pong",
     "resampled",
     "table_for",
+    "without_last_row",
 ]
 
 _COLUMNS = ("alpha", "sigma", "a", "b", "c", "d")
@@ -261,6 +262,23 @@ def resampled(table: Table, times: int) -> Table:
         rows.extend([again] * (0 if last else count - 1))
         rows.append((*level, table.a[i], table.b[i], 0.0, table.d[i], False))
     return _from_rows(rows, table.alpha_end, table.sigma_end)
+
+
+def without_last_row(table: Table) -> Table:
+    """The same table, ending at the level of its last row, for a network of its own to finish.
+
+    Raises
+    ------
+    ConfigError
+        The table has one row only.
+    """
+    if len(table) < 2:
+        raise ConfigError(
+            "Invalid steps 1: this pack finishes with another network; choose 2 or more"
+        )
+    columns = {name: getattr(table, name)[:-1] for name in (*_COLUMNS, "saved")}
+    end = float(table.alpha[-1]), float(table.sigma[-1])
+    return Table(**columns, alpha_end=end[0], sigma_end=end[1])
 
 
 @dataclass(frozen=True)

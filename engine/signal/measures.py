@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.signal.stft import Stft
+from engine.representations.stft import Stft
 
 __all__ = [
     "log_spectral_distance",

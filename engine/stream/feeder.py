@@ -14,16 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
+from engine.packs.plan import Plan
 from engine.params import Settings
-from engine.signal.roll import Note
-from engine.stream.blocks import Request
+from engine.representations.roll import Note
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
+from engine.stream.governor import Plan as Planned
+from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
-from engine.stream.recent_notes import RecentNotes
+from engine.stream.requests import request_from
+from engine.stream.timed_note import TimedNote
+from engine.time.clock import Clock
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
 _POLL = 0.01  # seconds between looks at the lead
@@ -38,6 +41,7 @@ class _Command:
     name: str
     samples: NDArray[np.float32] | None = None
     notes: tuple[Note, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Feeder:
     generator : not started; the feeder starts and stops it.
     lead : what it fills.
     governor : decides steps and stride within what is asked for.
-    block_samples : samples of a whole block at the pack's rate.
+    plan : of the pack.
     wanted : seconds of lead under which the next block is asked for.
     settings : the controls to begin with.
     say : called with (kind, text) for what a performer should know; must not wait.
@@ -79,8 +83,7 @@ class Feeder:
         the next, and how long that counts as going on; must not wait.
     refused : called with controls that the pack does not take, and with those that it plays with
         instead; must not wait.
-    clock : for pauses.
-    heard : names of the controls that the pack hears beside those of every pack.
+    clock : for pauses, and of its thread.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
         that it happens in; must not wait.
     """
@@ -91,38 +94,40 @@ class Feeder:
         lead: Lead,
         governor: Governor,
         *,
-        block_samples: int,
+        plan: Plan,
         wanted: float,
         settings: Settings,
         say: Callable[[str, str], None],
         trouble: Callable[[str, str, float], None],
         refused: Callable[[Settings, Settings], None],
         clock: Clock,
-        heard: Sequence[str] = (),
         made: Callable[[Made], object] = lambda _: None,
     ) -> None:
-        self._heard, self._made = tuple(heard), made
+        self._made = made
         self._telling = threading.Lock()  # so that blocks and drops are told in their order
         self._generator, self._lead, self._governor = generator, lead, governor
-        self._block_samples = block_samples
+        self._plan = plan
         self.wanted = wanted
         self._settings = self._good = settings
         self._asked_with = settings
         self._say, self._trouble, self._refused = say, trouble, refused
         self._clock = clock
-        self._stop = threading.Event()
+        self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
         self._held: tuple[int, ...] = ()
-        self._recent = RecentNotes(lead.rate)
+        self.history = History(lead.rate)
+        self._has_past = False  # whether the piece has anything to continue
+        self._phrase = 0  # blocks of a phrase that are still to come
         self._index = 0
         self._making = 0.0  # seconds of the block that is being made
         self._loads: deque[float] = deque(maxlen=_TIMES)
         self._last: Block | None = None
+        self._planned: Planned | None = None
         self._eased = False
         self._restarts = self._in_a_row = self._blocks = self._faults = 0
         self._fatal: _Command | None = None  # during which the generator died
         self.failure: AttaccaError | None = None
-        self._thread = threading.Thread(target=self._run, name="attacca-feeder", daemon=True)
+        self._thread = clock.thread(self._run, "attacca-feeder")
 
     # ------------------------------------------------------------- any thread
 
@@ -156,6 +161,11 @@ class Feeder:
             self._thread.join(5.0)
         self._generator.stop()
 
+    def want(self, seconds: float) -> None:
+        """Keep so many seconds of lead from now on."""
+        self.wanted = seconds
+        self._awake.set()
+
     def set(self, settings: Settings) -> None:
         """Use these controls from the next block on."""
         self._settings = settings
@@ -164,9 +174,9 @@ class Feeder:
         """Play around these keys (MIDI pitches) from the next block on."""
         self._held = keys
 
-    def phrase(self, notes: Sequence[Note], *, heard: bool) -> None:
+    def phrase(self, notes: Sequence[Note], *, played: bool) -> None:
         """Play notes next, or go on from them as if they had just been played."""
-        self._commands.append(_Command("play" if heard else "answer", notes=tuple(notes)))
+        self._commands.append(_Command("play" if played else "answer", notes=tuple(notes)))
 
     def answer(self, samples: NDArray[np.float32]) -> None:
         """Go on from sound [frames, channels] at the pack's rate, which is not played."""
@@ -178,6 +188,11 @@ class Feeder:
             self._commands.append(_Command("reset" if at_once else "anew"))
             if at_once:
                 self._made(Dropped(*self._lead.flush()))
+
+    def go_to(self, place: Place) -> None:
+        """Drop what is unheard and continue from a moment of the history or of a snapshot."""
+        self._commands.append(_Command("go back", place=place))
+        self._awake.set()
 
     def horizon(self) -> tuple[float, float]:
         """Seconds of music pulled so far, and where the first block of controls set now begins."""
@@ -194,9 +209,9 @@ class Feeder:
         last, loads = self._last, list(self._loads)
         return StreamStats(
             blocks=self._blocks,
-            steps=last.request.steps if last else 0,
+            steps=self._planned.steps if self._planned else 0,
             evaluations=last.evaluations if last else 0,
-            stride=last.request.stride if last else 1.0,
+            stride=self._planned.stride if self._planned else 1.0,
             eased=self._eased,
             seconds=last.seconds if last else 0.0,
             load=float(np.mean(loads[-8:])) if loads else 0.0,
@@ -217,9 +232,12 @@ class Feeder:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
+                if self.history.newest is None:
+                    self._take_keyframe()
                 self._carry_out_commands()
                 if self._lead.seconds >= self.wanted:
-                    self._clock.sleep(_POLL)
+                    self._awake.wait(_POLL)
+                    self._awake.clear()
                     continue
                 self._one_block()
             except GeneratorDied as error:
@@ -244,13 +262,13 @@ class Feeder:
         settings = self._settings
         asked, stride = int(settings.number("steps")), settings.number("stride")
         plan = self._governor.plan(asked, stride)
-        request = Request(
-            self._index, plan.steps, str(settings["sampler"]), int(settings.number("seed")),
-            settings.number("temperature"), settings.number("guidance"), plan.stride,
-            {name: settings[name] for name in self._heard}, self._held,
+        whole = self._phrase > 0 or not self._has_past
+        request = request_from(
+            self._plan, settings, self._index, plan.steps, 1.0 if whole else plan.stride,
+            self._held,
         )  # fmt: skip
         self._asked_with = settings
-        self._making = plan.stride * self._block_samples / self._lead.rate
+        self._making = plan.stride * self._plan.block_samples / self._lead.rate
         try:
             block = self._generator.make(request)
         finally:
@@ -268,12 +286,14 @@ class Feeder:
                     steps=plan.steps, rewind=block.rewind, seconds=block.seconds, eased=plan.eased,
                 )
             )  # fmt: skip
-        self._recent.add(block.notes, len(block.samples), block.rewind)
+        self.history.requested(request, self._lead.position[1])
+        self._phrase = max(0, self._phrase - 1)
+        self._has_past = True
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
         if plan.eased != self._eased:
             self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
         self._eased = plan.eased
-        self._last = block
+        self._last, self._planned = block, plan
         if block.faults:
             self._faults += 1
             lasts = 2 * len(block.samples) / self._lead.rate + 2.0
@@ -281,6 +301,7 @@ class Feeder:
         self._index += 1
         self._blocks += 1
         self._in_a_row = 0
+        self._take_keyframe()
 
     def _carry_out_commands(self) -> None:
         while self._commands:
@@ -303,23 +324,66 @@ class Feeder:
         if command.name in ("reset", "anew"):
             self._generator.reset()
             self._index = 0
-            self._recent.forget()
+            self._has_past, self._phrase = False, 0
+            self._take_keyframe()
             if command.name == "anew":
                 self._lead.end_piece()
-        elif command.name == "continue" and command.samples is not None:
+            return
+        if command.place is not None:
+            self._go_to(command.place)
+            return
+        if command.name == "continue" and command.samples is not None:
             self._generator.continue_from(command.samples)
+            self._has_past = True
+            self._take_keyframe(ahead=len(command.samples))
             with self._telling:
                 self._lead.append(command.samples)
                 made = told(command.samples, self._lead.rate, self._lead.extent()[1])
                 self._made(made)
-            self._recent.forget()
-        elif command.name == "listen" and command.samples is not None:
+            return
+        if command.name == "listen" and command.samples is not None:
             self._generator.listen(command.samples)
+            self._phrase = 0
         else:
-            self._generator.phrase(command.notes, heard=command.name == "play")
+            self._phrase = self._generator.phrase(command.notes, played=command.name == "play")
+        self._take_keyframe()
+
+    def _take_keyframe(self, ahead: int = 0) -> None:
+        """Keep the generator's state, for the sample `ahead` frames after what is produced."""
+        position = self._lead.position[1] + ahead
+        state = self._generator.state()
+        self.history.take(Keyframe(state, position, position, self._has_past, self._phrase))
+
+    def _go_to(self, place: Place) -> None:
+        """Drop what is unheard, and continue from another moment of this or another run."""
+        keyframe = place.keyframe
+        self._generator.restore(keyframe.state)
+        for request in place.before:
+            self._generator.make(request)
+        state, block = self._generator.state(), None
+        if place.request is not None:
+            block = self._generator.make(place.request)
+        after = self._generator.state()
+        phrase = keyframe.phrase - len(place.before)
+        with self._telling:
+            self._made(Dropped(*self._lead.switch()))
+            since = self._lead.position[1]
+            self.history.cut(since)
+            begin = since - place.offset
+            self.history.take(Keyframe(state, begin, since, keyframe.has_past, max(0, phrase)))
+            if block is not None and place.request is not None:
+                rest = block.samples[place.offset :]
+                self._lead.append(rest, notes=_from(block.notes, place.offset))
+                self._made(told(rest, self._lead.rate, self._lead.extent()[1]))
+                self.history.requested(place.request, self._lead.position[1])
+                phrase -= 1
+        self._has_past = keyframe.has_past or block is not None or bool(place.before)
+        self._phrase = max(0, phrase)
+        position = self._lead.position[1]
+        self.history.take(Keyframe(after, position, position, self._has_past, self._phrase))
 
     def _restart(self, error: Exception) -> None:
-        """Start the generator again and hand it the music so far."""
+        """Start the generator again and bring it to the state that it had."""
         self._restarts += 1
         self._in_a_row += 1
         if self._in_a_row > RESTARTS:
@@ -332,9 +396,13 @@ class Feeder:
         self._say("restarted", f"{error}; a new generator continues the music")
         try:
             self._generator.start()
-            if self._blocks:
-                recent = self._lead.recent()
-                self._generator.continue_from(recent, self._recent.notes(len(recent)))
+            newest = self.history.newest
+            if newest is not None:
+                self._generator.restore(newest.state)
+                for request, _ in newest.requests:
+                    self._generator.make(request)
+                self._has_past = newest.has_past or bool(newest.requests)
+                self._phrase = max(0, newest.phrase - len(newest.requests))
         except GeneratorDied as again:
             self._clock.sleep(0.1 * self._in_a_row)
             self._say("restarted", f"{again}; trying again")
@@ -346,6 +414,12 @@ class Feeder:
         self._say("failed", str(error))
         self._stop.set()
         self._lead.close()
+
+
+def _from(notes: tuple[TimedNote, ...], offset: int) -> tuple[TimedNote, ...]:
+    """Notes of a block, timed from a later sample of it; those before it are left out."""
+    later = [n for n in notes if n.offset >= offset]
+    return tuple(TimedNote(n.offset - offset, n.pitch, n.velocity) for n in later)
 
 
 def profile(latency: float, block_seconds: float) -> tuple[float, float]:

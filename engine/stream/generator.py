@@ -12,7 +12,7 @@ import queue
 import subprocess
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import errors
-from engine.audio.clock import Clock, SystemClock
 from engine.child_process import child_command, child_environment
-from engine.signal.roll import Note
-from engine.stream.blocks import Request, TimedNote
+from engine.representations.roll import Note
+from engine.stages.request import Request
 from engine.stream.heartbeat import Heartbeat
-from engine.stream.messages import Message, receive, send
+from engine.stream.messages import Arrays, Message, receive, send
+from engine.stream.timed_note import TimedNote
+from engine.time.clock import Clock, SystemClock
 
 _LOOK = 0.05  # seconds between looks whether it is late
 _KIND = 0.5  # seconds that it may take to end by itself
@@ -138,23 +139,38 @@ class Generator:
         """Forget the past."""
         self._ask({"op": "reset"})
 
-    def continue_from(
-        self, samples: NDArray[np.float32], notes: Sequence[Note] | None = None
-    ) -> None:
+    def continue_from(self, samples: NDArray[np.float32]) -> None:
         """Hand over audio [frames, channels] that the next block continues.
 
-        `notes` are those of it, timed from its first sample; None has the pack listen for them.
+        Where the pack can, it finds the notes in it.
         """
-        told = None if notes is None else [astuple(n) for n in notes]
-        self._ask({"op": "continue", "notes": told}, samples)
+        self._ask({"op": "continue"}, {"samples": samples})
 
-    def phrase(self, notes: Sequence[Note], *, heard: bool) -> None:
-        """Hand over notes to be played next (`heard`), or to go on from as if just played."""
-        self._ask({"op": "phrase", "notes": [astuple(n) for n in notes], "heard": heard})
+    def phrase(self, notes: Sequence[Note], *, played: bool) -> int:
+        """Hand over notes to be played next, or to continue as if they had just been played.
+
+        Returns how many blocks the playing takes.
+        """
+        head = {"op": "phrase", "notes": [astuple(n) for n in notes], "played": played}
+        return int(self._ask(head).head.get("blocks", 0))
 
     def listen(self, samples: NDArray[np.float32]) -> None:
-        """Hand over sound whose notes the music goes on from, as if they had just been played."""
-        self._ask({"op": "listen"}, samples)
+        """Hand over sound whose notes the music continues, as if they had just been played."""
+        self._ask({"op": "listen"}, {"samples": samples})
+
+    def state(self) -> Arrays:
+        """Everything that the next block depends on, as named arrays."""
+        return self._ask({"op": "state"}).arrays
+
+    def restore(self, state: Arrays) -> None:
+        """Go on from a state of the same pack.
+
+        Raises
+        ------
+        ConfigError
+            It is the state of another pack.
+        """
+        self._ask({"op": "restore"}, state)
 
     def make(self, request: Request) -> Block:
         """Make one block.
@@ -166,7 +182,7 @@ class Generator:
         AttaccaError
             When a value cannot be used; the stream is as before.
         """
-        answer = self._ask({"op": "make", **asdict(request)})
+        answer = self._ask({"op": "make", **request.as_message()})
         self._heartbeat.proved()
         head = answer.head
         samples = answer.samples
@@ -178,14 +194,14 @@ class Generator:
             tuple(head["faults"]),
         )  # fmt: skip
 
-    def _ask(self, head: dict[str, Any], samples: NDArray[np.float32] | None = None) -> Message:
+    def _ask(self, head: dict[str, Any], arrays: Arrays | None = None) -> Message:
         process = self._process
         if process is None:
             raise GeneratorDied("the generator is not running")
         if head["op"] != "open":
             self._heartbeat.began("answer")
         try:
-            self._send(process, head, samples)
+            self._send(process, head, arrays)
         except OSError as error:
             raise GeneratorDied(f"the generator is gone ({error})") from error
         answer = self._answer(process)
@@ -200,7 +216,7 @@ class Generator:
         self,
         process: subprocess.Popen[bytes],
         head: dict[str, Any],
-        samples: NDArray[np.float32] | None,
+        arrays: Arrays | None,
     ) -> None:
         """Send; a process that does not read is ended, as the write would wait for ever."""
         if process.stdin is None:
@@ -208,9 +224,9 @@ class Generator:
         timer = threading.Timer(self._heartbeat.limit("send"), process.kill)
         timer.daemon = True
         try:
-            if samples is not None or head["op"] == "phrase":  # perhaps too much for the pipe
+            if arrays or head["op"] == "phrase":  # perhaps too much for the pipe
                 timer.start()
-            send(process.stdin, head, samples)
+            send(process.stdin, head, arrays)
         finally:
             timer.cancel()
 

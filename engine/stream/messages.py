@@ -1,4 +1,4 @@
-"""Messages between the engine and its generator process: a JSON header and raw float32 samples.
+"""Messages between the engine and its generator process: a JSON header and named arrays.
 
 Length-prefixed over two pipes, no pickle. Each end is used by one thread.
 """
@@ -6,42 +6,64 @@ Length-prefixed over two pipes, no pickle. Each end is used by one thread.
 from __future__ import annotations
 
 import json
+import math
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_PREFIX = struct.Struct("<II")
-LARGEST = 256 << 20  # bytes of either part; a longer one means that the pipe is out of step
+Arrays = Mapping[str, NDArray[Any]]
+_PREFIX = struct.Struct("<IQ")
+LARGEST = 1 << 30  # bytes of either part; a longer one means that the pipe is out of step
+_TYPES = ("float32", "float64", "int64", "bool")
+
+
+def _no_arrays() -> Arrays:
+    return {}
 
 
 @dataclass(frozen=True)
 class Message:
-    """`head` is plain JSON data with an `op`; `samples` float32 [frames, channels], or None."""
+    """`head` is plain JSON data with an `op`; `arrays` are read-only."""
 
     head: dict[str, Any]
-    samples: NDArray[np.float32] | None = None
+    arrays: Arrays = field(default_factory=_no_arrays)
 
     @property
     def op(self) -> str:
-        """What the message asks or answers."""
+        """What the message requests or answers."""
         return str(self.head["op"])
 
+    @property
+    def samples(self) -> NDArray[np.float32] | None:
+        """The array `samples`, float32 [frames, channels], if there is one."""
+        return self.arrays.get("samples")
 
-def send(pipe: IO[bytes], head: dict[str, Any], samples: NDArray[np.float32] | None = None) -> None:
+
+def send(pipe: IO[bytes], head: dict[str, Any], arrays: Arrays | None = None) -> None:
     """Write one message and flush.
 
-    Raises BrokenPipeError when the other end is gone, or when another thread has closed this one.
+    Raises
+    ------
+    BrokenPipeError
+        The other end is gone, or another thread has closed this one.
+    ValueError
+        An array of a type that does not travel.
     """
-    payload = b""
-    if samples is not None:
-        block = np.ascontiguousarray(samples, np.float32)
-        head = {**head, "shape": block.shape}
-        payload = block.tobytes()
+    parts: list[bytes] = []
+    if arrays:
+        listed: list[tuple[str, str, tuple[int, ...]]] = []
+        for name, array in arrays.items():
+            if array.dtype.name not in _TYPES:
+                raise ValueError(f"array {name!r} is {array.dtype}; use {', '.join(_TYPES)}")
+            listed.append((name, array.dtype.name, array.shape))
+            parts.append(np.ascontiguousarray(array).tobytes())
+        head = {**head, "arrays": listed}
     text = json.dumps(head).encode()
-    message = _PREFIX.pack(len(text), len(payload)) + text + payload
+    message = b"".join([_PREFIX.pack(len(text), sum(map(len, parts))), text, *parts])
     try:
         pipe.write(message)
         pipe.flush()
@@ -61,10 +83,15 @@ def receive(pipe: IO[bytes]) -> Message | None:
         raise EOFError(f"a message of {max(sizes)} bytes is no message")
     text, payload = (_exactly(pipe, n) for n in sizes)
     head = json.loads(text)
-    samples = None
-    if "shape" in head:
-        samples = np.frombuffer(payload, np.float32).reshape(head.pop("shape"))
-    return Message(head, samples)
+    arrays: dict[str, NDArray[Any]] = {}
+    at = 0
+    for name, kind, shape in head.pop("arrays", ()):
+        if kind not in _TYPES:
+            raise EOFError(f"an array of type {kind!r} is no array of ours")
+        count = math.prod(shape)
+        arrays[name] = np.frombuffer(payload, kind, count, at).reshape(shape)
+        at += count * np.dtype(kind).itemsize
+    return Message(head, arrays)
 
 
 def _exactly(pipe: IO[bytes], count: int) -> bytes:

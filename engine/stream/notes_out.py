@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from engine.signal.roll import NoteEvent
 from engine.stream.notes_file import CollectedNotes
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
 
 Listener = Callable[[NoteEvent], None]
 _NOBODY = object()  # the player when no more is to be heard

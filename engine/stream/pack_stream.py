@@ -12,20 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.clock import Clock
 from engine.errors import ConfigError
 from engine.packs.manifest import Manifest
+from engine.packs.plan import make_plan
 from engine.params import Settings
+from engine.representations.roll import Note
 from engine.signal.resample import StreamResampler
-from engine.signal.roll import Note
-from engine.stream.conditions import needed
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
 from engine.stream.made import Made, Teller
 from engine.stream.notes_out import NotesOut
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
+from engine.time.clock import Clock
 
 __all__ = ["PackStream", "StreamSetup"]
 
@@ -87,17 +87,23 @@ class PackStream:
         self.notes_out: NotesOut | None = None
         self._setup = setup
         self.teller = Teller(setup.made)
-        self.lead = Lead(manifest.rate, manifest.channels, wait=setup.wait, heard=self._on_notes)
-        governor = Governor(manifest.block_seconds, manifest.stage.min_steps, active=not setup.wait)
+        self.lead = Lead(
+            manifest.rate, manifest.channels, clock=setup.clock, wait=setup.wait,
+            heard=self._on_notes,
+        )  # fmt: skip
+        plan = make_plan(manifest)
+        governor = Governor(
+            plan.block_samples / manifest.rate, manifest.least_steps, active=not setup.wait
+        )
         generator = Generator(
             manifest.folder, setup.threads, setup.target, clock=setup.clock,
             patience=_OFFLINE_PATIENCE if setup.wait else 1.0,
         )  # fmt: skip
         self.feeder = Feeder(
             generator, self.lead, governor,
-            block_samples=manifest.block_samples, wanted=wanted, settings=settings,
+            plan=plan, wanted=wanted, settings=settings,
             say=setup.say, trouble=self._trouble, refused=setup.refused, clock=setup.clock,
-            heard=needed(manifest.controls), made=self.teller.made,
+            made=self.teller.made,
         )  # fmt: skip
         self.feeder.hold(held)
 
@@ -107,13 +113,18 @@ class PackStream:
         Raises
         ------
         AttaccaError
-            The pack cannot be opened, or makes no notes and was given a phrase.
+            The pack cannot be opened, or generates no notes and was given a phrase.
         """
-        if phrase and self.manifest.notes is None:
+        if phrase and not self.manifest.has_notes:
             raise ConfigError(
-                f"pack {self.manifest.name!r} makes no notes: it cannot begin with a phrase"
+                f"pack {self.manifest.name!r} generates no notes: it cannot begin with a phrase"
             )
         self.feeder.start(past, phrase)
+
+    def want(self, seconds: float) -> None:
+        """Keep so many seconds of lead from now on."""
+        self.wanted = seconds
+        self.feeder.want(seconds)
 
     def stop(self) -> None:
         """End the feeder and the generator."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from engine.signal.roll import LOWEST, PITCHES
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
 
 _MOST = 100_000  # notes in the queue; more are a pack gone astray
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from command_line import PIANO, attacca, environment, no_sound
 from sound_servers import PulseServer
+from virtual_clock import VirtualClock
 
 from attacca import measuring
 from attacca.checkup import Finding, Machine, examine
 from attacca.measuring import Sustained, Times, fit_steps
 from attacca.verbs.bench import verdict
-from engine.audio.clock import ManualClock
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.stream.generator import Block
 
 
@@ -99,7 +99,7 @@ def test_devices_without_any_is_one_line_and_status_1(tmp_path: Path) -> None:
 class FakeGenerator:
     """Takes 0.1 s and 0.05 s a step for a block, by a clock that only it moves."""
 
-    def __init__(self, clock: ManualClock, per_step: float = 0.05) -> None:
+    def __init__(self, clock: VirtualClock, per_step: float = 0.05) -> None:
         self._clock, self._per_step = clock, per_step
         self.stopped = False
 
@@ -116,7 +116,7 @@ class FakeGenerator:
 
 
 def measured(per_step: float) -> tuple[float, list[measuring.Report]]:
-    clock = ManualClock()
+    clock = VirtualClock()
     generator: Any = FakeGenerator(clock, per_step)
     result = measuring.measure(
         read_manifest(PIANO), generator, {"default": 3.0, "jam": 1.0}, 40.0,

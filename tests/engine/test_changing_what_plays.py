@@ -13,7 +13,7 @@ import soundfile
 
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
 from engine.instrument import Instrument
-from engine.rig import CROSSFADE
+from engine.playing import CROSSFADE
 from engine.signal.roll import NoteEvent
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
@@ -173,7 +173,7 @@ def test_closing_while_a_pack_is_loaded_ends_both_generators(tmp_path, reached, 
     def wait_for_the_end(done):
         if done >= reached:
             is_there.set()
-            assert instrument._rig.ending.wait(20)
+            assert instrument._ending.wait(20)
 
     def load():
         try:

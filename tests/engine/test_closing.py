@@ -13,6 +13,7 @@ from fake_sounddevice import FakeSoundDevice, FakeStream
 from engine.audio.portaudio import PortAudio
 from engine.errors import ConfigError, DeviceError, WorkerError
 from engine.instrument import Instrument
+from engine.playing import LivePlaying
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 LIMIT = 3.0  # seconds within which a program ends, its fade-out included
@@ -142,8 +143,9 @@ def test_what_ends_the_mixer_is_reported_at_once_and_is_the_instruments_failure(
     with Instrument(TINY, latency=1.0, threads=1) as instrument:
         instrument.play(None)
         instrument.wait_for_sound()
-        mixer = instrument._rig.mixer
-        assert mixer is not None
+        playing = instrument._playing
+        assert isinstance(playing, LivePlaying)
+        mixer = playing.mixer
 
         def fail(_block):
             raise MemoryError("no room for a block")

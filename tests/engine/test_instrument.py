@@ -14,9 +14,9 @@ from engine.audio.recorder import Recorder
 from engine.controls.bus import REFUSED
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
-from engine.punches import RESET, Part
 from engine.signal.midi_file import read_midi
 from engine.signal.roll import Note
+from engine.time.quantised_actions import RESET, Part
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
@@ -119,7 +119,7 @@ def test_values_are_clipped_and_unknown_controls_refused(playing):
 def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(playing, monkeypatch):
     wait_until(lambda: playing.status().stream.blocks > 1)
     before, changes = playing.settings, []
-    generator = playing._rig.stream.feeder._generator
+    generator = playing._playing.stream.feeder._generator
     make = generator.make
 
     def picky(request):
@@ -188,12 +188,12 @@ def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_di
 def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):
     wait_until(lambda: playing.status().stream.blocks > 4)
     playing.set(quantise="bar", tempo=20.0)
-    playing.punches.at(RESET, Part(playing.new_piece))
+    playing.quantised_actions.at(RESET, Part(playing.new_piece))
     assert playing.set_at(playing.now() + 0.6, pause=False) == 0.0
     playing.panic()
     assert any(e.kind == "panic" for e in playing.events)
     assert playing.settings["pause"] is True
-    assert not playing.punches.waiting()
+    assert not playing.quantised_actions.waiting()
     wait_until(lambda: playing.status().meters.rms[0] < 1e-4)
     wait_until(lambda: playing.status().lead.seconds >= playing.latencies().lead)
     loudest = max(playing.status().meters.rms[0] for _ in range(500) if not time.sleep(0.002))
@@ -430,9 +430,9 @@ def test_a_pack_without_notes_says_so_in_one_line_and_plays_on(playing):
     sound = np.zeros((8000, 1), np.float32)
     for ask, says in (
         (lambda: playing.hold([60]), "pack 'tiny' does not hear held keys"),
-        (lambda: playing.play_phrase(PHRASE), "play_phrase: pack 'tiny' makes no notes"),
-        (lambda: playing.answer(PHRASE), "answer: pack 'tiny' makes no notes"),
-        (lambda: playing.answer(sound), "answer: pack 'tiny' makes no notes"),
+        (lambda: playing.play_phrase(PHRASE), "play_phrase: pack 'tiny' generates no notes"),
+        (lambda: playing.answer(PHRASE), "answer: pack 'tiny' generates no notes"),
+        (lambda: playing.answer(sound), "answer: pack 'tiny' generates no notes"),
     ):
         with pytest.raises(ConfigError) as caught:
             ask()
@@ -447,7 +447,7 @@ def test_a_pack_without_notes_neither_begins_with_a_phrase_nor_writes_notes(tmp_
     path = tmp_path / "a.wav"
     with (
         Instrument(TINY) as instrument,
-        pytest.raises(ConfigError, match="pack 'tiny' makes no notes: it cannot begin with a"),
+        pytest.raises(ConfigError, match="pack 'tiny' generates no notes: it cannot begin with a"),
     ):
         instrument.render(path, 1.0, phrase=PHRASE)
     assert not path.exists()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_pack import TINY
 
+from engine.audio.mixer import Mixer
 from engine.errors import ConfigError
 from engine.instrument import Instrument
 
@@ -136,12 +137,12 @@ def test_an_exception_within_the_with_statement_ends_the_generator():
 def test_an_interruption_while_it_starts_leaves_nothing_running(monkeypatch):
     instrument = Instrument(TINY)
 
-    def interrupted(output):
+    def interrupted(mixer):
         pids.append(instrument.generator_pid)
         raise KeyboardInterrupt
 
     pids = []
-    monkeypatch.setattr(instrument._rig, "into", interrupted)
+    monkeypatch.setattr(Mixer, "run_live", interrupted)
     with pytest.raises(KeyboardInterrupt):
         instrument.play(None)
     assert gone(pids[0])

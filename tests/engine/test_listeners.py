@@ -117,7 +117,7 @@ def test_a_listener_that_raises_stops_neither_the_music_nor_others(way, broken_l
         instrument.play(None)
         instrument.wait_for_sound()
         if way == "listen_notes":  # the pack of the tests has none
-            instrument._rig.note_listeners(None)
+            instrument._outlets.notes(None)
         instrument.say("test", "something happens")
         wait_until(lambda: instrument.status().stream.blocks > 8)
         wait_until(lambda: instrument.status().meters.rms[0] > 1e-3)
@@ -126,7 +126,7 @@ def test_a_listener_that_raises_stops_neither_the_music_nor_others(way, broken_l
         assert not status.failed
         assert status.stream.restarts == 0
         assert status.listener_errors > 0
-        assert instrument._rig.mixer.stats.source_errors == 0
+        assert instrument._playing.mixer.stats.source_errors == 0
         said = [e.text for e in instrument.events if e.kind == "error"]
         assert len(said) < 4, "it is not repeated with every event"
         assert "'boom'" in said[0]
@@ -145,7 +145,7 @@ def piano_stub():
     block = BlockMade(0, 0.0, 0.1, 4, 0.0, 0.1, False, np.zeros((800, 1), np.float32), 8000)
     return instrument, {
         "listen": lambda: instrument.say("test", "something happened"),
-        "listen_notes": lambda: instrument._rig.note_listeners("note"),
-        "listen_blocks": lambda: instrument._rig.blocks.tell(block),
-        "tap": lambda: instrument._rig.taps(np.zeros((128, 2), np.float32)),
+        "listen_notes": lambda: instrument._outlets.notes("note"),
+        "listen_blocks": lambda: instrument._outlets.blocks.tell(block),
+        "tap": lambda: instrument._outlets.taps(np.zeros((128, 2), np.float32)),
     }

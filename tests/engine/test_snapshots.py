@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import ConfigError, StorageError
 from engine.packs.discovery import find_pack
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.snapshots import Snapshots, checked_name
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"

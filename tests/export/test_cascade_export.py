@@ -11,16 +11,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 
+from engine.packs.sessions import Sessions  # noqa: E402
+from engine.stream.blocks import BlockMaker, Request  # noqa: E402
+from engine.stream.conditions import heard  # noqa: E402
+
 import export.cascade_pack as cascade_pack  # noqa: E402
 from engine.errors import PackError  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
-from engine.packs.manifest import read_manifest  # noqa: E402
-from engine.packs.sessions import Sessions  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
 from engine.params import Settings  # noqa: E402
-from engine.signal.roll import CHANNELS, PITCHES, ROWS, Note, encode  # noqa: E402
-from engine.stream.blocks import BlockMaker, Request  # noqa: E402
-from engine.stream.conditions import heard  # noqa: E402
+from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
+from engine.signal.roll import PITCHES, Note  # noqa: E402
 from export.cascade import (  # noqa: E402
     CONTEXT_TOKENS,
     NotesContext,

@@ -48,6 +48,6 @@ def test_the_strip_shows_an_error_of_the_engine(session, instrument, until, qtbo
     activity = Activity(session.figures, lambda: 0)
     strip = FiguresStrip(session, activity, Mishaps(session.send, session.figures))
     qtbot.addWidget(strip)
-    instrument._rig.mixer._count.tap_errors += 3
+    instrument._playing.mixer._count.tap_errors += 3
     until(lambda: "3 errors" in strip.mishaps.text)
     assert "errors/taps: 3. Times a recorder" in strip.mishaps.toolTip()

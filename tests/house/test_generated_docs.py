@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.packs.manifest import TABLES
+from engine.packs import earlier_formats, format_3
 from engine.params import PARAMS
+from engine.representations.kinds import KINDS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -35,20 +36,40 @@ def test_every_control_is_documented_with_its_bounds():
         assert control.span() in row
 
 
+def fields_in(page, marker):
+    block = re.search(rf"<!-- table: {marker} -->(.*?)<!-- end -->", page, re.DOTALL)
+    return re.findall(r"^\| `(\w+)` \|", block[1], re.MULTILINE)
+
+
 def test_every_field_of_a_manifest_is_documented_under_its_table():
     page = (DOCS / "packs.md").read_text("utf-8")
-    for table, fields in TABLES.items():
-        block = re.search(rf"<!-- fields of {table or 'top'} -->(.*?)<!-- end -->", page, re.DOTALL)
-        assert re.findall(r"^\| `(\w+)` \|", block[1], re.MULTILINE) == [f.name for f in fields]
+    for table, fields in format_3.TABLES.items():
+        assert fields_in(page, table or "top") == [f.name for f in fields]
+    for table, fields in earlier_formats.TABLES.items():
+        assert fields_in(page, f"earlier {table or 'top'}") == [f.name for f in fields]
+
+
+def test_every_representation_is_documented_with_its_options():
+    page = (DOCS / "packs.md").read_text("utf-8")
+    options = [f.name for kind in KINDS.values() for f in kind.options]
+    assert fields_in(page, "representations") == options
+    for name, kind in KINDS.items():
+        assert f"**`{name}`**: {kind.about}." in page
 
 
 def test_a_table_without_a_place_in_the_page_is_refused(build):
     with pytest.raises(ValueError, match="stage"):
-        build.packs_page("<!-- fields of pack -->\n<!-- end -->\n")
+        build.packs_page("<!-- table: golden -->\n<!-- end -->\n")
+
+
+def test_a_place_without_a_table_is_refused(build):
+    page = (DOCS / "packs.md").read_text("utf-8")
+    with pytest.raises(ValueError, match="look at: listening"):
+        build.packs_page(page + "<!-- table: listening -->\n<!-- end -->\n")
 
 
 def test_check_names_a_stale_page_and_leaves_it(build, tmp_path, monkeypatch, capsys):
-    for name in ("controls.md", "osc.md", "packs.md"):
+    for name in ("controls.md", "osc.md", "packs.md", "pack.schema.json"):
         (tmp_path / name).write_text((DOCS / name).read_text("utf-8"), "utf-8")
     with (tmp_path / "controls.md").open("a") as page:
         page.write("stale\n")

@@ -15,6 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("attacca", "engine", "export", "training", "osc", "midi", "gui")
 FOLDERS = (*PRODUCT, "benchmarks", "examples")
 LONGEST = 500  # lines
+LONGER = {  # and why
+    "engine/instrument.py": (850, "the public interface: one class, most of it docstrings"),
+}
 
 # What a folder must not import, wherever in the file: the house's layers.
 FORBIDDEN = {
@@ -169,7 +172,8 @@ def test_the_player_imports_only_what_play_txt_installs():
 @pytest.mark.parametrize("path", sources(*FOLDERS), ids=str)
 def test_no_module_is_too_long_to_read(path):
     lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST, f"{path} has {lines} lines: split it by job"
+    longest, _ = LONGER.get(path.as_posix(), (LONGEST, ""))
+    assert lines <= longest, f"{path} has {lines} lines: split it by job"
 
 
 def test_every_module_says_what_it_is():

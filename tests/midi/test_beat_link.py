@@ -64,7 +64,7 @@ def peer() -> Iterator[Peer]:
 class Desk(TempoDesk):
     def __init__(self, **controls) -> None:
         super().__init__(**controls)
-        self.tempo.attach("link", BeatLink())
+        self.tempo.attach("link", BeatLink(time.monotonic))
 
 
 def until(true, timeout=15.0):

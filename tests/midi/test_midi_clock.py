@@ -27,7 +27,7 @@ def ticks(clock, count, bpm, *, begin=10.0, jitter=0.0, seed=1):
 @settings(max_examples=30, deadline=None)
 @given(bpm=st.floats(30, 250), seed=st.integers(0, 1000))
 def test_the_tempo_and_the_beat_stand_still_though_messages_jitter(bpm, seed):
-    clock, jitter = MidiClock(), 0.004
+    clock, jitter = MidiClock(lambda: 0.0), 0.004
     clock.take(mido.Message("start"), 9.99)
     last = ticks(clock, 24 * 16 + 1, bpm, jitter=jitter, seed=seed)
     timeline = clock.timeline(last, 4)
@@ -38,7 +38,7 @@ def test_the_tempo_and_the_beat_stand_still_though_messages_jitter(bpm, seed):
 
 
 def test_half_a_beat_is_enough_and_less_is_not():
-    clock = MidiClock()
+    clock = MidiClock(lambda: 0.0)
     last = ticks(clock, 11, 120)
     assert clock.timeline(last, 4) is None
     clock.take(CLOCK, last + 60 / 120 / 24)
@@ -48,7 +48,7 @@ def test_half_a_beat_is_enough_and_less_is_not():
 
 
 def test_messages_that_come_in_heaps_as_from_jack_are_followed():
-    clock, period, heap = MidiClock(), 60 / 130 / 24, 0.0213
+    clock, period, heap = MidiClock(lambda: 0.0), 60 / 130 / 24, 0.0213
     for i in range(24 * 12):
         clock.take(CLOCK, 5 + ((i * period) // heap + 1) * heap)
     timeline = clock.timeline(5 + 24 * 12 * period, 4)
@@ -58,7 +58,7 @@ def test_messages_that_come_in_heaps_as_from_jack_are_followed():
 
 @pytest.mark.parametrize("bpm", [60, 90, 125, 180])
 def test_another_tempo_is_followed_within_four_beats(bpm):
-    clock = MidiClock()
+    clock = MidiClock(lambda: 0.0)
     last = ticks(clock, 24 * 8, 120, jitter=0.002)
     period = 60 / bpm / 24
     end = ticks(clock, 24 * 4, bpm, begin=last + period, jitter=0.002, seed=2)
@@ -69,7 +69,7 @@ def test_another_tempo_is_followed_within_four_beats(bpm):
 
 
 def test_one_message_that_is_held_up_changes_nothing():
-    clock, period = MidiClock(), 60 / 120 / 24
+    clock, period = MidiClock(lambda: 0.0), 60 / 120 / 24
     last = ticks(clock, 24 * 8, 120)
     held = last + period + 0.1
     clock.take(CLOCK, held)
@@ -80,7 +80,7 @@ def test_one_message_that_is_held_up_changes_nothing():
 
 
 def test_start_stop_continue_and_song_position_say_which_beat_it_is():
-    clock, period = MidiClock(), 60 / 120 / 24
+    clock, period = MidiClock(lambda: 0.0), 60 / 120 / 24
 
     def beat(at):
         timeline = clock.timeline(at, 4)
@@ -136,7 +136,7 @@ def test_of_two_clocks_the_first_is_followed_until_it_is_silent():
     )
 )
 def test_whatever_comes_the_tempo_stays_possible_and_a_steady_clock_is_followed_after_it(messages):
-    clock, at = MidiClock(), 50.0
+    clock, at = MidiClock(lambda: 0.0), 50.0
     tempos = []
     for kind, step in messages:
         at += step
@@ -151,7 +151,7 @@ def test_whatever_comes_the_tempo_stays_possible_and_a_steady_clock_is_followed_
 
 
 def test_a_clock_that_is_too_fast_is_held_at_the_bound_and_one_too_slow_is_not_followed():
-    fast, slow = MidiClock(), MidiClock()
+    fast, slow = MidiClock(lambda: 0.0), MidiClock(lambda: 0.0)
     for i in range(48):
         fast.take(CLOCK, 50 + i * 1e-5)
         slow.take(CLOCK, 50 + i * 0.3)

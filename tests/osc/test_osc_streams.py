@@ -111,12 +111,12 @@ def test_sound_is_tapped_while_somebody_asks_and_computed_once_for_all(sounding,
         return made(self, name, span)
 
     monkeypatch.setattr(sound_streams.SoundStreams, "_message", spied)
-    assert not instrument._rig.taps
+    assert not instrument._outlets.taps
     programs = [program() for _ in range(20)]
     for i, one in enumerate(programs):
         one.send("/scope", 60 - i / 20)  # all in the one length
         one.send("/spectrum", 1000)
-    wait_until(lambda: instrument._rig.taps)
+    wait_until(lambda: instrument._outlets.taps)
     counted.clear()
     begun = time.monotonic()
     time.sleep(1.0)
@@ -128,7 +128,7 @@ def test_sound_is_tapped_while_somebody_asks_and_computed_once_for_all(sounding,
     for one in programs:
         one.send("/scope", 0)
         one.send("/spectrum", 0)
-    wait_until(lambda: not instrument._rig.taps)
+    wait_until(lambda: not instrument._outlets.taps)
 
 
 def test_blocks_join_on_the_axis_and_the_play_line_moves_on_it(sounding):

@@ -78,7 +78,7 @@ def test_a_block_control_is_in_the_block_that_is_heard_at_its_time_and_in_none_b
     instrument, one = steady
     blocks = []
     asked = []
-    feeder = instrument._rig.stream.feeder
+    feeder = instrument._playing.stream.feeder
     make = feeder._generator.make
 
     def spied(request):

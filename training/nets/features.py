@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.signal.roll import CHANNELS, LOWEST, PITCHES
+from engine.representations.roll import CHANNELS
+from engine.signal.roll import LOWEST, PITCHES
 
 TOKEN = 8  # columns
 HALF = TOKEN // 2

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.signal.roll import CHANNELS, PITCHES, ROWS
+from engine.representations.roll import CHANNELS, ROWS
+from engine.signal.roll import PITCHES
 from training.nets.attention import rms_norm, rotary, rotate
 
 VELOCITY_SPREAD = 0.15  # deviation of what the network says of an onset's velocity, from the truth

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fake_sounddevice import FakeSoundDevice, FakeStream
 from test_callback_ring import call
+from virtual_clock import VirtualClock
 
-from engine.audio.clock import ManualClock
 from engine.audio.device import GONE, OutputDevice
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
@@ -83,15 +83,15 @@ def test_a_missing_library_comes_with_its_cure(error, words):
 def test_a_rate_the_device_does_not_take_is_told_with_its_own():
     _, portaudio = fake("Built-in")
     with pytest.raises(DeviceError, match=r"does not open at 48000 Hz .*own rate is 44100") as err:
-        OutputDevice(portaudio, "built", ring(), rate=48000, clock=ManualClock())
+        OutputDevice(portaudio, "built", ring(), rate=48000, clock=VirtualClock())
     assert "\n" not in str(err.value)
     with pytest.raises(DeviceError, match="has 2 output channels, not 4"):
-        OutputDevice(portaudio, "built", OutputRing(64, 4), rate=44100, clock=ManualClock())
+        OutputDevice(portaudio, "built", OutputRing(64, 4), rate=44100, clock=VirtualClock())
 
 
 def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
     sd, portaudio = fake("Built-in", "Scarlett")
-    clock, events, buffer = ManualClock(), [], ring()
+    clock, events, buffer = VirtualClock(), [], ring()
     device = OutputDevice(portaudio, "scarlett", buffer, rate=44100, clock=clock)
     device.start()
     watch = DeviceWatch(device, events.append, clock=clock)
@@ -124,7 +124,7 @@ def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
 
 def test_a_stream_that_ended_is_seen_at_once():
     sd, portaudio = fake("Built-in")
-    device = OutputDevice(portaudio, "default", ring(), rate=44100, clock=ManualClock())
+    device = OutputDevice(portaudio, "default", ring(), rate=44100, clock=VirtualClock())
     device.start()
     assert device.fault() == ""
     sd.streams[-1].active = False
@@ -134,7 +134,7 @@ def test_a_stream_that_ended_is_seen_at_once():
 
 def playing_device(rate=44100):
     sd, portaudio = fake("Built-in")
-    clock, buffer = ManualClock(), OutputRing(1 << 18, 2)
+    clock, buffer = VirtualClock(), OutputRing(1 << 18, 2)
     device = OutputDevice(portaudio, "default", buffer, rate=rate, clock=clock)
     device.start()
     return sd, clock, buffer, device
@@ -223,7 +223,7 @@ def test_a_server_that_hangs_while_a_device_opens_is_reported_in_time():
     sd.query_devices = lambda: go_on.wait(20) and []
     portaudio = PortAudio(lambda _name: sd, open_limit_s=0.2, close_limit_s=0.1)
     with pytest.raises(DeviceError, match="the sound system has not answered") as caught:
-        OutputDevice(portaudio, "default", ring(), rate=44100, clock=ManualClock())
+        OutputDevice(portaudio, "default", ring(), rate=44100, clock=VirtualClock())
     assert "\n" not in str(caught.value)
     assert not portaudio.close()
     go_on.set()
@@ -240,7 +240,7 @@ def test_a_device_that_opens_too_late_is_closed_again():
     sd._StreamBase = slowly
     portaudio = PortAudio(lambda _name: sd, open_limit_s=0.2)
     with pytest.raises(DeviceError):
-        OutputDevice(portaudio, "default", ring(), rate=44100, clock=ManualClock())
+        OutputDevice(portaudio, "default", ring(), rate=44100, clock=VirtualClock())
     go_on.set()
     deadline = time.monotonic() + 5
     while not (sd.streams and sd.streams[0].closed):

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from virtual_clock import VirtualClock
 
 from attacca.seed_audio import read_past
 from engine.audio import recorder as recorder_module
 from engine.audio import soundfiles
-from engine.audio.clock import ManualClock
 from engine.audio.recorder import Recorder
 from engine.audio.sinks import FileSink, NullSink
 from engine.audio.soundfiles import SoundWriter
@@ -350,7 +350,7 @@ raise SystemError
 
 
 def test_no_device_means_silence_at_the_right_pace():
-    clock = ManualClock()
+    clock = VirtualClock()
     sink = NullSink(RATE, 2, clock, lead_s=1024 / RATE)
     assert sink.wanted() == 1024
     sink.write(noise(1024))

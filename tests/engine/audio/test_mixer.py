@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from virtual_clock import VirtualClock
 
-from engine.audio.clock import ManualClock, SystemClock
 from engine.audio.mixer import LiveControls, Mixer
 from engine.audio.recorder import Recorder
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import NullSink, RingSink
 from engine.errors import ConfigError, StorageError
+from engine.time.clock import SystemClock
 
 RATE = 48000
 STEP = 2 * np.pi * 440 / RATE
@@ -38,7 +39,7 @@ class Sink(NullSink):
     """Keeps all it gets."""
 
     def __init__(self, channels=2):
-        super().__init__(RATE, channels, ManualClock())
+        super().__init__(RATE, channels, VirtualClock())
         self.blocks = []
 
     def write(self, block):
@@ -55,7 +56,7 @@ def mixer(source, sink, **options):
         "rate_in": RATE,
         "rate_out": RATE,
         "channels_in": 1,
-        "clock": ManualClock(),
+        "clock": VirtualClock(),
     } | options
     return Mixer(source, sink, **options)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from test_callback_ring import call
+from virtual_clock import VirtualClock
 
-from engine.audio.clock import ManualClock
 from engine.audio.sinks import NullSink, RingSink
 from engine.output import FILL_S, JAM_FILL_S, ring_for
 
@@ -17,7 +17,7 @@ class Playing:
     """A sink that a mixer keeps full, and a device that takes blocks at its pace."""
 
     def __init__(self, rate, fill_s):
-        self.rate, self.clock = rate, ManualClock(5.0)
+        self.rate, self.clock = rate, VirtualClock(5.0)
         self.ring = ring_for(rate, 2)
         self.sink = RingSink(self.ring, rate, fill_s, self.clock)
         self.sink.start()
@@ -118,4 +118,4 @@ def test_fades_of_the_ring_last_five_milliseconds_at_any_rate(rate):
 
 def test_without_a_device_the_mixer_runs_ahead_for_the_same_time_at_any_rate():
     for rate in (8000, 192000):
-        assert NullSink(rate, 2, ManualClock()).wanted() == round(0.0215 * rate)
+        assert NullSink(rate, 2, VirtualClock()).wanted() == round(0.0215 * rate)

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from sound_servers import alsa_over_jack, machine_floor
 
-from engine.audio.clock import SystemClock
 from engine.audio.device import OutputDevice
 from engine.audio.mixer import Mixer
 from engine.audio.portaudio import PortAudio
@@ -23,6 +22,7 @@ from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
 from engine.output import Output
 from engine.params import LATENCIES
+from engine.time.clock import SystemClock
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 
@@ -281,7 +281,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from sound_servers import JackServer
-from engine.audio.clock import SystemClock
+from engine.time.clock import SystemClock
 from engine.audio.device import OutputDevice
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing

@@ -14,7 +14,7 @@ from engine.errors import PackError
 from engine.execution.onnx_graph import open_graph
 from engine.onnx_runtime import open_session
 from engine.packs.external_data import MalformedGraph, external_files
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[3] / "packs" / "piano"

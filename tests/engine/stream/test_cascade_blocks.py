@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from engine.errors import ConfigError
-from engine.packs.manifest import read_manifest
 from engine.packs.sessions import Sessions
-from engine.signal.roll import Note
 from engine.stream.blocks import BlockMaker, Request
 from engine.stream.recent_notes import RecentNotes
+
+from engine.errors import ConfigError
+from engine.packs.read import read_manifest
+from engine.signal.roll import Note
 
 PIANO = Path(__file__).parents[3] / "packs" / "piano"
 RATE = 24000

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from virtual_clock import VirtualClock
 
 from engine.stream.lead import Lead
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
 
 RATE = 1000
 
@@ -14,7 +15,7 @@ def steady(frames, level=0.5):
 
 
 def test_the_end_of_a_piece_fades_and_what_follows_is_untouched():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     lead.append(steady(300))
     lead.pull(100)
     lead.end_piece()
@@ -29,7 +30,7 @@ def test_the_end_of_a_piece_fades_and_what_follows_is_untouched():
 
 @pytest.mark.parametrize("unheard", [0, 1, 7])
 def test_a_piece_with_hardly_anything_unheard_ends_as_well(unheard):
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     lead.append(steady(50))
     lead.pull(50 - unheard)
     lead.end_piece()
@@ -41,7 +42,7 @@ def test_a_piece_with_hardly_anything_unheard_ends_as_well(unheard):
 
 def test_keys_come_up_where_the_piece_ends_and_its_later_notes_are_not_heard():
     heard = []
-    lead = Lead(RATE, 1, heard=heard.extend)
+    lead = Lead(RATE, 1, clock=VirtualClock(), heard=heard.extend)
     down, late = TimedNote(10, 60, 80), TimedNote(120, 64, 80)
     lead.append(steady(100), notes=(down, TimedNote(90, 62, 70), late))
     lead.pull(50)
@@ -56,7 +57,7 @@ def test_keys_come_up_where_the_piece_ends_and_its_later_notes_are_not_heard():
 
 
 def test_positions_count_music_alone_and_go_on_over_a_flush():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     assert lead.extent() == (0, 0)
     lead.pull(500)  # silence before the first block is no music
     lead.append(steady(300))

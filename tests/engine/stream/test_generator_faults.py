@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.packs.sessions import Sessions
+from engine.stream.blocks import Request
 from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
-from engine.packs.sessions import Sessions
 from engine.params import Settings
 from engine.signal.roll import Note
-from engine.stream.blocks import Request
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
@@ -151,7 +151,7 @@ def test_a_pack_whose_network_answers_no_numbers_is_reported_at_once(tmp_path):
 
 
 def test_a_graph_that_fails_names_its_file_in_one_line():
-    from engine.packs.manifest import read_manifest
+    from engine.packs.read import read_manifest
 
     stage = Sessions(read_manifest(TINY)).stages[0]
     with pytest.raises(PackError, match=r"step\.onnx: the graph fails \(") as caught:
@@ -197,11 +197,11 @@ class Fed:
     """A feeder at work, its lead played as fast as blocks arrive."""
 
     def __init__(self, generator: Scripted) -> None:
-        from engine.audio.clock import SystemClock
+        from engine.time.clock import SystemClock
 
         self.said: list[tuple[str, str]] = []
         self.troubles: list[tuple[str, str, float]] = []
-        self.lead = Lead(8000, 1)
+        self.lead = Lead(8000, 1, clock=SystemClock())
         self.feeder = Feeder(
             generator, self.lead, Governor(0.01, 1, active=False), block_samples=80, wanted=0.02,
             settings=Settings.defaults(), say=lambda *a: self.said.append(a),

@@ -1,9 +1,8 @@
 """The lead and what is heard when it is gone."""
 
-import threading
-
 import numpy as np
 import pytest
+from virtual_clock import VirtualClock
 
 from engine.stream.conceal import Concealer
 from engine.stream.lead import Lead
@@ -22,7 +21,7 @@ def largest_step(x):
 
 
 def test_music_comes_out_as_it_went_in_whatever_the_pulls():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     music = chord(20000)
     lead.append(music[:7000])
     lead.append(music[7000:])
@@ -32,13 +31,13 @@ def test_music_comes_out_as_it_went_in_whatever_the_pulls():
 
 
 def test_before_the_first_block_there_is_silence_and_no_gap_is_counted():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     assert not lead.pull(512).any()
     assert lead.stats().gaps == 0
 
 
 def test_an_empty_lead_is_held_without_a_click_and_dies_away():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     music = chord(RATE)
     lead.append(music)
     heard = np.concatenate([lead.pull(256) for _ in range(3 * RATE // 256)])
@@ -54,7 +53,7 @@ def test_an_empty_lead_is_held_without_a_click_and_dies_away():
 
 
 def test_music_takes_over_again_without_a_click():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     lead.append(chord(RATE))
     parts = [lead.pull(256) for _ in range(RATE // 256 + 40)]
     lead.append(chord(RATE, start=3 * RATE + 77))
@@ -80,7 +79,7 @@ def test_silence_is_held_as_silence():
 
 
 def test_a_rewinding_block_stands_in_place_of_what_is_unheard():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     old, new = chord(5000), chord(3000, start=9000)
     lead.append(old)
     lead.pull(1000)
@@ -91,7 +90,7 @@ def test_a_rewinding_block_stands_in_place_of_what_is_unheard():
 
 
 def test_a_rewind_beyond_what_is_unheard_cuts_the_new_block_instead():
-    lead = Lead(RATE, 1)
+    lead = Lead(RATE, 1, clock=VirtualClock())
     lead.append(chord(1000))
     lead.pull(900)
     new = chord(2000, start=500)
@@ -101,15 +100,22 @@ def test_a_rewind_beyond_what_is_unheard_cuts_the_new_block_instead():
 
 
 def test_offline_a_pull_waits_for_the_block():
-    lead = Lead(RATE, 1, wait=True)
-    timer = threading.Timer(0.1, lambda: lead.append(chord(4000)))
-    timer.start()
+    clock = VirtualClock()
+    lead = Lead(RATE, 1, clock=clock, wait=True)
+
+    def append() -> None:
+        for begin in (0, 2000):
+            clock.sleep(30.0)
+            lead.append(chord(2000, begin))
+
+    clock.thread(append, "feeder").start()
     np.testing.assert_array_equal(lead.pull(4000), chord(4000))
+    assert clock.now() == 60.0
     assert lead.stats().gaps == 0
 
 
 def test_a_closed_lead_does_not_keep_a_renderer_waiting():
-    lead = Lead(RATE, 1, wait=True)
+    lead = Lead(RATE, 1, clock=VirtualClock(), wait=True)
     lead.append(chord(100))
     lead.close()
     assert len(lead.pull(500)) == 500

@@ -1,0 +1,171 @@
+"""Whether this player can play what a manifest describes, beyond the form of its fields.
+
+Pure data: any thread, any process. How the stages fit in time is the plan's affair
+(engine/packs/plan.py); what only the graphs can show is checked when they are opened.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import ConfigError, PackError
+from engine.packs.manifest import Manifest
+from engine.packs.plan import make_plan
+from engine.packs.signals import Signal
+from engine.packs.stages import Stage
+from engine.representations.kinds import KINDS as REPRESENTATIONS
+from engine.sampling.samplers import table_for
+from engine.sampling.schedules import Schedule, make_schedule
+
+__all__ = ["check_manifest"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ENGINE_CONTROLS = ("temperature",)  # of the engine's own, those that a stage may name
+_GRAPHS = {"diffusion": ("step", "context", "final", "read"), "network": ("run",), "transform": ()}
+_REQUIRED = {"diffusion": ("step",), "network": ("run",), "transform": ()}
+
+
+def check_manifest(path: Path, manifest: Manifest) -> None:
+    """Refuse values that are well-formed and cannot be played.
+
+    Raises
+    ------
+    PackError
+        Naming the field, its value and what can be played.
+    """
+    if not _NAME.fullmatch(manifest.name):
+        raise PackError(
+            f"{path}: pack.name is {manifest.name!r}; use letters, digits, dots and dashes"
+        )
+    _check_names(path, manifest)
+    listed = [manifest.golden, *filter(None, [manifest.transcription])]
+    for encoder in manifest.encoders:
+        listed += [encoder.graph, encoder.tokenizer]
+    for signal in manifest.signals:
+        kind = REPRESENTATIONS[signal.kind]
+        _check_window(path, signal)
+        listed += [str(signal.options[name]) for name in kind.files if signal.options.get(name)]
+        listed += [signal.empty] if isinstance(signal.empty, str) and signal.empty else []
+    for stage in manifest.stages:
+        _check_stage(path, manifest, stage)
+        listed += stage.graphs.values()
+    for name in listed:
+        manifest.path(name)
+    make_plan(manifest)
+
+
+def _check_window(path: Path, signal: Signal) -> None:
+    window, hop = signal.options.get("window"), signal.grid.samples
+    if window is None or hop is None:
+        return
+    if window % 2 or hop.denominator > 1 or window % int(hop) or window < 2 * hop:
+        raise PackError(
+            f"{path}: representation.window is {window} with hop {hop}; the window has to be "
+            "even and a multiple of the hop, at least twice"
+        )
+
+
+def _check_names(path: Path, manifest: Manifest) -> None:
+    signals = [signal.name for signal in manifest.signals]
+    outputs = [stage.output for stage in manifest.stages]
+    for what, names in (("signal", signals), ("stage", [s.name for s in manifest.stages])):
+        for name in names:
+            if not name.isidentifier() or names.count(name) > 1:
+                raise PackError(f"{path}: {what} {name!r}: names are words, each used once")
+    for name in outputs:
+        if name not in signals:
+            known = ", ".join(signals)
+            raise PackError(f"{path}: stage.output is {name!r}; the signals are {known}")
+        if outputs.count(name) > 1:
+            raise PackError(f"{path}: signal {name!r} is the output of two stages; use one")
+    if manifest.output not in outputs or manifest.signal(manifest.output).kind != "samples":
+        raise PackError(
+            f"{path}: output is {manifest.output!r}; it has to be a signal of kind samples that a "
+            "stage produces"
+        )
+    if manifest.signal(manifest.output).channels != manifest.channels:
+        raise PackError(
+            f"{path}: channels is {manifest.channels}; the output has "
+            f"{manifest.signal(manifest.output).channels}"
+        )
+
+
+def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
+    where = f"{path}: stage {stage.name!r}"
+    signals = [signal.name for signal in manifest.signals]
+    for read in stage.inputs:
+        if read.signal not in signals:
+            raise PackError(
+                f"{where}: input {read.signal!r} is no signal; they are {', '.join(signals)}"
+            )
+    names = [read.graph_input for read in stage.inputs]
+    if len(set(names)) < len(names):
+        raise PackError(f"{where}: two inputs go to one graph_input; name each its own")
+    for name in stage.graphs:
+        if name not in _GRAPHS[stage.kind]:
+            takes = ", ".join(_GRAPHS[stage.kind]) or "none"
+            raise PackError(
+                f"{where}: graphs.{name} is unknown; a {stage.kind} stage takes {takes}"
+            )
+    for name in _REQUIRED[stage.kind]:
+        if name not in stage.graphs:
+            raise PackError(f"{where}: graphs.{name} is missing")
+    known = {control.short for control in manifest.controls} | set(_ENGINE_CONTROLS)
+    for control in stage.controls:
+        if control not in known:
+            raise PackError(
+                f"{where}: control {control!r} is unknown; the pack's are "
+                f"{', '.join(sorted(known)) or 'none'}"
+            )
+    _check_kind(where, stage)
+    if stage.kind == "diffusion":
+        _check_sampling(where, stage)
+
+
+def _check_kind(where: str, stage: Stage) -> None:
+    if stage.kind == "transform":
+        if stage.transform != "decode":
+            raise PackError(f"{where}: transform is {stage.transform!r}; it takes decode")
+        if len(stage.inputs) != 1 or stage.block or stage.continues != "none":
+            raise PackError(f"{where}: a decode has one input, no block and continues nothing")
+        return
+    if not stage.block:
+        raise PackError(f"{where}: block is missing: the frames of one run")
+    if stage.kind == "network" and stage.continues != "none":
+        raise PackError(f"{where}: continues is {stage.continues!r}; a network takes none")
+    needs_past = stage.continues in ("prefix", "cache", "replace")
+    if needs_past and not stage.past:
+        raise PackError(f"{where}: past is missing; continues = {stage.continues!r} needs it")
+    if stage.past and not needs_past:
+        raise PackError(f"{where}: past is {stage.past}; continues = {stage.continues!r} has none")
+    if stage.overlap > stage.past:
+        raise PackError(f"{where}: overlap is {stage.overlap}; it takes 0 to past, {stage.past}")
+    if (stage.continues == "cache") != ("read" in stage.graphs):
+        raise PackError(f"{where}: a cache has graphs.read, and nothing else has")
+
+
+def _check_sampling(where: str, stage: Stage) -> None:
+    sampling = stage.sampling
+    steps = sampling.steps
+    if not steps.least <= steps.default <= steps.most:
+        raise PackError(
+            f"{where}: steps are {steps.least}, {steps.default}, {steps.most}; least, default and "
+            "most have to rise"
+        )
+
+    def schedule(intervals: int) -> Schedule:
+        return make_schedule(sampling.schedule, intervals, **sampling.schedule_options)
+
+    try:
+        for count in {steps.least, steps.default}:
+            options = sampling.sampler_options
+            table = table_for(sampling.sampler, count, schedule, resample=stage.resample, **options)
+            columns = (table.alpha, table.sigma, table.a, table.b, table.c, table.d)
+            if not all(np.isfinite(column).all() for column in columns):
+                options = dict(sampling.schedule_options)
+                raise ConfigError(f"schedule_options {options}: not finite")
+    except (ConfigError, TypeError, ValueError, ArithmeticError) as error:
+        raise PackError(f"{where}: {error}") from error

@@ -1,0 +1,210 @@
+"""What every representation can do: read sound, write sound, clean a sampled block, keep its state.
+
+Frames are ndarray [shape=(rows, frames)] float32, time last; the rows of channel 0 come first.
+Samples are ndarray [shape=(channels, samples)] float32. The objects belong to the thread that runs
+the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.sampling.replace import Replace
+from engine.signal.roll import Note
+
+__all__ = ["Array", "Decoder", "Event", "Projection", "Representation", "State"]
+
+Array = NDArray[np.float32]
+State = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A key goes down, or with velocity 0 comes up.
+
+    `frame` is the time in frames of the signal since the stream began, fractions included.
+    """
+
+    frame: float
+    pitch: int
+    velocity: int
+
+
+class Decoder(Protocol):
+    """Turns a stream of frames into a stream of samples.
+
+    What it returns depends on where chunks end, so chunks may not be split or merged; the same
+    chunks give the same samples.
+
+    Attributes
+    ----------
+    tail : int
+        Frames that a push keeps back, because the next ones still change their samples.
+    clipped : int
+        Values that were held within bounds since the object was created.
+    """
+
+    @property
+    def tail(self) -> int:
+        """Frames that a push keeps back."""
+        ...
+
+    @property
+    def clipped(self) -> int:
+        """Values that were held within bounds since the object was created."""
+        ...
+
+    def reset(self) -> None:
+        """Begin a new stream, after silence."""
+        ...
+
+    def prime(self, samples: Array, frames: int) -> tuple[Array, int]:
+        """Continue from real sound.
+
+        Parameters
+        ----------
+        samples : ndarray [shape=(channels, samples)]
+            Any length; what is shorter than the frames follows silence.
+        frames : int
+            How many frames of it to return.
+
+        Returns
+        -------
+        frames : ndarray [shape=(rows, frames)]
+            The end of the sound.
+        rewind : int
+            How many of the last samples the next ones replace, fading from them.
+        """
+        ...
+
+    def push(self, frames: Array) -> Array:
+        """Take frames [rows, n]; return the samples [channels, m] that are final."""
+        ...
+
+    def flush(self) -> Array:
+        """Return the samples that are kept back, fading out, and begin a new stream."""
+        ...
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next samples depend on, as named arrays (copies)."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Continue from a state, to the bit.
+
+        Raises
+        ------
+        ConfigError
+            If an array is missing or does not fit; nothing has changed then.
+        """
+        ...
+
+
+class Projection(Protocol):
+    """Cleans a sampled block before it is committed: what the next block continues is valid."""
+
+    def reset(self) -> None:
+        """Begin a new stream."""
+        ...
+
+    def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
+        """The cells of the next block that held keys fix; None where the signal has no keys.
+
+        Parameters
+        ----------
+        keys : MIDI pitches that are held down.
+        block : frames of the block.
+        """
+        ...
+
+    def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
+        """Clean a block of which the first `keep` frames are committed.
+
+        Parameters
+        ----------
+        block : ndarray [shape=(sampled rows or rows, n)]
+        keep : at most n.
+
+        Returns
+        -------
+        frames : ndarray [shape=(rows, n)]
+            The whole block, cleaned, as a new array.
+        events : tuple of Event
+            The notes of the frames that are committed.
+        """
+        ...
+
+    def past(self, notes: Iterable[Note], end: float, frames: int) -> Array:
+        """Take notes as what was just played, and begin a new stream after them.
+
+        Parameters
+        ----------
+        notes : with times in seconds, or in beats where the grid is one of beats.
+        end : time of the last frame's end, in the same unit.
+        frames : how many frames to return.
+
+        Raises
+        ------
+        ConfigError
+            If the signal holds no notes.
+        """
+        ...
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Everything that the next block depends on, as named arrays (copies)."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Continue from a state, to the bit; see `Decoder.restore`."""
+        ...
+
+
+class Representation(Protocol):
+    """One kind of frame, with the options of one signal.
+
+    Attributes
+    ----------
+    rows, channels : int
+        Of the signal; `rows` counts all channels.
+    sampled_rows : int
+        The first rows, which a stage outputs; the projection computes the others.
+    has_notes : bool
+        Whether frames are read as notes.
+    empty : ndarray [shape=(rows, 1)]
+        The frame that stands for no past.
+    """
+
+    rows: int
+    sampled_rows: int
+    channels: int
+    has_notes: bool
+    empty: Array
+
+    def encode(self, samples: Array) -> Array:
+        """Frames of a whole sound; what is shorter than a frame at its end is left out.
+
+        Raises
+        ------
+        ConfigError
+            If sound cannot be read into frames without a network.
+        """
+        ...
+
+    def decoder(self) -> Decoder:
+        """A new decoder.
+
+        Raises
+        ------
+        ConfigError
+            If frames cannot be turned into sound without a network stage.
+        """
+        ...
+
+    def projection(self) -> Projection:
+        """A new projection."""
+        ...

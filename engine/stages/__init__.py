@@ -1,0 +1,1 @@
+"""Stages at work in the generator: diffusion, network, transform, and the signals between them."""

@@ -1,0 +1,117 @@
+"""What a stage remembers of its past as tensors: one entry per frame, never written again.
+
+Owned by the generator's thread. The `read` graph turns new frames into entries:
+
+    frames    [1, rows, n]   clean frames that follow those read before
+    position  [1]            position of the first of them
+    cached    [..., past, c] one tensor or several, by name: the entries so far
+    -> the new entries [..., n, c], by the same names
+
+A step or context graph takes the cached tensors by name, with `count` [1], how many of the last
+entries are real, and `position` [1] of the frame that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import PackError
+from engine.execution.executor import Graph
+from engine.stages.log import SignalLog
+
+__all__ = ["FrameCache"]
+
+
+class FrameCache:
+    """Keeps the entries of the last frames.
+
+    Parameters
+    ----------
+    read : the graph above.
+    past : frames whose entries are kept.
+    reader : the graph that takes the entries.
+
+    Raises
+    ------
+    PackError
+        The graphs do not fit each other.
+    """
+
+    def __init__(self, read: Graph, past: int, reader: Graph) -> None:
+        self._read, self._past = read, past
+        if "frames" not in read.inputs:
+            raise PackError(f"{read.name}: input 'frames' is missing; export the pack again")
+        self._chunk = read.inputs["frames"].shape[-1]
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        for name, tensor in read.outputs.items():
+            shape = (*tensor.shape[:-2], past, tensor.shape[-1])
+            if tensor.shape[-2] != self._chunk or (
+                name in reader.inputs and reader.inputs[name].shape != shape
+            ):
+                raise PackError(
+                    f"{read.name}: output {name!r} is {list(tensor.shape)}; it has to be "
+                    f"[..., {self._chunk}, channels], and [..., {past}, channels] where it is read"
+                )
+            self._shapes[name] = shape
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything; what is remembered of the signal is read again."""
+        self._entries = {n: np.zeros(shape, np.float32) for n, shape in self._shapes.items()}
+        self._count = 0
+        self._position: int | None = None  # of the frame after the last one that was read
+
+    def tensors(self, log: SignalLog) -> dict[str, NDArray[Any]]:
+        """The entries up to the last committed frame, reading those that are new.
+
+        Raises
+        ------
+        PackError
+            The graph fails, or frames were committed that are no whole number of chunks.
+        """
+        if log.has_past:
+            begin = self._position
+            if begin is None:  # a past that came from elsewhere: all that is remembered
+                begin = log.position - min(self._past, log.length) // self._chunk * self._chunk
+            if (log.position - begin) % self._chunk:
+                raise PackError(
+                    f"{self._read.name}: reads {self._chunk} frames at a time, and "
+                    f"{log.position - begin} were committed; choose another stride"
+                )
+            for first in range(begin, log.position, self._chunk):
+                self._take(log.window(first, first + self._chunk), first)
+            self._position = log.position
+        now = np.array([float(log.position)], np.float32)
+        count = np.array([float(self._count)], np.float32)
+        return {**self._entries, "position": now, "count": count}
+
+    def _take(self, frames: NDArray[np.float32], first: int) -> None:
+        read = self._read
+        feed: dict[str, NDArray[Any]] = {"frames": frames.reshape(read.inputs["frames"].shape)}
+        known = {
+            **self._entries,
+            "position": np.array([float(first)], np.float32),
+            "count": np.array([float(self._count)], np.float32),
+        }
+        feed |= {name: known[name] for name in read.inputs if name in known}
+        names = list(self._entries)
+        for name, new in zip(names, read.run(feed, names), strict=True):
+            joined = np.concatenate([self._entries[name], new], axis=-2)
+            self._entries[name] = joined[..., -self._past :, :]
+        self._count = min(self._past, self._count + self._chunk)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Named arrays that `restore` goes on from."""
+        position = -1 if self._position is None else self._position
+        known = int(self._position is not None)
+        return {**self._entries, "cache_count": np.array([self._count, known, position], np.int64)}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state."""
+        self._entries = {name: np.array(state[name], np.float32) for name in self._shapes}
+        self._count, known, position = (int(n) for n in state["cache_count"])
+        self._position = position if known else None

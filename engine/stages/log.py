@@ -1,0 +1,110 @@
+"""The frames of one signal by absolute position. Owned by the generator's thread.
+
+Committed frames never change. Behind them may lie a provisional tail: frames of a block that were
+not kept. Others may read them; the next block replaces them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SignalLog"]
+
+Array = NDArray[np.float32]
+
+
+class SignalLog:
+    """Remembers the last frames of a signal.
+
+    Parameters
+    ----------
+    empty : ndarray [shape=(rows, 1)]
+        What is read where nothing was committed.
+    length : committed frames that are remembered.
+    start : position of the first frame of a new piece.
+    """
+
+    def __init__(self, empty: Array, length: int, start: int = 0) -> None:
+        self._empty, self._length, self._start = empty, length, start
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin a new piece: nothing is committed."""
+        self._frames = np.repeat(self._empty, self._length, axis=1)
+        self._tail = self._frames[:, :0]
+        self.position = self._start
+        self.has_past = False
+
+    @property
+    def length(self) -> int:
+        """Committed frames that are remembered."""
+        return self._length
+
+    @property
+    def end(self) -> int:
+        """Position after the last frame that can be read, the provisional tail included."""
+        return self.position + self._tail.shape[1]
+
+    def empty(self, frames: int) -> Array:
+        """What is read where nothing was committed, [rows, frames]."""
+        return np.repeat(self._empty, frames, axis=1)
+
+    def commit(self, block: Array, keep: int) -> None:
+        """Add the first `keep` frames of a block; the rest becomes the provisional tail."""
+        self._remember(block[:, :keep])
+        self._tail = block[:, keep:].copy()
+        self.position += keep
+
+    def replace_past(self, frames: Array) -> None:
+        """Put other frames in place of the last ones, and drop the provisional tail.
+
+        The position stays: only what is remembered changes.
+        """
+        self._remember(frames)
+        self._tail = frames[:, :0].copy()
+
+    def _remember(self, frames: Array) -> None:
+        joined = np.concatenate([self._frames, frames], axis=1)
+        self._frames = joined[:, joined.shape[1] - self._length :]
+        self.has_past = True
+
+    def window(self, first: int, end: int) -> Array:
+        """Frames [rows, end - first] from position `first`; empty ones where there are none.
+
+        Raises
+        ------
+        ValueError
+            The window begins before what is remembered: a defect of the plan.
+        """
+        oldest = self.position - self._length
+        if first < oldest and self.has_past and end > first:
+            raise ValueError(f"frame {first} is no longer remembered; the oldest is {oldest}")
+        parts: list[Array] = []
+        if first < oldest:
+            parts.append(np.repeat(self._empty, min(end, oldest) - first, axis=1))
+            first = min(end, oldest)
+        if first < self.position:
+            parts.append(self._frames[:, first - oldest : min(end, self.position) - oldest])
+        if end > self.position:
+            begin = max(0, first - self.position)
+            parts.append(self._tail[:, begin : end - self.position])
+        missing = end - max(first, self.end)
+        if missing > 0:
+            parts.append(np.repeat(self._empty, missing, axis=1))
+        return np.concatenate(parts, axis=1)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Named arrays that `restore` goes on from."""
+        where = np.array([self.position, int(self.has_past)], np.int64)
+        return {"frames": self._frames, "tail": self._tail, "position": where}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state."""
+        self._frames = np.array(state["frames"], np.float32)
+        self._tail = np.array(state["tail"], np.float32)
+        self.position, present = (int(n) for n in state["position"])
+        self.has_past = bool(present)
