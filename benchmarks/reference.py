@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine.packs.sessions import Sessions
 from numpy.typing import NDArray
 
-from engine.execution.executor import SamplingJob, TensorInfo, Walker
+from engine.execution.executor import SamplingJob, TensorInfo, Walker, make_executor
 from engine.execution.host_walker import HostWalker
 from engine.packs.read import read_manifest
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import make_schedule
+from engine.stream.walk import PlanWalk
 
 Array = NDArray[np.float32]
 
@@ -59,46 +59,43 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     """
     import torch
 
-    from export.checkpoint import read_checkpoint
-    from export.pack import Card, write_pack
-    from export.wrap import folded
+    from export.contents import Card, Sampling
+    from export.pack import write_pack
+    from export.systems.spectrogram import STAGE, contents, read_network
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it does not need
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    state = read_checkpoint(checkpoint)
-    stage = read_manifest(pack).stage
+    trained = read_network(checkpoint)
+    denoiser = trained.network
+    played = read_manifest(pack).sampled[-1].sampling
+    steps = played.steps.default
+    sampling = Sampling(played.sampler, steps, 1, **played.schedule_options)
+    card = Card("reference", "The reference", "CC0-1.0", ("A measurement.",))
     with tempfile.TemporaryDirectory() as folder:
-        card = Card(
-            "reference", "The reference", "CC0-1.0", ("A measurement.",),
-            sampler=stage.sampler, steps=stage.steps,
-            schedule_options=dict(stage.schedule_options),
-        )  # fmt: skip
+        out = Path(folder) / "reference"
         with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
-            parity = write_pack(state, card, Path(folder) / "reference")
-        manifest = read_manifest(Path(folder) / "reference")
-        sessions = Sessions(manifest, 1, flush_denormals=True)
-        sessions.warm_up()
-    opened = sessions.stages[0]
-    # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
-    denoiser = folded(read_checkpoint(checkpoint).denoiser)
+            parity = write_pack(contents(trained, sampling), card, out)
+        executor = make_executor(flush_denormals=True)
+        graphs = PlanWalk(read_manifest(out), executor).diffusion[STAGE].graphs
+    on_onnx = executor.walker(graphs.main, graphs.shape)
     table = table_for(
-        stage.sampler, stage.steps,
-        lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
+        played.sampler, steps,
+        lambda n: make_schedule(played.schedule, n, **played.schedule_options),
     )  # fmt: skip
-    past = 0.5 * np.random.default_rng(1).standard_normal(opened.shape, np.float32)
+    past = 0.5 * np.random.default_rng(1).standard_normal(graphs.shape, np.float32)
 
-    on_torch = HostWalker(_TorchStep(denoiser, opened.shape), opened.shape)
+    on_torch = HostWalker(_TorchStep(denoiser, graphs.shape), graphs.shape)
 
     def by_torch(block: int) -> Array:
         with torch.inference_mode():
             previous = torch.from_numpy(past)[None, None]
             context = denoiser.net.context(previous, torch.ones(1))
-            return _block(on_torch, table, context, block, opened.shape)
+            return _block(on_torch, table, context, block, graphs.shape)
 
     def by_onnx(block: int) -> Array:
-        context = opened.context({"previous": past, "present": np.ones(1, np.float32)})
-        return _block(opened.walker, table, context, block, opened.shape)
+        context = graphs.run_context({"previous": past, "present": np.ones(1, np.float32)})
+        return _block(on_onnx, table, context, block, graphs.shape)
 
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
@@ -111,7 +108,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
         worst = max(worst, float(difference))
     medians = {name: float(np.median(t[2:])) for name, t in times.items()}  # two to warm up
-    return Comparison(medians["torch"], medians["onnx"], parity, worst, stage.steps, stage.sampler)
+    return Comparison(medians["torch"], medians["onnx"], parity, worst, steps, played.sampler)
 
 
 class _TorchStep:
@@ -128,9 +125,8 @@ class _TorchStep:
         import torch
 
         context = {name: value for name, value in feed.items() if name not in self.inputs}
-        x = torch.from_numpy(feed["x"] / feed["alpha"])
-        level = torch.from_numpy(feed["sigma"] / feed["alpha"])
-        return [self._denoiser.denoise(x, level, context).numpy()]
+        x, alpha, sigma = (torch.from_numpy(feed[name]) for name in ("x", "alpha", "sigma"))
+        return [self._denoiser.denoise(x, alpha, sigma, context).numpy()]
 
 
 def _block(

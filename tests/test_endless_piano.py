@@ -23,7 +23,7 @@ from engine.instrument import Instrument
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 
-pytestmark = [pytest.mark.sound, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.sound, pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[1]
 PACK = read_manifest(ROOT / "packs" / "piano")

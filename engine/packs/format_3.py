@@ -18,6 +18,7 @@ from engine.packs.manifest import Encoder, Manifest
 from engine.packs.signals import Grid, Signal
 from engine.packs.stages import CONTINUES, KINDS, Guidance, Input, Sampling, Stage, Steps
 from engine.representations.kinds import KINDS as REPRESENTATIONS
+from engine.sampling.replace import DEFAULT_ROUNDS, default_overlap
 
 __all__ = ["LISTS", "TABLES", "read_format_3"]
 
@@ -74,10 +75,11 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
               required=False),
         Field("past", int, "frames of its own past that a run reads", 1, _WHOLE, default=0,
               required=False),
-        Field("overlap", int, "of replace: frames at the end of the past that are sampled again "
-              "with the block", 0, _WHOLE, default=-1, required=False),
+        Field("overlap", int, "of replace: provisional frames at the end of the past that are "
+              "sampled again; left out: an eighth of the past, at least 1", 0, _WHOLE,
+              default=None, required=False),
         Field("resample", int, "of replace: how often each interval of the sampler is run", 1, 16,
-              default=2, required=False),
+              default=DEFAULT_ROUNDS, required=False),
         Field("graphs", dict, "files: step, context and final of diffusion, read of a cache, run "
               "of a network", default={}, required=False),
         Field("schedule", dict, "noise levels: kind, and the options of that kind", default={},
@@ -226,7 +228,9 @@ def _stage(where: str, table: dict[str, Any], number: int) -> Stage:
         read["graph_input"] = read["graph_input"] or read["signal"]
         inputs.append(Input(**read))
     replaces = values["continues"] == "replace"
-    overlap = values["overlap"] if values["overlap"] >= 0 else values["past"] // 4
+    overlap = values["overlap"]
+    if overlap is None:
+        overlap = default_overlap(values["past"])
     return Stage(
         name=values["name"] or values["output"],
         kind=values["kind"],

@@ -81,8 +81,8 @@ class Stage:
     continues : how a diffusion stage's block continues its own past (see docs/packs.md).
     block : frames of one run; a transform takes whatever its input commits, so it has none.
     past : frames of its own past that a run reads.
-    overlap, resample : of `replace`: frames at the end of the past that are sampled again, and how
-        often each interval is run.
+    overlap, resample : of `replace`: provisional frames at the end of the past that are sampled
+        again, and how often each interval is run (0: another way of continuing).
     graphs : files by purpose: `context`, `step` and `final` of a diffusion stage, `read` of a
         cache, `run` of a network stage.
     transform : the name of a built-in transform.

@@ -28,12 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
+from engine.notes.note import Note
 from engine.packs.signals import Signal
 from engine.representations.keyboard import Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
 from engine.representations.state import taken
 from engine.sampling.replace import Replace
-from engine.signal.roll import Note
 
 __all__ = ["BeatRoll", "BeatRollProjection", "encode", "sounding"]
 
@@ -201,6 +201,20 @@ class BeatRollProjection:
         self._ups = sorted(before - {p for p, _ in self._sounding()})
         return clean
 
+    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
+        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
+
+        The first block begins with beat 0 and the silence that fills up stands at the end, so that
+        the phrase keeps its place in the bar. No blocks without a note.
+        """
+        notes = list(notes)
+        length = max((n.end for n in notes), default=0.0)
+        if length <= 0:
+            return []
+        blocks = int(np.ceil(length * self._per_beat / block))
+        roll = encode(notes, 0.0, blocks * block, self._per_beat, self._keyboard)
+        return list(np.split(roll, blocks, axis=1))
+
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
         """The cells that held keys fix in the next block: an onset in its first token, when due.
 
@@ -354,17 +368,3 @@ class BeatRoll:
     def projection(self) -> BeatRollProjection:
         """A new projection."""
         return BeatRollProjection(self.per_beat, self.keyboard)
-
-    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
-        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
-
-        The first block begins with beat 0 and the silence that fills up stands at the end, so that
-        the phrase keeps its place in the bar. No blocks without a note.
-        """
-        notes = list(notes)
-        length = max((n.end for n in notes), default=0.0)
-        if length <= 0:
-            return []
-        blocks = int(np.ceil(length * self.per_beat / block))
-        roll = encode(notes, 0.0, blocks * block, self.per_beat, self.keyboard)
-        return list(np.split(roll, blocks, axis=1))

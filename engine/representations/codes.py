@@ -13,7 +13,7 @@ codes come from two stages and one decoder reads both. Sound is made by a networ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from engine.errors import ConfigError
 from engine.packs.signals import Signal
 from engine.representations.frames import check_frames, empty_frame
-from engine.representations.protocol import Array, Decoder, Event, State
-from engine.sampling.replace import Replace
-from engine.signal.roll import Note
+from engine.representations.protocol import Array, Decoder, Event
+from engine.representations.without_notes import WithoutNotes
 
 __all__ = ["Codes", "Nearest"]
 
@@ -132,30 +131,12 @@ class Codes:
         return Nearest(self)
 
 
-class Nearest:
-    """Snaps frames to the nearest codes. It has no state."""
+class Nearest(WithoutNotes):
+    """Snaps frames to the nearest codes."""
 
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
 
-    def reset(self) -> None:
-        """There is nothing to reset."""
-
-    def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
-        """None: keys fix no cells here."""
-        return None
-
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
         """The block [rows, n] as codes would have it; there are no events."""
         return self._codes.frames(self._codes.indices(block)), ()
-
-    def past(self, notes: Iterable[Note], end: float, frames: int) -> Array:
-        """Refuse: there are no notes here."""
-        raise ConfigError("notes cannot be written into this signal; choose one of kind 'roll'")
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: State) -> None:
-        """There is nothing to restore."""

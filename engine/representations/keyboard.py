@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.signal.roll import LOWEST, PITCHES
+from engine.notes.note import LOWEST, PITCHES
 
 __all__ = ["PIANO", "Keyboard"]
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.notes.note import Note
 from engine.sampling.replace import Replace
-from engine.signal.roll import Note
 
 __all__ = ["Array", "Decoder", "Event", "Projection", "Representation", "State"]
 
@@ -147,6 +147,18 @@ class Projection(Protocol):
         notes : with times in seconds, or in beats where the grid is one of beats.
         end : time of the last frame's end, in the same unit.
         frames : how many frames to return.
+
+        Raises
+        ------
+        ConfigError
+            If the signal holds no notes.
+        """
+        ...
+
+    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
+        """Write notes as whole blocks of `block` frames, in place of what would be sampled.
+
+        Times are as in `past`, from 0 on. No blocks without a note that has a length.
 
         Raises
         ------

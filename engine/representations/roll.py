@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
+from engine.notes.note import PITCHES, Note
 from engine.packs.signals import Signal
 from engine.representations.keyboard import PIANO, Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
 from engine.representations.state import taken
 from engine.sampling.replace import Replace
-from engine.signal.roll import PITCHES, Note
 
 __all__ = ["CHANNELS", "ROWS", "Roll", "RollProjection", "RollReader", "encode"]
 
@@ -272,6 +272,22 @@ class RollProjection:
         self._ups = sorted(before - set(self._reader.sounding))
         return clean
 
+    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
+        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
+
+        The last block ends where the last note does, so that the music continues in time; the
+        silence that fills up stands at the beginning. Notes in seconds from any start at or
+        after 0; no blocks without a note.
+        """
+        notes = list(notes)
+        length = max((n.end for n in notes), default=0.0)
+        if length <= 0:
+            return []
+        blocks = int(np.ceil(length / self._seconds / block))
+        start = length - blocks * block * self._seconds
+        roll = encode(notes, start, blocks * block, self._seconds, self._keyboard)
+        return list(np.split(roll, blocks, axis=1))
+
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
         """The cells that held keys fix in the next block: sounding, and struck when due.
 
@@ -372,19 +388,3 @@ class Roll:
     def projection(self) -> RollProjection:
         """A new projection."""
         return RollProjection(self.seconds, self.keyboard)
-
-    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
-        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
-
-        The last block ends where the last note does, so that the music continues in time; the
-        silence that fills up stands at the beginning. Notes in seconds from any start at or
-        after 0; no blocks without a note.
-        """
-        notes = list(notes)
-        length = max((n.end for n in notes), default=0.0)
-        if length <= 0:
-            return []
-        blocks = int(np.ceil(length / self.seconds / block))
-        start = length - blocks * block * self.seconds
-        roll = encode(notes, start, blocks * block, self.seconds, self.keyboard)
-        return list(np.split(roll, blocks, axis=1))

@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 
-__all__ = ["Fixed", "Replace", "place"]
+__all__ = ["DEFAULT_ROUNDS", "Fixed", "Replace", "default_overlap", "place"]
 
 FloatArray = NDArray[np.floating[Any]]
+DEFAULT_ROUNDS = 2  # of resampling; docs/sampling.md has what they do for a join
+
+
+def default_overlap(context: int) -> int:
+    """The overlap of a stage that names none: an eighth of its context, at least one frame."""
+    return max(1, context // 8)
 
 
 @dataclass(frozen=True, eq=False)

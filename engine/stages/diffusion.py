@@ -205,7 +205,7 @@ class DiffusionStage:
         """The clean frames that the sampler overwrites.
 
         Of `replace` they are the past, and at its end `overlap` frames of the provisional tail,
-        which are sampled again. Without a tail the past ends where it is committed.
+        which are crossfaded with the network's. Without a tail the past ends where it is committed.
         """
         stage = self._stage
         if stage.continues != "replace":

@@ -163,7 +163,7 @@ class StageGraphs:
             )
 
     def feed(self, graph: Graph, read: Tensors) -> dict[str, NDArray[np.generic]]:
-        """Those of the tensors that a graph takes, in its shapes."""
+        """Those of the tensors that a graph takes, in its shapes and types."""
         fed: dict[str, NDArray[np.generic]] = {}
         for name, tensor in graph.inputs.items():
             if name in read:

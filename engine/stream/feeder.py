@@ -1,7 +1,7 @@
 """The feeder thread: asks the generator for blocks so that the lead stays where it should be.
 
 Other threads hand it immutable settings and commands; it owns the generator and the governor.
-A generator that dies is started again from the audio made so far, and the music goes on.
+If the generator dies, the feeder starts it again and brings it to the state that it had.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
+from engine.notes.note import Note
 from engine.packs.plan import Plan
 from engine.params import Settings
-from engine.representations.roll import Note
+from engine.stages.request import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
 from engine.stream.governor import Plan as Planned
@@ -263,10 +264,7 @@ class Feeder:
         asked, stride = int(settings.number("steps")), settings.number("stride")
         plan = self._governor.plan(asked, stride)
         whole = self._phrase > 0 or not self._has_past
-        request = request_from(
-            self._plan, settings, self._index, plan.steps, 1.0 if whole else plan.stride,
-            self._held,
-        )  # fmt: skip
+        request = self._request(settings, plan.steps, 1.0 if whole else plan.stride)
         self._asked_with = settings
         self._making = plan.stride * self._plan.block_samples / self._lead.rate
         try:
@@ -302,6 +300,9 @@ class Feeder:
         self._blocks += 1
         self._in_a_row = 0
         self._take_keyframe()
+
+    def _request(self, settings: Settings, steps: int, stride: float) -> Request:
+        return request_from(self._plan, settings, self._index, steps, stride, self._held)
 
     def _carry_out_commands(self) -> None:
         while self._commands:
@@ -360,54 +361,85 @@ class Feeder:
         self._generator.restore(keyframe.state)
         for request in place.before:
             self._generator.make(request)
-        state, block = self._generator.state(), None
-        if place.request is not None:
-            block = self._generator.make(place.request)
+        state = self._generator.state()
+        phrase = max(0, keyframe.phrase - len(place.before))
+        has_past = keyframe.has_past or bool(place.before)
+        made = self._lead_in(place, has_past=has_past, phrase=phrase)
         after = self._generator.state()
-        phrase = keyframe.phrase - len(place.before)
         with self._telling:
             self._made(Dropped(*self._lead.switch()))
             since = self._lead.position[1]
             self.history.cut(since)
-            begin = since - place.offset
-            self.history.take(Keyframe(state, begin, since, keyframe.has_past, max(0, phrase)))
-            if block is not None and place.request is not None:
-                rest = block.samples[place.offset :]
-                self._lead.append(rest, notes=_from(block.notes, place.offset))
-                self._made(told(rest, self._lead.rate, self._lead.extent()[1]))
-                self.history.requested(place.request, self._lead.position[1])
-                phrase -= 1
-        self._has_past = keyframe.has_past or block is not None or bool(place.before)
-        self._phrase = max(0, phrase)
+            self.history.take(Keyframe(state, since - place.offset, since, has_past, phrase))
+            skip = place.offset
+            for request, block in made:
+                samples = block.samples[skip:]
+                self._lead.append(samples, notes=_from(block.notes, skip))
+                self._made(told(samples, self._lead.rate, self._lead.extent()[1]))
+                self.history.requested(request, self._lead.position[1])
+                skip = 0
+        self._has_past = has_past or bool(made)
+        self._phrase = max(0, phrase - len(made))
         position = self._lead.position[1]
         self.history.take(Keyframe(after, position, position, self._has_past, self._phrase))
 
+    def _lead_in(self, place: Place, *, has_past: bool, phrase: int) -> list[tuple[Request, Block]]:
+        """Blocks from a place on, together long enough that the next one comes in time."""
+        made: list[tuple[Request, Block]] = []
+        ready = -place.offset
+        settings = self._settings
+        request = place.request
+        while ready < self._plan.block_samples // 2:
+            if request is None:
+                whole = phrase > len(made) or not (has_past or made)
+                plan = self._governor.plan(int(settings.number("steps")), settings.number("stride"))
+                request = self._request(settings, plan.steps, 1.0 if whole else plan.stride)
+            block = self._generator.make(request)
+            made.append((request, block))
+            ready += len(block.samples)
+            request = None
+        return made
+
     def _restart(self, error: Exception) -> None:
         """Start the generator again and bring it to the state that it had."""
-        self._restarts += 1
-        self._in_a_row += 1
-        if self._in_a_row > RESTARTS:
-            if isinstance(error, AttaccaError):
-                self._give_up(error)
-            else:
-                died = f"the generator died {self._in_a_row} times in a row: {error}"
-                self._give_up(WorkerError(died))
-            return
-        self._say("restarted", f"{error}; a new generator continues the music")
+        failure: Exception | None = error
+        while failure is not None and not self._stop.is_set():
+            self._restarts += 1
+            self._in_a_row += 1
+            if self._in_a_row > RESTARTS:
+                if not isinstance(failure, AttaccaError):
+                    times = self._in_a_row
+                    failure = WorkerError(f"the generator died {times} times in a row: {failure}")
+                self._give_up(failure)
+                return
+            self._say("restarted", f"{failure}; a new generator continues the music")
+            failure = self._start_again()
+
+    def _start_again(self) -> Exception | None:
+        """Start the generator, and go to the newest keyframe and through what was requested since.
+
+        Returns what to try again after.
+        """
         try:
             self._generator.start()
-            newest = self.history.newest
-            if newest is not None:
-                self._generator.restore(newest.state)
-                for request, _ in newest.requests:
-                    self._generator.make(request)
-                self._has_past = newest.has_past or bool(newest.requests)
-                self._phrase = max(0, newest.phrase - len(newest.requests))
-        except GeneratorDied as again:
+        except GeneratorDied as died:
             self._clock.sleep(0.1 * self._in_a_row)
-            self._say("restarted", f"{again}; trying again")
+            return died
         except AttaccaError as pack:
             self._give_up(pack)
+            return None
+        newest = self.history.newest
+        if newest is None:
+            return None
+        try:
+            self._generator.restore(newest.state)
+            for request, _ in newest.requests:
+                self._generator.make(request)
+        except (GeneratorDied, AttaccaError) as failed:
+            return failed
+        self._has_past = newest.has_past or bool(newest.requests)
+        self._phrase = max(0, newest.phrase - len(newest.requests))
+        return None
 
     def _give_up(self, error: AttaccaError) -> None:
         self.failure = error

@@ -37,6 +37,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "continue": Allowance(10.0, 0.5),
     "context": Allowance(10.0, 0.5),
     "step": Allowance(10.0, 0.5),
+    "network": Allowance(10.0, 0.5),
     "decode": Allowance(10.0, 0.5),
 }
 _MARGIN = 8.0  # times the slowest run

@@ -83,7 +83,11 @@ def test_a_wrong_field_is_named_with_what_it_takes(pack, old, new, says):
         ("hop = 32", "hop = 128", "window is 128 with hop 128"),
         ('mean = "mean.npy"', 'mean = "mean.npy"\nphase = "magic"', "it takes gradient-raar"),
         ("steps = 4", "steps = 1000", "stage.steps is 1000; it takes 1 to 200"),
-        ("min_steps = 2", "min_steps = 8", "min_steps is 8; it takes 1 to steps, 4"),
+        (
+            "min_steps = 2",
+            "min_steps = 8",
+            "steps are 8, 4, 200; least, default and most have to rise",
+        ),
         ('"dpmpp_2m"', '"magic"', "stage 'spectrogram': Unknown sampler 'magic'"),
         ('"karras"', '"magic"', "stage 'spectrogram': Unknown schedule 'magic'"),
         ("sigma_min = 0.002", "sigma_min = nan", "stage 'spectrogram': "),

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
+from engine.notes.note import Note
 from engine.packs.signals import Grid, Signal
 from engine.representations.beat_roll import encode, length_value, sounding
 from engine.representations.keyboard import PIANO
 from engine.representations.kinds import make_representation
-from engine.signal.roll import Note
 
 KEYS, PER_BEAT, BLOCK = 88, 4, 4
 ROWS = 4 * KEYS
@@ -228,13 +228,13 @@ def test_a_key_that_was_just_struck_is_not_struck_when_it_is_pressed():
 
 
 def test_a_phrase_keeps_its_place_in_the_bar():
-    roll, notes = make(), projection()
-    blocks = roll.phrase(BEATS, BLOCK)
+    notes = projection()
+    blocks = notes.phrase(BEATS, BLOCK)
     assert len(blocks) == 4
     assert as_notes(played(notes, blocks) + played(notes, [quiet()])) == [
         (60, 90, 0, 1), (64, 64, 1, 1.5), (67, 30, 2.25, 4)
     ]  # fmt: skip
-    assert roll.phrase([], BLOCK) == []
+    assert notes.phrase([], BLOCK) == []
 
 
 def test_nothing_of_the_past_is_read_again_and_what_sounds_ends_in_time():
@@ -323,7 +323,7 @@ def test_the_grid_says_which_roll_a_signal_holds():
 
 def test_a_roll_has_the_keys_and_the_grid_of_its_signal():
     roll = make(rows=64, per_beat=6, lowest=36)
-    (block,) = roll.phrase([Note(36, 80, 0.5, 0.9), Note(35, 80, 0.5, 0.9)], 6)
+    (block,) = roll.projection().phrase([Note(36, 80, 0.5, 0.9), Note(35, 80, 0.5, 0.9)], 6)
     (down, up) = roll.projection().project(block, 6)[1]
     assert (down.frame, down.pitch) == (3, 36)
     assert up.frame == pytest.approx(0.9 * 6, abs=1 / 6)

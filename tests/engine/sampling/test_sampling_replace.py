@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.errors import ConfigError
 from engine.execution.executor import SamplingJob
 from engine.execution.host_walker import HostWalker
-from engine.sampling.replace import Replace, place
+from engine.sampling.replace import DEFAULT_ROUNDS, Replace, default_overlap, place
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import karras
 
@@ -79,11 +79,11 @@ def test_more_rounds_come_nearer_to_the_posterior_given_the_context(music):
 
 @pytest.mark.parametrize("sampler", ["ddim", "ancestral", "ddpm"])
 def test_with_the_defaults_no_step_is_larger_than_in_the_music(music, sampler):
-    overlap = CONTEXT // 4
-    steps = jumps(continued(music, 2, overlap, sampler))
+    overlap = default_overlap(CONTEXT)
+    steps = jumps(continued(music, DEFAULT_ROUNDS, overlap, sampler))
     assert steps.max() < 1.2
     assert steps[CONTEXT - overlap - 2 : CONTEXT + 2].min() > 0.6
-    assert jumps(continued(music, 2, 0, sampler)).max() > 1.5
+    assert jumps(continued(music, DEFAULT_ROUNDS, 0, sampler)).max() > 1.5
 
 
 def test_the_overlap_stays_near_the_context_that_it_replaces(music):

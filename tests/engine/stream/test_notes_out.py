@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from virtual_clock import VirtualClock
 
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import NoteEvent
+from engine.notes.midi_file import read_midi
+from engine.notes.note import NoteEvent
 from engine.stream.lead import Lead
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
