@@ -21,12 +21,16 @@ from engine.sampling.schedules import MAX_STEPS, karras
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
 
 
+def sampled_stages(manifest):
+    return [stage for stage in manifest.stages if stage.kind == "diffusion"]
+
+
 class Opened:
     """A stage's graphs, both walkers, and a context for each branch."""
 
     def __init__(self, folder: Path, number: int) -> None:
         manifest = read_manifest(folder)
-        stage = manifest.stages[number]
+        stage = sampled_stages(manifest)[number]
         executor = OnnxExecutor(
             checked_target("cpu"), 1, flush_denormals=False, announce=lambda _: None
         )

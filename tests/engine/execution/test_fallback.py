@@ -52,8 +52,10 @@ class FailingGraph:
 def blocks(executor=None, count=4):
     """Blocks of the shipped piano in a row, with guidance, and what was reported."""
     walk = PlanWalk(read_manifest(SHIPPED), executor or make_executor())
-    wanted = {"steps": 8, "guidance": 2.0, "controls": {"density": 6.0}}
-    made = [walk.make(make_request(walk.plan, i, **wanted)) for i in range(count)]
+    made = [
+        walk.make(make_request(walk.plan, i, steps=8, guidance=2.0, controls={"density": 6.0}))
+        for i in range(count)
+    ]
     return np.concatenate([m.samples for m in made]), [m.faults for m in made]
 
 

@@ -45,14 +45,14 @@ def walked(executor, stage, manifest, device):
     feed = {name: np.zeros(info.shape, np.float32) for name, info in context.inputs.items()}
     found = dict(zip(context.outputs, context.run(feed, list(context.outputs)), strict=True))
     walker = executor.device_walker(step, shape) if device else HostWalker(step, shape)
-    sampling, steps = stage.sampling, stage.sampling.steps.default
+    own = stage.sampling
     table = table_for(
-        sampling.sampler, steps,
-        lambda n: make_schedule(sampling.schedule, n, **sampling.schedule_options),
+        own.sampler, own.steps.default,
+        lambda n: make_schedule(own.schedule, n, **own.schedule_options),
     )  # fmt: skip
     job = SamplingJob(table, {n: a for n, a in found.items() if n in step.inputs}, seed=3)
     out = np.zeros(shape, np.float32)
-    assert walker.sample(job, out) == steps
+    assert walker.sample(job, out) == own.steps.default
     return out
 
 
@@ -64,9 +64,11 @@ def test_the_shipped_piano_sounds_the_same_on_every_target(name, device):
     manifest = read_manifest(SHIPPED)
     on_target, on_cpu = executor_on(checked_target(name)), executor_on(checked_target("cpu"))
     for stage in manifest.stages:
+        if stage.kind != "diffusion":
+            continue
         expected = walked(on_cpu, stage, manifest, False)
         off = np.abs(walked(on_target, stage, manifest, device) - expected).max()
-        assert off < PARITY * expected.std(), stage.name
+        assert off < PARITY * expected.std(), stage.output
 
 
 def test_a_target_that_does_not_exist_or_is_not_offered_is_refused_in_one_line(monkeypatch):
