@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from engine.errors import StorageError as StorageError
     from engine.errors import WorkerError as WorkerError
     from engine.instrument import Instrument as Instrument
+    from engine.notes.note import Note as Note
+    from engine.notes.note import NoteEvent as NoteEvent
     from engine.offline import Block as Block
     from engine.offline import Blocks as Blocks
     from engine.params import Settings as Settings
-    from engine.signal.roll import Note as Note
-    from engine.signal.roll import NoteEvent as NoteEvent
     from engine.status import Event as Event
     from engine.status import Status as Status
     from engine.time.latencies import Latencies as Latencies
@@ -47,7 +47,7 @@ _HOMES = {
     **dict.fromkeys(_ERRORS, "engine.errors"),
     **dict.fromkeys(("Block", "Blocks"), "engine.offline"),
     **dict.fromkeys(("Event", "Status"), "engine.status"),
-    **dict.fromkeys(("Note", "NoteEvent"), "engine.signal.roll"),
+    **dict.fromkeys(("Note", "NoteEvent"), "engine.notes.note"),
     "Instrument": "engine.instrument",
     "Latencies": "engine.time.latencies",
     "Pack": "attacca.pack",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from engine.instrument import Instrument
-    from engine.signal.roll import Note
+    from engine.notes.note import Note
 
 __all__ = ["Beginning", "beginning", "refuse_replacing_inputs"]
 

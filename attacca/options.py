@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.arguments import checked_latency
-from engine.note_names import harmony
+from engine.notes.note_names import harmony
 from engine.params import HARMONY, PARAMS, Param, Value, param
 
 __all__ = [

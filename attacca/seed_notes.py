@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engine.signal.roll import Note
+    from engine.notes.note import Note
 
 __all__ = ["LONGEST", "read_phrase"]
 
@@ -30,9 +30,9 @@ def read_phrase(path: Path) -> list[Note]:
     Raises
     ------
     StorageError
-        The file cannot be read, or has no notes; see `engine.signal.midi_file.read_midi`.
+        The file cannot be read, or has no notes; see `engine.notes.midi_file.read_midi`.
     """
-    from engine.signal.midi_file import read_midi
+    from engine.notes.midi_file import read_midi
 
     notes = [replace(n, end=min(n.end, n.start + _HEARD)) for n in read_midi(path)]
     end = max(n.end for n in notes)

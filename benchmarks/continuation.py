@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> tuple[str, dict]:
     made: dict[str, list[Samples]] = {"continued": [], "not told the phrase (control)": []}
     for k, case in enumerate(chosen):
         for name, past in zip(made, (case.phrase, None), strict=True):
-            seeded = source.request(**{**_controls(request), "seed": args.seed * 1000 + k})
+            seeded = request.changed(seed=args.seed * 1000 + k)
             made[name].append(source.stream(args.after, seeded, past).samples[:length])
         if k % 10 == 9:
             print(f"{k + 1} of {len(chosen)} phrases continued", flush=True)
@@ -114,8 +114,9 @@ def run(args: argparse.Namespace) -> tuple[str, dict]:
         rows.append(cells)
     text = (
         f"{len(chosen)} phrases of {args.phrase:g} s from {len({c.name for c in chosen})} held-out "
-        f"works; the {args.after:g} s after them; {request.sampler}, {request.steps} steps, "
-        f"guidance {request.guidance:g}, temperature {request.temperature:g}. How often the "
+        f"works; the {args.after:g} s after them; {request}, guidance "
+        f"{request.settings['guidance']:g}, temperature {request.settings['temperature']:g}. How "
+        "often the "
         "piece's true continuation is nearer than another piece's excerpt (chance: 50 %), with a "
         "95 % interval, and the same over all other pieces' excerpts.\n\n"
         + report.table(
@@ -123,10 +124,6 @@ def run(args: argparse.Namespace) -> tuple[str, dict]:
         )
     )  # fmt: skip
     return text, data
-
-
-def _controls(request: object) -> dict:
-    return {k: v for k, v in vars(request).items() if k != "index"}
 
 
 def _mean_embedding(embedder: Embedder, samples: Samples, rate: int) -> Vector:

@@ -110,7 +110,7 @@ def many(bench: Workbench) -> Found:
     size = min(len(few), len(more))
     a, b = (bench.yardstick.reference.distance(thinned(c, size)) for c in (few, more))
     unit = bench.yardstick.unit(size)
-    steps = bench.request(args.seed).steps
+    steps = bench.request(args.seed).settings["steps"]
     costs = [np.mean([s.kept.cost for s in s_]) for s_ in (few_streams, many_streams)]
     return Found(
         {"few_many": Value(a / b, f"{a / b:.2f} ({steps}: {a:.2f}; {MANY}: {b:.2f})")},

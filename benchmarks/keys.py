@@ -9,13 +9,14 @@ from itertools import pairwise
 import numpy as np
 
 from benchmarks.asked import Found, Value
+from benchmarks.material import StreamRequest
 from benchmarks.obedience import needs
 from benchmarks.onsets import found_in_sound
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
 from engine.errors import ConfigError
-from engine.signal.roll import Note
-from engine.stream.blocks import Request
+from engine.notes.note import Note
+from engine.packs.plan import block_seconds
 
 TRIADS = (
     (60, 64, 67), (57, 60, 64), (53, 57, 60), (55, 59, 62), (62, 66, 69), (51, 55, 58),
@@ -31,14 +32,14 @@ def held_in(index: int) -> tuple[int, ...]:
     return TRIADS[turn // 2 % len(TRIADS)] if turn % 2 == 1 else ()
 
 
-def _holding(index: int, request: Request) -> Request:
+def _holding(index: int, request: StreamRequest) -> StreamRequest:
     return replace(request, held=held_in(index))
 
 
 def holding(bench: Workbench) -> Played:
     """The test stream: free, a triad, free, the next triad, ..."""
     blocks = 2 * BLOCKS * len(TRIADS) + BLOCKS
-    seconds = blocks * bench.source.manifest.block_seconds
+    seconds = blocks * block_seconds(bench.source.manifest)
     plan = f"{TRIADS} {BLOCKS}"
     return bench.play("holding", seconds, bench.request(bench.args.seed), each=_holding, plan=plan)
 
@@ -72,10 +73,8 @@ def held(bench: Workbench) -> Found:
     """
     needs(bench, "held")
     stream, manifest = holding(bench), bench.source.manifest
-    behind = 0
-    if manifest.notes is not None:
-        behind = manifest.sound.lookahead * manifest.hop(manifest.notes)
-    spans = block_spans(stream, behind / stream.rate)
+    behind = bench.source.plan.delay(bench.source.spectrum.name)
+    spans = block_spans(stream, float(behind / stream.rate))
     notes = bench.notes_of(stream.cut(), stream.rate)
     asked = [held_in(k) for k in range(len(spans))]
     # The triad that comes next, in the blocks before it: what would be heard of it anyway.
@@ -85,7 +84,7 @@ def held(bench: Workbench) -> Found:
     recall, chance = hits / max(total, 1), free_hits / max(free_total, 1)
     return Found(
         {"held": Value(recall, f"{recall:.3f} ({hits} of {total}; not held: {chance:.2f})")},
-        f"{len(TRIADS)} triads, each held for {BLOCKS} blocks of {manifest.block_seconds:.2f} s, "
+        f"{len(TRIADS)} triads, each held for {BLOCKS} blocks of {block_seconds(manifest):.2f} s, "
         "as many free ones between them. In brackets the same keys in the blocks before.",
         {"recall": recall, "not_held": chance, "keys": total},
     )
@@ -160,7 +159,7 @@ def needs_notes(bench: Workbench) -> None:
     ConfigError
         Naming what is missing.
     """
-    if bench.source.manifest.notes is None:
+    if not bench.source.manifest.has_notes:
         name = bench.source.manifest.name
         raise ConfigError(f"pack {name!r} sends no notes: leave this part out (--only)")
     if not has_notes(bench):

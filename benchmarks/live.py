@@ -20,13 +20,15 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
+from engine.audio.resample import resample
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink, Sink
 from engine.instrument import Instrument
 from engine.output import CHANNELS_OUT, Output, ring_for
-from engine.signal.resample import resample
+from engine.packs.plan import make_plan
 from engine.stream.generator import Block
 from engine.stream.pack_stream import PackStream
+from engine.stream.requests import make_request
 
 RATE = 48_000
 PERIOD = 256  # frames that the card takes at a time
@@ -168,11 +170,9 @@ def gain_latencies(
 
 
 def _keep_busy(generator: object, instrument: Instrument, stop: threading.Event) -> None:
-    from engine.stream.blocks import Request
-
-    stage, k = instrument.manifest.stage, 0
+    plan, k = make_plan(instrument.manifest), 0
     while not stop.is_set():
-        generator.make(Request(k, stage.steps))  # type: ignore[attr-defined]
+        generator.make(make_request(plan, k))  # type: ignore[attr-defined]
         k += 1
 
 

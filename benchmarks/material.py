@@ -1,42 +1,43 @@
 """What is measured: held-out pieces, a real recording, generated streams, and controls.
 
 Samples are float32 [samples] mono at the pack's rate. A generated stream is what a listener hears:
-blocks of `engine.stream.blocks.BlockMaker` through the mixer's limiter, sample for sample what
+blocks of `engine.stream.walk.PlanWalk` through the mixer's limiter, sample for sample what
 `Instrument.render` writes (tests/benchmarks says so), with the places of its seams known.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from engine.packs.sessions import Sessions
-from engine.stream.blocks import BlockMaker, Request
-from engine.stream.conditions import needed
-from engine.stream.stages import PACKS_OWN
 from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
+from engine.audio.resample import resample
 from engine.errors import ConfigError
-from engine.execution.onnx_executor import open_graph
+from engine.execution.executor import Executor, make_executor
+from engine.execution.onnx_graph import open_graph
+from engine.hearing import adapted, refuse_unheard
+from engine.notes.note import Note
+from engine.notes.transcription import Transcriber
 from engine.packs.discovery import find_pack
+from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
+from engine.packs.plan import Plan
 from engine.packs.read import read_manifest
-from engine.params import param
-from engine.representations.log_scale import LogScale
-from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
-from engine.representations.stft import Stft
-from engine.signal.resample import resample
-from engine.signal.roll import Note
-from engine.signal.transcription import Transcriber
+from engine.packs.signals import Signal
+from engine.params import Settings
+from engine.representations.kinds import make_representation
+from engine.stages.request import Request
+from engine.stream.requests import request_from
+from engine.stream.walk import PlanWalk
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"
@@ -143,76 +144,121 @@ class Stream:
     cost: float
 
 
+@dataclass(frozen=True)
+class StreamRequest:
+    """What every block of a stream is requested with: a player's controls, and held keys."""
+
+    settings: Settings
+    held: tuple[int, ...] = ()
+
+    def changed(self, **controls: Any) -> StreamRequest:
+        """The same with other controls."""
+        return replace(self, settings=self.settings.changed(**controls))
+
+    def block(self, plan: Plan, index: int, *, whole: bool = False) -> Request:
+        """The request of one block; `whole`: all of it is kept, whatever the stride."""
+        stride = 1.0 if whole else self.settings.number("stride")
+        steps = int(self.settings.number("steps"))
+        return request_from(plan, self.settings, index, steps, stride, self.held)
+
+    def __str__(self) -> str:
+        s = self.settings
+        return f"sampler {s['sampler']}, {s['steps']} steps"
+
+
 class Source:
-    """Makes streams with one pack; its sessions are opened once.
+    """Makes streams with one pack whose sound is decoded from spectra; its graphs stay open.
 
     Parameters
     ----------
     pack : name or folder.
     threads : of ONNX Runtime.
-    schedule : options of the noise schedule in place of the pack's own, to try others.
+
+    Attributes
+    ----------
+    spectrum : the signal that is decoded.
+    hop, window : of its frames, in samples.
+    tail : frames that the decoder keeps back.
+
+    Raises
+    ------
+    ConfigError
+        The sound of the pack is not decoded from spectra.
     """
 
-    def __init__(
-        self, pack: str, threads: int = 1, schedule: Mapping[str, float] | None = None
-    ) -> None:
-        manifest = read_manifest(find_pack(pack))
-        sessions = Sessions(manifest, threads, flush_denormals=True)
-        sessions.warm_up()
-        self.manifest: Manifest = _with_levels(manifest, schedule or {})
-        self.sessions = _of_stages(sessions, self.manifest)
+    def __init__(self, pack: str, threads: int = 1) -> None:
+        executor = make_executor("cpu", threads, flush_denormals=True)
+        self._open(read_manifest(find_pack(pack)), executor)
+
+    def _open(self, manifest: Manifest, executor: Executor) -> None:
+        self.manifest, self._executor = manifest, executor
+        last = manifest.producer(manifest.output)
+        source = last.inputs[0].signal if last and last.kind == "transform" else manifest.output
+        self.spectrum: Signal = manifest.signal(source)
+        hop = self.spectrum.grid.samples
+        if hop is None or "window" not in self.spectrum.options:
+            raise ConfigError(
+                f"pack {manifest.name!r}: its sound is not decoded from spectra; these benchmarks "
+                "measure packs whose sound is"
+            )
+        self.hop, self.window = int(hop), int(self.spectrum.options["window"])
+        load = partial(load_arrays, manifest)
+        self._representation = make_representation(self.spectrum, manifest.rate, load)
+        self.tail = self._representation.decoder().tail
+        self._walk = PlanWalk(manifest, executor)
+        self._walk.warm_up()
+        self._fresh = self._walk.state()
+        self.plan: Plan = self._walk.plan
 
     def rescheduled(self, **options: float) -> Source:
-        """The same open pack with other schedule options; those that are None stay."""
+        """The same pack with other options of its first stage's noise schedule.
+
+        Those that are None stay.
+        """
+        changed = {k: v for k, v in options.items() if v is not None}
+        first = self.manifest.sampled[0]
+        schedule = {**first.sampling.schedule_options, **changed}
+        other = replace(first, sampling=replace(first.sampling, schedule_options=schedule))
+        stages = tuple(other if stage is first else stage for stage in self.manifest.stages)
         new = object.__new__(Source)
-        given = {k: v for k, v in options.items() if v is not None}
-        new.manifest = _with_levels(self.manifest, given)
-        new.sessions = _of_stages(self.sessions, new.manifest)
+        new._open(replace(self.manifest, stages=stages), self._executor)
         return new
 
-    def maker(self) -> BlockMaker:
-        """A block maker with nothing behind it."""
-        return BlockMaker(self.manifest, self.sessions)
+    def walk(self) -> PlanWalk:
+        """The walk, as before its first block. There is one, so a stream ends the one before."""
+        self._walk.restore(self._fresh)
+        return self._walk
 
-    def request(self, **controls: Any) -> Request:
-        """What a player begins with, but for the controls given that are not None; index 0.
-
-        Controls that only some packs have go by their own names, as all others.
+    def request(self, **controls: Any) -> StreamRequest:
+        """What a player begins with, but for the controls that are not None.
 
         Raises
         ------
         ConfigError
-            For a control that this pack does not hear.
+            For a control that this pack does not have.
         """
-        stage = self.manifest.stage
-        sampler = stage.sampler if len(self.manifest.stages) == 1 else PACKS_OWN
-        base = Request(
-            0, stage.steps, sampler, 1, temperature=stage.temperature,
-            guidance=stage.default_guidance,
-        )  # fmt: skip
-        # A pack's controls are a set, which has no order of its own.
-        heard_here = {n: param(n).default for n in sorted(needed(self.manifest.controls))}
-        given = {k: v for k, v in controls.items() if v is not None}
-        for name in [n for n in given if n not in vars(base)]:
-            if name not in heard_here:
-                raise ConfigError(f"pack {self.manifest.name!r} does not hear {name!r}")
-            heard_here[name] = given.pop(name)
-        return replace(base, **{"controls": heard_here, **given})
+        changed = {k: v for k, v in controls.items() if v is not None}
+        refuse_unheard(self.manifest, changed)
+        return StreamRequest(adapted(Settings.defaults(), self.manifest, 1.0).changed(**changed))
 
-    def stream(self, seconds: float, request: Request, past: Samples | None = None) -> Stream:
+    @property
+    def crossing(self) -> int:
+        """Samples from where a block begins to the middle of the passage from old frames to new."""
+        return self.tail * self.hop + (self.window - self.hop) // 2
+
+    def stream(self, seconds: float, request: StreamRequest, past: Samples | None = None) -> Stream:
         """Make at least `seconds` of sound, beginning from nothing or continuing `past`.
 
         With a past, the stream begins where the past ends (what replaces its last samples is cut).
         """
-        maker, rate = self.maker(), self.manifest.rate
-        stft, frames = self.manifest.representation, self.manifest.sound.frames
-        phase = make_phase(stft.phase or DEFAULT_PHASE, Stft(stft.window, stft.hop))
+        walk, rate = self.walk(), self.manifest.rate
         if past is not None:
-            maker.continue_from(past[:, None], self._notes_in(past))
+            walk.continue_from(past[:, None], self._notes_in(past))
         began, parts, joints, made, evaluations = time.process_time(), [], [], 0, 0
         index = 0
         while made < round(seconds * rate):
-            block = maker.make(replace(request, index=index))
+            whole = index == 0 and past is None
+            block = walk.make(request.block(self.plan, index, whole=whole))
             if index:
                 joints.append(made)
             kept = block.samples[block.rewind :, 0]
@@ -220,60 +266,37 @@ class Source:
             made += kept.size
             evaluations += block.evaluations
             index += 1
-        assert frames >= phase.latency_frames
-        crossing = phase.latency_frames * stft.hop + (stft.window - stft.hop) // 2
         samples = heard(np.concatenate(parts), rate)
         cost = (time.process_time() - began) / (made / rate)
-        return Stream(samples, joints, crossing, evaluations, cost)
+        return Stream(samples, joints, self.crossing, evaluations, cost)
 
     def _notes_in(self, sound: Samples) -> list[Note]:
-        """What the pack's own ears hear in it, as when a player is given a recording."""
+        """The notes that the pack's transcription finds, as when a player continues a recording."""
         m = self.manifest
-        if m.notes is None or not m.transcription:
+        if not m.has_notes or not m.transcription:
             return []
         return Transcriber(open_graph(m, m.transcription)).notes(sound, m.rate)
 
-    def alone(self, count: int, request: Request) -> Samples:
+    def alone(self, count: int, request: StreamRequest) -> Samples:
         """`count` blocks that know nothing of each other, butt-joined: the control of seams.
 
         Each is cut where it has faded in, so that a join is no gap.
         """
-        maker, parts = self.maker(), []
-        r = self.manifest.representation
+        parts = []
+        seed = int(request.settings.number("seed"))
         for index in range(count):
-            maker.reset()
-            made = maker.make(replace(request, index=index, seed=request.seed + 1 + index))
-            parts.append(made.samples[r.window :, 0])
+            other = request.changed(seed=seed + 1 + index)
+            block = self.walk().make(other.block(self.plan, index, whole=True))
+            parts.append(block.samples[self.window :, 0])
         return heard(np.concatenate(parts), self.manifest.rate)
 
     def decoded(self, samples: Samples) -> Samples:
         """True audio through the pack's representation and phase: the decoder's ceiling."""
-        r, frames = self.manifest.representation, self.manifest.sound.frames
-        stft = Stft(r.window, r.hop)
-        mean = np.load(self.manifest.path(r.mean), allow_pickle=False)
-        coding = LogScale(stft, r.bins, r.floor, mean, r.scale)
-        phase = make_phase(r.phase or DEFAULT_PHASE, stft)
-        x = coding.encode(np.abs(stft.forward(samples)).astype(np.float32))
-        parts = [
-            phase.push(coding.decode(x[:, n : n + frames])[0]) for n in range(0, x.shape[1], frames)
-        ]
-        return heard(np.concatenate([*parts, phase.flush()])[: samples.size], self.manifest.rate)
-
-
-def _with_levels(manifest: Manifest, options: Mapping[str, float]) -> Manifest:
-    """A manifest whose first stage has other options of the noise schedule."""
-    first, *rest = manifest.stages
-    first = replace(first, schedule_options={**first.schedule_options, **options})
-    return replace(manifest, stages=(first, *rest))
-
-
-def _of_stages(sessions: Sessions, manifest: Manifest) -> Sessions:
-    """The same open graphs, told that their stages are those of another manifest."""
-    new = copy.copy(sessions)
-    new.stages = tuple(copy.copy(s) for s in sessions.stages)
-    for session, stage in zip(new.stages, manifest.stages, strict=True):
-        session.stage = stage
-    return new
+        decoder, frames = self._representation.decoder(), self.plan.block_samples // self.hop
+        x = self._representation.encode(samples[None])
+        parts = [decoder.push(x[:, n : n + frames])[0] for n in range(0, x.shape[1], frames)]
+        whole = np.concatenate([*parts, decoder.flush()[0]])
+        return heard(whole[: samples.size], self.manifest.rate)
 
 
 def heard(samples: Samples, rate: int) -> Samples:

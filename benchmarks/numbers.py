@@ -21,8 +21,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from engine.packs.sessions import Sessions
-from engine.stream.blocks import Request
 
 from benchmarks import report
 from benchmarks.live import (
@@ -35,13 +33,17 @@ from benchmarks.live import (
 )
 from engine.child_process import child_environment
 from engine.errors import AttaccaError
+from engine.execution.executor import make_executor
+from engine.hearing import first_sampling
 from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
 from engine.output import FILL_S
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest
+from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 from engine.packs.verify import self_test
 from engine.stream.generator import Generator
+from engine.stream.requests import make_request
 
 # Runs the front door itself, and says when the first block is there to be played.
 _FRONT_DOOR = """
@@ -92,7 +94,9 @@ class Row:
 
 def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     """Block times of the generator process, and what it grows by."""
-    stage, rate = manifest.stage, manifest.rate
+    plan, sampling, rate = make_plan(manifest), first_sampling(manifest), manifest.rate
+    steps, least = sampling.steps.default, sampling.steps.least
+    block = plan.block_samples / rate
     generator = Generator(manifest.folder, args.threads)
     times, stamps, resident = [], [], []
     generator.start()
@@ -100,31 +104,27 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
         used = 0.0
         for k in range(args.blocks + 3):
             began = time.perf_counter()
-            made = generator.make(Request(k, stage.steps))
+            made = generator.make(make_request(plan, k))
             if k == 2:
                 used = cpu_seconds(generator.pid or 0)
             if k >= 3:
                 times.append((time.perf_counter() - began) / (len(made.samples) / rate))
-            stamps.append(k * manifest.block_seconds)
+            stamps.append(k * block)
             resident.append(resident_mb(generator.pid or 0))
-        used = (cpu_seconds(generator.pid or 0) - used) / (args.blocks * manifest.block_seconds)
-        few = [generator.make(Request(k, stage.min_steps)).seconds for k in range(6)]
+        used = (cpu_seconds(generator.pid or 0) - used) / (args.blocks * block)
+        few = [generator.make(make_request(plan, k, steps=least)).seconds for k in range(6)]
     finally:
         generator.stop()
     t = np.array(times)
     high = np.quantile(t, 0.999)
     kind = "p99.9" if len(t) >= 1000 else f"worst of {len(t)}"
-    evaluation = (np.median(t) * manifest.block_seconds - np.median(few)) / max(
-        1, stage.steps - stage.min_steps
-    )
-    most = stage.steps + max(
-        0.0, (0.6 - np.quantile(t, 0.99)) * manifest.block_seconds / evaluation
-    )
+    evaluation = (np.median(t) * block - np.median(few)) / max(1, steps - least)
+    most = steps + max(0.0, (0.6 - np.quantile(t, 0.99)) * block / evaluation)
     return [
         Row(
-            f"generation time / audio time, {stage.sampler}, {stage.steps} steps", float(t.mean()),
+            f"generation time / audio time, {sampling.sampler}, {steps} steps", float(t.mean()),
             f"{t.mean():.3f} (median {np.median(t):.3f}; processor time {used:.3f}; "
-            f"{stage.min_steps} steps {np.median(few) / manifest.block_seconds:.3f})", 0.35, 0.1,
+            f"{least} steps {np.median(few) / block:.3f})", 0.35, 0.1,
         ),
         Row(
             "block time / block duration", float(high),
@@ -284,7 +284,7 @@ def xruns(args: argparse.Namespace) -> list[Row]:
 
 def against_torch(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     """ONNX Runtime against PyTorch on the same weights, and the pack's own golden vectors."""
-    test = self_test(manifest, Sessions(manifest, 1))
+    test = self_test(manifest, make_executor())
     rows = [
         Row(
             "step parity, the pack's golden vectors on this machine",

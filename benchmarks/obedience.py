@@ -19,8 +19,8 @@ from benchmarks.measures import chroma
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
 from engine.errors import ConfigError
+from engine.notes.note import Note
 from engine.params import HARMONY
-from engine.signal.roll import Note
 
 LEAD_IN_S = 4.0
 CHORDS: Mapping[str, tuple[int, ...]] = {

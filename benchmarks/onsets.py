@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 Samples = NDArray[np.float32]
 PARTIALS = 6

@@ -19,17 +19,17 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from engine.representations.griffin_lim import griffin_lim
-from engine.representations.phase_stream import DEFAULT_PHASE, StreamingGriffinLim, make_phase
-from engine.representations.stft import Stft
-from engine.signal.measures import (
+from benchmarks.griffin_lim import griffin_lim
+from benchmarks.phase_measures import (
     log_spectral_distance,
     multi_resolution_error,
     seam_convergence,
     seam_jumps,
     spectral_convergence,
 )
-from engine.signal.resample import resample
+from engine.audio.resample import resample
+from engine.representations.phase_stream import DEFAULT_PHASE, StreamingGriffinLim, make_phase
+from engine.representations.stft import Stft
 
 
 class Row(NamedTuple):

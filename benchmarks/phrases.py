@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 CHORD_S = 0.03
 TIMES_S = (0.001, 0.12, 0.25, 0.5)  # bounds of the classes of time

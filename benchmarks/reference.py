@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engine.packs.sessions import Sessions
 from numpy.typing import NDArray
 
-from engine.execution.executor import SamplingJob, TensorInfo, Walker
+from engine.execution.executor import SamplingJob, TensorInfo, Walker, make_executor
 from engine.execution.host_walker import HostWalker
 from engine.packs.read import read_manifest
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import make_schedule
+from engine.stream.walk import PlanWalk
 
 Array = NDArray[np.float32]
 
@@ -67,38 +67,42 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     state = read_checkpoint(checkpoint)
-    stage = read_manifest(pack).stage
+    sampling = read_manifest(pack).sampled[0].sampling
+    steps = sampling.steps.default
     with tempfile.TemporaryDirectory() as folder:
         card = Card(
             "reference", "The reference", "CC0-1.0", ("A measurement.",),
-            sampler=stage.sampler, steps=stage.steps,
-            schedule_options=dict(stage.schedule_options),
+            sampler=sampling.sampler, steps=steps,
+            schedule_options=dict(sampling.schedule_options),
         )  # fmt: skip
         with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
             parity = write_pack(state, card, Path(folder) / "reference")
         manifest = read_manifest(Path(folder) / "reference")
-        sessions = Sessions(manifest, 1, flush_denormals=True)
-        sessions.warm_up()
-    opened = sessions.stages[0]
+        executor = make_executor(flush_denormals=True)
+        walk = PlanWalk(manifest, executor)
+        walk.warm_up()
+    (stage,) = walk.diffusion.values()
+    graphs = stage.graphs
+    walker = executor.walker(graphs.main, graphs.shape)
     # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
     denoiser = folded(read_checkpoint(checkpoint).denoiser)
     table = table_for(
-        stage.sampler, stage.steps,
-        lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
+        sampling.sampler, steps,
+        lambda n: make_schedule(sampling.schedule, n, **sampling.schedule_options),
     )  # fmt: skip
-    past = 0.5 * np.random.default_rng(1).standard_normal(opened.shape, np.float32)
+    past = 0.5 * np.random.default_rng(1).standard_normal(graphs.shape, np.float32)
 
-    on_torch = HostWalker(_TorchStep(denoiser, opened.shape), opened.shape)
+    on_torch = HostWalker(_TorchStep(denoiser, graphs.shape), graphs.shape)
 
     def by_torch(block: int) -> Array:
         with torch.inference_mode():
             previous = torch.from_numpy(past)[None, None]
             context = denoiser.net.context(previous, torch.ones(1))
-            return _block(on_torch, table, context, block, opened.shape)
+            return _block(on_torch, table, context, block, graphs.shape)
 
     def by_onnx(block: int) -> Array:
-        context = opened.context({"previous": past, "present": np.ones(1, np.float32)})
-        return _block(opened.walker, table, context, block, opened.shape)
+        context = graphs.run_context({"previous": past, "present": np.ones(1, np.float32)})
+        return _block(walker, table, context, block, graphs.shape)
 
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
@@ -111,7 +115,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
         worst = max(worst, float(difference))
     medians = {name: float(np.median(t[2:])) for name, t in times.items()}  # two to warm up
-    return Comparison(medians["torch"], medians["onnx"], parity, worst, stage.steps, stage.sampler)
+    return Comparison(medians["torch"], medians["onnx"], parity, worst, steps, sampling.sampler)
 
 
 class _TorchStep:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 
 class SampledPianos:

@@ -84,7 +84,7 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
     request = source.request(
         steps=args.steps, sampler=args.sampler, stride=args.stride, seed=args.seed
     )
-    print(f"making {args.minutes:g} min with {request.sampler}, {request.steps} steps", flush=True)
+    print(f"making {args.minutes:g} min with {request}", flush=True)
     stream = source.stream(args.minutes * 60, request)
     gauge = Gauge(embedder, rate, stream.crossing)
     n = args.places
@@ -95,9 +95,7 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
             *_some(held.cut(int(piece), 0, 90 * rate), rate, -(-n // len(pieces)), rng)
         )
     bad_blocks = source.alone(args.controls, request)
-    one = source.manifest.block_samples
-    r = source.manifest.representation
-    first = one - (stream.crossing - (r.window - r.hop) // 2) - r.window
+    first = source.plan.block_samples - source.tail * source.hop - source.window
     joins = [first * k for k in range(1, args.controls)]
     splices = spliced(held, args.controls, rng)
     found = {
@@ -112,9 +110,8 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
     found["independent blocks, butt-joined"] = hard(bad_blocks, joins)
     found["hard splices of real pieces"] = hard(*splices)
     left = gauge.left_out + hard.left_out
-    made = (
-        f"{request.sampler}, {request.steps} steps, stride {request.stride:g}, seed {request.seed}"
-    )
+    settings = request.settings
+    made = f"{request}, stride {settings['stride']:g}, seed {settings['seed']}"
     return found, left, made
 
 

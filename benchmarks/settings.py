@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.embedding import Embedder, Frechet
-from benchmarks.material import Held, Samples, Source, recording
+from benchmarks.material import Held, Samples, Source, StreamRequest, recording
 from benchmarks.measures import character
 from engine.errors import AttaccaError
 
@@ -74,7 +74,7 @@ def prepare(args: argparse.Namespace, source: Source) -> Reference:
     )  # fmt: skip
 
 
-def request_of(args: argparse.Namespace, source: Source, **changes: float | str) -> object:
+def request_of(args: argparse.Namespace, source: Source, **changes: float | str) -> StreamRequest:
     given = {
         "steps": args.steps, "sampler": args.sampler, "temperature": args.temperature,
         "guidance": args.guidance, "stride": args.stride, "seed": args.seed,

@@ -18,18 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from engine.stream.blocks import Request
 from numpy.typing import NDArray
 
 import engine as engine_package
-from benchmarks.material import Source
+from benchmarks.material import Source, StreamRequest
 from engine.audio.limiter import Limiter
-from engine.representations.phase_stream import DEFAULT_PHASE, make_phase
-from engine.representations.stft import Stft
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 Samples = NDArray[np.float32]
-_MAKING = ("packs", "sampling", "signal", "stream")  # folders of the engine
+_MAKING = (  # folders of the engine
+    "controls", "execution", "packs", "representations", "sampling", "signal", "stages", "stream",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def _code() -> str:
 
 def digest(source: Source, seconds: float, plan: str) -> str:
     """Twelve letters that are others as soon as pack, code, length or controls are."""
-    levels = [stage.schedule_options for stage in source.manifest.stages]
+    levels = [stage.sampling.schedule_options for stage in source.manifest.sampled]
     whole = repr((sorted(source.manifest.files.items()), levels, _code(), seconds, plan))
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
@@ -132,8 +131,8 @@ def play(
     folder: Path,
     name: str,
     seconds: float,
-    request: Request,
-    each: Callable[[int, Request], Request] | None = None,
+    request: StreamRequest,
+    each: Callable[[int, StreamRequest], StreamRequest] | None = None,
     plan: str = "",
 ) -> Played:
     """Make `seconds` of sound from nothing, or take it from `folder` when it was made before.
@@ -141,7 +140,7 @@ def play(
     Parameters
     ----------
     name : begins the file's name, for people.
-    request : of every block, but for its index.
+    request : of every block.
     each : changes the request of a block, given its index.
     plan : says what `each` does; a stream with another plan is another stream.
     """
@@ -164,10 +163,10 @@ def _make(
     source: Source,
     path: Path,
     seconds: float,
-    request: Request,
-    each: Callable[[int, Request], Request],
+    request: StreamRequest,
+    each: Callable[[int, StreamRequest], StreamRequest],
 ) -> Kept:
-    maker, rate, r = source.maker(), source.manifest.rate, source.manifest.representation
+    walk, rate = source.walk(), source.manifest.rate
     limiter = Limiter(rate, 1)
     joints: list[int] = []
     events: list[tuple[int, int, int]] = []
@@ -183,7 +182,8 @@ def _make(
             return int(np.sum(np.abs(y) >= 0.9999))
 
         while made < round(seconds * rate):
-            block = maker.make(each(index, replace(request, index=index)))
+            wanted = each(index, request)
+            block = walk.make(wanted.block(source.plan, index, whole=not index))
             if index:
                 joints.append(made)
             first = made - block.rewind
@@ -198,8 +198,6 @@ def _make(
             evaluations += block.evaluations
             index += 1
         clipped += write(np.zeros(limiter.latency, np.float32))
-    phase = make_phase(r.phase or DEFAULT_PHASE, Stft(r.window, r.hop))
-    crossing = phase.latency_frames * r.hop + (r.window - r.hop) // 2
     return Kept(
-        rate, made, joints, crossing, events, evaluations, 0.0, not_finite, over, clipped
+        rate, made, joints, source.crossing, events, evaluations, 0.0, not_finite, over, clipped
     )  # fmt: skip

@@ -20,9 +20,9 @@ from scipy.stats import spearmanr
 
 from benchmarks import report
 from engine.errors import AttaccaError, ConfigError
+from engine.notes.note import Note
+from engine.notes.transcription import Transcriber
 from engine.onnx_runtime import open_session
-from engine.signal.roll import Note
-from engine.signal.transcription import Transcriber
 
 WITHIN = 0.05  # seconds
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8)

@@ -18,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.embedding import Embedder, Frechet
-from benchmarks.material import Held, Samples, Source
+from benchmarks.material import Held, Samples, Source, StreamRequest
 from benchmarks.sampled import SampledPianos
 from benchmarks.streams import Played, play
 from engine.errors import ConfigError
+from engine.notes.note import Note
+from engine.notes.transcription import Transcriber
 from engine.onnx_runtime import open_session
-from engine.signal.roll import Note
-from engine.signal.transcription import Transcriber
-from engine.stream.blocks import Request
 
 Cloud = NDArray[np.float32]
 TRANSCRIPTION = "basic_pitch_nmp.onnx"
@@ -154,15 +153,15 @@ class Workbench:
 
     def hears(self, control: str) -> bool:
         """Whether the pack has a control."""
-        return control in self.source.manifest.controls
+        return any(c.short == control for c in self.source.manifest.controls)
 
-    def request(self, seed: int, **changes: Any) -> Request:
+    def request(self, seed: int, **changes: Any) -> StreamRequest:
         """What a player begins with, but for `changes`, the seed and the options of the command."""
         a = self.args
         own = {"steps": a.steps, "sampler": a.sampler, "guidance": a.guidance, "seed": seed}
         return self.source.request(**{**own, **changes})
 
-    def play(self, name: str, seconds: float, request: Request, **how: Any) -> Played:
+    def play(self, name: str, seconds: float, request: StreamRequest, **how: Any) -> Played:
         """A stream of the pack; see `benchmarks.streams.play`."""
         return play(self.source, self.folder, name, seconds, request, **how)
 

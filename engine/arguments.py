@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from engine.errors import ConfigError
-from engine.note_names import harmony
+from engine.notes.note_names import harmony
 from engine.params import LATENCIES, Value, param
 from engine.scalars import number_of, plain, shown
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.note_names import pitch
+from engine.notes.note import LOWEST, PITCHES, Note
+from engine.notes.note_names import pitch
 from engine.packs.manifest import Manifest
 from engine.packs.stages import Sampling
 from engine.params import HARMONY, PARAMS, Settings, param
 from engine.scalars import number_of, shown
-from engine.signal.roll import LOWEST, PITCHES, Note
 
 __all__ = [
     "adapted",

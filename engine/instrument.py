@@ -52,6 +52,8 @@ from engine.hearing import (
     takes_keys,
 )
 from engine.listeners import Listeners
+from engine.moments import audible_position, check_snapshot, place_back, reach, snapshot_of
+from engine.notes.note import Note, NoteEvent
 from engine.offline import (
     BlockByBlock,
     Blocks,
@@ -69,11 +71,11 @@ from engine.packs.read import read_manifest
 from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, answer, play_phrase
 from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
-from engine.signal.roll import Note, NoteEvent
 from engine.status import Event, Status
 from engine.stream.feeder import profile
 from engine.stream.made import Dropped, Made
 from engine.stream.pack_stream import PackStream, StreamSetup
+from engine.stream.snapshot import Snapshot
 from engine.time.clock import Clock, SystemClock
 from engine.time.latencies import Latencies
 from engine.time.quantised_actions import QuantisedActions
@@ -86,6 +88,7 @@ DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there i
 _RATES = (8000, 192_000)  # Hz
 _LENGTHS = (0.1, 31_536_000.0)  # seconds of what is made at once
 _FADE_STEPS = 16
+_LONGEST_HISTORY = 3600.0  # seconds
 _CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before everything is closed
 
 
@@ -705,6 +708,98 @@ class Instrument:
             Nothing is playing, the pack generates no notes, or the notes cannot be used.
         """
         play_phrase(self._playing, notes)
+
+    # ---------------------------------------------------------------- returning
+
+    def take_snapshot(self) -> Snapshot:
+        """A snapshot of what is audible now: the music, its position, and the controls.
+
+        `write_snapshot` and `read_snapshot` keep it as a file, for another run of the program.
+
+        Raises
+        ------
+        ConfigError
+            Nothing plays, or no music is audible yet.
+        """
+        playing, position = self._audible("take_snapshot")
+        settings = self.settings
+        controls = {n: v for n, v in settings.values.items() if param(n).in_presets}
+        about = {"target": self._setup.target}
+        return snapshot_of(playing.stream, position, controls, about)
+
+    def go_back(self, seconds: float = 0.0, *, beats: float = 0.0, blocks: int = 0) -> None:
+        """Play again from a moment before the one that is audible now, with a short crossfade.
+
+        The block that was audible then is the same to the bit; after it the controls are those of
+        now. Going back by nothing drops what is generated ahead.
+
+        Parameters
+        ----------
+        seconds, beats, blocks : how far; one of them. Beats are those of the present tempo.
+
+        Raises
+        ------
+        ConfigError
+            Nothing plays, or the history does not reach back so far.
+        """
+        seconds = checked_number("go_back: seconds", seconds, 0.0, _LONGEST_HISTORY)
+        beats = checked_number("go_back: beats", beats, 0.0, 10_000.0)
+        blocks = checked_whole("go_back: blocks", blocks, 0, 100_000)
+        playing, position = self._audible("go_back")
+        seconds += beats * 60.0 / self.settings.number("tempo")
+        place = place_back(playing.stream, position, seconds=seconds, blocks=blocks)
+        playing.stream.feeder.go_to(place)
+
+    def fork(self, seed: int | None = None, snapshot: Snapshot | None = None) -> int:
+        """Continue from what is audible, or from a snapshot, as another seed would.
+
+        Returns the seed, which is the next number where none is named.
+
+        Raises
+        ------
+        ConfigError
+            Nothing plays, no music is audible yet, or the snapshot is of another pack.
+        """
+        following = (int(self.settings.number("seed")) + 1) % 2**31
+        seed = following if seed is None else checked_whole("fork: seed", seed, 0, 2**31 - 1)
+        playing, position = self._audible("fork")
+        if snapshot is None:
+            place = place_back(playing.stream, position)
+        else:
+            check_snapshot(playing.stream.manifest, snapshot)
+            place = snapshot.place
+        self.controls.set({"seed": seed}, PYTHON)
+        playing.stream.feeder.go_to(place)
+        return seed
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """Return to a snapshot: its controls, and its music from the moment it was taken.
+
+        Locked controls stay as they are, as with presets.
+
+        Raises
+        ------
+        ConfigError
+            Nothing plays, or the snapshot is of another pack.
+        """
+        playing, _ = self._audible("recall")
+        check_snapshot(playing.stream.manifest, snapshot)
+        self.controls.restore(snapshot.controls)
+        playing.stream.feeder.go_to(snapshot.place)
+
+    def history_seconds(self) -> float:
+        """How far `go_back` can go now; 0 while nothing plays."""
+        playing = self._playing
+        if playing is None:
+            return 0.0
+        position = audible_position(playing.stream, sum(playing.output_latency))
+        return reach(playing.stream, position)
+
+    def _audible(self, what: str) -> tuple[Playing, int]:
+        playing = self._playing
+        if playing is None:
+            raise ConfigError(f"{what}: nothing is playing; start playing first")
+        return playing, audible_position(playing.stream, sum(playing.output_latency))
 
     # ---------------------------------------------------------------- listening
 

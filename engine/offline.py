@@ -21,9 +21,9 @@ from engine.audio.mixer import LiveControls
 from engine.audio.sinks import ArraySink, FileSink, Sink
 from engine.errors import ConfigError, StorageError
 from engine.listeners import Listeners
+from engine.notes.note import Note, NoteEvent
 from engine.output import CHANNELS_OUT
 from engine.playing import PERIOD, Playing, make_mixer
-from engine.signal.roll import Note, NoteEvent
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream, StreamSetup

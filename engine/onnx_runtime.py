@@ -11,13 +11,20 @@ session belongs to whichever thread runs it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from engine.errors import PackError
 
-__all__ = ["library", "open_session"]
+__all__ = ["CPU", "CannotRun", "library", "open_session"]
+
+CPU = "CPUExecutionProvider"
+
+
+class CannotRun(PackError):
+    """A provider cannot run a part of a graph."""
+
 
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 # ONNX Runtime looks for data outside of a graph in a folder. No folder can have this path.
@@ -39,7 +46,9 @@ def open_session(
     data: Mapping[str, bytes] | None = None,
     *,
     threads: int = 1,
-    provider: str = "CPUExecutionProvider",
+    providers: Sequence[str] = (CPU,),
+    provider_options: Mapping[str, str] | None = None,
+    sizes: Mapping[str, int] | None = None,
     flush_denormals: bool = False,
 ) -> Any:
     """Open a graph from memory.
@@ -51,7 +60,9 @@ def open_session(
     data : the files in which the graph keeps tensors, by the names that it uses. It gets no others.
     threads : within one operator. Never more than there are idle cores: spinning is off, but
         threads that wait for each other still cost.
-    provider : the one that runs the graph.
+    providers : those that run the graph, the first where it can. The CPU only where it is listed.
+    provider_options : of the first provider.
+    sizes : of the graph's free dimensions, by their names.
     flush_denormals : computes with denormals as zero; sets that for the calling thread, for good.
 
     Returns
@@ -61,7 +72,9 @@ def open_session(
     Raises
     ------
     PackError
-        ONNX Runtime refuses the graph, or would run it on another provider.
+        ONNX Runtime refuses the graph, or lacks one of the providers on this machine.
+    CannotRun
+        It would run a part of the graph on the CPU, which is not among the providers.
     """
     ort = library()
     options = ort.SessionOptions()
@@ -69,6 +82,8 @@ def open_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     entries = {
+        # Else what a provider cannot run goes to the CPU, with a warning on standard error at most.
+        "session.disable_cpu_ep_fallback": "0" if CPU in providers else "1",
         "session.load_model_format": "ONNX",
         "session.intra_op.allow_spinning": "0",
         "session.inter_op.allow_spinning": "0",
@@ -78,20 +93,31 @@ def open_session(
         entries["session.set_denormal_as_zero"] = "1"
     for key, value in entries.items():
         options.add_session_config_entry(key, value)
+    for dimension, size in (sizes or {}).items():
+        options.add_free_dimension_override_by_name(dimension, size)
+    settings = [dict(provider_options or {}), *({} for _ in providers[1:])]
     try:
         if data:
-            sizes = [len(content) for content in data.values()]
+            lengths = [len(content) for content in data.values()]
             options.add_external_initializers_from_files_in_memory(
-                list(data), list(data.values()), sizes
+                list(data), list(data.values()), lengths
             )
-        session = ort.InferenceSession(graph, options, providers=[provider])
+        session = ort.InferenceSession(
+            graph, options, providers=list(zip(providers, settings, strict=True))
+        )
     except Exception as error:  # ONNX Runtime raises a dozen unrelated types
         first = (str(error).splitlines() or [type(error).__name__])[0]
+        if "fallback to CPU EP has been explicitly disabled" in first:
+            raise CannotRun(
+                f"{name}: {providers[0]} cannot run all of it (an operator or a driver is "
+                "missing); use target 'cpu'"
+            ) from error
         raise PackError(f"{name}: ONNX Runtime cannot open it ({first})") from error
-    # It falls back to the CPU with nothing but a warning on standard error.
-    if provider not in session.get_providers():
+    # A provider whose library or driver is missing is left out in the same silence.
+    missing = [p for p in providers if p not in session.get_providers()]
+    if missing:
         raise PackError(
-            f"{name}: ONNX Runtime cannot use {provider} on this machine, only "
+            f"{name}: ONNX Runtime cannot use {', '.join(missing)} on this machine, only "
             f"{', '.join(session.get_providers())}; use target 'cpu', or repair the driver"
         )
     return session

@@ -14,7 +14,7 @@ from engine.audio.mixer import Block, Mixer
 from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.listeners import Listeners
-from engine.signal.roll import NoteEvent
+from engine.notes.note import NoteEvent
 from engine.stream.made import Audience
 
 __all__ = ["Outlets"]

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine.errors import ConfigError
 from engine.hearing import checked_phrase, checked_sound, is_sound
+from engine.notes.note import Note
 from engine.playing import Playing
-from engine.signal.roll import Note
 
 __all__ = ["Phrase", "answer", "play_phrase"]
 

@@ -1,6 +1,6 @@
 """The graphs of the two-stage piano: notes, then their sound. Checkpoints read weights only.
 
-What a context graph hears comes in real units, as engine/stream/conditions.py has them; the
+What a context graph hears comes in real units, as engine/controls/encoding.py has them; the
 networks' own scales are applied here, inside the graph.
 """
 
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import PackError
+from engine.notes.note import PITCHES
 from engine.representations.roll import CHANNELS, ROWS
-from engine.signal.roll import PITCHES
 
 CONTEXT_TOKENS = 128
 _LOWEST_LEVEL, _HIGHEST_LEVEL = 0.05, 50.0  # of sigma, for the notes

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from engine.packs.sessions import Sessions
 from torch import Tensor, nn
 
+from engine.execution.executor import make_executor
 from engine.packs.files import verify_files
 from engine.packs.manifest import MANIFEST
 from engine.packs.read import read_manifest
@@ -103,7 +103,7 @@ def write_cascade(
     _write_manifest(card, credits_, sound, stages, notes.network.config.block, folder)
     manifest = read_manifest(folder)
     verify_files(manifest)
-    return refuse_difference(folder, self_test(manifest, Sessions(manifest, threads=1)))
+    return refuse_difference(folder, self_test(manifest, make_executor()))
 
 
 def _write_stage(made: _Made, folder: Path) -> dict[str, np.ndarray]:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from engine.packs.sessions import Sessions
 from torch import nn
 
 from engine.errors import ConfigError, PackError
+from engine.execution.executor import make_executor
 from engine.packs.files import verify_files
 from engine.packs.manifest import MANIFEST
-from engine.packs.read import FORMAT, read_manifest
+from engine.packs.read import read_manifest
 from engine.packs.verify import SelfTest, self_test
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
@@ -84,7 +84,7 @@ def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
     _write_manifest(checkpoint, card, folder, config.frames, config.bins)
     manifest = read_manifest(folder)
     verify_files(manifest)
-    return refuse_difference(folder, self_test(manifest, Sessions(manifest, threads=1)))
+    return refuse_difference(folder, self_test(manifest, make_executor()))
 
 
 def refuse_difference(folder: Path, result: SelfTest) -> float:
@@ -187,7 +187,7 @@ def manifest_head(
     """The tables of a manifest before its stages; `spectrogram` has rate, window, hop, floor."""
     s = spectrogram
     return f"""# A pack: an exported model that Attacca plays. Fields: docs/packs.md
-format = {FORMAT}
+format = 2
 
 [pack]
 name = {_quoted(card.name)}

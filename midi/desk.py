@@ -24,7 +24,7 @@ import mido
 from engine.errors import AttaccaError, ConfigError, StorageError, WorkerError
 from engine.hearing import takes_keys
 from engine.instrument import Instrument
-from engine.signal.roll import NoteEvent
+from engine.notes.note import NoteEvent
 from engine.status import Event
 from midi import store
 from midi.arrivals import Arrivals

@@ -15,7 +15,7 @@ from typing import cast
 
 import mido
 
-from engine.signal.roll import NoteEvent
+from engine.notes.note import NoteEvent
 from midi.message import Message
 
 __all__ = ["HeardNotes"]

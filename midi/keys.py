@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from engine.signal.roll import LOWEST, PITCHES
+from engine.notes.note import LOWEST, PITCHES
 from midi.message import Message
 
 __all__ = ["HeldKeys"]

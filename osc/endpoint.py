@@ -24,6 +24,7 @@ __all__ = ["Counts", "Endpoint", "Network", "Peer", "networks"]
 
 RECEIVE_BUFFER = 4 << 20  # bytes asked of the system: some seconds of a flood
 _UNSENT = 1 << 20  # bytes waiting to go out to a client before it is given up
+_SEND_BUFFER = 128 << 10  # bytes of them asked of the system, which may take megabytes by itself
 _CONNECTIONS = 32
 _HOSTS = 256  # of which it is remembered whether they may speak
 _AT_ONCE = 64  # packets of one connection before the others have their turn
@@ -262,6 +263,9 @@ class _Stream(asyncio.Protocol):
         self._transport, self.peer = transport, Peer(host, port, number)
         if not number:
             transport.abort()
+            return
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._waiting.clear()

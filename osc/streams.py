@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
-from engine.signal.roll import NoteEvent
+from engine.notes.note import NoteEvent
 from engine.status import Event
 from osc import sound_streams
 from osc.block_streams import BlockStreams

@@ -224,6 +224,7 @@ kind = "mel"
 rows = 16
 grid = {{ samples = 128 }}
 window = 512
+floor = 0.01
 [[signal]]
 name = "sound"
 kind = "samples"
@@ -306,7 +307,7 @@ def coarse_and_fine_codes(folder: Path) -> Path:
     """Two streams of codes on one grid, the second from the first, read together by a decoder."""
     rng = np.random.default_rng(5)
     for name in ("coarse", "fine"):
-        books = rng.standard_normal((2, 16, 4)).astype(np.float32)
+        books = rng.standard_normal((1, 16, 4)).astype(np.float32)
         np.save(folder / f"{name}.npy", books)
     step(folder, "coarse.onnx", 4, 16, {"past": (4, 16), "present": (1,)})
     step(folder, "fine.onnx", 4, 8, {"coarse": (4, 8 + 4 + 1), "past": (4, 8), "present": (1,)},

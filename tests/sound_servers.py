@@ -118,6 +118,9 @@ class JackServer:
     def hang(self) -> None:
         """Stop the daemon in mid-run: it is there and answers nothing."""
         assert self._daemon is not None
+        # Until it has let its last client go: stopped within that, it would keep a lock that all
+        # JACK servers of the machine share.
+        time.sleep(0.3)
         self._daemon.send_signal(signal.SIGSTOP)
 
     def close(self) -> None:

@@ -20,15 +20,16 @@ from scipy.signal import correlate
 from sound_servers import machine_floor
 
 from engine.instrument import Instrument
+from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 
-pytestmark = [pytest.mark.sound, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.sound, pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[1]
 PACK = read_manifest(ROOT / "packs" / "piano")
 RATE = 48000
 LOOKAHEAD = 4  # frames the phase reconstruction keeps back
-CONTROLS = {"steps": PACK.stage.min_steps, "seed": 11}  # at the floor nothing is eased
+CONTROLS = {"steps": PACK.least_steps, "seed": 11}  # at the floor nothing is eased
 
 
 def played(server, device, seconds, tmp_path):
@@ -99,8 +100,8 @@ def check_seams(recording, seconds, tmp_path):
     at, fit = offset_of(piece, recording)
     assert fit > 0.98, "the stream heard is the stream rendered"
     start = at - 2 * RATE
-    block = PACK.block_samples * RATE / PACK.rate
-    kept_back = LOOKAHEAD * PACK.representation.hop * RATE / PACK.rate
+    block = make_plan(PACK).block_samples * RATE / PACK.rate
+    kept_back = LOOKAHEAD * float(PACK.signal("sound").grid.samples) * RATE / PACK.rate
     seams = np.array([start + k * block - kept_back for k in range(1, int(seconds / 2))])
     seams = seams[(seams > 4000) & (seams < len(recording) - 8000)].astype(int)
     assert len(seams) >= int(seconds / 2.6)

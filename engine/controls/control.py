@@ -29,7 +29,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from engine.controls.chords import read_chords
 from engine.errors import ConfigError
-from engine.note_names import pitch, pitch_classes
+from engine.notes.note_names import pitch, pitch_classes
 from engine.scalars import number_of, plain, shown
 from engine.text_files import composed
 

@@ -1,83 +1,29 @@
-"""Graphs in ONNX Runtime. One thread (the generator's) owns an executor and its graphs."""
+"""Opens graphs in ONNX Runtime. One thread (the generator's) owns an executor and its graphs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.errors import PackError
+from engine.execution.device_walker import DeviceWalker
+from engine.execution.engine_cache import engine_folder, graphics_card
 from engine.execution.host_walker import HostWalker
-from engine.execution.protocols import Array, Feed, Graph, TensorInfo, Walker
-from engine.execution.targets import Target
-from engine.onnx_runtime import open_session
-from engine.packs.files import read_graph
+from engine.execution.onnx_graph import OnnxGraph, open_graph
+from engine.execution.protocols import Graph, Walker
+from engine.execution.targets import CPU_TARGET, Target
+from engine.onnx_runtime import CannotRun, open_session
 from engine.packs.manifest import Manifest
 
-__all__ = ["OnnxExecutor", "OnnxGraph", "open_graph"]
-
-# ONNX Runtime's types -> numpy's. Whole numbers are tokens of an encoder.
-_INPUT_TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
-_OUTPUT_TYPES = {"tensor(float)": "float32"}
-
-
-def open_graph(manifest: Manifest, name: str, **options: Any) -> Any:
-    """An ONNX Runtime session of one of the pack's graphs, of any shapes and types.
-
-    Tensors that the graph keeps outside of its file come from listed files in the pack's folder.
-    Options as in `engine.onnx_runtime.open_session`.
-
-    Raises
-    ------
-    PackError
-        A file cannot be used (`engine.packs.files.read_graph`), or the graph cannot be opened.
-    """
-    graph, data = read_graph(manifest, name)
-    return open_session(str(manifest.folder / name), graph, data, **options)
-
-
-class OnnxGraph:
-    """An open graph of fixed shapes (see `engine.execution.protocols.Graph`).
-
-    Parameters
-    ----------
-    name : for messages.
-    session : ONNX Runtime's.
-
-    Raises
-    ------
-    PackError
-        A shape is not fixed, an input is neither float32 nor int64, or an output not float32.
-    """
-
-    def __init__(self, name: str, session: Any) -> None:
-        self.name, self.session = name, session
-        self.inputs = _tensors(name, session.get_inputs(), _INPUT_TYPES)
-        self.outputs = _tensors(name, session.get_outputs(), _OUTPUT_TYPES)
-
-    def run(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
-        """The named outputs, in that order; PackError where the graph fails."""
-        try:
-            return self.session.run(list(outputs), dict(feed))
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise PackError(f"{self.name}: the graph fails ({first})") from error
-
-
-def _tensors(graph: str, found: Any, types: Mapping[str, str]) -> Mapping[str, TensorInfo]:
-    tensors: dict[str, TensorInfo] = {}
-    for tensor in found:
-        where = f"{graph}: tensor {tensor.name!r}"
-        if not all(isinstance(n, int) for n in tensor.shape):
-            raise PackError(f"{where} is {tensor.shape}; shapes have to be fixed")
-        if tensor.type not in types:
-            raise PackError(f"{where} is a {tensor.type}; it has to be a {' or a '.join(types)}")
-        tensors[tensor.name] = TensorInfo(tuple(tensor.shape), types[tensor.type])
-    return MappingProxyType(tensors)
+__all__ = ["OnnxExecutor"]
 
 
 class OnnxExecutor:
-    """Opens graphs with one of ONNX Runtime's providers.
+    """Opens graphs on one target of ONNX Runtime.
+
+    A graph of which the target cannot run some part is opened on the CPU, with a notice. A step
+    graph must run on the target whole, as nearly all of the time goes there.
 
     Parameters
     ----------
@@ -86,7 +32,8 @@ class OnnxExecutor:
         threads that wait for each other still cost.
     flush_denormals : computes with denormals as zero, which decaying notes are full of. ONNX
         Runtime sets that for the whole calling thread and for good: for a process of its own.
-    announce : called with the kind of work (`open`) before each graph is opened.
+    announce : called with the kind of work before each graph is opened: `open`, or `build FILE`
+        where an engine may be built, which can take minutes.
     """
 
     def __init__(
@@ -98,17 +45,69 @@ class OnnxExecutor:
         announce: Callable[[str], object],
     ) -> None:
         self.target = target.name
-        self._options = {
-            "threads": threads, "provider": target.provider, "flush_denormals": flush_denormals
+        self._notices: list[str] = []
+        self._refused: dict[str, PackError] = {}  # by the name of the graph
+        self._target, self._announce = target, announce
+        self._card = graphics_card() if target.builds_engines else ""
+        options = dict(target.options)
+        if target.threads_option:
+            options[target.threads_option] = str(threads)
+        self._provider_options = options
+        self._options: dict[str, Any] = {
+            "threads": threads, "flush_denormals": flush_denormals
         }  # fmt: skip
-        self._announce = announce
+
+    def notices(self) -> tuple[str, ...]:
+        """Which graphs the target could not run, since the last call."""
+        found = tuple(self._notices)
+        self._notices.clear()
+        return found
 
     def open(self, manifest: Manifest, file: str) -> OnnxGraph:
         """Open one of a pack's graphs (see `engine.execution.protocols.Executor`)."""
-        self._announce("open")
-        session = open_graph(manifest, file, **self._options)
-        return OnnxGraph(str(manifest.path(file)), session)
+        options = dict(self._provider_options)
+        if self._target.builds_engines:
+            folder = str(engine_folder(manifest, self._card))
+            options |= {"trt_engine_cache_path": folder, "trt_timing_cache_path": folder}
+        self._announce(f"build {file}" if self._target.builds_engines else "open")
+        name = str(manifest.path(file))
+        try:
+            session = open_graph(
+                manifest, file, providers=self._target.providers, provider_options=options,
+                **self._options,
+            )  # fmt: skip
+        except CannotRun as error:
+            if self.target == CPU_TARGET:
+                raise
+            self._refused[name] = error
+            session = open_graph(manifest, file, **self._options)
+            self._notices.append(
+                f"{name}: target {self.target!r} cannot run all of it; it runs on the processor"
+            )
+        return OnnxGraph(name, session)
 
     def walker(self, step: Graph, shape: tuple[int, int]) -> Walker:
-        """A walker for a step graph."""
-        return HostWalker(step, shape)
+        """A walker for a step graph that this executor opened."""
+        if step.name in self._refused:
+            raise PackError(
+                f"{step.name}: target {self.target!r} cannot run all of it; choose target "
+                f"{CPU_TARGET!r}"
+            ) from self._refused[step.name]
+        if not self._target.device_walk:
+            return HostWalker(step, shape)
+        return self.device_walker(step, shape)
+
+    def device_walker(self, step: Graph, shape: tuple[int, int]) -> DeviceWalker:
+        """A walker in the target's memory, also where `walker` prefers the host's."""
+        if not isinstance(step, OnnxGraph):
+            raise PackError(f"{step.name}: it was opened elsewhere; open it with this executor")
+        return DeviceWalker(step, shape, self._open_helper, self._target.memory)
+
+    def _open_helper(self, path: Path, sizes: Mapping[str, int]) -> OnnxGraph:
+        """One of the player's own small graphs; they run where the pack's do."""
+        session = open_session(
+            str(path), path.read_bytes(), sizes=sizes,
+            providers=self._target.providers, provider_options=self._provider_options,
+            **self._options,
+        )  # fmt: skip
+        return OnnxGraph(str(path), session)

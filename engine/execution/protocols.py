@@ -119,6 +119,10 @@ class Executor(Protocol):
         """A name in `engine.execution.targets.TARGETS`."""
         ...
 
+    def notices(self) -> tuple[str, ...]:
+        """What a performer should know of since the last call, one line each."""
+        ...
+
     def open(self, manifest: Manifest, file: str) -> Graph:
         """Open one of a pack's graphs.
 

@@ -6,7 +6,6 @@ alpha, sigma  [1]
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from engine.errors import PackError
@@ -25,7 +24,7 @@ def check_step(step: Graph, shape: tuple[int, ...]) -> tuple[int, ...]:
     """
     for name in ("alpha", "sigma"):
         found = step.inputs.get(name)
-        if found is None or math.prod(found.shape) != 1:
+        if found is None or found.shape != (1,):
             raise PackError(
                 f"{step.name}: input {name!r} is {_shown(step.inputs, name)}; it has to be [1]"
             )

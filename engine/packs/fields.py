@@ -98,7 +98,8 @@ def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
     if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
         raise PackError(f"{where}: {name} is {value!r}; it takes {_KINDS[f.kind]}")
     if f.choices and value not in f.choices:
-        raise PackError(f"{where}: {name} is {value!r}; it takes {', '.join(f.choices)}")
+        takes = ", ".join(filter(None, f.choices))
+        raise PackError(f"{where}: {name} is {value!r}; it takes {takes}")
     if isinstance(value, (int, float, Fraction)) and not isinstance(value, bool):
         low = f.low if f.low is not None else value
         high = f.high if f.high is not None else value

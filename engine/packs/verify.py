@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from engine.errors import PackError
 from engine.execution.executor import Executor
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
+from engine.notes.transcription import Transcriber
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
-from engine.signal.transcription import Transcriber
 from engine.stream.requests import make_request
 from engine.stream.walk import PlanWalk
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.errors import ConfigError
-from engine.representations.stft import Stft
 
 __all__ = ["LogScale"]
 
@@ -26,17 +25,20 @@ class LogScale:
 
     Parameters
     ----------
-    stft : Stft
-        Says how many rows a full spectrum has and the greatest magnitude that samples within
-        -1 .. 1 can have; decoded magnitudes are held to it.
+    full_bins : int
+        Rows of a full spectrum.
+    ceiling : float
+        The greatest magnitude that samples within -1 .. 1 can have; decoded ones are held to it.
     bins : int
-        Rows kept, from DC up; 512 of 513 for a window of 1024.
+        Rows kept, from the lowest up; 512 of 513 for a window of 1024.
     floor : float
         Added to the magnitude before the logarithm; over 0, in magnitude (not squared).
     mean : array [bins] or a number
         In nepers.
     scale : float
         In nepers, over 0.
+    clamp : bool
+        Magnitudes under the floor are raised to it, as vocoders expect; otherwise it is added.
 
     Raises
     ------
@@ -44,9 +46,19 @@ class LogScale:
         If a number is out of its range or ``mean`` does not have ``bins`` values.
     """
 
-    def __init__(self, stft: Stft, bins: int, floor: float, mean: ArrayLike, scale: float) -> None:
-        if not 1 <= bins <= stft.bins:
-            raise ConfigError(f"{bins} bins kept: choose 1 to {stft.bins} (window {stft.window})")
+    def __init__(
+        self,
+        full_bins: int,
+        ceiling: float,
+        bins: int,
+        floor: float,
+        mean: ArrayLike,
+        scale: float,
+        *,
+        clamp: bool = False,
+    ) -> None:
+        if not 1 <= bins <= full_bins:
+            raise ConfigError(f"{bins} bins kept: choose 1 to {full_bins}")
         if not (math.isfinite(floor) and floor > 0.0):
             raise ConfigError(f"magnitude floor {floor}: must be over 0, for example 1e-3")
         if not (math.isfinite(scale) and scale > 0.0):
@@ -57,12 +69,12 @@ class LogScale:
         if not np.isfinite(values).all():
             raise ConfigError("mean of the log magnitudes has a value that is not finite")
         self.bins = bins
-        self.full_bins = stft.bins
+        self.full_bins = full_bins
         self.floor = float(floor)
         self.scale = float(scale)
         self.mean: NDArray[np.float32] = np.broadcast_to(values.reshape(-1, 1), (bins, 1)).copy()
-        self.ceiling = stft.ceiling
-        self._greatest = math.log(stft.ceiling + floor)
+        self._clamp = clamp
+        self._greatest = math.log(max(ceiling, floor) if clamp else ceiling + floor)
 
     def encode(self, magnitude: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn magnitudes [full bins, frames] (or already ``bins`` rows) into x [bins, frames]."""
@@ -71,7 +83,8 @@ class LogScale:
                 f"magnitudes with {magnitude.shape[0]} rows: it takes {self.full_bins} or "
                 f"{self.bins}"
             )
-        x = np.log(magnitude[: self.bins].astype(np.float32, copy=False) + np.float32(self.floor))
+        kept, floor = magnitude[: self.bins].astype(np.float32, copy=False), np.float32(self.floor)
+        x = np.log(np.maximum(kept, floor) if self._clamp else kept + floor)
         x -= self.mean
         x /= np.float32(self.scale)
         return x
@@ -107,6 +120,7 @@ class LogScale:
         out = np.zeros((self.full_bins, x.shape[1]), np.float32)
         kept = out[: self.bins]
         np.exp(logs, out=kept)
-        kept -= np.float32(self.floor)
+        if not self._clamp:
+            kept -= np.float32(self.floor)
         np.maximum(kept, np.float32(0.0), out=kept)
         return out, wild

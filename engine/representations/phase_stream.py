@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.representations.griffin_lim import Refiner, polar
 from engine.representations.propagation import PhaseGradient, run_plan
 from engine.representations.protocol import State
+from engine.representations.refiner import Refiner, polar
 from engine.representations.state import taken
 from engine.representations.stft import Stft
 
@@ -58,11 +58,11 @@ class StreamingGriffinLim:
     lookahead : int
         Frames kept back and optimised again.
     momentum : float
-        See `engine.representations.griffin_lim`.
+        See `engine.representations.refiner`.
     seed : int
         Of the phases from which silence is left.
     relaxation : float
-        See `engine.representations.griffin_lim`.
+        See `engine.representations.refiner`.
 
     Raises
     ------

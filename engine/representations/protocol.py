@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.notes.note import Note
 from engine.sampling.replace import Replace
-from engine.signal.roll import Note
 
 __all__ = ["Array", "Decoder", "Event", "Projection", "Representation", "State"]
 
@@ -125,6 +125,11 @@ class Projection(Protocol):
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
         """Clean a block of which the first `keep` frames are committed.
 
+        Parameters
+        ----------
+        block : ndarray [shape=(sampled rows or rows, n)]
+        keep : at most n.
+
         Returns
         -------
         frames : ndarray [shape=(rows, n)]
@@ -150,6 +155,18 @@ class Projection(Protocol):
         """
         ...
 
+    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
+        """Write notes as whole blocks of `block` frames, in place of what would be sampled.
+
+        Times are as in `past`, from 0 on. No blocks without a note that has a length.
+
+        Raises
+        ------
+        ConfigError
+            If the signal holds no notes.
+        """
+        ...
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that the next block depends on, as named arrays (copies)."""
         ...
@@ -166,6 +183,8 @@ class Representation(Protocol):
     ----------
     rows, channels : int
         Of the signal; `rows` counts all channels.
+    sampled_rows : int
+        The first rows, which a stage outputs; the projection computes the others.
     has_notes : bool
         Whether frames are read as notes.
     empty : ndarray [shape=(rows, 1)]
@@ -173,6 +192,7 @@ class Representation(Protocol):
     """
 
     rows: int
+    sampled_rows: int
     channels: int
     has_notes: bool
     empty: Array

@@ -24,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
+from engine.notes.note import PITCHES, Note
 from engine.packs.signals import Signal
+from engine.representations.keyboard import PIANO, Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
 from engine.representations.state import taken
 from engine.sampling.replace import Replace
-from engine.signal.roll import LOWEST, PITCHES, Note
 
-__all__ = ["CHANNELS", "ROWS", "Keyboard", "Roll", "RollProjection", "RollReader", "encode"]
+__all__ = ["CHANNELS", "ROWS", "Roll", "RollProjection", "RollReader", "encode"]
 
 CHANNELS = 4
 ROWS = CHANNELS * PITCHES
@@ -44,22 +45,6 @@ _AGAIN = 1.0  # seconds after which a held key is struck again, as it drowns amo
 _JUST = 0.6  # seconds after which a key that is pressed is struck, though it sounds already
 _HELD_VELOCITY = 88
 _STILL = 0.05  # seconds: a note that ends this close to the end of a past continues
-
-
-@dataclass(frozen=True)
-class Keyboard:
-    """The keys that a roll has: `keys` of them from MIDI pitch `lowest` up."""
-
-    lowest: int = LOWEST
-    keys: int = PITCHES
-
-    def row(self, pitch: int) -> int | None:
-        """The row of a pitch within each group; None where there is no such key."""
-        row = pitch - self.lowest
-        return row if 0 <= row < self.keys else None
-
-
-PIANO = Keyboard()
 
 
 def encode(
@@ -287,6 +272,22 @@ class RollProjection:
         self._ups = sorted(before - set(self._reader.sounding))
         return clean
 
+    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
+        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
+
+        The last block ends where the last note does, so that the music continues in time; the
+        silence that fills up stands at the beginning. Notes in seconds from any start at or
+        after 0; no blocks without a note.
+        """
+        notes = list(notes)
+        length = max((n.end for n in notes), default=0.0)
+        if length <= 0:
+            return []
+        blocks = int(np.ceil(length / self._seconds / block))
+        start = length - blocks * block * self._seconds
+        roll = encode(notes, start, blocks * block, self._seconds, self._keyboard)
+        return list(np.split(roll, blocks, axis=1))
+
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
         """The cells that held keys fix in the next block: sounding, and struck when due.
 
@@ -370,7 +371,8 @@ class Roll:
             raise ConfigError(
                 f"signal {signal.name!r}: {signal.rows} rows; a roll has {CHANNELS} for each key"
             )
-        self.rows, self.channels = signal.rows, signal.channels
+        self.rows = self.sampled_rows = signal.rows
+        self.channels = signal.channels
         self.keyboard = Keyboard(signal.options["lowest"], signal.rows // CHANNELS)
         self.seconds = float(signal.grid.samples / rate)
         self.empty: Array = silence(1, self.keyboard).reshape(-1, 1)
@@ -386,19 +388,3 @@ class Roll:
     def projection(self) -> RollProjection:
         """A new projection."""
         return RollProjection(self.seconds, self.keyboard)
-
-    def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
-        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
-
-        The last block ends where the last note does, so that the music continues in time; the
-        silence that fills up stands at the beginning. Notes in seconds from any start at or
-        after 0; no blocks without a note.
-        """
-        notes = list(notes)
-        length = max((n.end for n in notes), default=0.0)
-        if length <= 0:
-            return []
-        blocks = int(np.ceil(length / self.seconds / block))
-        start = length - blocks * block * self.seconds
-        roll = encode(notes, start, blocks * block, self.seconds, self.keyboard)
-        return list(np.split(roll, blocks, axis=1))

@@ -42,7 +42,8 @@ class Samples:
                 "or more"
             )
         self._grid = float(signal.grid.samples)
-        self.rows, self.channels = signal.rows, signal.channels
+        self.rows = self.sampled_rows = signal.rows
+        self.channels = signal.channels
         self._limit = signal.options["limit"]
         self.empty = empty_frame(signal, load)
 

@@ -163,11 +163,11 @@ class StageGraphs:
             )
 
     def feed(self, graph: Graph, read: Tensors) -> dict[str, NDArray[np.generic]]:
-        """Those of the tensors that a graph takes, in its shapes."""
+        """Those of the tensors that a graph takes, in its shapes and types."""
         fed: dict[str, NDArray[np.generic]] = {}
         for name, tensor in graph.inputs.items():
             if name in read:
-                fed[name] = np.ascontiguousarray(read[name]).reshape(tensor.shape)
+                fed[name] = np.ascontiguousarray(read[name], tensor.dtype).reshape(tensor.shape)
         return fed
 
     def run_context(self, read: Tensors) -> dict[str, NDArray[np.generic]]:

@@ -1,12 +1,11 @@
 """The feeder thread: asks the generator for blocks so that the lead stays where it should be.
 
 Other threads hand it immutable settings and commands; it owns the generator and the governor.
-A generator that dies is started again from the audio made so far, and the music goes on.
+If the generator dies, the feeder starts it again and brings it to the state that it had.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,23 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
+from engine.notes.note import Note
 from engine.packs.plan import Plan
 from engine.params import Settings
-from engine.representations.roll import Note
+from engine.stages.request import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
 from engine.stream.governor import Plan as Planned
-from engine.stream.history import History
+from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
 from engine.stream.requests import request_from
+from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
 _POLL = 0.01  # seconds between looks at the lead
 _SHORTEST = 0.25  # seconds of stride: a block costs the same however little of it is kept
-_HISTORY_BYTES, _HISTORY_SECONDS = 256 << 20, 600.0
-_KEYFRAME_SECONDS = 5.0
 _TIMES = 512  # block times kept for the load and its percentiles
 
 
@@ -43,6 +42,7 @@ class _Command:
     name: str
     samples: NDArray[np.float32] | None = None
     notes: tuple[Note, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,7 @@ class Feeder:
         self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
         self._held: tuple[int, ...] = ()
-        self._history = History(_HISTORY_BYTES, round(_HISTORY_SECONDS * lead.rate))
-        self._produced = 0  # samples of the piece
+        self.history = History(lead.rate)
         self._has_past = False  # whether the piece has anything to continue
         self._phrase = 0  # blocks of a phrase that are still to come
         self._index = 0
@@ -191,6 +190,11 @@ class Feeder:
             if at_once:
                 self._made(Dropped(*self._lead.flush()))
 
+    def go_to(self, place: Place) -> None:
+        """Drop what is unheard and continue from a moment of the history or of a snapshot."""
+        self._commands.append(_Command("go back", place=place))
+        self._awake.set()
+
     def horizon(self) -> tuple[float, float]:
         """Seconds of music pulled so far, and where the first block of controls set now begins."""
         played, made = self._lead.extent()
@@ -229,6 +233,8 @@ class Feeder:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
+                if self.history.newest is None:
+                    self._take_keyframe()
                 self._carry_out_commands()
                 if self._lead.seconds >= self.wanted:
                     self._awake.wait(_POLL)
@@ -258,10 +264,7 @@ class Feeder:
         asked, stride = int(settings.number("steps")), settings.number("stride")
         plan = self._governor.plan(asked, stride)
         whole = self._phrase > 0 or not self._has_past
-        request = request_from(
-            self._plan, settings, self._index, plan.steps, 1.0 if whole else plan.stride,
-            self._held,
-        )  # fmt: skip
+        request = self._request(settings, plan.steps, 1.0 if whole else plan.stride)
         self._asked_with = settings
         self._making = plan.stride * self._plan.block_samples / self._lead.rate
         try:
@@ -281,11 +284,9 @@ class Feeder:
                     steps=plan.steps, rewind=block.rewind, seconds=block.seconds, eased=plan.eased,
                 )
             )  # fmt: skip
-        self._produced += len(block.samples) - block.rewind
-        self._history.requested(request, self._produced)
+        self.history.requested(request, self._lead.position[1])
         self._phrase = max(0, self._phrase - 1)
         self._has_past = True
-        self._keep_keyframe()
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
         if plan.eased != self._eased:
             self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
@@ -298,6 +299,10 @@ class Feeder:
         self._index += 1
         self._blocks += 1
         self._in_a_row = 0
+        self._take_keyframe()
+
+    def _request(self, settings: Settings, steps: int, stride: float) -> Request:
+        return request_from(self._plan, settings, self._index, steps, stride, self._held)
 
     def _carry_out_commands(self) -> None:
         while self._commands:
@@ -321,62 +326,132 @@ class Feeder:
             self._generator.reset()
             self._index = 0
             self._has_past, self._phrase = False, 0
+            self._take_keyframe()
             if command.name == "anew":
                 self._lead.end_piece()
-        elif command.name == "continue" and command.samples is not None:
+            return
+        if command.place is not None:
+            self._go_to(command.place)
+            return
+        if command.name == "continue" and command.samples is not None:
             self._generator.continue_from(command.samples)
+            self._has_past = True
+            self._take_keyframe(ahead=len(command.samples))
             with self._telling:
                 self._lead.append(command.samples)
                 made = told(command.samples, self._lead.rate, self._lead.extent()[1])
                 self._made(made)
-            self._has_past = True
-        elif command.name == "listen" and command.samples is not None:
+            return
+        if command.name == "listen" and command.samples is not None:
             self._generator.listen(command.samples)
             self._phrase = 0
         else:
             self._phrase = self._generator.phrase(command.notes, played=command.name == "play")
         self._take_keyframe()
 
-    def _keep_keyframe(self) -> None:
-        """Take a keyframe where the newest is some seconds old."""
-        newest = self._history.newest
-        age = self._produced - newest.produced if newest else math.inf
-        if age >= _KEYFRAME_SECONDS * self._lead.rate:
-            self._take_keyframe()
+    def _take_keyframe(self, ahead: int = 0) -> None:
+        """Keep the generator's state, for the sample `ahead` frames after what is produced."""
+        position = self._lead.position[1] + ahead
+        state = self._generator.state()
+        self.history.take(Keyframe(state, position, position, self._has_past, self._phrase))
 
-    def _take_keyframe(self) -> None:
-        self._history.take(self._generator.state(), self._produced)
+    def _go_to(self, place: Place) -> None:
+        """Drop what is unheard, and continue from another moment of this or another run."""
+        keyframe = place.keyframe
+        self._generator.restore(keyframe.state)
+        for request in place.before:
+            self._generator.make(request)
+        state = self._generator.state()
+        phrase = max(0, keyframe.phrase - len(place.before))
+        has_past = keyframe.has_past or bool(place.before)
+        made = self._lead_in(place, has_past=has_past, phrase=phrase)
+        after = self._generator.state()
+        with self._telling:
+            self._made(Dropped(*self._lead.switch()))
+            since = self._lead.position[1]
+            self.history.cut(since)
+            self.history.take(Keyframe(state, since - place.offset, since, has_past, phrase))
+            skip = place.offset
+            for request, block in made:
+                samples = block.samples[skip:]
+                self._lead.append(samples, notes=_from(block.notes, skip))
+                self._made(told(samples, self._lead.rate, self._lead.extent()[1]))
+                self.history.requested(request, self._lead.position[1])
+                skip = 0
+        self._has_past = has_past or bool(made)
+        self._phrase = max(0, phrase - len(made))
+        position = self._lead.position[1]
+        self.history.take(Keyframe(after, position, position, self._has_past, self._phrase))
+
+    def _lead_in(self, place: Place, *, has_past: bool, phrase: int) -> list[tuple[Request, Block]]:
+        """Blocks from a place on, together long enough that the next one comes in time."""
+        made: list[tuple[Request, Block]] = []
+        ready = -place.offset
+        settings = self._settings
+        request = place.request
+        while ready < self._plan.block_samples // 2:
+            if request is None:
+                whole = phrase > len(made) or not (has_past or made)
+                plan = self._governor.plan(int(settings.number("steps")), settings.number("stride"))
+                request = self._request(settings, plan.steps, 1.0 if whole else plan.stride)
+            block = self._generator.make(request)
+            made.append((request, block))
+            ready += len(block.samples)
+            request = None
+        return made
 
     def _restart(self, error: Exception) -> None:
         """Start the generator again and bring it to the state that it had."""
-        self._restarts += 1
-        self._in_a_row += 1
-        if self._in_a_row > RESTARTS:
-            if isinstance(error, AttaccaError):
-                self._give_up(error)
-            else:
-                died = f"the generator died {self._in_a_row} times in a row: {error}"
-                self._give_up(WorkerError(died))
-            return
-        self._say("restarted", f"{error}; a new generator continues the music")
+        failure: Exception | None = error
+        while failure is not None and not self._stop.is_set():
+            self._restarts += 1
+            self._in_a_row += 1
+            if self._in_a_row > RESTARTS:
+                if not isinstance(failure, AttaccaError):
+                    times = self._in_a_row
+                    failure = WorkerError(f"the generator died {times} times in a row: {failure}")
+                self._give_up(failure)
+                return
+            self._say("restarted", f"{failure}; a new generator continues the music")
+            failure = self._start_again()
+
+    def _start_again(self) -> Exception | None:
+        """Start the generator, and go to the newest keyframe and through what was requested since.
+
+        Returns what to try again after.
+        """
         try:
             self._generator.start()
-            newest = self._history.newest
-            if newest is not None:
-                self._generator.restore(newest.state)
-                for request, _ in newest.requests:
-                    self._generator.make(request)
-        except GeneratorDied as again:
+        except GeneratorDied as died:
             self._clock.sleep(0.1 * self._in_a_row)
-            self._say("restarted", f"{again}; trying again")
+            return died
         except AttaccaError as pack:
             self._give_up(pack)
+            return None
+        newest = self.history.newest
+        if newest is None:
+            return None
+        try:
+            self._generator.restore(newest.state)
+            for request, _ in newest.requests:
+                self._generator.make(request)
+        except (GeneratorDied, AttaccaError) as failed:
+            return failed
+        self._has_past = newest.has_past or bool(newest.requests)
+        self._phrase = max(0, newest.phrase - len(newest.requests))
+        return None
 
     def _give_up(self, error: AttaccaError) -> None:
         self.failure = error
         self._say("failed", str(error))
         self._stop.set()
         self._lead.close()
+
+
+def _from(notes: tuple[TimedNote, ...], offset: int) -> tuple[TimedNote, ...]:
+    """Notes of a block, timed from a later sample of it; those before it are left out."""
+    later = [n for n in notes if n.offset >= offset]
+    return tuple(TimedNote(n.offset - offset, n.pitch, n.velocity) for n in later)
 
 
 def profile(latency: float, block_seconds: float) -> tuple[float, float]:

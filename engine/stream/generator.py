@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from engine import errors
 from engine.child_process import child_command, child_environment
-from engine.representations.roll import Note
+from engine.notes.note import Note
 from engine.stages.request import Request
 from engine.stream.heartbeat import Heartbeat
 from engine.stream.messages import Arrays, Message, receive, send

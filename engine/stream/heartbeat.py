@@ -29,6 +29,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "start": Allowance(60.0, 10.0),  # a cold disk and a slow machine included
     "check": Allowance(60.0, 10.0),  # of one file
     "open": Allowance(60.0, 10.0),  # of one graph
+    "build": Allowance(1800.0, 1800.0),  # of one engine for a graphics card
     "warm-up": Allowance(60.0, 10.0),
     "listen": Allowance(30.0, 5.0),  # transcription of 2 s
     "send": Allowance(5.0, 2.0),
@@ -36,6 +37,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "continue": Allowance(10.0, 0.5),
     "context": Allowance(10.0, 0.5),
     "step": Allowance(10.0, 0.5),
+    "network": Allowance(10.0, 0.5),
     "decode": Allowance(10.0, 0.5),
 }
 _MARGIN = 8.0  # times the slowest run

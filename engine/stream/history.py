@@ -1,35 +1,47 @@
-"""Keyframes of the generator's state, and what was requested since. The feeder's own.
+"""What a stream was, block by block: states to restore, and what was requested between them.
 
-Restoring the newest keyframe and repeating what was requested since leads to the state that the
-generator had, to the bit. A block can also be returned to: `at` finds the keyframe before it.
+The feeder writes it, any thread reads it: a lock stands between them. Positions count samples of
+the stream at the pack's rate, as the lead does: they only grow, also where the music goes back.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from engine.stages.request import Request
 
-__all__ = ["History", "Keyframe"]
+__all__ = ["History", "Keyframe", "Place"]
 
 State = Mapping[str, NDArray[Any]]
+_EVERY_BLOCK = 30.0  # seconds for which the state before each block is kept
+_APART = 5.0  # seconds between older keyframes
 
 
 @dataclass(frozen=True)
 class Keyframe:
-    """`state` after so many samples of the piece were produced, and the requests that followed.
+    """A state, and the requests that followed it.
 
-    `requests` holds each with the sample at which its block ends.
+    Attributes
+    ----------
+    state : of the generator.
+    position : of the sample that comes next.
+    since : position from which on this is what plays; later than `position` where the music went
+        back into the middle of a block.
+    has_past, phrase : whether the piece has begun, and blocks of a phrase that are still to come.
+    requests : each with the position at which its block ends.
     """
 
     state: State
-    produced: int
-    requests: list[tuple[Request, int]] = field(default_factory=list[tuple[Request, int]])
+    position: int
+    since: int
+    has_past: bool
+    phrase: int = 0
+    requests: tuple[tuple[Request, int], ...] = ()
 
     @property
     def size(self) -> int:
@@ -37,54 +49,118 @@ class Keyframe:
         return sum(array.nbytes for array in self.state.values())
 
 
+@dataclass(frozen=True)
+class Place:
+    """A sample of the history: what leads to it.
+
+    Restore `keyframe`, repeat `before`, run `request`: the sample is `offset` into that block.
+    """
+
+    keyframe: Keyframe
+    before: tuple[Request, ...]
+    request: Request | None
+    offset: int
+
+
 class History:
     """The last minutes of a stream.
 
     Parameters
     ----------
-    most_bytes : of all keyframes; the oldest are dropped first, the newest never.
-    most_samples : how far back it reaches.
+    rate : samples per second.
+    most_bytes : of all states; the oldest are dropped first, the newest never.
+    most_seconds : how far back it reaches.
     """
 
-    def __init__(self, most_bytes: int, most_samples: int) -> None:
-        self._most_bytes, self._most_samples = most_bytes, most_samples
-        self._keyframes: deque[Keyframe] = deque()
+    def __init__(self, rate: int, most_bytes: int = 256 << 20, most_seconds: float = 600.0) -> None:
+        self._rate, self._most_bytes = rate, most_bytes
+        self._most = round(most_seconds * rate)
+        self._keyframes: list[Keyframe] = []
+        self._lock = threading.Lock()
 
     def clear(self) -> None:
         """Forget everything."""
-        self._keyframes.clear()
+        with self._lock:
+            self._keyframes.clear()
 
-    def take(self, state: State, produced: int) -> None:
-        """Keep a keyframe."""
-        self._keyframes.append(Keyframe(state, produced))
-        total = sum(k.size for k in self._keyframes)
-        while len(self._keyframes) > 1 and (
-            total > self._most_bytes or self._keyframes[1].produced <= produced - self._most_samples
-        ):
-            total -= self._keyframes.popleft().size
+    def take(self, keyframe: Keyframe) -> None:
+        """Keep a keyframe, and drop what is too old or too much."""
+        with self._lock:
+            self._keyframes.append(keyframe)
+            self._thin(keyframe.position)
 
-    def requested(self, request: Request, produced: int) -> None:
-        """Note a request whose block ends at sample `produced`."""
-        if self._keyframes:
-            self._keyframes[-1].requests.append((request, produced))
+    def _thin(self, now: int) -> None:
+        kept: list[Keyframe] = []
+        recent = now - round(_EVERY_BLOCK * self._rate)
+        for keyframe in self._keyframes:
+            last = kept[-1] if kept else None
+            near = last and keyframe.since - last.since < _APART * self._rate
+            # A keyframe that was gone back to, or that follows a command, is no continuation.
+            follows = last and last.requests and last.requests[-1][1] == keyframe.position
+            follows = follows and keyframe.since == keyframe.position
+            if last and near and follows and keyframe.since < recent:
+                kept[-1] = replace(last, requests=(*last.requests, *keyframe.requests))
+            else:
+                kept.append(keyframe)
+        total = sum(k.size for k in kept)
+        while len(kept) > 1 and (total > self._most_bytes or kept[1].since <= now - self._most):
+            total -= kept.pop(0).size
+        self._keyframes = kept
+
+    def requested(self, request: Request, end: int) -> None:
+        """Note a request whose block ends at `end`."""
+        with self._lock:
+            if self._keyframes:
+                last = self._keyframes[-1]
+                self._keyframes[-1] = replace(last, requests=(*last.requests, (request, end)))
 
     @property
     def newest(self) -> Keyframe | None:
         """The newest keyframe."""
-        return self._keyframes[-1] if self._keyframes else None
+        with self._lock:
+            return self._keyframes[-1] if self._keyframes else None
 
     @property
     def oldest(self) -> int | None:
-        """The sample to which it reaches back, or None."""
-        return self._keyframes[0].produced if self._keyframes else None
+        """Position to which it reaches back; None while it is empty."""
+        with self._lock:
+            return self._keyframes[0].since if self._keyframes else None
 
-    def at(self, sample: int) -> Keyframe | None:
-        """The last keyframe at or before a sample; None where it is no longer kept."""
-        found = [k for k in self._keyframes if k.produced <= sample]
-        return found[-1] if found else None
+    def find(self, position: int) -> Place | None:
+        """What leads to a sample; None where it is no longer, or not yet, known."""
+        with self._lock:
+            found = [k for k in self._keyframes if k.since <= position]
+        if not found:
+            return None
+        keyframe = found[-1]
+        begin, before = keyframe.position, []
+        for request, end in keyframe.requests:
+            if end > position:
+                return Place(keyframe, tuple(before), request, position - begin)
+            before.append(request)
+            begin = end
+        if begin != position:
+            return None
+        return Place(keyframe, tuple(before), None, 0)
 
-    def cut(self, keyframe: Keyframe, requests: int) -> None:
-        """Forget what came after the first so many requests of a keyframe."""
-        while self._keyframes and self._keyframes[-1] is not keyframe:
-            self._keyframes.pop()
-        del keyframe.requests[requests:]
+    def blocks_before(self, position: int, count: int) -> int | None:
+        """Position at which the block `count` before the one at `position` begins."""
+        with self._lock:
+            starts = sorted(
+                {k.since for k in self._keyframes}
+                | {end for k in self._keyframes for _, end in k.requests}
+            )
+        earlier = [start for start in starts if start <= position]
+        return earlier[-1 - count] if len(earlier) > count else None
+
+    def cut(self, position: int) -> None:
+        """Forget what begins at or after a position: it was dropped unheard."""
+        with self._lock:
+            kept = [k for k in self._keyframes if k.since < position] or self._keyframes[:1]
+            last = kept[-1]
+            begin, requests = last.position, []
+            for request, end in last.requests:
+                if begin < position:
+                    requests.append((request, end))
+                begin = end
+            self._keyframes = [*kept[:-1], replace(last, requests=tuple(requests))]

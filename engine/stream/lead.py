@@ -19,8 +19,8 @@ from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock
 
 Array = NDArray[np.float32]
+_SWITCH_SECONDS = 0.02  # crossfade to another moment of the music
 _RESUME_SECONDS = 0.03  # crossfade from held sound back to music
-_REMEMBERED_SECONDS = 10.0  # of what was made, to continue from after a fault
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Lead:
         self._fade = round(_RESUME_SECONDS * rate)
         self._started = False
         self._closed = False
+        self._fading = np.zeros((0, channels), np.float32)
         self._played = 0  # frames pulled, or dropped
         self._low = float("inf")
         self._gaps = self._concealed = self._count = 0
-        self._made = np.zeros((round(_REMEMBERED_SECONDS * rate), channels), np.float32)
 
     # ------------------------------------------------------------ feeder thread
 
@@ -84,11 +84,20 @@ class Lead:
             self._pending.add(notes, self._frames - rewind)
             if rewind:
                 block = self._rewound(block, rewind)
+            if len(self._fading):
+                block = self._crossfaded(block)
             self._blocks.append(block)
             self._frames += len(block)
             self._count += 1
-            self._remember(block)
             self._lock.notify_all()
+
+    def _crossfaded(self, block: Array) -> Array:
+        n = min(len(self._fading), len(block))
+        rise = np.linspace(0, 1, n, dtype=np.float32)[:, None]
+        block = block.copy()
+        block[:n] = block[:n] * rise + self._fading[:n]
+        self._fading = self._fading[:0]
+        return block
 
     def _rewound(self, block: Array, rewind: int) -> Array:
         """Take back what is unheard of the last `rewind` frames; cut the block where it is not."""
@@ -103,19 +112,7 @@ class Lead:
                 left = 0
             else:
                 left -= len(last)
-        if unheard:
-            self._made = np.roll(self._made, unheard, axis=0)
         return block[rewind - unheard :]
-
-    def _remember(self, block: Array) -> None:
-        n = min(len(block), len(self._made))
-        self._made = np.roll(self._made, -n, axis=0)
-        self._made[-n:] = block[-n:]
-
-    def recent(self) -> Array:
-        """The last seconds made, heard or not: what a new generator continues from."""
-        with self._lock:
-            return self._made.copy()
 
     def flush(self) -> tuple[float, float]:
         """Drop everything unheard; silence, not held sound, until the next block.
@@ -131,6 +128,22 @@ class Lead:
             self._pending.drop()
             self._concealer.forget()
             return begin / self.rate, self._played / self.rate
+
+    def switch(self) -> tuple[float, float]:
+        """Drop what is unheard but for a short fade-out, into which the next block fades in.
+
+        Returns the seconds of music, as in `extent`, from which and to which it was dropped.
+        """
+        with self._lock:
+            unheard = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
+            n = min(round(_SWITCH_SECONDS * self.rate), len(unheard))
+            begin = self._played
+            end = begin + self._frames
+            self._fading = unheard[:n] * np.linspace(1, 0, n, dtype=np.float32)[:, None]
+            self._blocks.clear()
+            self._played, self._frames = end, 0
+            self._pending.drop()
+            return begin / self.rate, end / self.rate
 
     def end_piece(self) -> None:
         """Fade the end of what is unheard, and let its keys come up there: a new piece follows."""
@@ -210,6 +223,12 @@ class Lead:
     def seconds(self) -> float:
         """Lead now."""
         return self._frames / self.rate
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Frames pulled or dropped since the start, and produced; both only grow."""
+        with self._lock:
+            return self._played, self._played + self._frames
 
     def extent(self) -> tuple[float, float]:
         """Seconds of music pulled since the start, and to where it is made; both count on."""

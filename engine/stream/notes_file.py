@@ -12,8 +12,8 @@ from itertools import count as count_from
 from pathlib import Path
 
 from engine.errors import StorageError
-from engine.signal.midi_writer import MidiWriter
-from engine.signal.roll import NoteEvent
+from engine.notes.midi_writer import MidiWriter
+from engine.notes.note import NoteEvent
 
 __all__ = ["CollectedNotes", "NotesFile", "notes_paths"]
 

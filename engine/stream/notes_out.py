@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from engine.signal.roll import NoteEvent
+from engine.notes.note import NoteEvent
 from engine.stream.notes_file import CollectedNotes
 from engine.stream.timed_note import TimedNote
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.resample import StreamResampler
 from engine.errors import ConfigError
+from engine.notes.note import Note
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
 from engine.params import Settings
-from engine.representations.roll import Note
-from engine.signal.resample import StreamResampler
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor

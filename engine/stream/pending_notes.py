@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from engine.signal.roll import LOWEST, PITCHES
 from engine.stream.timed_note import TimedNote
 
 _MOST = 100_000  # notes in the queue; more are a pack gone astray
@@ -50,7 +49,8 @@ class PendingNotes:
         """Drop what lies beyond `after` frames past what has been pulled; keys come up there."""
         end = self._now + after
         self._queue = [note for note in self._queue if note[0] < end]
-        self._queue += [(end, 0, LOWEST + key) for key in range(PITCHES)]
+        struck = {pitch for _, velocity, pitch in self._queue if velocity}
+        self._queue += [(end, 0, pitch) for pitch in sorted(self._down | struck)]
         heapify(self._queue)
 
     def passed(self, frames: int) -> tuple[TimedNote, ...]:

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.execution.executor import Executor
+from engine.notes.note import Note
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.packs.plan import Plan, StagePlan, make_plan
 from engine.representations.kinds import make_representation
 from engine.representations.protocol import Decoder, Event, Projection, Representation
-from engine.representations.roll import Note, Roll
 from engine.stages.diffusion import BlockInputs, DiffusionStage
 from engine.stages.log import SignalLog
 from engine.stages.network import NetworkStage
@@ -83,7 +83,7 @@ class PlanWalk:
         executor: Executor,
         announce: Callable[[str], object] = _no_listener,
     ) -> None:
-        self.manifest, self._announce = manifest, announce
+        self.manifest, self._executor, self._announce = manifest, executor, announce
         self.plan: Plan = make_plan(manifest)
         load = partial(load_arrays, manifest)
         self._representations: dict[str, Representation] = {
@@ -226,11 +226,10 @@ class PlanWalk:
         name = self.notes_signal
         if name is None:
             return 0
-        representation = self._representations[name]
         plan = self.plan.stage(name)
-        if not isinstance(representation, Roll) or plan is None:
+        if plan is None:
             return 0
-        blocks = representation.phrase(list(notes), plan.stage.block)
+        blocks = self._projections[name].phrase(notes, plan.stage.block)
         if not blocks:
             return 0
         self._given[name] = np.concatenate(blocks, axis=1)
@@ -258,6 +257,7 @@ class PlanWalk:
         output = self.manifest.output
         begin = self._logs[output].position
         samples = self._run(output, request)
+        self._faults += self._executor.notices()
         rewind, self._rewind = self._rewind, 0
         frame = self._frame(output)
         notes = tuple(

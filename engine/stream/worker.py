@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from engine.errors import AttaccaError
-from engine.representations.roll import Note
+from engine.notes.note import Note
 from engine.stream.messages import Arrays, Message, receive, send
 
 NICENESS = 5  # behind the mixer, before everything in the background
@@ -101,8 +101,8 @@ class Worker:
         manifest, samples = self._manifest, message.samples
         if self._walk.notes_signal is None or not manifest.transcription or samples is None:
             return []
-        from engine.execution.onnx_executor import open_graph
-        from engine.signal.transcription import Transcriber
+        from engine.execution.onnx_graph import open_graph
+        from engine.notes.transcription import Transcriber
 
         self._announce("open")
         session = open_graph(manifest, manifest.transcription)

@@ -236,6 +236,7 @@ def test_music_goes_on_after_the_generator_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.sound
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_sound_server_hears_music_without_a_hole(pulse: PulseServer, tmp_path: Path) -> None:
     env = environment(**{k: pulse.env[k] for k in ("XDG_RUNTIME_DIR", "PULSE_SERVER", "HOME")})
     with pulse.recording() as heard:

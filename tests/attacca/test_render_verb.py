@@ -14,9 +14,9 @@ from command_line import attacca, running
 from attacca.cli import main
 from attacca.seed_audio import read_past
 from engine.errors import StorageError
-from engine.signal.midi_file import read_midi
-from engine.signal.midi_writer import write_midi
-from engine.signal.roll import NoteEvent
+from engine.notes.midi_file import read_midi
+from engine.notes.midi_writer import write_midi
+from engine.notes.note import NoteEvent
 
 FEW = ["--steps", "2"]
 

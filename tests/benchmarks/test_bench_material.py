@@ -58,22 +58,21 @@ def test_a_measured_stream_is_what_render_writes(source: Source, tmp_path: Path)
 
 
 def test_joints_are_where_each_block_begins(source: Source) -> None:
-    r, frames = source.manifest.representation, source.manifest.sound.frames
     stream = source.stream(6.5, source.request(steps=STEPS))
-    block, held_back = frames * r.hop, 4 * r.hop
+    block, held_back = source.plan.block_samples, 4 * source.hop
     assert stream.joints == [k * block - held_back for k in range(1, len(stream.joints) + 1)]
     assert len(stream.samples) == (len(stream.joints) + 1) * block - held_back
     # Frame k * frames begins at k * block; the passage ends window - hop later.
-    assert stream.joints[0] + stream.crossing == block + (r.window - r.hop) // 2
+    assert stream.joints[0] + stream.crossing == block + (source.window - source.hop) // 2
 
 
 def test_a_continuation_begins_where_its_phrase_ends(source: Source) -> None:
-    r, frames = source.manifest.representation, source.manifest.sound.frames
     n = np.arange(round(6.0 * source.manifest.rate))
     phrase = (0.1 * np.sin(2 * np.pi * 440 * n / source.manifest.rate)).astype(np.float32)
     told = source.stream(2.0, source.request(steps=STEPS), phrase).samples
     untold = source.stream(2.0, source.request(steps=STEPS)).samples
-    assert (len(told) + 4 * r.hop + r.window - r.hop) % (frames * r.hop) == 0
+    kept_back = 4 * source.hop + source.window - source.hop
+    assert (len(told) + kept_back) % source.plan.block_samples == 0
     assert np.abs(told[:8000] - untold[:8000]).max() > 1e-3
 
 
@@ -88,10 +87,8 @@ def test_noise_levels_can_be_tried_without_another_pack(source: Source) -> None:
 
 def test_a_request_is_what_the_player_begins_with(source: Source) -> None:
     wanted = Instrument(find_pack("piano")).settings
-    request = source.request()
-    assert request.controls == {n: wanted[n] for n in request.controls}
-    assert request.guidance == wanted["guidance"]
-    assert source.request(seed=None, steps=3).steps == 3
+    assert source.request().settings == wanted.changed(stride=1.0)
+    assert source.request(seed=None, steps=3).settings["steps"] == 3
     with pytest.raises(ConfigError, match="'tremolo'"):
         source.request(tremolo=1.0)
 
@@ -135,7 +132,7 @@ def test_interior_places_keep_clear_of_the_seams() -> None:
 
 def test_a_block_is_located_in_what_was_played_at_another_rate() -> None:
     rng = np.random.default_rng(3)
-    from engine.signal.resample import resample
+    from engine.audio.resample import resample
 
     block = rng.standard_normal(16000).astype(np.float32) * 0.1
     played = resample(np.concatenate([np.zeros(8000, np.float32), block]), 16000, 48000)

@@ -25,7 +25,7 @@ from benchmarks.streams import paired
 from benchmarks.timbre import afterglow, band_levels
 from benchmarks.workbench import Workbench, Yardstick, thinned
 from engine.errors import ConfigError
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 RATE = 24_000
 

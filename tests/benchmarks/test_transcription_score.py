@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.transcription import pairs
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 
 def at(start: float, pitch: int = 60) -> Note:

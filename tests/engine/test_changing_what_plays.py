@@ -12,9 +12,10 @@ import pytest
 import soundfile
 
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
+from engine.hearing import first_sampling
 from engine.instrument import Instrument
+from engine.notes.note import NoteEvent
 from engine.playing import CROSSFADE
-from engine.signal.roll import NoteEvent
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
@@ -76,7 +77,7 @@ def test_the_music_goes_over_to_another_pack_without_a_hole_or_a_step(playing, t
     times = [at for _, at in heard]
     assert times == sorted(times), "the music's time goes on"
     assert times[-1] > before + CROSSFADE / 2
-    assert playing.settings["temperature"] == playing.manifest.stage.temperature
+    assert playing.settings["temperature"] == first_sampling(playing.manifest).temperature
     assert playing.settings["gain"] == -3.0
     assert playing.settings["seed"] == 9
     assert playing.status().lead.gaps == 0
@@ -229,6 +230,7 @@ def test_the_piano_comes_with_its_notes_and_leaves_no_key_down(playing):
 # ---------------------------------------------------------------- another device
 
 
+@pytest.mark.alone
 def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old_one_back(
     pulse, tmp_path
 ):

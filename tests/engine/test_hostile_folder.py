@@ -18,8 +18,10 @@ import pytest
 from engine.audio.scan import scan
 from engine.child_process import child_command, child_environment
 from engine.errors import DeviceError
-from engine.stream.blocks import Request
+from engine.packs.plan import make_plan
+from engine.packs.read import read_manifest
 from engine.stream.generator import Generator
+from engine.stream.requests import make_request
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "data" / "packs" / "tiny"
@@ -62,9 +64,10 @@ def test_the_folder_is_hostile(hostile):
 
 def test_the_generator_plays(hostile):
     generator = Generator(TINY)
+    request = make_request(make_plan(read_manifest(TINY)), 0, steps=2)
     try:
         generator.start()
-        assert np.abs(generator.make(Request(0, 2)).samples).max() > 0
+        assert np.abs(generator.make(request).samples).max() > 0
     finally:
         generator.stop()
     assert hostile() == []

@@ -14,8 +14,9 @@ from engine.audio.recorder import Recorder
 from engine.controls.bus import REFUSED
 from engine.errors import ConfigError, PackError, StorageError
 from engine.instrument import Instrument
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import Note
+from engine.notes.midi_file import read_midi
+from engine.notes.note import Note
+from engine.packs.plan import block_seconds
 from engine.time.quantised_actions import RESET, Part
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
@@ -326,7 +327,7 @@ def test_a_rendered_phrase_is_in_the_midi_file_and_in_the_sound_at_the_same_time
     sound, rate = soundfile.read(path)
     assert rate == 48000
     shift = notes[0].start - PHRASE[0].start
-    assert 0 <= shift < instrument.manifest.block_seconds + 0.1
+    assert 0 <= shift < block_seconds(instrument.manifest) + 0.1
     for got, asked in zip(notes, PHRASE, strict=False):
         assert (got.pitch, got.velocity) == (asked.pitch, asked.velocity)
         assert got.start == pytest.approx(asked.start + shift, abs=0.045)

@@ -13,9 +13,9 @@ from tiny_pack import TINY
 
 from engine.errors import ConfigError
 from engine.instrument import Instrument
+from engine.notes.midi_file import read_midi
+from engine.notes.note import Note, NoteEvent
 from engine.offline import paired
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import Note, NoteEvent
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
 PHRASE = [(60, 90, 0.1, 0.6), (67, 101, 0.731, 1.3), (76, 60, 1.415, 1.9)]

@@ -18,11 +18,11 @@ from engine.arguments import checked_path
 from engine.errors import AttaccaError, ConfigError
 from engine.hearing import checked_keys, checked_phrase, checked_sound, is_sound
 from engine.instrument import Instrument
-from engine.note_names import harmony, pitch
+from engine.notes.note import Note
+from engine.notes.note_names import harmony, pitch
 from engine.packs.read import read_manifest
 from engine.params import HARMONY, Settings
 from engine.scalars import number_of, shown
-from engine.signal.roll import Note
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
 PACK = read_manifest(PIANO)
@@ -337,7 +337,7 @@ def test_harmony_is_freed_by_a_word(free):
 
 @pytest.mark.parametrize("names", ["H", "C4", "C E X", "harmony", 5, None, [None], b"C"])
 def test_what_is_no_name_of_a_note_is_refused(names):
-    with pytest.raises(ConfigError, match="harmony: .*such as .*C.E.G"):
+    with pytest.raises(ConfigError, match=r"harmony: .*such as .*C.E.G"):
         harmony(names)
 
 

@@ -11,18 +11,18 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 
-from engine.packs.sessions import Sessions  # noqa: E402
-from engine.stream.blocks import BlockMaker, Request  # noqa: E402
-from engine.stream.conditions import heard  # noqa: E402
-
 import export.cascade_pack as cascade_pack  # noqa: E402
+from engine.controls.encoding import encode as encoded  # noqa: E402
+from engine.controls.pack_controls import EARLIER_CONTROLS  # noqa: E402
 from engine.errors import PackError  # noqa: E402
+from engine.execution.executor import make_executor  # noqa: E402
+from engine.notes.note import PITCHES, Note  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
-from engine.params import Settings  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
-from engine.signal.roll import PITCHES, Note  # noqa: E402
+from engine.stream.requests import make_request  # noqa: E402
+from engine.stream.walk import PlanWalk  # noqa: E402
 from export.cascade import (  # noqa: E402
     CONTEXT_TOKENS,
     NotesContext,
@@ -105,7 +105,7 @@ def test_every_step_computes_what_torch_did(exported):
     folder, worst, *_ = exported
     assert 0 < worst < PARITY
     manifest = read_manifest(folder)
-    result = self_test(manifest, Sessions(manifest))
+    result = self_test(manifest, make_executor())
     assert result.passed
     assert result.worst == pytest.approx(worst, rel=1)
     with np.load(folder / "golden.npz") as golden:
@@ -119,14 +119,17 @@ def test_it_reads_back_as_a_cascade_whose_files_are_whole(exported):
     folder, *_ = exported
     manifest = read_manifest(folder)
     verify_files(manifest)
-    notes, sound = manifest.stages
-    assert (notes.represents, notes.hop, notes.frames, notes.context_frames) == (
-        "notes", 256, 8, CONTEXT_TOKENS,
-    )  # fmt: skip
-    assert (sound.after, sound.frames, sound.context_frames) == ("notes", 64, 8)
-    assert (sound.history, sound.lookahead) == (8, 1)
-    assert (notes.steps, notes.min_steps, sound.steps, sound.min_steps) == (4, 2, 2, 1)
-    assert notes.schedule_options["sigma_max"] == 8
+    notes, sound = manifest.sampled
+    roll = manifest.signal("notes")
+    assert (roll.kind, roll.grid.samples) == ("roll", 256)
+    assert (notes.block, notes.past) == (8, CONTEXT_TOKENS)
+    assert (sound.block, sound.past) == (64, 8)
+    (read,) = sound.inputs
+    assert (read.signal, read.before, read.after) == ("notes", 8, 1)
+    assert [(s.sampling.steps.default, s.sampling.steps.least) for s in (notes, sound)] == [
+        (4, 2), (2, 1),
+    ]  # fmt: skip
+    assert notes.sampling.schedule_options["sigma_max"] == 8
     assert manifest.rate == 8000
     assert manifest.transcription == "transcription.onnx"
     assert manifest.licence == "CC0-1.0"
@@ -148,16 +151,16 @@ def test_people_are_told_what_it_is_and_whose(exported):
 def test_it_makes_blocks_that_hold_what_is_asked_for(exported):
     folder, *_ = exported
     manifest = read_manifest(folder)
-    maker = BlockMaker(manifest, Sessions(manifest))
+    walk = PlanWalk(manifest, make_executor())
     told, length = [], 0
     for i in range(3):
-        made = maker.make(Request(i, 4, controls=Settings.defaults().values, held=(60,)))
+        made = walk.make(make_request(walk.plan, i, controls={"held": (60,)}))
         told += [(length + n.offset, n.pitch) for n in made.notes if n.velocity]
         length += len(made.samples)
         assert np.isfinite(made.samples).all()
         assert made.samples.std() > 1e-4
         assert made.evaluations == 4 + 2
-    assert length == 3 * manifest.block_samples - 4 * 32
+    assert length == 3 * walk.plan.block_samples - 4 * 32
     assert (256, 60) in told
 
 
@@ -290,9 +293,7 @@ def test_playing_a_block_is_training_one(exported):
     x = torch.from_numpy(roll[None, :, CONTEXT_TOKENS:]) + torch.randn(1, ROWS, block)
     sigma = torch.tensor([0.7])
     controls = {
-        **{f"harmony_{n}": float(v) for n, v in zip(
-            ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp",
-             "b"), given[:12], strict=True)},
+        "harmony": tuple(float(v) for v in given[:12]),
         "register": 60 + 24 * float(given[13]),
         "density": float(2 ** (3 * given[15]) - 0.5),
         "loudness": 64 + 32 * float(given[17]),
@@ -300,8 +301,9 @@ def test_playing_a_block_is_training_one(exported):
     }  # fmt: skip
     held = [21 + int(i) for i in np.flatnonzero(told[21:])]
     assert held, "something is held in the excerpt"
+    controls["held"] = held
     names = NotesContext.INPUTS[1:]
-    arrays = heard(names, controls, held)
+    arrays = {c.short: encoded(c, controls[c.short]) for c in EARLIER_CONTROLS if c.short in names}
     with torch.no_grad():
         context = NotesContext(network)(past, *(torch.from_numpy(arrays[n])[None] for n in names))
         x0 = NotesStep(network)(x, torch.ones(1), sigma, *context)

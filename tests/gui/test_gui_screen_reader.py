@@ -21,6 +21,7 @@ PROGRAMS = ("xvfb-run", "dbus-run-session", "xauth")
 WINDOW = """
 import subprocess, sys
 from pathlib import Path
+from PyQt6.QtCore import QTimer
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication
 from gui.application import Start, make_window
@@ -32,9 +33,12 @@ window.show()
 for name, value in (("gain", -12.5), ("density", 6.0), ("temperature", 0.9), ("room", 0.45)):
     window.session.controls[name].take_value(value)
 QTest.qWait(500)
+# The event loop itself, not qWait, which sleeps between two questions of the reader.
 reader = subprocess.Popen([sys.executable, sys.argv[2]])
-while reader.poll() is None:
-    QTest.qWait(50)
+ended = QTimer(interval=50)
+ended.timeout.connect(lambda: None if reader.poll() is None else app.quit())
+ended.start()
+app.exec()
 """
 
 

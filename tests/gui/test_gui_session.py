@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PyQt6.QtTest import QTest
 
+from engine.hearing import first_sampling
 from engine.params import PARAMS
 from gui.engine_process import EngineProcess
 from gui.session import Session
@@ -36,7 +37,11 @@ def test_what_this_pack_does_not_hear_is_not_offered(session, instrument, until)
     assert "density" not in instrument.hears
     assert not session.controls["density"].is_enabled
     assert session.controls["gain"].is_enabled
-    until(lambda: session.controls["steps"].default == instrument.manifest.stage.steps)
+    until(
+        lambda: (
+            session.controls["steps"].default == first_sampling(instrument.manifest).steps.default
+        )
+    )
 
 
 def test_the_transport_shows_what_the_engine_says(session, instrument, until):

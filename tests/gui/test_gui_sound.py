@@ -64,6 +64,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.sound
 @pytest.mark.slow
+@pytest.mark.alone
 def test_the_music_outlives_the_window_and_the_window_outlives_the_engine(
     pulse, port, tmp_path, monkeypatch, qtbot, until
 ):

@@ -120,6 +120,7 @@ def piano() -> Iterator[Instrument]:
         yield made
 
 
+@pytest.mark.alone
 def test_held_keys_reach_the_music_and_its_notes_come_out_in_time(jack, piano, tmp_path) -> None:
     held: list[tuple[int, ...]] = []
     original = piano.hold

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import StorageError
+from engine.notes.note import NoteEvent
 from engine.params import PARAMS
-from engine.signal.roll import NoteEvent
 from midi import store
 from midi.controllers import share
 from midi.heard_notes import HeardNotes

@@ -100,6 +100,7 @@ def test_packs_are_listed_with_what_is_wrong_with_them(program):
     assert mine["first"][9] == ""
 
 
+@pytest.mark.alone
 def test_devices_are_found_and_taken_and_a_wrong_name_leaves_the_old_one(program, first, pulse):
     one = program()
     time.sleep(0.5)  # until the lead stands: its first blocks are short

@@ -14,8 +14,8 @@ from osc_program import Program, build
 from engine.controls.bus import KEYBOARD, MIDI
 from engine.controls.history import PAUSE
 from engine.instrument import Instrument
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import Note
+from engine.notes.midi_file import read_midi
+from engine.notes.note import Note
 from osc.server import OscServer
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"

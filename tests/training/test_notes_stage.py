@@ -9,8 +9,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 mido = pytest.importorskip("mido", reason="the training extra is not installed")
 
+from engine.notes.note import LOWEST, PITCHES, Note  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
-from engine.signal.roll import LOWEST, PITCHES, Note  # noqa: E402
 from training.data import rolls  # noqa: E402
 from training.data.build import held_out  # noqa: E402
 from training.data.rolls import TOKEN, Rolls, conditions, forget  # noqa: E402

@@ -12,8 +12,8 @@ mido = pytest.importorskip("mido", reason="the training extra is not installed")
 
 import soundfile  # noqa: E402
 
+from engine.notes.note import LOWEST, PITCHES, Note  # noqa: E402
 from engine.representations.roll import encode  # noqa: E402
-from engine.signal.roll import LOWEST, PITCHES, Note  # noqa: E402
 from training.data import build, room  # noqa: E402
 from training.data.columns import Windows  # noqa: E402
 from training.data.kit import Kit  # noqa: E402

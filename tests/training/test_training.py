@@ -11,11 +11,11 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-from engine.packs.sessions import Sessions  # noqa: E402
-
+from engine.execution.executor import make_executor  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
 from engine.representations.log_scale import LogScale  # noqa: E402
 from engine.representations.stft import Stft  # noqa: E402
+from engine.stream.walk import PlanWalk  # noqa: E402
 from training.data import build  # noqa: E402
 from training.data.blocks import Blocks, SpectrogramConfig, normalised  # noqa: E402
 from training.edm import SIGMA_DATA, Denoiser, edm_loss  # noqa: E402
@@ -65,7 +65,7 @@ def test_training_sees_what_the_engine_plays(dataset):
     x = blocks.excerpt(np.random.default_rng(1), 32)
     ours = normalised(blocks.spectrogram(torch.from_numpy(x)[None]), norm)[0, 0].numpy()
     stft = Stft(128, 32)
-    coding = LogScale(stft, 64, config.floor, norm.mean, norm.scale)
+    coding = LogScale(stft.bins, stft.ceiling, 64, config.floor, norm.mean, norm.scale)
     engines = coding.encode(np.abs(stft.forward(x)))
     np.testing.assert_allclose(engines, ours, atol=2e-4)
     many = normalised(blocks.batch(np.random.default_rng(2), 32, 1), norm)
@@ -100,13 +100,19 @@ def test_a_checkpoint_becomes_a_pack_that_computes_the_same(dataset, tmp_path):
     assert worst <= PARITY
     manifest = read_manifest(tmp_path / "own")
     assert manifest.credits == ("Me, CC0",)
-    sessions = Sessions(manifest).stages[0]
-    nothing = sessions.context(sessions.nothing())
+    (stage,) = PlanWalk(manifest, make_executor()).diffusion.values()
+    graphs = stage.graphs
+    nothing = graphs.run_context(graphs.zeros())
+
+    def denoised(x, alpha, sigma):
+        level = {"alpha": np.float32([alpha]), "sigma": np.float32([sigma])}
+        return graphs.main.run(graphs.feed(graphs.main, {**nothing, **level, "x": x}), ["x0"])[0]
+
     rng = np.random.default_rng(0)
-    x = rng.standard_normal(sessions.shape).astype(np.float32)
+    x = rng.standard_normal(graphs.shape).astype(np.float32)
     # The step graph takes any (alpha, sigma) of the same ratio for the same thing.
-    one = sessions.denoise(x, 1.0, 0.7, nothing)
-    other = sessions.denoise(0.5 * x, 0.5, 0.35, nothing)
+    one = denoised(x, 1.0, 0.7)
+    other = denoised(0.5 * x, 0.5, 0.35)
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 

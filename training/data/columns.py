@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.notes.note import Note
 from engine.representations.roll import encode
-from engine.signal.roll import Note
 from training.data.blocks import Blocks, SpectrogramConfig
 from training.nets.columns import STYLES, ColumnsConfig
 from training.nets.features import TOKEN

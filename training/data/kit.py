@@ -18,7 +18,7 @@ import soundfile
 import soxr
 from scipy.ndimage import gaussian_filter1d
 
-from engine.signal.roll import Note
+from engine.notes.note import Note
 from training.data.notes import HIGHEST, LOWEST
 
 _NAME = re.compile(r"^([A-G])(s?)(-?\d)v(\d+|L|H)$")

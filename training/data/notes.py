@@ -10,7 +10,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from engine.signal.roll import Note
+from engine.notes.note import Note
 
 LOWEST, HIGHEST = 21, 108  # A0 and C8, the 88 keys
 SUSTAIN = 64  # controller number of the sustain pedal

@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from engine.notes.note import PITCHES, Note
 from engine.representations.roll import encode
-from engine.signal.roll import PITCHES, Note
 from training.data.build import held_out
 from training.data.notes import is_flat, perform, read_midi, vary, without_gaps
 from training.nets.notes import CONDITIONS

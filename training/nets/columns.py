@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.signal.roll import LOWEST, PITCHES
+from engine.notes.note import LOWEST, PITCHES
 from training.edm import SIGMA_DATA
 from training.nets.features import FEATURES, PARTIALS, TOKEN, NoteFeatures
 from training.nets.layers import Fourier

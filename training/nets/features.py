@@ -6,8 +6,8 @@ spectrogram, its strikes as the window hears them and decaying envelopes, each f
 strength one and of the strike's velocity. All of it is matrix products and sums over time, so it
 exports as plain operators.
 
-Rolls are [batch, 352, tokens] as in engine/signal/roll.py; a token is eight columns. Columns are
-uncentred: column n hears the samples n * hop to n * hop + window.
+Rolls are [batch, 352, tokens] as in engine/representations/roll.py; a token is eight columns.
+Columns are uncentred: column n covers the samples n * hop to n * hop + window.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.notes.note import LOWEST, PITCHES
 from engine.representations.roll import CHANNELS
-from engine.signal.roll import LOWEST, PITCHES
 
 TOKEN = 8  # columns
 HALF = TOKEN // 2

@@ -15,8 +15,8 @@ things, and the network never has to carry the noised block through its width. T
 interpolation (Dieleman et al. 2022, "Continuous diffusion for categorical data", section 2.2)
 with the likelihood made explicit; the loss is the cross entropy of the posterior.
 
-Shapes: rolls are [batch, tokens, 352], channel by channel as in engine/signal/roll.py; sigma is
-[batch, tokens], the variance-exploding noise level.
+Shapes: rolls are [batch, tokens, 352], channel by channel as in engine/representations/roll.py;
+sigma is [batch, tokens], the variance-exploding noise level.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.notes.note import PITCHES
 from engine.representations.roll import CHANNELS, ROWS
-from engine.signal.roll import PITCHES
 from training.nets.attention import rms_norm, rotary, rotate
 
 VELOCITY_SPREAD = 0.15  # deviation of what the network says of an onset's velocity, from the truth

@@ -123,6 +123,7 @@ def assert_heard_well(take):
     assert any(take() == 0 for _ in range(3))
 
 
+@pytest.mark.alone
 def test_pulseaudio_hears_an_unbroken_sine(pulse):
     def take():
         with pulse.recording() as heard, playing("pulse", target=2048) as (_, device, ring):
@@ -134,6 +135,7 @@ def test_pulseaudio_hears_an_unbroken_sine(pulse):
     assert_heard_well(take)
 
 
+@pytest.mark.alone
 def test_jack_hears_an_unbroken_sine(jack):
     def take():
         with playing("JACK", block=256) as (_, _, ring):
@@ -166,6 +168,7 @@ def through_output(device, latency):
     assert events == []
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("jack", "device", "latency"),
     [
@@ -195,6 +198,7 @@ def test_a_device_with_long_blocks_plays_without_a_gap(
     assert_heard_well(take)
 
 
+@pytest.mark.alone
 def test_a_period_that_changes_while_it_plays_costs_one_gap_at_most(jack):
     with through_output("system", LATENCIES["jam"]) as output:
         assert output.ring is not None
@@ -210,6 +214,7 @@ def test_a_period_that_changes_while_it_plays_costs_one_gap_at_most(jack):
         assert played > 1.7 * RATE
 
 
+@pytest.mark.alone
 def test_a_busy_python_thread_is_not_heard(jack):
     with playing("JACK", block=256, target=2048) as (_, _, ring), busy_python_thread():
         time.sleep(0.5)
@@ -221,6 +226,7 @@ def test_a_busy_python_thread_is_not_heard(jack):
     assert faults <= (2 + machine_floor(5, 0.005) if faults else 0)
 
 
+@pytest.mark.alone
 def test_a_pulseaudio_that_dies_and_comes_back_is_played_to_again(pulse):
     events = []
     with playing("pulse") as (_, device, ring):

@@ -16,9 +16,9 @@ import soundfile
 from engine.audio.take_names import NewTake, create_beside
 from engine.audio.takes import Takes
 from engine.errors import ConfigError, StorageError
-from engine.signal.midi_file import read_midi
+from engine.notes.midi_file import read_midi
 from engine.stream.notes_out import NotesOut
-from engine.stream.notes_track import TimedNote
+from engine.stream.timed_note import TimedNote
 
 RATE = 48000
 PERIOD = 1024

@@ -11,7 +11,7 @@ import pytest
 from onnx_by_hand import SIZE, adding, inside, number, tensor
 
 from engine.errors import PackError
-from engine.execution.onnx_executor import open_graph
+from engine.execution.onnx_graph import open_graph
 from engine.onnx_runtime import open_session
 from engine.packs.external_data import MalformedGraph, external_files
 from engine.packs.read import read_manifest

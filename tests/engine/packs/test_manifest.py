@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from engine.packs.sessions import Sessions
 from onnx_by_hand import pack_without_numbers, relisted
 
 from engine.errors import AttaccaError, PackError
+from engine.execution.executor import make_executor
 from engine.instrument import Instrument
 from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import load_arrays, verify_files
 from engine.packs.read import read_manifest
 from engine.packs.verify import self_test
+from engine.stream.walk import PlanWalk
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
@@ -46,7 +47,7 @@ def refusal(pack):
 def test_the_shipped_pack_is_whole_small_and_computes_what_its_exporter_saw():
     manifest = read_manifest(SHIPPED)
     verify_files(manifest)
-    assert self_test(manifest, Sessions(manifest)).passed
+    assert self_test(manifest, make_executor()).passed
     assert sum(f.stat().st_size for f in SHIPPED.iterdir()) <= 40e6
     assert manifest.rate >= 16000
     assert any("Salamander" in line for line in manifest.credits)
@@ -82,7 +83,11 @@ def test_a_wrong_field_is_named_with_what_it_takes(pack, old, new, says):
         ("hop = 32", "hop = 128", "window is 128 with hop 128"),
         ('mean = "mean.npy"', 'mean = "mean.npy"\nphase = "magic"', "it takes gradient-raar"),
         ("steps = 4", "steps = 1000", "stage.steps is 1000; it takes 1 to 200"),
-        ("min_steps = 2", "min_steps = 8", "min_steps is 8; it takes 1 to steps, 4"),
+        (
+            "min_steps = 2",
+            "min_steps = 8",
+            "steps are 8, 4, 200; least, default and most have to rise",
+        ),
         ('"dpmpp_2m"', '"magic"', "stage 'spectrogram': Unknown sampler 'magic'"),
         ('"karras"', '"magic"', "stage 'spectrogram': Unknown schedule 'magic'"),
         ("sigma_min = 0.002", "sigma_min = nan", "stage 'spectrogram': "),
@@ -147,7 +152,7 @@ def test_a_path_out_of_the_pack_is_refused(pack, name):
 def test_a_graph_of_another_shape_is_refused(pack):
     manifest = read_manifest(edited(pack, "frames = 32", "frames = 64"))
     with pytest.raises(PackError, match=r"it has to be \[1, 64, 64\]"):
-        Sessions(manifest)
+        PlanWalk(manifest, make_executor())
 
 
 def test_the_self_test_fails_when_the_machine_computes_something_else(pack):
@@ -156,7 +161,7 @@ def test_the_self_test_fails_when_the_machine_computes_something_else(pack):
     golden["spectrogram/x0"] = golden["spectrogram/x0"] + 0.01
     np.savez(pack / "golden.npz", **golden)
     manifest = read_manifest(relisted(pack, "golden.npz"))
-    assert not self_test(manifest, Sessions(manifest)).passed
+    assert not self_test(manifest, make_executor()).passed
 
 
 def test_the_self_test_fails_where_a_network_answers_no_numbers(pack):
@@ -165,20 +170,20 @@ def test_the_self_test_fails_where_a_network_answers_no_numbers(pack):
     golden["spectrogram/alpha"] = np.full_like(golden["spectrogram/alpha"], np.nan)
     np.savez(pack / "golden.npz", **golden)
     manifest = read_manifest(relisted(pack, "golden.npz"))
-    assert not self_test(manifest, Sessions(manifest)).passed
+    assert not self_test(manifest, make_executor()).passed
 
 
 def test_a_pack_whose_network_answers_no_numbers_fails_its_self_test(tmp_path):
     manifest = read_manifest(pack_without_numbers(tmp_path))
-    with pytest.raises(PackError, match="'spectrogram' answers values that are no numbers"):
-        self_test(manifest, Sessions(manifest))
+    with pytest.raises(PackError, match="'spectrogram' answers values that are not finite numbers"):
+        self_test(manifest, make_executor())
 
 
 def test_a_mean_of_another_length_is_refused_before_anything_plays(pack):
     np.save(pack / "mean.npy", np.zeros(3, np.float32))
     manifest = read_manifest(relisted(pack, "mean.npy"))
     with pytest.raises(AttaccaError, match="mean"):
-        self_test(manifest, Sessions(manifest))
+        self_test(manifest, make_executor())
     with Instrument(pack) as instrument, pytest.raises(AttaccaError, match="mean"):
         instrument.play(None)
 
@@ -229,6 +234,6 @@ def test_a_pack_that_is_not_installed_lists_those_that_are(tmp_path):
 
 def test_opening_a_pack_leaves_the_callers_arithmetic_alone():
     manifest = read_manifest(TINY)
-    Sessions(manifest)
+    PlanWalk(manifest, make_executor()).warm_up()
     smallest = np.float32(1e-40)
     assert smallest * np.float32(0.5) > 0, "denormals are still numbers here"

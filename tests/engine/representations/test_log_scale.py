@@ -15,7 +15,7 @@ STFT = Stft(1024, 256)
 
 
 def make(floor: float = 1e-3, scale: float = 2.0) -> LogScale:
-    return LogScale(STFT, 512, floor, np.linspace(-1.0, -6.0, 512), scale)
+    return LogScale(513, STFT.ceiling, 512, floor, np.linspace(-1.0, -6.0, 512), scale)
 
 
 @given(seed=st.integers(0, 100), exponent=st.floats(-6.0, 2.0), scale=st.floats(0.2, 5.0))
@@ -30,6 +30,13 @@ def test_magnitudes_survive_the_round_trip(seed: int, exponent: float, scale: fl
     np.testing.assert_allclose(back[:512], magnitude[:512], rtol=1e-4, atol=1e-7)
     assert not back[512].any()
     assert clipped == 0
+
+
+def test_clamped_magnitudes_are_raised_to_the_floor_and_come_back_there() -> None:
+    codec = LogScale(2, 10.0, 2, 1e-2, 0.0, 1.0, clamp=True)
+    x = codec.encode(np.array([[0.0], [5.0]], np.float32))
+    np.testing.assert_allclose(x[:, 0], np.log([1e-2, 5.0]), rtol=1e-6)
+    np.testing.assert_allclose(codec.decode(x)[0][:, 0], [1e-2, 5.0], rtol=1e-5)
 
 
 def test_silence_stays_silent() -> None:
@@ -72,7 +79,7 @@ def test_loudest_possible_sound_is_not_clipped() -> None:
 )
 def test_impossible_normalisation_is_refused(bins, floor, mean, scale) -> None:
     with pytest.raises(ConfigError):
-        LogScale(STFT, bins, floor, mean, scale)
+        LogScale(513, STFT.ceiling, bins, floor, mean, scale)
 
 
 def test_block_of_another_height_is_refused() -> None:

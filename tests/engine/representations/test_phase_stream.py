@@ -7,16 +7,16 @@ import time
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError
-from engine.representations.griffin_lim import griffin_lim
-from engine.representations.phase_stream import DEFAULT_PHASE, PHASE_KINDS, make_phase
-from engine.representations.stft import Stft
-from engine.signal.measures import (
+from benchmarks.griffin_lim import griffin_lim
+from benchmarks.phase_measures import (
     log_spectral_distance,
     seam_convergence,
     seam_jumps,
     spectral_convergence,
 )
+from engine.errors import ConfigError
+from engine.representations.phase_stream import DEFAULT_PHASE, PHASE_KINDS, make_phase
+from engine.representations.stft import Stft
 
 RATE = 16_000
 STFT = Stft(1024, 256)

@@ -7,10 +7,10 @@ import heapq
 import numpy as np
 import pytest
 
-from engine.representations.griffin_lim import polar
+from benchmarks.phase_measures import spectral_convergence
 from engine.representations.propagation import PhaseGradient, arrivals, run_plan
+from engine.representations.refiner import polar
 from engine.representations.stft import Stft
-from engine.signal.measures import spectral_convergence
 
 STFT = Stft(1024, 256)
 

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
+from engine.notes.note import LOWEST, PITCHES, Note
 from engine.packs.signals import Grid, Signal
+from engine.representations.keyboard import Keyboard
 from engine.representations.kinds import make_representation
 from engine.representations.protocol import Event
-from engine.representations.roll import CHANNELS, Keyboard, encode, silence
-from engine.signal.roll import LOWEST, PITCHES, Note
+from engine.representations.roll import CHANNELS, encode, silence
 
 HOP, RATE, TOKENS = 2048, 24000, 8
 SECONDS = HOP / RATE
@@ -49,7 +50,7 @@ def read_on(notes, blocks, held=()):
 def played(notes, phrase):
     """The events of all the blocks of a phrase."""
     events = []
-    for block in make().phrase(phrase, TOKENS):
+    for block in projection().phrase(phrase, TOKENS):
         events += notes.project(block, TOKENS)[1]
     return events
 
@@ -150,7 +151,7 @@ def test_the_music_takes_over_at_the_moment_the_phrase_ends():
 
 @pytest.mark.parametrize("notes", [[], [Note(60, 80, 0.0, 0.0)]])
 def test_a_phrase_without_length_has_no_blocks(notes):
-    assert make().phrase(notes, TOKENS) == []
+    assert projection().phrase(notes, TOKENS) == []
 
 
 def test_a_chord_is_struck_at_once_and_a_note_off_the_keyboard_is_left_out():
@@ -320,7 +321,7 @@ def test_a_roll_has_the_keys_of_its_signal():
     assert roll.empty.shape == (64, 1)
     phrase = [Note(36, 100, 0.0, 0.1), Note(51, 90, 0.2, 0.3), Note(52, 90, 0.2, 0.3)]
     notes, events = roll.projection(), []
-    for block in roll.phrase(phrase, TOKENS):
+    for block in roll.projection().phrase(phrase, TOKENS):
         assert block.shape == (64, TOKENS)
         events += notes.project(block, TOKENS)[1]
     assert [n.pitch for n in events if n.velocity] == [36, 51]

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from engine.stream.notes_track import TimedNote
 from virtual_clock import VirtualClock
 
 from engine.stream.lead import Lead
+from engine.stream.timed_note import TimedNote
 
 RATE = 1000
 

@@ -12,20 +12,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.packs.sessions import Sessions
-from engine.stream.blocks import Request
 from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
+from engine.execution.executor import make_executor
 from engine.instrument import Instrument
+from engine.notes.note import Note
+from engine.packs.plan import make_plan
+from engine.packs.read import read_manifest
 from engine.params import Settings
-from engine.signal.roll import Note
+from engine.stages.request import Request
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
+from engine.stream.requests import make_request
+from engine.stream.walk import PlanWalk
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"
+PLAN = make_plan(read_manifest(TINY))
 
 
 def wait_until(condition, seconds=20.0):
@@ -52,7 +57,7 @@ def generator() -> Iterator[Generator]:
     process = Generator(TINY)
     process.start()
     for index in range(2):
-        process.make(Request(index, 2))
+        process.make(make_request(PLAN, index, steps=2))
     yield process
     process.stop()
 
@@ -75,7 +80,7 @@ def test_a_stopped_generator_is_noticed_by_the_time_of_its_own_steps(generator):
     os.kill(generator.pid, signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(GeneratorDied, match=r"hangs: no sign of life for 0\.\d s \(answer\)"):
-        generator.make(Request(2, 2))
+        generator.make(make_request(PLAN, 2, steps=2))
     took = time.monotonic() - began
     assert 0.4 < took < 3.0
     assert generator.pid is None, "it is killed at once"
@@ -100,7 +105,7 @@ def test_work_that_takes_long_is_no_hang(generator):
     began = time.monotonic()
     steps = 200
     while time.monotonic() - began < 1.5:
-        assert generator.make(Request(5, steps)).evaluations == steps
+        assert generator.make(make_request(PLAN, 5, steps=steps)).evaluations == steps
 
 
 def test_a_stopped_program_does_not_take_its_generator_for_hung(tmp_path):
@@ -142,7 +147,9 @@ def test_a_pack_whose_network_answers_no_numbers_is_reported_at_once(tmp_path):
         instrument.wait_for_sound()
         wait_until(lambda: any(e.kind == "error" for e in instrument.events))
         (event,) = [e for e in instrument.events if e.kind == "error"]
-        assert event.text.startswith("pack 'tiny': stage 'spectrogram' answers values that are no ")
+        assert event.text.startswith(
+            "pack 'tiny': stage 'spectrogram' answers values that are not "
+        )
         assert "attacca packs tiny --test" in event.text
         assert "\n" not in event.text
         wait_until(lambda: instrument.status().stream.faults > 3)
@@ -151,11 +158,9 @@ def test_a_pack_whose_network_answers_no_numbers_is_reported_at_once(tmp_path):
 
 
 def test_a_graph_that_fails_names_its_file_in_one_line():
-    from engine.packs.read import read_manifest
-
-    stage = Sessions(read_manifest(TINY)).stages[0]
+    (stage,) = PlanWalk(read_manifest(TINY), make_executor()).diffusion.values()
     with pytest.raises(PackError, match=r"step\.onnx: the graph fails \(") as caught:
-        stage.denoise(np.zeros(stage.shape, np.float32), 1.0, 1.0, {"nonsense": np.zeros(3)})
+        stage.graphs.main.run({"nonsense": np.zeros(3)}, ["x0"])
     assert "\n" not in str(caught.value)
 
 
@@ -178,13 +183,17 @@ class Scripted(Generator):
     def stop(self) -> None:
         pass
 
-    def continue_from(self, samples, notes=None) -> None:
+    def state(self):
+        return {}
+
+    def restore(self, state) -> None:
         pass
 
-    def phrase(self, notes, *, heard) -> None:
+    def phrase(self, notes, *, played) -> int:
         self.phrases += 1
         if self.phrase_raises is not None:
             raise self.phrase_raises
+        return 0
 
     def make(self, request: Request) -> Block:
         if self.raises:
@@ -203,7 +212,7 @@ class Fed:
         self.troubles: list[tuple[str, str, float]] = []
         self.lead = Lead(8000, 1, clock=SystemClock())
         self.feeder = Feeder(
-            generator, self.lead, Governor(0.01, 1, active=False), block_samples=80, wanted=0.02,
+            generator, self.lead, Governor(0.01, 1, active=False), plan=PLAN, wanted=0.02,
             settings=Settings.defaults(), say=lambda *a: self.said.append(a),
             trouble=lambda *a: self.troubles.append(a), refused=lambda *_: None,
             clock=SystemClock(),
@@ -264,7 +273,7 @@ def test_a_phrase_that_cannot_be_played_is_refused_and_the_music_goes_on(fed, er
     generator, stream = fed
     stream.blocks(2)
     generator.phrase_raises = error
-    stream.feeder.phrase([Note(60, 80, 0.0, 1.0)], heard=True)
+    stream.feeder.phrase([Note(60, 80, 0.0, 1.0)], played=True)
     stream.blocks(4)
     assert stream.feeder.failure is None
     assert [kind for kind, _ in stream.said].count("refused") == 1
@@ -275,7 +284,7 @@ def test_blocks_of_no_numbers_are_counted_and_reported(fed):
     generator, stream = fed
     stream.blocks(2)
     assert stream.feeder.stats().faults == 0
-    generator.faults = ("stage 'sound' answers values that are no numbers",)
+    generator.faults = ("stage 'sound' answers values that are not finite numbers",)
     stream.blocks(4)
     assert stream.feeder.stats().faults >= 4
     kind, text, lasts = stream.troubles[0]

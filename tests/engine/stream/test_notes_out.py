@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
-from engine.stream.notes_track import TimedNote
-from engine.stream.recent_notes import RecentNotes
 from virtual_clock import VirtualClock
 
-from engine.signal.midi_file import read_midi
-from engine.signal.roll import Note, NoteEvent
+from engine.notes.midi_file import read_midi
+from engine.notes.note import NoteEvent
 from engine.stream.lead import Lead
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
 from engine.stream.pending_notes import _MOST, PendingNotes
+from engine.stream.timed_note import TimedNote
 
 RATE = 24000
 OUT = 48000
@@ -338,58 +337,3 @@ def test_times_are_told_from_the_mixers_beginning_not_the_recordings():
     heard.out.collect(CollectedNotes())
     heard.play(0.5)
     assert heard.events[0] == NoteEvent(pytest.approx(0.5), 60, 80)
-
-
-# ---------------------------------------------------------- the last seconds, for a restart
-
-
-def test_the_last_notes_made_are_timed_from_the_first_sample_asked_for():
-    recent = RecentNotes(RATE)
-    recent.add(note(0.5, 0.75, 60, 70), RATE, 0)
-    recent.add(note(0.25, 0.5, 64, 90), RATE, 0)
-    first, second = recent.notes(2 * RATE)
-    assert first == Note(60, 70, 0.5, 0.75)
-    assert second == Note(64, 90, 1.25, 1.5)
-    (only,) = recent.notes(RATE)
-    assert only == Note(64, 90, 0.25, 0.5)
-
-
-def test_a_key_that_is_still_down_sounds_beyond_the_end():
-    recent = RecentNotes(RATE)
-    recent.add((TimedNote(RATE // 2, 60, 80),), RATE, 0)
-    (held,) = recent.notes(RATE)
-    assert held.start == 0.5
-    assert held.end > 1.0
-
-
-def test_a_note_that_began_before_is_told_with_a_negative_start():
-    recent = RecentNotes(RATE)
-    recent.add(note(0.75, 1.5), 2 * RATE, 0)
-    (cut,) = recent.notes(RATE)
-    assert cut == Note(60, 80, -0.25, 0.5)
-
-
-def test_a_rewound_block_counts_from_where_it_begins():
-    recent = RecentNotes(RATE)
-    recent.add(note(0.25, 0.5), RATE, 0)
-    recent.add(note(0.5, 0.75), RATE, RATE // 4)
-    first, moved = recent.notes(2 * RATE - RATE // 4)
-    assert first == Note(60, 80, 0.25, 0.5)
-    assert moved == Note(60, 80, 1.25, 1.5)
-
-
-def test_notes_whose_sound_is_not_made_are_not_the_past():
-    recent = RecentNotes(RATE)
-    recent.add(note(1.02, 1.2), RATE, 0)
-    assert recent.notes(RATE) == []
-
-
-def test_what_is_long_over_is_forgotten_and_a_reset_forgets_all():
-    recent = RecentNotes(RATE)
-    recent.add(note(0.1, 0.2), RATE, 0)
-    recent.add(note(0.1, 0.2, 72), 24 * RATE, 0)
-    recent.add((), RATE, 0)
-    assert recent.notes(30 * RATE) == []
-    recent.add((TimedNote(0, 50, 80),), RATE, 0)
-    recent.forget()
-    assert recent.notes(30 * RATE) == []

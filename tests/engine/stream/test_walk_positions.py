@@ -63,6 +63,9 @@ class FrameExecutor:
     def __init__(self, manifest):
         self._manifest = manifest
 
+    def notices(self):
+        return []
+
     def open(self, manifest, file):
         number = int(file)
         stage = manifest.stages[number]

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, StorageError
-from engine.signal.midi_file import read_midi
-from engine.signal.midi_writer import MidiWriter, write_midi
-from engine.signal.roll import Note, NoteEvent
+from engine.notes.midi_file import read_midi
+from engine.notes.midi_writer import MidiWriter, write_midi
+from engine.notes.note import Note, NoteEvent
 
 ROOT = Path(__file__).parents[3]
 TICK = 1 / 960  # seconds
@@ -177,8 +177,8 @@ def test_a_file_that_was_killed_in_the_middle_has_its_notes(tmp_path):
     program = f"""
 import os, signal
 from pathlib import Path
-from engine.signal.midi_writer import MidiWriter
-from engine.signal.roll import NoteEvent
+from engine.notes.midi_writer import MidiWriter
+from engine.notes.note import NoteEvent
 writer = MidiWriter(Path({str(path)!r}))
 for k in range(50):
     writer.add([NoteEvent(k, 60 + k % 12, 80), NoteEvent(k + 0.5, 60 + k % 12, 0)])

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, PackError
-from engine.onnx_runtime import open_session
-from engine.signal.roll import Note
-from engine.signal.striking import velocities
-from engine.signal.transcription import (
+from engine.notes.note import Note
+from engine.notes.striking import velocities
+from engine.notes.transcription import (
     HOP,
     RATE,
     Posteriors,
@@ -19,6 +18,7 @@ from engine.signal.transcription import (
     infer_onsets,
     read_notes,
 )
+from engine.onnx_runtime import open_session
 
 ROOT = Path(__file__).resolve().parents[3]
 GRAPH = ROOT / "packs" / "piano" / "transcription.onnx"  # the shipped one

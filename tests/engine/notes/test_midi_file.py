@@ -11,9 +11,9 @@ import pytest
 
 from attacca.seed_notes import LONGEST, read_phrase
 from engine.errors import StorageError
-from engine.signal.midi_file import read_midi
-from engine.signal.midi_writer import write_midi
-from engine.signal.roll import Note, NoteEvent
+from engine.notes.midi_file import read_midi
+from engine.notes.midi_writer import write_midi
+from engine.notes.note import Note, NoteEvent
 
 FILES = Path(__file__).parents[2] / "data" / "midi"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.errors import ConfigError
-from engine.signal.measures import (
+from benchmarks.phase_measures import (
     log_spectral_distance,
     multi_resolution_error,
     seam_jumps,
     spectral_convergence,
 )
+from engine.errors import ConfigError
 
 
 def test_six_decibels_louder_is_a_distance_of_six_decibels() -> None:

@@ -1,10 +1,8 @@
-"""Griffin-Lim over a whole spectrogram, as the piano continuation paper uses it; offline.
+"""Iterations that bring phases nearer to their magnitudes: fast Griffin-Lim and reflections.
 
 Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; with the
-momentum of Perraudin, Balazs & Sondergaard 2013, "A fast Griffin-Lim algorithm". Also the one
-inner loop that the streaming reconstruction shares, which has another projection method too.
-Samples are float32 [samples], magnitudes float32 [bins, frames]. The caller's thread; one owner for
-each object.
+momentum of Perraudin, Balazs & Sondergaard 2013, "A fast Griffin-Lim algorithm". Samples are
+float32 [samples], magnitudes float32 [frames, bins]. One owner thread for each object.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.representations.stft import Stft
 
-__all__ = ["Refiner", "griffin_lim", "polar", "random_spectrum"]
+__all__ = ["Refiner", "polar"]
 
 Float = NDArray[np.float32]
 Complex = NDArray[np.complex64]
@@ -133,42 +131,6 @@ class Refiner:
             # Behind the last frame nothing is known yet: divide by what is there. (Frames fewer
             # than the overlap lean on the past, whose sum is complete.)
             signal[signal.size - stft.overlap :] *= stft.tail_gain
-
-
-def griffin_lim(
-    magnitude: Float,
-    stft: Stft,
-    iterations: int = 32,
-    momentum: float = 0.99,
-    rng: np.random.Generator | None = None,
-) -> Float:
-    """Reconstruct samples from a whole spectrogram, from random phases.
-
-    Parameters
-    ----------
-    magnitude : ndarray [bins, frames] float32
-    stft : Stft
-    iterations : int
-    momentum : float
-        0 for the plain algorithm.
-    rng : numpy Generator, optional
-        Source of the first phases; seed 0 when left out.
-
-    Returns
-    -------
-    ndarray [(frames - 1) * hop + window] float32
-    """
-    rows = np.ascontiguousarray(magnitude.T, np.float32)
-    spectrum = random_spectrum(rows, rng or np.random.default_rng(0))
-    refiner = Refiner(stft, momentum)
-    refiner.refine(rows, spectrum, iterations, None)
-    return stft.inverse(np.ascontiguousarray(spectrum.T))
-
-
-def random_spectrum(magnitudes: Float, rng: np.random.Generator) -> Complex:
-    """Give ``magnitudes`` (any shape) phases drawn evenly from the circle."""
-    angle = rng.random(magnitudes.shape, np.float32) * np.float32(2.0 * np.pi)
-    return polar(magnitudes, angle)
 
 
 def polar(magnitudes: Float, phases: Float) -> Complex:

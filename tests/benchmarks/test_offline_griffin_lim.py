@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.representations.griffin_lim import griffin_lim
+from benchmarks.griffin_lim import griffin_lim
+from benchmarks.phase_measures import spectral_convergence
 from engine.representations.stft import Stft
-from engine.signal.measures import spectral_convergence
 
 STFT = Stft(512, 128)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.errors import ConfigError, StorageError
-from engine.signal.roll import NoteEvent
+from engine.notes.note import NoteEvent
 
 __all__ = ["MidiWriter", "write_midi"]
 

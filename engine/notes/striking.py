@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.signal.roll import LOWEST, PITCHES
+from engine.notes.note import LOWEST, PITCHES
 
 __all__ = ["velocities"]
 

@@ -4,7 +4,7 @@ All tracks and channels but percussion play one keyboard with one sustain pedal.
 written by loose programs for forty years, so the reader looks at notes, pedal and tempo alone and
 skips everything else, right or wrong: other meta events, system messages, unknown chunks, what
 stands before the header or after the last track, a wrong number of tracks, a wrong track length.
-`engine.signal.midi_writer` writes them.
+`engine.notes.midi_writer` writes them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import StorageError
-from engine.signal.roll import LOWEST, PITCHES, Note
+from engine.notes.note import LOWEST, PITCHES, Note
 
 __all__ = ["read_midi"]
 

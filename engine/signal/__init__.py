@@ -1,1 +1,0 @@
-"""Representations of sound: STFT, log magnitudes, phase reconstruction, resampling."""

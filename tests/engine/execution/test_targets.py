@@ -1,0 +1,168 @@
+"""Every target of this ONNX Runtime against the CPU; the others are skipped with a reason.
+
+docs/install.md says how to run this with another ONNX Runtime, in an environment of its own.
+"""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_pack import TINY
+
+from engine.errors import ConfigError, PackError
+from engine.execution import targets
+from engine.execution.device_walker import GRAPHS
+from engine.execution.engine_cache import engine_folder, graphics_card
+from engine.execution.executor import SamplingJob, make_executor
+from engine.execution.host_walker import HostWalker
+from engine.execution.onnx_executor import OnnxExecutor
+from engine.execution.targets import TARGETS, Target, checked_target, offered_targets
+from engine.onnx_runtime import CannotRun, library, open_session
+from engine.packs.manifest import read_manifest
+from engine.sampling.samplers import table_for
+from engine.sampling.schedules import make_schedule
+
+SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
+PARITY = 5e-3  # largest difference of a block after all its steps, over the block's deviation
+
+
+azure = pytest.mark.skipif(
+    "AzureExecutionProvider" not in library().get_available_providers(),
+    reason="this ONNX Runtime has no AzureExecutionProvider",
+)
+
+
+def executor_on(target):
+    return OnnxExecutor(target, 1, flush_denormals=False, announce=lambda _: None)
+
+
+def walked(executor, stage, manifest, device):
+    """A block of a stage with nothing behind it and all controls free."""
+    context = executor.open(manifest, stage.context)
+    step = executor.open(manifest, stage.step)
+    shape = step.inputs["x"].shape[-2:]
+    feed = {name: np.zeros(info.shape, np.float32) for name, info in context.inputs.items()}
+    found = dict(zip(context.outputs, context.run(feed, list(context.outputs)), strict=True))
+    walker = executor.device_walker(step, shape) if device else HostWalker(step, shape)
+    table = table_for(
+        stage.sampler, stage.steps,
+        lambda n: make_schedule(stage.schedule, n, **stage.schedule_options),
+    )  # fmt: skip
+    job = SamplingJob(table, {n: a for n, a in found.items() if n in step.inputs}, seed=3)
+    out = np.zeros(shape, np.float32)
+    assert walker.sample(job, out) == stage.steps
+    return out
+
+
+@pytest.mark.parametrize("device", [False, True], ids=["host walk", "device walk"])
+@pytest.mark.parametrize("name", [name for name in TARGETS if name != "cpu"])
+def test_the_shipped_piano_sounds_the_same_on_every_target(name, device):
+    if TARGETS[name] not in offered_targets():
+        pytest.skip(f"this ONNX Runtime has no {TARGETS[name].providers[0]}")
+    manifest = read_manifest(SHIPPED)
+    on_target, on_cpu = executor_on(checked_target(name)), executor_on(checked_target("cpu"))
+    for stage in manifest.stages:
+        expected = walked(on_cpu, stage, manifest, False)
+        off = np.abs(walked(on_target, stage, manifest, device) - expected).max()
+        assert off < PARITY * expected.std(), stage.name
+
+
+def test_a_target_that_does_not_exist_or_is_not_offered_is_refused_in_one_line(monkeypatch):
+    with pytest.raises(ConfigError, match="Unknown target 'gpu': choose one of cpu, cuda, tens"):
+        make_executor("gpu")
+    monkeypatch.setattr(targets, "offered_targets", lambda: (TARGETS["cpu"],))
+    with pytest.raises(ConfigError) as caught:
+        make_executor("cuda")
+    assert str(caught.value) == (
+        "Target 'cuda' needs an ONNX Runtime with CUDAExecutionProvider: install onnxruntime-gpu, "
+        "or choose one of cpu"
+    )
+
+
+def test_the_cpu_is_always_offered():
+    assert TARGETS["cpu"] in offered_targets()
+    assert make_executor().target == "cpu"
+
+
+@azure
+def test_a_graph_that_would_run_on_the_cpu_in_silence_is_refused():
+    """ONNX Runtime has a provider that can run none of the nodes; by itself it says nothing."""
+    graph = (GRAPHS / "residual.onnx").read_bytes()
+    with pytest.raises(CannotRun, match="AzureExecutionProvider cannot run all of it"):
+        open_session(
+            "residual", graph, providers=("AzureExecutionProvider",), sizes={"rows": 1, "frames": 2}
+        )
+
+
+@azure
+def test_a_step_graph_must_run_on_its_target_and_a_context_graph_may_run_on_the_cpu():
+    nowhere = Target("azure", "runs nothing", "onnxruntime", ("AzureExecutionProvider",))
+    executor, manifest = executor_on(nowhere), read_manifest(TINY)
+    stage = manifest.stages[0]
+    context = executor.open(manifest, stage.context)
+    feed = {name: np.zeros(info.shape, np.float32) for name, info in context.inputs.items()}
+    assert len(context.run(feed, list(context.outputs))) == len(context.outputs)
+    (said,) = executor.notices()
+    assert said.endswith(
+        "context.onnx: target 'azure' cannot run all of it; it runs on the processor"
+    )
+    step = executor.open(manifest, stage.step)
+    with pytest.raises(PackError, match=r"step\.onnx: target 'azure' cannot run all of it; choose"):
+        executor.walker(step, step.inputs["x"].shape[-2:])
+
+
+def test_engines_are_kept_by_pack_card_driver_and_version(tmp_path, monkeypatch):
+    tiny, piano = read_manifest(TINY), read_manifest(SHIPPED)
+    first = engine_folder(tiny, "NVIDIA H100, 550.54", tmp_path)
+    assert first.is_dir()
+    assert first == engine_folder(tiny, "NVIDIA H100, 550.54", tmp_path)
+    others = {
+        engine_folder(piano, "NVIDIA H100, 550.54", tmp_path),
+        engine_folder(tiny, "NVIDIA H100, 560.10", tmp_path),
+        engine_folder(tiny, "../../NVIDIA A100, 550.54", tmp_path),
+    }
+    monkeypatch.setattr("engine.execution.engine_cache.library", lambda: FakeRuntime)
+    others.add(engine_folder(tiny, "NVIDIA H100, 550.54", tmp_path))
+    assert len(others | {first}) == 5
+    assert {folder.parent for folder in others} == {tmp_path}
+
+
+class FakeRuntime:
+    __version__ = "9.9.9"
+
+
+def test_the_graphics_card_is_named_with_its_driver_or_unknown():
+    assert graphics_card(lambda _: "NVIDIA H100 80GB HBM3, 550.54.15\n") == (
+        "NVIDIA H100 80GB HBM3, 550.54.15"
+    )
+
+    def missing(_):
+        raise FileNotFoundError
+
+    def hanging(command):
+        raise subprocess.TimeoutExpired(command, 20)
+
+    assert graphics_card(missing) == graphics_card(hanging) == "unknown"
+
+
+def test_building_an_engine_is_announced(monkeypatch, tmp_path):
+    announced, given = [], {}
+
+    def opened(manifest, name, **options):
+        given.update(options)
+        raise PackError("stop here")
+
+    monkeypatch.setattr("engine.execution.onnx_executor.open_graph", opened)
+    monkeypatch.setattr("engine.execution.onnx_executor.graphics_card", lambda: "H100, 550")
+    monkeypatch.setattr(
+        "engine.execution.onnx_executor.engine_folder", lambda manifest, card: tmp_path / card
+    )
+    executor = OnnxExecutor(
+        TARGETS["tensorrt"], 1, flush_denormals=False, announce=announced.append
+    )
+    with pytest.raises(PackError, match="stop here"):
+        executor.open(read_manifest(TINY), "step.onnx")
+    assert announced == ["build step.onnx"]
+    assert given["providers"] == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    assert given["provider_options"]["trt_engine_cache_path"] == str(tmp_path / "H100, 550")

@@ -1,0 +1,217 @@
+"""Going back, forking, recalling and restarting: the same samples as they enter the lead."""
+
+import numpy as np
+import pytest
+from made_packs import latent, stereo_waveform
+from virtual_clock import VirtualClock
+
+from engine.errors import ConfigError, StorageError
+from engine.execution.executor import make_executor
+from engine.packs.plan import make_plan
+from engine.packs.read import read_manifest
+from engine.params import Settings
+from engine.stream.feeder import Feeder
+from engine.stream.generator import Block, GeneratorDied
+from engine.stream.governor import Governor
+from engine.stream.lead import Lead
+from engine.stream.snapshot import Snapshot, read_snapshot, write_snapshot
+from engine.stream.walk import PlanWalk
+
+
+class LocalGenerator:
+    """The generator's interface around a walk in this process; it dies when it is told to."""
+
+    pid = 1
+
+    def __init__(self, manifest):
+        self._manifest, self.walk, self.die_at = manifest, None, None
+        self.made = 0
+
+    def start(self):
+        self.walk = PlanWalk(self._manifest, make_executor("cpu", 1))
+
+    def stop(self):
+        pass
+
+    def reset(self):
+        self.walk.reset()
+
+    def state(self):
+        return self.walk.state()
+
+    def restore(self, state):
+        self.walk.restore(state)
+
+    def make(self, request):
+        self.made += 1
+        if self.made == self.die_at:
+            self.walk = None
+            raise GeneratorDied("killed by the test")
+        made = self.walk.make(request)
+        return Block(
+            made.samples, request.index, made.evaluations, made.rewind, 0.001, 0, request,
+            made.notes, made.faults,
+        )  # fmt: skip
+
+
+class Stream:
+    """A feeder and its lead on virtual time; `pull` plays."""
+
+    def __init__(self, pack, *, die_at=None, **controls):
+        self.manifest = read_manifest(pack)
+        self.clock = VirtualClock()
+        plan = make_plan(self.manifest)
+        block = plan.block_samples / self.manifest.rate
+        self.lead = Lead(self.manifest.rate, self.manifest.channels, clock=self.clock)
+        self.generator = LocalGenerator(self.manifest)
+        self.generator.die_at = die_at
+        self.said = []
+        settings = Settings.defaults(steps=8, **controls)
+        self.feeder = Feeder(
+            self.generator, self.lead, Governor(block, 1, active=False), plan=plan,
+            wanted=2.5 * block, settings=settings,
+            say=lambda kind, text: self.said.append((kind, text)),
+            trouble=lambda *a: None, refused=lambda *a: None, clock=self.clock,
+        )  # fmt: skip
+        self.feeder.start()
+
+    def pull(self, seconds):
+        """So many seconds, without a gap."""
+        need, parts = round(seconds * self.manifest.rate), []
+        while need:
+            n = min(need, 128)
+            while self.lead.seconds * self.manifest.rate < n:
+                self.clock.sleep(0.01)
+            parts.append(self.lead.pull(n))
+            need -= n
+        self.clock.sleep(0.2)  # the feeder catches up
+        return np.concatenate(parts)
+
+    def back(self, seconds):
+        """Return to what was pulled so long ago, and wait until it is there."""
+        place = self.feeder.history.find(
+            self.lead.position[0] - round(seconds * self.manifest.rate)
+        )
+        self.feeder.go_to(place)
+        self.clock.sleep(0.2)
+        return place
+
+    def close(self):
+        self.feeder.stop()
+
+
+@pytest.fixture(scope="module", params=[latent, stereo_waveform], ids=lambda make: make.__name__)
+def pack(request, tmp_path_factory):
+    return request.param(tmp_path_factory.mktemp("pack"))
+
+
+@pytest.fixture
+def stream(pack):
+    made = []
+
+    def make(**controls):
+        made.append(Stream(pack, **controls))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+FADE = 0.02
+
+
+def test_a_killed_generator_costs_no_sample(stream):
+    expected = stream().pull(4.0)
+    for die_at in (1, 2, 9):
+        other = stream(die_at=die_at)
+        np.testing.assert_array_equal(other.pull(4.0), expected)
+        assert [kind for kind, _ in other.said] == ["restarted"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.333, 1.7])
+def test_going_back_plays_the_same_samples_again(stream, seconds):
+    one = stream()
+    first = one.pull(4.0)
+    one.back(seconds)
+    again = one.pull(seconds + 3.0)
+    fade = round(FADE * one.manifest.rate)
+    start = len(first) - round(seconds * one.manifest.rate)
+    known = first[start:]
+    np.testing.assert_array_equal(again[fade : len(known)], known[fade:])
+    uninterrupted = stream().pull(7.0)
+    np.testing.assert_array_equal(again[fade:], uninterrupted[start : start + len(again)][fade:])
+
+
+def test_the_join_where_the_music_goes_back_is_a_crossfade(stream):
+    one = stream()
+    first = one.pull(3.0)
+    one.back(1.0)
+    n = round(0.01 * one.manifest.rate)
+    joined = np.concatenate([first[-n:], one.pull(1.0)])
+    steps = np.abs(np.diff(joined, axis=0))
+    assert steps[: 2 * n].max() <= 1.5 * steps[2 * n :].max() + 1e-3
+
+
+def test_it_goes_back_again_and_again(stream):
+    one = stream()
+    one.pull(3.0)
+    one.back(1.0)
+    second = one.pull(2.0)
+    one.back(1.5)
+    third = one.pull(1.5)
+    fade = round(FADE * one.manifest.rate)
+    tail = second[len(second) - len(third) :]
+    np.testing.assert_array_equal(third[fade:], tail[fade:])
+
+
+def test_what_is_too_long_ago_or_not_played_yet_is_not_found(stream):
+    one = stream()
+    one.pull(1.0)
+    history = one.feeder.history
+    assert history.find(-1) is None
+    assert history.find(one.lead.position[1] + 1) is None
+    assert history.oldest == 0
+
+
+def test_a_snapshot_file_plays_in_another_run(stream, pack, tmp_path):
+    one = stream()
+    one.pull(2.5)
+    place = one.feeder.history.find(one.lead.position[0])
+    path = tmp_path / "moment.attacca-snapshot"
+    snapshot = Snapshot("made", "1", "d", place, {"gain": -3.0}, {"target": "cpu"})
+    write_snapshot(snapshot, path)
+    expected = one.pull(3.0)
+    other = stream()
+    other.pull(0.7)
+    found = read_snapshot(path)
+    assert (found.pack, found.controls, found.about) == ("made", {"gain": -3.0}, {"target": "cpu"})
+    other.feeder.go_to(found.place)
+    other.clock.sleep(0.2)
+    fade = round(FADE * other.manifest.rate)
+    np.testing.assert_array_equal(other.pull(3.0)[fade:], expected[fade:])
+
+
+def test_the_state_of_another_pack_is_refused_and_the_music_goes_on(stream, pack, tmp_path):
+    one = stream()
+    before = one.pull(1.0)
+    place = one.feeder.history.find(one.lead.position[0])
+    state = {name: array for name, array in place.keyframe.state.items() if "blocks/" not in name}
+    from dataclasses import replace
+
+    one.feeder.go_to(replace(place, keyframe=replace(place.keyframe, state=state)))
+    one.clock.sleep(0.2)
+    after = one.pull(3.0)
+    assert [kind for kind, _ in one.said] == ["refused"]
+    expected = stream().pull(4.0)
+    np.testing.assert_array_equal(np.concatenate([before, after]), expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip", bytes(100)])
+def test_a_file_that_is_no_snapshot_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "odd.attacca-snapshot"
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="no snapshot") as caught:
+        read_snapshot(path)
+    assert "\n" not in str(caught.value)
+    assert not isinstance(caught.value, ConfigError)
