@@ -59,36 +59,29 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     """
     import torch
 
-    from export.checkpoint import read_checkpoint
-    from export.pack import Card, write_pack
-    from export.wrap import folded
+    from export.contents import Card, Sampling
+    from export.pack import write_pack
+    from export.systems.spectrogram import STAGE, contents, read_network
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it does not need
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    state = read_checkpoint(checkpoint)
-    sampling = read_manifest(pack).sampled[0].sampling
-    steps = sampling.steps.default
+    trained = read_network(checkpoint)
+    denoiser = trained.network
+    played = read_manifest(pack).sampled[-1].sampling
+    steps = played.steps.default
+    sampling = Sampling(played.sampler, steps, 1, **played.schedule_options)
+    card = Card("reference", "The reference", "CC0-1.0", ("A measurement.",))
     with tempfile.TemporaryDirectory() as folder:
-        card = Card(
-            "reference", "The reference", "CC0-1.0", ("A measurement.",),
-            sampler=sampling.sampler, steps=steps,
-            schedule_options=dict(sampling.schedule_options),
-        )  # fmt: skip
+        out = Path(folder) / "reference"
         with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
-            parity = write_pack(state, card, Path(folder) / "reference")
-        manifest = read_manifest(Path(folder) / "reference")
+            parity = write_pack(contents(trained, sampling), card, out)
         executor = make_executor(flush_denormals=True)
-        walk = PlanWalk(manifest, executor)
-        walk.warm_up()
-    (stage,) = walk.diffusion.values()
-    graphs = stage.graphs
-    walker = executor.walker(graphs.main, graphs.shape)
-    # Read anew: the exporter has folded the other one in place, and folding twice rounds twice.
-    denoiser = folded(read_checkpoint(checkpoint).denoiser)
+        graphs = PlanWalk(read_manifest(out), executor).diffusion[STAGE].graphs
+    on_onnx = executor.walker(graphs.main, graphs.shape)
     table = table_for(
-        sampling.sampler, steps,
-        lambda n: make_schedule(sampling.schedule, n, **sampling.schedule_options),
+        played.sampler, steps,
+        lambda n: make_schedule(played.schedule, n, **played.schedule_options),
     )  # fmt: skip
     past = 0.5 * np.random.default_rng(1).standard_normal(graphs.shape, np.float32)
 
@@ -102,7 +95,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
 
     def by_onnx(block: int) -> Array:
         context = graphs.run_context({"previous": past, "present": np.ones(1, np.float32)})
-        return _block(walker, table, context, block, graphs.shape)
+        return _block(on_onnx, table, context, block, graphs.shape)
 
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
@@ -115,7 +108,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
         difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
         worst = max(worst, float(difference))
     medians = {name: float(np.median(t[2:])) for name, t in times.items()}  # two to warm up
-    return Comparison(medians["torch"], medians["onnx"], parity, worst, steps, sampling.sampler)
+    return Comparison(medians["torch"], medians["onnx"], parity, worst, steps, played.sampler)
 
 
 class _TorchStep:
@@ -132,9 +125,8 @@ class _TorchStep:
         import torch
 
         context = {name: value for name, value in feed.items() if name not in self.inputs}
-        x = torch.from_numpy(feed["x"] / feed["alpha"])
-        level = torch.from_numpy(feed["sigma"] / feed["alpha"])
-        return [self._denoiser.denoise(x, level, context).numpy()]
+        x, alpha, sigma = (torch.from_numpy(feed[name]) for name in ("x", "alpha", "sigma"))
+        return [self._denoiser.denoise(x, alpha, sigma, context).numpy()]
 
 
 def _block(

@@ -133,10 +133,10 @@ class Instrument:
         target = checked_text("target", target)
         self._troubles = Troubles(self._say, self._clock.now)
         failed = partial(self._troubles.note, "listener", lasts=FAILING)
-        self._outlets = Outlets(self._say, failed)
+        self._outlets = Outlets(self._say, failed, self._clock)
         self._setup = StreamSetup(
             threads, target, self._clock, self._say, self._troubles.note, self._take_back,
-            made=self._outlets.blocks.tell,
+            made=self._outlets.blocks.publish,
         )  # fmt: skip
         self._playing: Playing | None = None
         self._ending = self._clock.event()
@@ -237,7 +237,7 @@ class Instrument:
         notes = checked_phrase(phrase)
         setup = replace(self._setup, wait=wait)
         stream = PackStream(self.manifest, self.settings, wanted, setup, held=self._held)
-        self._outlets.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
+        self._outlets.blocks.publish(Dropped(0.0, 0.0))  # the axis begins anew
         stream.teller.begin(0.0)
         self._publish(Playing(stream))
         stream.start(past, notes)

@@ -15,7 +15,8 @@ from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.listeners import Listeners
 from engine.notes.note import NoteEvent
-from engine.stream.made import Audience
+from engine.stream.made import BlockListeners
+from engine.time.clock import Clock
 
 __all__ = ["Outlets"]
 
@@ -27,6 +28,7 @@ class Outlets:
     ----------
     say : called with (kind, text) for what a performer should know.
     failed : called with one line when a listener raises.
+    clock : of the takes.
 
     Attributes
     ----------
@@ -34,11 +36,13 @@ class Outlets:
     takes : what is recorded.
     """
 
-    def __init__(self, say: Callable[[str, str], None], failed: Callable[[str], None]) -> None:
-        self.blocks = Audience(failed)
+    def __init__(
+        self, say: Callable[[str, str], None], failed: Callable[[str], None], clock: Clock
+    ) -> None:
+        self.blocks = BlockListeners(failed)
         self.notes: Listeners[NoteEvent] = Listeners("notes", failed)
         self.taps: Listeners[Block] = Listeners("sound", failed)
-        self.takes = Takes(say)
+        self.takes = Takes(say, clock)
         self._recording = threading.Lock()
 
     def attach(self, mixer: Mixer) -> None:

@@ -257,7 +257,7 @@ class LivePlaying(Playing):
         faded = self._setup.clock.event()
         old.teller.end()
         new.origin, dropped = old.extent()
-        self._outlets.blocks.tell(Dropped(new.origin, dropped))
+        self._outlets.blocks.publish(Dropped(new.origin, dropped))
         new.teller.begin(new.origin)
         new.notes_out = self.notes
         self.notes.hear(new)  # the old one still sounds, but strikes no key any more

@@ -1,4 +1,5 @@
 """From a trained network to a pack: checkpoint readers, ONNX, parity, manifest and model card.
 
-Needs the `export` extra (PyTorch, onnx, onnxscript); the player never imports this package.
+One exporter (`pack.py`) writes what a system (`systems/NAME.py`) returns. Needs the `export` extra
+(PyTorch, onnx, onnxscript); the player never imports this package.
 """

@@ -5,13 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from engine.errors import AttaccaError, ConfigError, StorageError
-from export.checkpoint import read_checkpoint
-from export.pack import Card, write_pack
+from export.contents import Card, Sampling, System
+from export.pack import write_pack
+from export.systems import cascade, spectrogram
 
 __all__ = ["main", "run"]
+
+SYSTEMS: dict[str, System] = {"spectrogram": spectrogram.SYSTEM, "cascade": cascade.SYSTEM}
+_ABOUT = {
+    "sampler": "sampler", "steps": "network evaluations per block",
+    "min_steps": "fewest network evaluations per block", "temperature": "temperature",
+    "guidance": "guidance", "sigma_max": "noise level that sampling starts at",
+    "sigma_min": "last noise level above 0", "rho": "how the levels between are spaced",
+}  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,8 +48,33 @@ def run(arguments: Sequence[str], program: str) -> int:
     ConfigError, PackError, StorageError
         In one line.
     """
+    options = _parser(program).parse_args(arguments)
+    try:
+        notes = options.card.read_text("utf-8") if options.card else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"--card {options.card} cannot be read: {error}") from error
+    card = Card(
+        options.out.name, options.title, options.licence, tuple(options.credit), options.version,
+        notes,
+    )  # fmt: skip
+    name, checkpoints = _system(options)
+    sampling = {
+        stage: _sampling(options, default, _prefix(SYSTEMS[name], stage))
+        for stage, default in SYSTEMS[name].stages.items()
+    }
+    contents = SYSTEMS[name].read(checkpoints, sampling)
+    worst = write_pack(contents, card, options.out, options.transcription)
+    size = sum(f.stat().st_size for f in options.out.iterdir()) / 1e6
+    print(
+        f"{options.out}: {size:.1f} MB; torch and ONNX differ by at most {worst:.1e} of a step's "
+        "deviation"
+    )
+    return 0
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = _Parser(prog=program, description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoint", type=Path, help="checkpoint.pt of a run (of its last stage)")
     parser.add_argument(
         "--out", type=Path, required=True, help="the pack's folder, named as the pack"
     )
@@ -52,61 +87,67 @@ def run(arguments: Sequence[str], program: str) -> int:
         "--credit", action="append", required=True, metavar="LINE",
         help="whose data it is trained on, and its licence; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--sampler", default="dpmpp_2m")
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--min-steps", type=int, default=4)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--sigma-max", type=float, default=80.0)
-    parser.add_argument("--sigma-min", type=float, default=0.002)
-    parser.add_argument("--rho", type=float, default=7.0)
     parser.add_argument("--card", type=Path, help="Markdown to put into the model card")
-    parser.add_argument(
-        "--notes", type=Path, metavar="CHECKPOINT",
-        help="of the notes stage: the checkpoint is then the sound stage of a cascade",
-    )  # fmt: skip
-    parser.add_argument("--notes-sampler", default="ddim")
-    parser.add_argument("--notes-steps", type=int, default=16)
-    parser.add_argument("--notes-min-steps", type=int, default=8)
-    parser.add_argument("--notes-temperature", type=float, default=1.0)
-    parser.add_argument("--notes-guidance", type=float, default=1.0)
-    parser.add_argument("--notes-sigma-max", type=float, default=8.0)
-    parser.add_argument("--notes-sigma-min", type=float, default=0.15)
-    parser.add_argument("--notes-rho", type=float, default=5.0)
     parser.add_argument(
         "--transcription",
         type=Path,
-        help="an ONNX graph that turns sound into notes; basic-pitch's is credited by itself",
+        help="an ONNX graph that turns sound into notes; basic-pitch's is credited automatically",
     )
-    a = parser.parse_args(arguments)
-    try:
-        about = a.card.read_text("utf-8") if a.card else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"--card {a.card} cannot be read: {error}") from error
-    card = Card(
-        a.out.name, a.title, a.licence, tuple(a.credit), a.version, a.sampler,
-        a.steps, a.min_steps, a.temperature,
-        {"sigma_min": a.sigma_min, "sigma_max": a.sigma_max, "rho": a.rho}, about,
+    parser.add_argument(
+        "--system", choices=SYSTEMS,
+        help="what the checkpoint is part of, by default the system that has exactly these stages: "
+        + "; ".join(f"{name}: {system.about}" for name, system in SYSTEMS.items()),
     )  # fmt: skip
-    worst = _cascade(a, card) if a.notes else write_pack(read_checkpoint(a.checkpoint), card, a.out)
-    size = sum(f.stat().st_size for f in a.out.iterdir()) / 1e6
-    print(f"{a.out}: {size:.1f} MB, worst step differs from torch by {worst:.1e} of its deviation")
-    return 0
+    prefixes: dict[str, None] = {}
+    for system in SYSTEMS.values():
+        prefixes |= {_prefix(system, stage): None for stage in system.stages}
+    for prefix in prefixes:
+        stage = prefix.rstrip("-")
+        if stage:
+            parser.add_argument(
+                f"--{stage}", type=Path, metavar="CHECKPOINT",
+                help=f"checkpoint.pt of the stage {stage!r}",
+            )  # fmt: skip
+        for f in fields(Sampling):
+            parser.add_argument(
+                f"--{prefix}{f.name.replace('_', '-')}", type=type(f.default),
+                help=_ABOUT[f.name] + (f" of the stage {stage!r}" if stage else ""),
+            )  # fmt: skip
+    return parser
 
 
-def _cascade(a: argparse.Namespace, card: Card) -> float:
-    from export.cascade import read_notes, read_sound
-    from export.cascade_pack import StageCard, write_cascade
+def _prefix(system: System, stage: str) -> str:
+    """What a stage's options begin with: nothing for the last one's."""
+    return "" if stage == list(system.stages)[-1] else f"{stage}-"
 
-    notes = StageCard(
-        a.notes_sampler, a.notes_steps, a.notes_min_steps, a.notes_temperature, a.notes_guidance,
-        {"sigma_min": a.notes_sigma_min, "sigma_max": a.notes_sigma_max, "rho": a.notes_rho},
-    )  # fmt: skip
-    sound = StageCard(
-        a.sampler, a.steps, a.min_steps, a.temperature, 1.0, dict(card.schedule_options)
-    )
-    return write_cascade(
-        read_notes(a.notes), read_sound(a.checkpoint), card, (notes, sound), a.transcription, a.out
-    )
+
+def _system(options: argparse.Namespace) -> tuple[str, dict[str, Path]]:
+    """The system to export, and the checkpoint of each of its stages."""
+    found = {}
+    for name, system in SYSTEMS.items():
+        *others, last = system.stages
+        files = {stage: getattr(options, stage) for stage in others}
+        found[name] = {**files, last: options.checkpoint}
+    if options.system:
+        missing = [stage for stage, path in found[options.system].items() if path is None]
+        if missing:
+            raise ConfigError(
+                f"System {options.system!r} needs a checkpoint of the stage {missing[0]!r}. Use "
+                f"--{missing[0]} CHECKPOINT."
+            )
+        return options.system, found[options.system]
+    complete = [name for name, files in found.items() if None not in files.values()]
+    name = max(complete, key=lambda name: len(found[name]))
+    return name, found[name]
+
+
+def _sampling(options: argparse.Namespace, default: Sampling, prefix: str) -> Sampling:
+    """A stage's sampling: its defaults, and what the command line changes."""
+    values = {}
+    for f in fields(Sampling):
+        entered = getattr(options, f"{prefix}{f.name}".replace("-", "_"))
+        values[f.name] = getattr(default, f.name) if entered is None else entered
+    return Sampling(**values)
 
 
 if __name__ == "__main__":

@@ -1,69 +1,64 @@
-"""Read a training checkpoint, weights only: nothing in the file is executed."""
+"""Read training checkpoints, weights only: nothing in the file is executed."""
 
 from __future__ import annotations
 
-import json
 import pickle
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from engine.errors import PackError
+from export.wrap import rounded
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """What an export needs: the EMA network in eval mode, its spectrogram, and how far it got."""
+class Trained:
+    """The averaged network of a checkpoint, ready to export, and what the file says about it."""
 
-    denoiser: nn.Module
-    spectrogram: dict[str, float]
-    mean: np.ndarray
-    scale: float
-    preset: str
-    samples: int
-    hours: float
+    network: nn.Module
+    facts: dict[str, Any]
+
+    @property
+    def history(self) -> str:
+        """How it was trained, for a model card."""
+        f = self.facts
+        return f"preset `{f['preset']}`, {f['samples']:,} examples, {f['seconds'] / 3600:.2f} h"
+
+    @property
+    def size(self) -> str:
+        """How many parameters it has, for a model card."""
+        return f"{sum(p.numel() for p in self.network.parameters()) / 1e6:.1f} M parameters"
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Open `checkpoint.pt` of a run of the piano system.
+def read_checkpoint(path: Path, what: str, build: Callable[[dict[str, Any]], nn.Module]) -> Trained:
+    """Open `checkpoint.pt` of a training run.
+
+    Parameters
+    ----------
+    what : whose checkpoint it should be, for messages, such as "the notes stage".
+    build : makes the network with fresh weights from what the file says.
 
     Raises
     ------
     PackError
-        When the file is missing, no checkpoint, or holds anything but weights and numbers.
+        When the file is missing, is no such checkpoint, or holds anything but weights and numbers.
     """
-    from training.edm import Denoiser
-    from training.nets.unet import UNetConfig
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of foreign pickles; refused just below
             state = torch.load(path, map_location="cpu", weights_only=True)
-        config = UNetConfig.from_dict(json.loads(state["network"]))
-        denoiser = Denoiser(config)
-        denoiser.load_state_dict(state["ema"])
-        return Checkpoint(
-            denoiser.eval().requires_grad_(False),
-            json.loads(state["spectrogram"]),
-            state["mean"].numpy().astype(np.float32),
-            float(state["scale"]),
-            str(state["preset"]),
-            int(state["samples"]),
-            float(state["seconds"]) / 3600,
-        )
+        network = build(state)
+        network.load_state_dict(state["ema"])
     except FileNotFoundError:
-        raise PackError(f"{path}: no such checkpoint; give the checkpoint.pt of a run") from None
+        raise PackError(f"{path}: no such checkpoint. Use the checkpoint.pt of a run.") from None
     except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-    ) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise PackError(f"{path}: not a checkpoint of the piano system ({first})") from error
+        pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError,
+    ) as error:  # fmt: skip
+        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
+        raise PackError(f"{path}: not a checkpoint of {what} ({first})") from error
+    return Trained(rounded(network), state)

@@ -18,20 +18,24 @@ _SMALLEST = 256  # initialisers with fewer elements stay float32: nothing to gai
 def export_graph(
     module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path
 ) -> None:
-    """Trace `module` at the given inputs' shapes and write a checked ONNX file.
+    """Trace `module` at the shapes of `inputs`, by name, and write a checked ONNX file.
 
     Raises
     ------
+    ValueError
+        When an input is not used by the module.
     onnx.checker.ValidationError
-        When the exporter made a graph that is no valid ONNX.
+        When the traced graph is not valid ONNX.
     """
+    # The same tensor for two inputs would be traced as one input.
+    separate = tuple(t.clone() for t in inputs.values())
     # A context's tensors come in as *args of one name, so inputs are renamed after the trace.
     with warnings.catch_warnings():
         # PyTorch's exporter warns of its own use of its own deprecated parts.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
         program = torch.onnx.export(
-            module.eval(), tuple(inputs.values()), dynamo=True, opset_version=OPSET,
+            module.eval(), separate, dynamo=True, opset_version=OPSET,
             optimize=True, output_names=outputs, verbose=False,
         )  # fmt: skip
     model = program.model_proto
@@ -42,11 +46,11 @@ def export_graph(
 
 
 def _rename_inputs(model: onnx.ModelProto, names: list[str]) -> None:
-    """Give the graph's inputs our names, in order; a graph with an unused input keeps them all."""
+    """Rename the graph's inputs, in order."""
     if len(model.graph.input) != len(names):
         raise ValueError(
-            f"the traced graph has {len(model.graph.input)} inputs, {len(names)} were given: "
-            "a tensor is not used by the network"
+            f"the traced graph has {len(model.graph.input)} inputs instead of {len(names)}: the "
+            "network does not use one of them"
         )
     new = {old.name: name for old, name in zip(model.graph.input, names, strict=True)}
     for value in model.graph.input:
@@ -63,10 +67,10 @@ def halve_weights(model: onnx.ModelProto) -> None:
         if tensor.data_type != onnx.TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(tensor)
-        with np.errstate(over="ignore"):  # what does not fit stays as it is
+        with np.errstate(over="ignore"):  # what does not fit stays float32
             half = values.astype(np.float16)
         if values.size < _SMALLEST or not np.array_equal(half.astype(np.float32), values):
-            continue  # derived constants that half precision would change stay as they are
+            continue  # derived constants that half precision would change stay float32
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(half, name + ".half"))
         casts.append(

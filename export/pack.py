@@ -1,71 +1,46 @@
-"""Write a pack's folder: graphs, mean, golden vectors, manifest, licence, model card."""
+"""The exporter: writes a pack's folder from the contents that a system returns.
+
+Graphs, golden vectors, arrays, licence, model card and manifest. What was written is read back and
+run before it counts as exported.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
+import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from engine.errors import ConfigError, PackError
+from engine.errors import PackError
 from engine.execution.executor import make_executor
 from engine.packs.files import verify_files
 from engine.packs.manifest import MANIFEST
-from engine.packs.read import read_manifest
-from engine.packs.verify import SelfTest, self_test
-from engine.sampling.samplers import table_for
-from engine.sampling.schedules import make_schedule
-from export.checkpoint import Checkpoint
+from engine.packs.read import FORMAT, read_manifest
+from engine.packs.verify import self_test
+from export.contents import Card, Contents, StageContents
+from export.golden import golden_vectors
 from export.graphs import export_graph
-from export.wrap import ContextGraph, StepGraph, folded
+from export.manifest_text import manifest_text
+from export.wrap import ContextGraph, StepGraph
 
-STAGE = "spectrogram"
 PARITY = 1e-4  # largest |torch - onnx| of one call, in units of the output's deviation
+_GOLDEN, _TRANSCRIPTION = "golden.npz", "transcription.onnx"
+# Transcription graphs whose authors are known, by SHA-256. Others are for --credit to name.
+_TRANSCRIPTIONS = {
+    "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec":
+        "Transcription: basic-pitch, (c) 2022 Spotify AB, Apache-2.0.",
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Card:
-    """What a person says about a pack; everything else is read off the checkpoint.
-
-    Title, licence and credits have no defaults: they are the author's to say.
-
-    Raises
-    ------
-    ConfigError
-        One of them is empty.
-    """
-
-    name: str
-    title: str
-    licence: str
-    credits: tuple[str, ...]
-    version: str = "1.0.0"
-    sampler: str = "dpmpp_2m"
-    steps: int = 8
-    min_steps: int = 4
-    temperature: float = 1.0
-    schedule_options: dict[str, float] = field(default_factory=dict)
-    notes: str = ""
-
-    def __post_init__(self) -> None:
-        for option, value in (("title", self.title), ("licence", self.licence)):
-            if not value.strip():
-                raise ConfigError(f"a pack needs a {option}; say it with --{option}")
-        if not [line for line in self.credits if line.strip()]:
-            raise ConfigError(
-                "a pack names whose data it is trained on; say it with --credit, once for each line"
-            )
-
-
-def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
-    """Export into `folder` and return the parity: worst step of torch against ONNX Runtime.
+def write_pack(
+    contents: Contents, card: Card, folder: Path, transcription: Path | None = None
+) -> float:
+    """Export into `folder` and return the parity: the worst step of torch against ONNX Runtime.
 
     Raises
     ------
@@ -73,28 +48,40 @@ def write_pack(checkpoint: Checkpoint, card: Card, folder: Path) -> float:
         When a step differs by more than `PARITY`, or what was written does not read back.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    denoiser = folded(checkpoint.denoiser)
-    config = denoiser.net.config
-    names = _graphs(denoiser, folder)
-    np.save(folder / "mean.npy", checkpoint.mean.astype(np.float32))
-    golden = _golden(denoiser, names, (config.bins, config.frames), card)
-    np.savez_compressed(folder / "golden.npz", **golden)
-    (folder / "LICENSE").write_text(licence_text(card.licence, card.credits), "utf-8")
-    (folder / "MODEL_CARD.md").write_text(_model_card(card, checkpoint, denoiser), "utf-8")
-    _write_manifest(checkpoint, card, folder, config.frames, config.bins)
+    golden: dict[str, np.ndarray] = {}
+    written = {_GOLDEN, "LICENSE", "MODEL_CARD.md", *contents.arrays}
+    stages: list[Mapping[str, Any]] = []
+    for stage in contents.stages:
+        if isinstance(stage, StageContents):
+            graphs, vectors = _write_stage(stage, folder)
+            stages.append(stage_table(stage, graphs))
+            golden |= vectors
+            written |= set(graphs.values())
+        else:
+            stages.append(stage)
+    np.savez_compressed(folder / _GOLDEN, **golden)
+    for name, array in contents.arrays.items():
+        np.save(folder / name, array.astype(np.float32))
+    credits_, head = card.credits, dict(contents.head)
+    if transcription is not None:
+        credits_ += _copy_transcription(transcription, folder / _TRANSCRIPTION)
+        written.add(_TRANSCRIPTION)
+        head["transcription"] = _TRANSCRIPTION
+    (folder / "LICENSE").write_text(licence_text(card.licence, credits_), "utf-8")
+    (folder / "MODEL_CARD.md").write_text(_model_card(card, credits_, contents), "utf-8")
+    tables = {
+        "": {"format": FORMAT, **card_fields(card, credits_), **head}, **contents.tables,
+        "stage": stages, "golden": {"file": _GOLDEN, "tolerance": PARITY},
+    }  # fmt: skip
+    files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in written}
+    (folder / MANIFEST).write_text(manifest_text(tables, files), "utf-8")
+    return _parity(folder)
+
+
+def _parity(folder: Path) -> float:
     manifest = read_manifest(folder)
     verify_files(manifest)
-    return refuse_difference(folder, self_test(manifest, make_executor()))
-
-
-def refuse_difference(folder: Path, result: SelfTest) -> float:
-    """The worst difference of a pack's golden vectors.
-
-    Raises
-    ------
-    PackError
-        When it is more than `PARITY`.
-    """
+    result = self_test(manifest, make_executor())
     if not result.passed:
         raise PackError(
             f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed"
@@ -102,122 +89,52 @@ def refuse_difference(folder: Path, result: SelfTest) -> float:
     return result.worst
 
 
-def _graphs(denoiser: nn.Module, folder: Path) -> list[str]:
-    config = denoiser.net.config
-    context = ContextGraph(denoiser)
-    previous, present = torch.zeros(1, 1, config.bins, config.frames), torch.ones(1)
-    inputs = {"previous": previous, "present": present}
-    export_graph(context, inputs, context.names, folder / "context.onnx")
-    tensors = dict(zip(context.names, context(previous, present), strict=True))
-    step = StepGraph(denoiser, context.names)
-    inputs = {"x": previous, "alpha": torch.ones(1), "sigma": torch.ones(1), **tensors}
-    export_graph(step, inputs, ["x0"], folder / "step.onnx")
-    return context.names
+def _write_stage(
+    stage: StageContents, folder: Path
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Write both graphs of a stage. Returns their files, and the stage's golden vectors."""
+    inputs = stage.inputs(0, torch.Generator().manual_seed(0))
+    context = ContextGraph(stage.denoiser.net, inputs)
+    step = StepGraph(stage.denoiser, context.names, stage.ratios)
+    files = {"context": f"{stage.name}-context.onnx", "step": f"{stage.name}-step.onnx"}
+    export_graph(context, inputs, context.names, folder / files["context"])
+    with torch.no_grad():
+        tensors = dict(zip(context.names, context(*inputs.values()), strict=True))
+    inputs = {"x": torch.zeros(stage.shape), "alpha": torch.ones(1), "sigma": torch.ones(1)}
+    export_graph(step, {**inputs, **tensors}, ["x0"], folder / files["step"])
+    return files, golden_vectors(stage, context, step)
 
 
-@torch.no_grad()
-def _golden(
-    denoiser: nn.Module, names: list[str], shape: tuple[int, int], card: Card
-) -> dict[str, np.ndarray]:
-    """Four steps spread over the default schedule, two with a past: inputs, torch's outputs."""
-
-    def schedule_of(n: int) -> object:
-        return make_schedule("karras", n, **card.schedule_options)
-
-    table = table_for(card.sampler, card.steps, schedule_of)
-    rows = np.linspace(0, len(table) - 1, 4).round().astype(int)
-    generator = torch.Generator().manual_seed(7)
-    previous = 0.5 * torch.randn(4, *shape, generator=generator)
-    present = np.array([1, 0, 1, 0], np.float32)
-    context, step = ContextGraph(denoiser), StepGraph(denoiser, names)
-    xs, outputs, alphas, sigmas = [], [], [], []
-    for i, row in enumerate(rows):
-        alpha, sigma = float(table.alpha[row]), float(table.sigma[row])
-        x = alpha * 0.5 * torch.randn(shape, generator=generator)
-        x = x + sigma * torch.randn(shape, generator=generator)
-        past = previous[i] * float(present[i])
-        tensors = context(past[None, None], torch.tensor([float(present[i])]))
-        x0 = step(x[None, None], torch.tensor([alpha]), torch.tensor([sigma]), *tensors)
-        xs.append(x.numpy())
-        outputs.append(x0[0, 0].numpy())
-        alphas.append(alpha)
-        sigmas.append(sigma)
-    vectors = {
-        "previous": (previous * torch.from_numpy(present)[:, None, None]).numpy(),
-        "present": present[:, None], "x": np.stack(xs), "x0": np.stack(outputs),
-        "alpha": np.array(alphas), "sigma": np.array(sigmas),
+def stage_table(stage: StageContents, graphs: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest's table [[stage]] of a stage with these files."""
+    s = stage.sampling
+    guidance = {"guidance": {"branch": stage.branch, "scale": s.guidance}} if stage.branch else {}
+    return {
+        "output": stage.name, "kind": "diffusion", **stage.table, "block": stage.shape[-1],
+        "graphs": graphs, "schedule": {"kind": "karras", **s.schedule_options},
+        "sampler": {"kind": s.sampler}, "steps": {"least": s.min_steps, "default": s.steps},
+        **guidance, "sigma_data": stage.denoiser.sigma_data, "temperature": s.temperature,
     }  # fmt: skip
-    return {f"{STAGE}/{name}": array for name, array in vectors.items()}
 
 
-def _write_manifest(c: Checkpoint, card: Card, folder: Path, frames: int, bins: int) -> None:
-    s = c.spectrogram
-    options = ", ".join(f"{k} = {v!r}" for k, v in card.schedule_options.items())
-    listed = ("context.onnx", "step.onnx", "mean.npy", "golden.npz", "LICENSE", "MODEL_CARD.md")
-    hashes = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in listed}
-    text = manifest_head(card, card.credits, s, bins, c.scale)
-    text += f"""
-[[stage]]
-name = "{STAGE}"
-frames = {frames}
-step = "step.onnx"
-continuing = "embed"
-context = "context.onnx"
-schedule = "karras"
-schedule_options = {{ {options} }}
-sampler = {json.dumps(card.sampler)}
-steps = {card.steps}
-min_steps = {card.min_steps}
-temperature = {card.temperature}
-guidance = "past"
-
-[golden]
-file = "golden.npz"
-tolerance = {PARITY}
-
-[files]
-"""
-    text += "".join(f'"{name}" = "{digest}"\n' for name, digest in hashes.items())
-    (folder / MANIFEST).write_text(text, "utf-8")
+def _copy_transcription(source: Path, target: Path) -> tuple[str, ...]:
+    """Copy the graph into the pack. Returns its credit, where its author is known."""
+    if source.resolve() != target.resolve():
+        shutil.copyfile(source, target)
+    known = _TRANSCRIPTIONS.get(hashlib.sha256(target.read_bytes()).hexdigest())
+    return (known,) if known else ()
 
 
-def manifest_head(
-    card: Card, credits_: tuple[str, ...], spectrogram: Mapping[str, Any], bins: int, scale: float
-) -> str:
-    """The tables of a manifest before its stages; `spectrogram` has rate, window, hop, floor."""
-    s = spectrogram
-    return f"""# A pack: an exported model that Attacca plays. Fields: docs/packs.md
-format = 2
-
-[pack]
-name = {_quoted(card.name)}
-title = {_quoted(card.title)}
-version = {_quoted(card.version)}
-licence = {_quoted(card.licence)}
-credits = {_quoted(list(credits_))}
-
-[audio]
-rate = {s["rate"]}
-channels = 1
-
-[representation]
-kind = "log-magnitude"
-window = {s["window"]}
-hop = {s["hop"]}
-bins = {bins}
-floor = {s["floor"]!r}
-scale = {scale!r}
-mean = "mean.npy"
-"""
-
-
-def _quoted(value: str | list[str]) -> str:
-    """A value of TOML: JSON, whose escapes beyond 16 bits TOML does not read."""
-    return json.dumps(value, ensure_ascii=False, indent=4)
+def card_fields(card: Card, credits_: tuple[str, ...]) -> dict[str, object]:
+    """The fields at the top of the manifest that an author decides."""
+    return {
+        "name": card.name, "title": card.title, "version": card.version,
+        "licence": card.licence, "credits": list(credits_),
+    }  # fmt: skip
 
 
 def licence_text(licence: str, credits_: tuple[str, ...]) -> str:
-    """What stands in a pack's LICENSE; an identifier of SPDX gets its address."""
+    """The text of a pack's LICENSE; an identifier of SPDX gets its address."""
     lines = "\n".join(f"- {line}" for line in credits_)
     is_known = re.fullmatch(r"[A-Za-z0-9.+-]+-[A-Za-z0-9.+-]+|MIT|ISC|Unlicense|Zlib", licence)
     where = f"\n(https://spdx.org/licenses/{licence}.html)" if is_known else ""
@@ -229,26 +146,24 @@ They were trained on the following, which have to be credited with them:
 """
 
 
-def _model_card(card: Card, c: Checkpoint, denoiser: nn.Module) -> str:
-    s = c.spectrogram
-    parameters = sum(p.numel() for p in denoiser.parameters()) / 1e6
-    credits_ = "\n".join(f"- {line}" for line in card.credits)
-    block = s["frames"] * s["hop"] / s["rate"]
+def _model_card(card: Card, credits_: tuple[str, ...], contents: Contents) -> str:
+    rows = [*contents.facts]
+    for stage in contents.sampled:
+        s = stage.sampling
+        rows.append((f"{stage.name} sampled", f"{s.sampler}, {s.steps} network evaluations"))
+    rows += [("precision", "weights stored as float16, computed in float32")]
+    rows += [("licence", card.licence)]
+    table = "\n".join(f"| {what} | {text} |" for what, text in rows)
+    lines = "\n".join(f"- {line}" for line in credits_)
     return f"""# {card.title}
 
 | | |
 |---|---|
-| what it makes | {s["rate"]} Hz mono, blocks of {block:.3f} s, each continuing the one before |
-| network | five-level U-Net with spectrogram embedding, {parameters:.1f} M parameters |
-| precision | weights stored as float16, computed in float32 |
-| represents sound as | ln(magnitude + {s["floor"]}), Hann {s["window"]}, hop {s["hop"]} |
-| trained | preset `{c.preset}`, {c.samples:,} blocks, {c.hours:.2f} h, EDM loss |
-| default | {card.sampler}, {card.steps} network evaluations per block |
-| licence | {card.licence} |
+{table}
 
 {card.notes}
 
 ## Credits
 
-{credits_}
+{lines}
 """

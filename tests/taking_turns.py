@@ -1,10 +1,10 @@
 """Which tests may run side by side (pytest-xdist), and in what state the machine is before them.
 
-`.ci/run` has three runs. Tests of one file stay on one worker, and those that start the program
-itself, which takes its usual ports, stay together. Tests that need a sound server are marked
-`sound`: most of their time is waiting, each server is a test's own, and so more of them run side by
-side, those that start the program too, as they choose free ports. Those that listen for dropouts or
-measure times are marked `alone`: they have the machine to themselves.
+`.ci/run` has two runs. In the first, tests of one file stay on one worker, and those that start the
+program itself, which takes its usual ports, stay together. Tests that need a sound server (marked
+`sound`) start one of their own and mostly wait. Those of JACK stay together: its servers share a
+lock, which a server that was stopped may keep. In the second run are the tests that listen for
+dropouts or measure times; they are marked `alone` and have the machine to themselves.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _SOUND & set(getattr(item, "fixturenames", ())):
+        servers = _SOUND & set(getattr(item, "fixturenames", ()))
+        if servers:
             item.add_marker(pytest.mark.sound)
         place = item.path.relative_to(ROOT).parts
         group = "program" if place[0] == "attacca" else "/".join(place)
-        if place[0] == "attacca" and item.get_closest_marker("sound"):
-            group = item.nodeid
+        if "jack" in servers:
+            group = "jack"
         item.add_marker(pytest.mark.xdist_group(group))

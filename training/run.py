@@ -1,62 +1,40 @@
-"""The loop that trains a stage: steps, learning rate, EMA, checkpoints, the log.
+"""The trainer: steps, learning rate, averaged weights, checkpoints, log, several processes.
 
-What is trained is a `Task`: it knows the data and the loss. `Run` knows neither; it drives one
-network in one process on one thread. Everything follows the number of samples, never the clock: the
-learning rate, the averaged weights, and what is drawn, so a run that is stopped and taken up again
-takes the same steps as one that is not. A run is resumable: the same command continues from the
-checkpoint in its folder.
+A `Task` knows the data, the network and the loss; `Run` knows none of them. Rates and averages
+follow the number of samples, never the clock: a run that is stopped and resumed takes the same
+steps as one that is not. The same command continues from the checkpoint in the run's folder.
+
+A step's batch is drawn in micro-batches, each from a seed of its own, and the gradient is their
+mean. So a run takes the same steps whether one process computes all micro-batches one after another
+or several processes (torchrun) share them.
 """
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import copy
 import csv
 import math
 import time
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 Batch = dict[str, Tensor]
-
-
-class Task(Protocol):
-    """What a run asks of the thing that is trained."""
-
-    @property
-    def size(self) -> int:
-        """Examples in a batch."""
-        ...
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw named tensors on the CPU, the examples along their first axis."""
-        ...
-
-    def loss(self, model: nn.Module, batch: Batch, noise: torch.Generator) -> Tensor:
-        """The number to minimise. `batch` lies on the model's device.
-
-        `noise` draws on the CPU, so that a run on a GPU is fed the same numbers.
-        """
-        ...
-
-    def validate(self, ema: nn.Module) -> dict[str, float]:
-        """Measure the averaged network on held-out works. Called without gradients."""
-        ...
-
-    def facts(self) -> dict[str, Any]:
-        """What a checkpoint must say beside the weights: tensors, numbers and strings only."""
-        ...
+Checkpoint = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the optimiser goes: `rate` after a warm-up, falling to zero by a half cosine.
+    """The optimiser's schedule: `rate` after a warm-up, falling to zero by a half cosine.
 
     `warm_up` and `ema` are in samples; `ema` is how far back the averaged weights reach.
     `decay_after` is the share of the run at full rate, `clip` the largest norm of the gradient,
@@ -72,27 +50,88 @@ class Schedule:
     bfloat16: bool = False
 
 
+class Task(ABC):
+    """What is trained: data, network and loss of one preset of a recipe."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Examples of one step."""
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """A network with fresh weights."""
+
+    @abstractmethod
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Draw `size` examples: named tensors on the CPU, the examples along their first axis."""
+
+    @abstractmethod
+    def loss(
+        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+    ) -> Tensor:
+        """The number to minimise, a mean over the examples.
+
+        Parameters
+        ----------
+        batch : on the model's device.
+        noise : draws on the CPU, so that a run on a GPU draws the same numbers.
+        progress : the share of the run that is done, 0..1.
+        """
+
+    @abstractmethod
+    def validate(self, ema: nn.Module) -> dict[str, float]:
+        """Measure the averaged network on held-out works. Called without gradients."""
+
+    @abstractmethod
+    def facts(self) -> Checkpoint:
+        """What a checkpoint says beside the weights: tensors, numbers and strings only."""
+
+    def after_step(self, model: nn.Module, steps: int) -> None:  # noqa: B027
+        """Called after every step of the optimiser, with the number of steps so far."""
+
+
 def on_one_thread() -> None:
-    """One thread without denormals: what a run on a CPU wants when others share the machine."""
+    """Compute on one thread without denormals, so that several programs can share a CPU."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 
 
-def read_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The last checkpoint of a run's folder on the CPU, its facts among it, or None."""
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The last checkpoint of a run's folder, on the CPU, or None."""
     file = folder / "checkpoint.pt"
     return torch.load(file, map_location="cpu", weights_only=True) if file.is_file() else None
 
 
+class _Objective(nn.Module):
+    """The loss as a module, whatever parts of the model it calls: what the processes share."""
+
+    def __init__(self, task: Task, model: nn.Module) -> None:
+        super().__init__()
+        self.task, self.model = task, model
+
+    def forward(self, batch: Batch, noise: torch.Generator, progress: float) -> Tensor:
+        return self.task.loss(self.model, batch, noise, progress)
+
+
 class Run:
-    """One run of one task: owns the network, its EMA, the optimiser and the run's folder.
+    """One run of one task: owns the network, its averaged weights, the optimiser and the folder.
+
+    Used by each process of the group, if there is one; rank 0 writes the checkpoints and the log.
 
     Parameters
     ----------
     task : what is trained.
-    model : the network, with fresh weights; the folder's checkpoint replaces them if there is one.
-    folder : where `checkpoint.pt` and `log.csv` lie.
+    model : the network with fresh weights; the folder's checkpoint replaces them if there is one.
+    folder : where `checkpoint.pt` and `log.csv` are.
     samples : length of the whole run, over all legs.
+    micro_batch : examples drawn and computed at once; by default a step's examples are divided
+        evenly among the processes.
+
+    Raises
+    ------
+    ValueError
+        When the processes cannot share a step's micro-batches evenly.
     """
 
     def __init__(
@@ -103,15 +142,38 @@ class Run:
         samples: int,
         schedule: Schedule | None = None,
         device: str = "cpu",
+        micro_batch: int | None = None,
     ) -> None:
         self.task, self.folder, self.length = task, folder, samples
         self.schedule = schedule or Schedule()
         self.device = torch.device(device)
+        grouped = dist.is_initialized()
+        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if grouped else (0, 1)
+        self.micro_batch = micro_batch or max(1, task.size // self.world)
+        if task.size % (self.micro_batch * self.world):
+            raise ValueError(
+                f"{self.world} processes cannot share a step of {task.size} examples in "
+                f"micro-batches of {self.micro_batch}. Use another --micro-batch or another number "
+                "of processes."
+            )
         self.model = model.to(self.device).train()
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.optimiser = self._optimiser()
+        self.steps, self.samples, self.seconds = 0, 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._restore()
+        self._objective = _Objective(task, self.model)
+        self._shared: nn.Module = self._objective
+        if self.world > 1:
+            # A batch may use only a part of the network.
+            self._shared = DistributedDataParallel(
+                self._objective, broadcast_buffers=False, find_unused_parameters=True
+            )
+
+    def _optimiser(self) -> torch.optim.Optimizer:
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         others = [p for p in self.model.parameters() if p.ndim <= 1]
-        self.optimiser = torch.optim.AdamW(
+        return torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": self.schedule.weight_decay},
                 {"params": others, "weight_decay": 0.0},
@@ -120,9 +182,6 @@ class Run:
             betas=(0.9, 0.99),
             fused=True,
         )
-        self.steps, self.samples, self.seconds = 0, 0, 0.0
-        folder.mkdir(parents=True, exist_ok=True)
-        self._restore()
 
     # ------------------------------------------------------------------ state
 
@@ -150,7 +209,7 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """How much of the run is done, 0..1."""
+        """The share of the run that is done, 0..1."""
         return min(self.samples / self.length, 1.0)
 
     def learning_rate(self) -> float:
@@ -161,33 +220,53 @@ class Run:
         return s.rate * warm * 0.5 * (1 + math.cos(math.pi * done))
 
     def ema_decay(self) -> float:
-        """What the averaged weights keep at this step: they reach back over `ema` samples.
+        """The share of the averaged weights that this step keeps: they reach back `ema` samples.
 
-        Early in a run they reach back over a ninth of what was seen.
+        Early in a run they reach back over a ninth of the samples so far.
         """
         size = self.task.size
         return 1 - size / min(self.schedule.ema, size + self.samples / 9)
 
     def step(self) -> float:
-        """One step of the optimiser. Returns the loss."""
+        """One step of the optimiser. Returns the mean loss of this process's micro-batches."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        rng = np.random.default_rng(self.samples)
-        noise = torch.Generator().manual_seed(self.samples)
-        batch = {k: t.to(self.device) for k, t in self.task.batch(rng).items()}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bfloat16):
-            loss = self.task.loss(self.model, batch, noise)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        seeds = range(self.samples, self.samples + self.task.size, self.micro_batch)
+        own = seeds[self.rank :: self.world]
+        total = 0.0
+        for seed in own:
+            is_last = seed == own[-1]
+            with self._gradients_stay_here() if not is_last else contextlib.nullcontext():
+                loss = self._loss(seed) / len(own)
+                loss.backward()
+            total += float(loss.detach())
         nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         self.optimiser.step()
         self.steps += 1
         self.samples += self.task.size
+        self.task.after_step(self.model, self.steps)
         with torch.no_grad():
             torch._foreach_lerp_(
                 list(self.ema.parameters()), list(self.model.parameters()), 1 - self.ema_decay()
             )
-        return float(loss.detach())
+        return total
+
+    def _loss(self, seed: int) -> Tensor:
+        """The loss of the micro-batch with this seed: the number of its first sample."""
+        drawn = self.task.batch(np.random.default_rng(seed), self.micro_batch)
+        batch = {k: t.to(self.device) for k, t in drawn.items()}
+        noise = torch.Generator().manual_seed(seed)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bfloat16):
+            return self._shared(batch, noise, self.progress)
+
+    def _gradients_stay_here(self) -> contextlib.AbstractContextManager[None]:
+        """Gradients of all but a step's last micro-batch are summed before they are exchanged."""
+        if isinstance(self._shared, DistributedDataParallel):
+            return self._shared.no_sync()
+        return contextlib.nullcontext()
+
+    # -------------------------------------------------------------------- run
 
     def go(self, save_minutes: float, hours: float | None = None) -> None:
         """Train to the run's end, or for `hours`; log and save every `save_minutes`.
@@ -202,21 +281,37 @@ class Run:
             now, used = time.monotonic(), time.process_time()
             self.seconds += used - last
             last = used
-            stop = self.samples >= self.length or (
-                hours is not None and now - started > hours * 3600
-            )
-            if stop or now - saved > save_minutes * 60:
+            late = hours is not None and now - started > hours * 3600
+            late, due = self._agreed(late, now - saved > save_minutes * 60)
+            stop = late or self.samples >= self.length
+            if stop or due:
                 saved = now
-                self._log(recent)
-                self.save()
+                loss = self._mean(float(np.mean(recent)))
+                if self.rank == 0:
+                    self._log(loss)
+                    self.save()
                 recent.clear()
             if stop:
                 break
 
-    def _log(self, recent: list[float]) -> None:
+    def _agreed(self, *flags: bool) -> list[bool]:
+        """The flags of rank 0: clocks differ, and every process has to stop at the same step."""
+        if self.world == 1:
+            return list(flags)
+        values = torch.tensor([float(flag) for flag in flags], device=self.device)
+        dist.broadcast(values, 0)
+        return [bool(v) for v in values]
+
+    def _mean(self, value: float) -> float:
+        if self.world == 1:
+            return value
+        total = torch.tensor(value, device=self.device)
+        dist.all_reduce(total)
+        return float(total) / self.world
+
+    def _log(self, loss: float) -> None:
         with torch.no_grad():
-            measured = self.task.validate(self.ema)
-        values = {"loss": float(np.mean(recent)), **measured}
+            values = {"loss": loss, **self.task.validate(self.ema)}
         row = {
             "steps": self.steps, "samples": self.samples, "hours": round(self.seconds / 3600, 4),
             "rate": round(self.learning_rate(), 6), **{k: round(v, 5) for k, v in values.items()},
@@ -225,7 +320,7 @@ class Run:
 
 
 def append_row(folder: Path, progress: float, row: Mapping[str, object]) -> None:
-    """Add a row to a run's `log.csv`, and print it after how far the run has come (0..1)."""
+    """Add a row to a run's `log.csv`, and print it after the share of the run that is done."""
     path = folder / "log.csv"
     fresh = not path.exists()
     with path.open("a", newline="") as file:
@@ -234,21 +329,3 @@ def append_row(folder: Path, progress: float, row: Mapping[str, object]) -> None
             writer.writeheader()
         writer.writerow(row)
     print(f"{progress:6.1%}", *(f"{k} {v}" for k, v in row.items()), flush=True)
-
-
-def arguments(
-    prog: str, about: str | None, presets: Iterable[str], data: str
-) -> argparse.ArgumentParser:
-    """The command line of every training program: preset, data, place, length, device."""
-    parser = argparse.ArgumentParser(prog=f"python -m {prog}", description=about)
-    parser.add_argument("preset", choices=sorted(presets))
-    parser.add_argument("--data", type=Path, required=True, help=data)
-    parser.add_argument("--out", type=Path, required=True, help="where checkpoint and log go")
-    parser.add_argument(
-        "--samples", type=int, required=True, help="length of the whole run, over all legs"
-    )
-    parser.add_argument("--hours", type=float, help="stop this leg after so many hours")
-    parser.add_argument("--save-minutes", type=float, default=5.0)
-    parser.add_argument("--tag", help="a word to find the process by; it changes nothing")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser

@@ -18,8 +18,9 @@ from engine.sampling.schedules import karras
 from training.data import cells as grid
 from training.data.conditions import BLOCK, WHEN, WIDTH, when
 from training.data.scores import BEAT, TOKEN
-from training.nets.beats import LAGS, BeatsNet, Memory, echo, recent
+from training.nets.beats import BeatsNet, Memory
 from training.nets.beliefs import mean, posterior
+from training.nets.keys import LAGS, echo, recent
 
 _SEEN = 4 * 4 * 12 + 16  # tokens of the past that the echo reads: four bars of 12 beats
 
@@ -81,7 +82,7 @@ class Streams:
         return torch.from_numpy(rows)
 
     def _block(self) -> dict[str, Tensor]:
-        """What the block is conditioned on, see `BeatsNet.denoise`."""
+        """What the block is conditioned on, see `BeatsNet.prior`."""
         count, frames = self.cells.shape[:2]
         seen = self.cells[:, -_SEEN:]
         if not frames:
@@ -108,15 +109,15 @@ class Streams:
         """One block of cells [count, 4, 3, 88]."""
         s, table = self.sampling, self._table
         count = len(self.bars)
-        others = [[pair] for pair in self._memory.denoiser] if self._memory else None
-        others = others or [[] for _ in self.net.layers]
-        positions = self.beat * BLOCK + torch.arange(BLOCK)
+        others = [[pair] for pair in self._memory.prior] if self._memory else None
+        others = others or [[] for _ in self.net.prior_layers]
+        prior = self.net.prior(block, others, self.beat * BLOCK + torch.arange(BLOCK))
         shape = (count, BLOCK, grid.DIFFUSED, grid.KEYS)
         x = float(table.sigma[0]) * torch.randn(shape, generator=self._noise)
         for row in range(len(table)):
-            level = torch.full((count, BLOCK), float(table.sigma[row]))
-            beliefs = self.net.denoise(x, level, block, others, positions)
-            found = posterior(beliefs, x, level[..., None, None])
+            level = torch.full((count, BLOCK, 1), float(table.sigma[row]))
+            beliefs = self.net.denoise(x, level, prior)
+            found = posterior(beliefs, x, level[:, :, None])
             x0 = mean(found)
             x = float(table.a[row]) * x + float(table.b[row]) * x0
             if table.d[row]:

@@ -57,7 +57,8 @@ def read_weights(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         return json.loads(state["network"]), state["ema"]
     if not (folder / _WEIGHTS).is_file():
         raise FileNotFoundError(
-            f"{folder}: no checkpoint.pt and no {_WEIGHTS}. Train with training.train_beats."
+            f"{folder}: no checkpoint.pt and no {_WEIGHTS}. "
+            "Train with 'python -m training.train beats'."
         )
     with np.load(folder / _WEIGHTS) as file:
         weights = {name: torch.from_numpy(file[name]).float() for name in file.files}

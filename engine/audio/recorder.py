@@ -17,6 +17,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from engine.audio.soundfiles import SoundWriter
 from engine.errors import StorageError
 from engine.stream.notes_file import NotesFile
+from engine.time.clock import Clock, Event
 
 __all__ = ["Recorder", "RecorderStatus"]
 
@@ -80,6 +82,8 @@ class Recorder:
     path : Path
         `.flac`, `.wav` or `.ogg`; see `engine.audio.soundfiles`.
     rate, channels : int
+    clock : Clock
+        Of its thread.
     notes : NotesFile, optional
         Written beside the sound.
     say : callable, optional
@@ -101,6 +105,7 @@ class Recorder:
         rate: int,
         channels: int,
         *,
+        clock: Clock,
         notes: NotesFile | None = None,
         say: Callable[[str], None] | None = None,
         ended: Callable[[], None] | None = None,
@@ -108,14 +113,12 @@ class Recorder:
     ) -> None:
         self.path = path
         self._buffer = _Buffer(max(1, round(buffer_s * rate)), channels)
-        self._ending = threading.Event()
+        self._ending = clock.event()
         self._lock = threading.Lock()
         work = _Writing(
             self._buffer, SoundWriter(path, rate, channels), notes, rate, say or _ignore, ended
         )
-        self._thread = threading.Thread(
-            target=work.run, args=(self._ending,), name="attacca-recorder", daemon=True
-        )
+        self._thread = clock.thread(partial(work.run, self._ending), "attacca-recorder")
         self._thread.start()
         # At the interpreter's end, too: a player that dies of an exception keeps its recording.
         self._finish = weakref.finalize(self, _end, self._ending, self._thread)
@@ -155,7 +158,7 @@ class Recorder:
         return self.status()
 
 
-def _end(ending: threading.Event, thread: threading.Thread) -> None:
+def _end(ending: Event, thread: threading.Thread) -> None:
     ending.set()
     if thread is not threading.current_thread():
         thread.join(timeout=_PATIENCE)
@@ -178,7 +181,7 @@ class _Writing:
     _reported: int = 0  # of the dropped frames
     _notes_reported: bool = False
 
-    def run(self, ending: threading.Event) -> None:
+    def run(self, ending: Event) -> None:
         """Drain, write, look after the disk; finish."""
         try:
             while True:

@@ -19,6 +19,7 @@ from engine.audio.take_names import NewTake, create_beside, path_of
 from engine.errors import ConfigError, StorageError
 from engine.stream.notes_file import CollectedNotes, NotesFile
 from engine.stream.notes_out import NotesOut
+from engine.time.clock import Clock
 
 __all__ = ["Kept", "TakeStatus", "Takes"]
 
@@ -61,10 +62,11 @@ class Takes:
     Parameters
     ----------
     say : called with (kind, text) for what a performer should know, also by the recorder's thread.
+    clock : of the recorders.
     """
 
-    def __init__(self, say: Callable[[str, str], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[str, str], None], clock: Clock) -> None:
+        self._say, self._clock = say, clock
         self._lock = threading.Lock()  # who ends a take: the caller, or its own thread
         self._take: _Take | None = None
         self._notes: NotesOut | None = None
@@ -130,7 +132,7 @@ class Takes:
         collected = CollectedNotes()
         with self._lock:  # until the take is known, its thread cannot end it
             take.recorder = Recorder(
-                path, *self._form, notes=NotesFile(path, collected),
+                path, *self._form, clock=self._clock, notes=NotesFile(path, collected),
                 say=lambda text: self._say("recording", text), ended=lambda: self._ended(take),
             )  # fmt: skip
             self._take, self.problem = take, ""

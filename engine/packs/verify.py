@@ -54,7 +54,7 @@ def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
             found = _of_stage(golden, stage.plan.stage.name)
             for i, (x, x0) in enumerate(zip(found["x"], found["x0"], strict=True)):
                 read = {name: found[name][i] for name in stage.graphs.inputs}
-                level = {name: found[name][i].reshape(1) for name in ("alpha", "sigma")}
+                level = {n: np.full(1, found[n][i], np.float32) for n in ("alpha", "sigma")}
                 feed = {**stage.graphs.run_context(read), **level, "x": x}
                 main = stage.graphs.main
                 got = main.run(stage.graphs.feed(main, feed), ["x0"])[0]

@@ -1,10 +1,12 @@
 """From what a network answers (v, eps, x0, flow velocity, EDM's F) to x0, and the training targets.
 
 Pure functions: any thread or process may call them. Plain arithmetic only, so numpy arrays, torch
-tensors and numbers all work (the exporter wraps networks with these, and they trace). `x`, answers
-and targets have one shape; alpha and sigma are numbers or arrays that broadcast against it; all of
-x = alpha x0 + sigma eps. None of the conversions asks for a particular schedule: where the formula
-of the paper assumes one (alpha^2 + sigma^2 = 1, alpha + sigma = 1, alpha = 1), it is divided out.
+tensors and numbers all work, and torch traces it: `export/wrap.py` wraps networks with
+`x0_from_network`. `x`, answers and targets have one shape; alpha and sigma are numbers or arrays
+that broadcast against it; x = alpha x0 + sigma eps throughout. No conversion assumes a schedule:
+where the formula of the paper does (alpha^2 + sigma^2 = 1, alpha + sigma = 1, alpha = 1), it is
+divided out. A network, however, knows only the schedule that it was trained on: each row says how x
+is scaled to it.
 """
 
 from __future__ import annotations
@@ -26,12 +28,13 @@ __all__ = [
     "edm_coefficients",
     "edm_target",
     "eps_target",
+    "find_parameterisation",
     "flow_target",
-    "to_x0",
     "v_target",
     "x0_from_edm",
     "x0_from_eps",
     "x0_from_flow",
+    "x0_from_network",
     "x0_from_v",
     "x0_from_x0",
     "x0_target",
@@ -127,41 +130,82 @@ def edm_target(
     return (x0 - (sigma_data**2 / total) * y) / (level * sigma_data / total**0.5)
 
 
+def preserving_norm(alpha: Array, sigma: Array) -> Array:
+    """What (alpha, sigma) is divided by so that alpha^2 + sigma^2 = 1."""
+    return (alpha**2 + sigma**2) ** 0.5
+
+
+def exploding_norm(alpha: Array, sigma: Array) -> Array:
+    """What (alpha, sigma) is divided by so that alpha = 1."""
+    return alpha
+
+
+def linear_norm(alpha: Array, sigma: Array) -> Array:
+    """What (alpha, sigma) is divided by so that alpha + sigma = 1."""
+    return alpha + sigma
+
+
+def circle_time(alpha: Array, sigma: Array) -> Array:
+    """Time on the circle, 0 (clean) to 1 (noise): its angle over pi / 2 (ArchiSound Eq 14)."""
+    own = hasattr(sigma, "arctan2")  # of torch
+    return (sigma.arctan2(alpha) if own else np.arctan2(sigma, alpha)) * (2 / np.pi)
+
+
+def sigma_level(alpha: Array, sigma: Array) -> Array:
+    """Sigma itself: the time of a flow, or the level of a network that answers x0."""
+    return sigma
+
+
+def log_level(alpha: Array, sigma: Array) -> Array:
+    """EDM's c_noise, ln(sigma) / 4 at alpha = 1. Sigma above 0."""
+    return edm_coefficients(sigma / alpha).noise
+
+
 @dataclass(frozen=True)
 class Parameterisation:
-    """One thing a network may answer.
+    """One thing that a network may answer, and what a network trained for it expects.
 
     Attributes
     ----------
     name : str
-        As in a pack's manifest.
     to_x0 : callable
         (x, answer, alpha, sigma) to x0.
     target : callable
         (x0, eps, alpha, sigma) to the answer of a perfect network.
+    norm : callable
+        (alpha, sigma) to the number by which x, alpha and sigma are divided to lie on the schedule
+        that such networks are usually trained on.
+    level : callable
+        (alpha, sigma) on that schedule to the noise level as the network is told it.
+    preconditioned : bool
+        The network's input and answer are scaled by `edm_coefficients`; the functions take
+        `sigma_data`.
     """
 
     name: str
     to_x0: Callable[..., Array]
     target: Callable[..., Array]
+    norm: Callable[[Array, Array], Array]
+    level: Callable[[Array, Array], Array]
+    preconditioned: bool = False
 
 
 PARAMETERISATIONS: Mapping[str, Parameterisation] = MappingProxyType(
     {
         entry.name: entry
         for entry in (
-            Parameterisation("v", x0_from_v, v_target),
-            Parameterisation("eps", x0_from_eps, eps_target),
-            Parameterisation("x0", x0_from_x0, x0_target),
-            Parameterisation("flow", x0_from_flow, flow_target),
-            Parameterisation("edm", x0_from_edm, edm_target),
+            Parameterisation("v", x0_from_v, v_target, preserving_norm, circle_time),
+            Parameterisation("eps", x0_from_eps, eps_target, preserving_norm, circle_time),
+            Parameterisation("x0", x0_from_x0, x0_target, exploding_norm, sigma_level),
+            Parameterisation("flow", x0_from_flow, flow_target, linear_norm, sigma_level),
+            Parameterisation("edm", x0_from_edm, edm_target, exploding_norm, log_level, True),
         )
     }
 )
 
 
-def to_x0(name: str, x: Array, answer: Array, alpha: Array, sigma: Array, **options: Any) -> Array:
-    """x0 from the answer of a network of parameterisation `name` (options: sigma_data of edm).
+def find_parameterisation(name: str) -> Parameterisation:
+    """The row of the table with that name.
 
     Raises
     ------
@@ -173,4 +217,35 @@ def to_x0(name: str, x: Array, answer: Array, alpha: Array, sigma: Array, **opti
         raise ConfigError(
             f"Unknown parameterisation {name!r}: choose one of {', '.join(PARAMETERISATIONS)}"
         )
-    return entry.to_x0(x, answer, alpha, sigma, **options)
+    return entry
+
+
+def x0_from_network(
+    name: str,
+    network: Callable[[Array, Array], Array],
+    x: Array,
+    alpha: Array,
+    sigma: Array,
+    sigma_data: float = SIGMA_DATA,
+) -> Array:
+    """x0 from a network of parameterisation `name`, asked at any (alpha, sigma).
+
+    Parameters
+    ----------
+    network : (x, level) to its answer, on the schedule that it was trained on.
+    x : alpha x0 + sigma eps. alpha and sigma have its number of dimensions.
+    sigma_data : standard deviation of the data, for `edm`.
+
+    Raises
+    ------
+    ConfigError
+        Unknown name.
+    """
+    row = find_parameterisation(name)
+    norm = row.norm(alpha, sigma)
+    x, alpha, sigma = x / norm, alpha / norm, sigma / norm
+    level = row.level(alpha, sigma)
+    if not row.preconditioned:
+        return row.to_x0(x, network(x, level), alpha, sigma)
+    answer = network(edm_coefficients(sigma, sigma_data).in_ * x, level)
+    return row.to_x0(x, answer, alpha, sigma, sigma_data)

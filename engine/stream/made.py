@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.listeners import Listeners
 
-__all__ = ["Audience", "BlockMade", "Dropped", "Made", "Teller", "told"]
+__all__ = ["BlockListeners", "BlockMade", "Dropped", "Made", "Teller", "told"]
 
 _MOST_UNTOLD = 256  # blocks made ahead of a change of pack
 _REMEMBERED = 16  # blocks: more than any lead holds but the shortest
@@ -128,8 +128,8 @@ class Teller:
             self._ended = True
 
 
-class Audience:
-    """Who listens to blocks. New listeners are called at once with the last ones.
+class BlockListeners:
+    """The listeners to blocks. New ones are called at once with the last blocks.
 
     Any thread; listeners are called in it, one event at a time, and must not wait.
 
@@ -143,7 +143,7 @@ class Audience:
         self._last: deque[Made] = deque(maxlen=_REMEMBERED)
         self._lock = threading.RLock()  # reentrant: a listener may add and remove listeners
 
-    def tell(self, made: Made) -> None:
+    def publish(self, made: Made) -> None:
         """Call every listener."""
         with self._lock:
             if isinstance(made, Dropped) and not made.end:  # the axis begins anew

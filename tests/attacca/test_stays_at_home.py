@@ -178,17 +178,18 @@ def test_the_window_stays_at_home(home):
 @pytest.mark.torch
 def test_export_stays_at_home(home):
     torch = pytest.importorskip("torch", reason="the export extra is not installed")
-    from training.edm import Denoiser
-    from training.recipes.piano import PRESETS
+    from export.wrap import Denoiser
+    from training.nets.unet import UNet
+    from training.recipes.spectrogram import SPECTROGRAM
 
-    preset = PRESETS["tiny"]
+    preset = SPECTROGRAM["spectrogram-tiny"]
     torch.save(
         {
             "network": json.dumps(preset.network.as_dict()),
-            "ema": Denoiser(preset.network).state_dict(),
+            "ema": Denoiser(UNet(preset.network)).state_dict(),
             "spectrogram": json.dumps(asdict(preset.spectrogram)),
             "mean": torch.zeros(preset.network.bins), "scale": 1.3,
-            "preset": "tiny", "samples": 1, "seconds": 1.0,
+            "preset": "spectrogram-tiny", "samples": 1, "seconds": 1.0,
         },
         home.parent / "checkpoint.pt",
     )  # fmt: skip

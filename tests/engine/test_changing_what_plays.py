@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from virtual_clock import VirtualClock
 
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
 from engine.hearing import first_sampling
@@ -23,9 +23,14 @@ RATE = 48000
 
 
 @pytest.fixture
-def playing():
-    """An instrument playing into nothing, at the pace of a sound card."""
-    with Instrument(TINY, latency=2.0, threads=1) as instrument:
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture
+def playing(clock):
+    """An instrument playing into nothing, on virtual time."""
+    with Instrument(TINY, latency=2.0, threads=1, clock=clock) as instrument:
         instrument.play(device=None)
         instrument.wait_for_sound()
         yield instrument
@@ -52,22 +57,22 @@ def quietest(audio, seconds=0.1):
 # ---------------------------------------------------------------- another pack
 
 
-def test_the_music_goes_over_to_another_pack_without_a_hole_or_a_step(playing, tmp_path):
+def test_the_music_goes_over_to_another_pack_without_a_hole_or_a_step(playing, clock, tmp_path):
     other = another(tmp_path / "other")
     playing.set(temperature=1.3, gain=-3.0, seed=9)
     take = tmp_path / "take.wav"
-    time.sleep(1.0)
+    clock.sleep(1.0)
     playing.record(take)
-    time.sleep(1.0)
+    clock.sleep(1.0)
     heard, progress = [], []
     before = playing.horizon()[0]
-    thread = threading.Thread(target=playing.load, args=(other, progress.append))
+    thread = clock.thread(lambda: playing.load(other, progress.append), "load")
     thread.start()
     while thread.is_alive():
         heard.append((playing.status().pack, playing.horizon()[0]))
-        time.sleep(0.02)
+        clock.sleep(0.02)
     thread.join()
-    time.sleep(1.0)
+    clock.sleep(1.0)
     playing.record(None)
     packs = [pack for pack, _ in heard]
     assert packs[0] == "tiny"
@@ -89,16 +94,16 @@ def test_the_music_goes_over_to_another_pack_without_a_hole_or_a_step(playing, t
     assert steps.max() < 4 * np.percentile(steps, 99.9)
 
 
-def test_the_old_generator_ends_and_the_new_one_plays_on(playing, tmp_path):
+def test_the_old_generator_ends_and_the_new_one_plays_on(playing, clock, tmp_path):
     old = playing.generator_pid
     playing.load(another(tmp_path / "other"))
     assert playing.generator_pid not in (None, old)
     assert not Path(f"/proc/{old}").exists()
     blocks = playing.status().stream.blocks
-    deadline = time.monotonic() + 10
+    deadline = clock.now() + 10
     while playing.status().stream.blocks < blocks + 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        assert clock.now() < deadline
+        clock.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -127,15 +132,15 @@ def test_a_pack_that_cannot_be_played_is_refused_and_the_old_one_plays_on(
     assert not playing.status().failed
 
 
-def test_of_two_changes_at_once_the_second_is_told_to_wait(playing, tmp_path):
-    other, reached, go_on = another(tmp_path / "other"), threading.Event(), threading.Event()
+def test_of_two_changes_at_once_the_second_is_told_to_wait(playing, clock, tmp_path):
+    other, reached, go_on = another(tmp_path / "other"), clock.event(), clock.event()
 
     def halfway(done):
         if 0.5 <= done < 1.0:
             reached.set()
             go_on.wait(10)
 
-    first = threading.Thread(target=playing.load, args=(other, halfway))
+    first = clock.thread(lambda: playing.load(other, halfway), "load")
     first.start()
     assert reached.wait(20)
     for change in (lambda: playing.load(TINY), lambda: playing.move(None)):
@@ -167,9 +172,9 @@ def generators() -> set[int]:
     [(0.5, ["pack 'other': playing has ended meanwhile"]), (1.0, [])],
     ids=["while its lead is generated", "when it has just come over"],
 )
-def test_closing_while_a_pack_is_loaded_ends_both_generators(tmp_path, reached, refused):
-    other, problems, is_there = another(tmp_path / "other"), [], threading.Event()
-    instrument = Instrument(TINY, latency=2.0, threads=1)
+def test_closing_while_a_pack_is_loaded_ends_both_generators(clock, tmp_path, reached, refused):
+    other, problems, is_there = another(tmp_path / "other"), [], clock.event()
+    instrument = Instrument(TINY, latency=2.0, threads=1, clock=clock)
 
     def wait_for_the_end(done):
         if done >= reached:
@@ -185,7 +190,7 @@ def test_closing_while_a_pack_is_loaded_ends_both_generators(tmp_path, reached, 
     with instrument:
         instrument.play(None)
         instrument.wait_for_sound()
-        thread = threading.Thread(target=load)
+        thread = clock.thread(load, "load")
         thread.start()
         assert is_there.wait(20)
         assert len(generators()) == (2 if reached < 1.0 else 1)
@@ -201,24 +206,24 @@ def test_a_load_with_nothing_playing_is_one_line():
         Instrument(TINY).load(TINY)
 
 
-def test_while_paused_the_pack_is_changed_at_once(playing, tmp_path):
+def test_while_paused_the_pack_is_changed_at_once(playing, clock, tmp_path):
     playing.set(pause=True)
-    time.sleep(0.2)
+    clock.sleep(0.2)
     playing.load(another(tmp_path / "other"))
     assert playing.manifest.name == "other"
     playing.set(pause=False)
 
 
-def test_the_piano_comes_with_its_notes_and_leaves_no_key_down(playing):
+def test_the_piano_comes_with_its_notes_and_leaves_no_key_down(playing, clock):
     notes: list[NoteEvent] = []
     playing.listen_notes(notes.append)
     playing.load(PIANO)
     assert "harmony_c" in playing.hears
     playing.set(harmony_c=1.0)
-    deadline = time.monotonic() + 20
+    deadline = clock.now() + 20
     while not any(n.velocity for n in notes):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        assert clock.now() < deadline
+        clock.sleep(0.05)
     playing.load(TINY)
     assert playing.settings["harmony_c"] == 0.0, "this pack does not hear it: it comes to rest"
     down = set()
@@ -266,11 +271,11 @@ def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old
 # ---------------------------------------------------------------- the last minute
 
 
-def test_the_last_seconds_are_kept_though_nobody_recorded(playing, tmp_path):
-    time.sleep(1.2)
+def test_the_last_seconds_are_kept_though_nobody_recorded(playing, clock, tmp_path):
+    clock.sleep(1.2)
     take = tmp_path / "take.wav"
     playing.record(take)
-    time.sleep(1.0)
+    clock.sleep(1.0)
     playing.record(None)
     kept = playing.keep(tmp_path / "kept.wav", 30.0).seconds
     assert 1.5 < kept < 30.0, "as much as there was"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from virtual_clock import VirtualClock
 
 from engine.audio.recorder import Recorder
 from engine.controls.bus import REFUSED
@@ -32,19 +33,30 @@ def rendered(path, seconds=4.0, **options):
     return audio
 
 
-def wait_until(condition, seconds=15.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not happen in time")
+@pytest.fixture(scope="module")
+def clock():
+    return VirtualClock()
+
+
+@pytest.fixture(scope="module")
+def wait_until(clock):
+    """Waits, on virtual time, until a condition holds."""
+
+    def wait(condition, seconds=15.0):
+        end = clock.now() + seconds
+        while clock.now() < end:
+            if condition():
+                return
+            clock.sleep(0.02)
+        pytest.fail("it did not happen in time")
+
+    return wait
 
 
 @pytest.fixture
-def playing():
-    """An instrument playing into nothing, at the pace of a sound card."""
-    with Instrument(TINY, latency=1.0) as instrument:
+def playing(clock):
+    """An instrument playing into nothing, on virtual time."""
+    with Instrument(TINY, latency=1.0, clock=clock) as instrument:
         instrument.play(device=None)
         instrument.wait_for_sound()
         yield instrument
@@ -79,7 +91,7 @@ def test_a_recording_is_played_first_and_then_continued(tmp_path):
     assert audio[9000:].std() > 1e-4
 
 
-def test_music_goes_on_when_the_generator_is_killed(playing):
+def test_music_goes_on_when_the_generator_is_killed(playing, wait_until):
     before = playing.status().stream.blocks
     os.kill(playing.generator_pid, signal.SIGKILL)
     wait_until(lambda: playing.status().stream.blocks > before + 6)
@@ -89,19 +101,21 @@ def test_music_goes_on_when_the_generator_is_killed(playing):
     assert [e.kind for e in playing.events].count("restarted") == 1
 
 
-def test_a_generator_that_dies_over_and_over_is_given_up_with_one_clear_line(playing):
-    def kill():
-        pid = playing.generator_pid
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-        return playing.status().failed
+def test_a_generator_that_dies_over_and_over_is_given_up_with_one_clear_line():
+    """By the machine's clock: each one is killed before it has made a block."""
+    with Instrument(TINY, latency=1.0) as instrument:
+        instrument.play(device=None)
+        end = time.monotonic() + 60
+        while not (failed := instrument.status().failed):
+            assert time.monotonic() < end
+            if pid := instrument.generator_pid:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+    assert "died" in failed
+    assert "\n" not in failed
 
-    wait_until(kill, 60)
-    assert "died" in playing.status().failed
-    assert "\n" not in playing.status().failed
 
-
-def test_a_block_control_is_pending_until_the_next_block_and_then_heard(playing):
+def test_a_block_control_is_pending_until_the_next_block_and_then_heard(playing, wait_until):
     playing.set(seed=77)
     wait_until(lambda: playing.status().stream.seed == 77 and not playing.status().stream.pending)
 
@@ -117,7 +131,9 @@ def test_values_are_clipped_and_unknown_controls_refused(playing):
     assert playing.settings["temperature"] == 1.5
 
 
-def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(playing, monkeypatch):
+def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(
+    playing, monkeypatch, wait_until
+):
     wait_until(lambda: playing.status().stream.blocks > 1)
     before, changes = playing.settings, []
     generator = playing._playing.stream.feeder._generator
@@ -144,9 +160,9 @@ def test_values_that_the_pack_cannot_play_are_taken_back_and_announced(playing, 
 
 
 def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_disk(
-    playing, monkeypatch, tmp_path
+    playing, monkeypatch, tmp_path, wait_until, clock
 ):
-    in_listener, in_disk, go_on = threading.Event(), threading.Event(), threading.Event()
+    in_listener, in_disk, go_on = clock.event(), clock.event(), clock.event()
 
     def listener(_block):
         if threading.current_thread() is threading.main_thread():  # the blocks of before
@@ -165,11 +181,11 @@ def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_di
     monkeypatch.setattr(Recorder, "stop", slow_end)
     playing.record(tmp_path / "take.flac")
     stop = playing.listen_blocks(listener)
-    slow = threading.Thread(target=playing.record, args=(None,))
+    slow = clock.thread(lambda: playing.record(None), "slow")
     slow.start()
     assert in_listener.wait(10)
     assert in_disk.wait(10)
-    panic = threading.Thread(target=playing.panic)
+    panic = clock.thread(playing.panic, "panic")
     panic.start()
     wait_until(lambda: playing.settings["pause"] is True, 2)
     assert playing.set(gain=-3.0)["gain"] == -3.0
@@ -186,7 +202,7 @@ def test_panic_waits_neither_for_a_listener_that_sets_controls_nor_for_a_slow_di
     wait_until(lambda: playing.status().stream.blocks > blocks)
 
 
-def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):
+def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing, wait_until, clock):
     wait_until(lambda: playing.status().stream.blocks > 4)
     playing.set(quantise="bar", tempo=20.0)
     playing.quantised_actions.at(RESET, Part(playing.new_piece))
@@ -197,38 +213,38 @@ def test_panic_stays_silent_until_play_and_drops_what_was_planned(playing):
     assert not playing.quantised_actions.waiting()
     wait_until(lambda: playing.status().meters.rms[0] < 1e-4)
     wait_until(lambda: playing.status().lead.seconds >= playing.latencies().lead)
-    loudest = max(playing.status().meters.rms[0] for _ in range(500) if not time.sleep(0.002))
+    loudest = max(playing.status().meters.rms[0] for _ in range(500) if not clock.sleep(0.002))
     assert loudest < 1e-4, "it stays silent, though a new piece is ready"
     playing.set(pause=False)
     wait_until(lambda: playing.status().meters.rms[0] > 1e-3)
     assert not playing.status().failed
 
 
-def test_pause_holds_the_lead(playing):
+def test_pause_holds_the_lead(playing, wait_until, clock):
     playing.set(pause=True)
     wait_until(lambda: playing.status().meters.rms[0] < 1e-4)
     wait_until(lambda: playing.status().lead.seconds >= playing.latencies().lead)
-    time.sleep(0.3)  # a block may still be on its way
+    clock.sleep(0.3)  # a block may still be on its way
     held = playing.status()
-    time.sleep(1.0)
+    clock.sleep(1.0)
     assert playing.status().stream.blocks == held.stream.blocks
     assert playing.status().lead.seconds == held.lead.seconds
     playing.set(pause=False)
     wait_until(lambda: playing.status().stream.blocks > held.stream.blocks + 2)
 
 
-def test_what_is_heard_is_recorded(playing, tmp_path):
+def test_what_is_heard_is_recorded(playing, tmp_path, clock):
     target = tmp_path / "take.flac"
     playing.record(target)
     assert playing.status().recording == target
-    time.sleep(1.2)
+    clock.sleep(1.2)
     playing.record(None)
     audio, _ = soundfile.read(target)
     assert len(audio) > 0.9 * 48000
     assert audio.std() > 1e-4
 
 
-def test_a_recording_that_cannot_be_written_does_not_stop_the_music(playing, tmp_path):
+def test_a_recording_that_cannot_be_written_does_not_stop_the_music(playing, tmp_path, wait_until):
     with pytest.raises(StorageError):
         playing.record(tmp_path / "missing" / "take.flac")
     blocks = playing.status().stream.blocks
@@ -266,9 +282,9 @@ PHRASE = [Note(60, 90, 0.1, 0.6), Note(67, 101, 0.731, 1.3), Note(76, 60, 1.415,
 class Piano:
     """The shipped piano, playing into nothing, and what a MIDI port would have got."""
 
-    def __init__(self, **begin):
+    def __init__(self, clock, **begin):
         self.events = []
-        self.instrument = Instrument(PIANO, latency=1.0, threads=1, steps=8)
+        self.instrument = Instrument(PIANO, latency=1.0, threads=1, steps=8, clock=clock)
         self.instrument.listen_notes(self.events.append)
         self.instrument.play(device=None, **begin)
         self.instrument.wait_for_sound()
@@ -289,14 +305,14 @@ class Piano:
 
 
 @pytest.fixture
-def piano():
-    player = Piano()
+def piano(clock):
+    player = Piano(clock)
     yield player
     player.instrument.close()
 
 
 @pytest.fixture(scope="module")
-def unharmed():
+def unharmed(clock):
     """Answers a piano that plays: the same one for as long as nothing has ended its music."""
     players = []
 
@@ -304,7 +320,7 @@ def unharmed():
         if players and players[0].stream.restarts:
             players.pop().instrument.close()
         if not players:
-            players.append(Piano())
+            players.append(Piano(clock))
         return players[0]
 
     yield player
@@ -337,7 +353,7 @@ def test_a_rendered_phrase_is_in_the_midi_file_and_in_the_sound_at_the_same_time
 
 
 def test_held_keys_answers_and_phrases_are_heard_while_playing_and_panic_lets_all_go(
-    piano, tmp_path
+    piano, tmp_path, wait_until
 ):
     instrument = piano.instrument
     instrument.record(tmp_path / "take.flac")
@@ -367,7 +383,7 @@ def test_held_keys_answers_and_phrases_are_heard_while_playing_and_panic_lets_al
     wait_until(lambda: not piano.down, 1.0)
 
 
-def test_the_notes_go_on_when_the_generator_is_killed(piano):
+def test_the_notes_go_on_when_the_generator_is_killed(piano, wait_until):
     piano.instrument.hold([26])
     wait_until(lambda: piano.struck(26))
     os.kill(piano.instrument.generator_pid, signal.SIGKILL)
@@ -376,15 +392,16 @@ def test_the_notes_go_on_when_the_generator_is_killed(piano):
     wait_until(lambda: 103 in piano.down and 26 not in piano.down)
 
 
-def test_every_key_is_let_go_when_the_instrument_is_closed(piano):
+def test_every_key_is_let_go_when_the_instrument_is_closed(piano, wait_until):
     piano.instrument.hold([40])
     wait_until(lambda: 40 in piano.down)
     piano.instrument.close()
     assert piano.down == set()
 
 
-def test_keys_held_before_playing_are_held_when_it_plays():
-    instrument, events = Instrument(PIANO, latency=1.0, threads=1, steps=8), []
+def test_keys_held_before_playing_are_held_when_it_plays(wait_until, clock):
+    instrument = Instrument(PIANO, latency=1.0, threads=1, steps=8, clock=clock)
+    events = []
     with instrument:
         instrument.listen_notes(events.append)
         instrument.hold([24])
@@ -409,7 +426,9 @@ def test_keys_held_before_playing_are_held_when_it_plays():
     ],
     ids=["no length", "not a time", "sound of three dimensions", "half a key"],
 )
-def test_what_cannot_be_played_is_refused_and_does_not_end_the_music(unharmed, ask, names):
+def test_what_cannot_be_played_is_refused_and_does_not_end_the_music(
+    unharmed, ask, names, wait_until
+):
     piano = unharmed()
     before = piano.stream.blocks
     with pytest.raises(ConfigError, match=names):
@@ -418,7 +437,7 @@ def test_what_cannot_be_played_is_refused_and_does_not_end_the_music(unharmed, a
     assert piano.stream.restarts == 0
 
 
-def test_keys_may_be_numpy_integers(unharmed):
+def test_keys_may_be_numpy_integers(unharmed, wait_until):
     piano = unharmed()
     piano.instrument.hold(np.array([105]))
     wait_until(lambda: 105 in piano.down)
@@ -427,7 +446,7 @@ def test_keys_may_be_numpy_integers(unharmed):
     assert piano.stream.restarts == 0
 
 
-def test_a_pack_without_notes_says_so_in_one_line_and_plays_on(playing):
+def test_a_pack_without_notes_says_so_in_one_line_and_plays_on(playing, wait_until):
     sound = np.zeros((8000, 1), np.float32)
     for ask, says in (
         (lambda: playing.hold([60]), "pack 'tiny' does not hear held keys"),

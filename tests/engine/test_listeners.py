@@ -10,7 +10,7 @@ from tiny_pack import TINY
 from engine.errors import ConfigError
 from engine.instrument import Instrument
 from engine.listeners import Listeners
-from engine.stream.made import Audience, BlockMade, Dropped
+from engine.stream.made import BlockListeners, BlockMade, Dropped
 
 WAYS = ("listen", "listen_notes", "listen_blocks", "tap")
 
@@ -73,26 +73,26 @@ def test_the_traceback_of_a_listener_that_raises_is_logged_once(caplog):
 
 
 def test_a_listener_may_remove_itself_and_add_others_while_it_is_called():
-    audience, got = Audience(pytest.fail), []
+    blocks, got = BlockListeners(pytest.fail), []
 
     def once(made):
         remove()
-        audience.add(got.append)
+        blocks.add(got.append)
 
-    remove = audience.add(once)
+    remove = blocks.add(once)
     first, second = Dropped(1.0, 2.0), Dropped(3.0, 4.0)
-    audience.tell(first)
-    audience.tell(second)
+    blocks.publish(first)
+    blocks.publish(second)
     assert got == [first, second]
 
 
 def test_a_new_listener_to_blocks_that_raises_on_the_last_ones_is_reported(broken_log):
     said = []
-    audience = Audience(said.append)
-    audience.tell(Dropped(1.0, 2.0))
-    audience.add(boom)
-    audience.tell(Dropped(3.0, 4.0))
-    assert audience.listeners.errors == len(said) == 2
+    blocks = BlockListeners(said.append)
+    blocks.publish(Dropped(1.0, 2.0))
+    blocks.add(boom)
+    blocks.publish(Dropped(3.0, 4.0))
+    assert blocks.listeners.errors == len(said) == 2
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -146,6 +146,6 @@ def piano_stub():
     return instrument, {
         "listen": lambda: instrument.say("test", "something happened"),
         "listen_notes": lambda: instrument._outlets.notes("note"),
-        "listen_blocks": lambda: instrument._outlets.blocks.tell(block),
+        "listen_blocks": lambda: instrument._outlets.blocks.publish(block),
         "tap": lambda: instrument._outlets.taps(np.zeros((128, 2), np.float32)),
     }

@@ -13,7 +13,9 @@ pytest.importorskip("onnx", reason="the export extra is not installed")
 
 from engine.errors import ConfigError  # noqa: E402
 from export import __main__ as command  # noqa: E402
-from export.pack import Card, licence_text, manifest_head  # noqa: E402
+from export.contents import Card  # noqa: E402
+from export.manifest_text import manifest_text  # noqa: E402
+from export.pack import card_fields, licence_text  # noqa: E402
 
 pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[2]
@@ -57,7 +59,7 @@ def test_the_front_door_says_it_as_every_other_error(capsys: pytest.CaptureFixtu
 
 
 def test_the_exporter_knows_no_credits_of_the_shipped_piano() -> None:
-    source = "".join(p.read_text("utf-8") for p in (ROOT / "export").glob("*.py"))
+    source = "".join(p.read_text("utf-8") for p in (ROOT / "export").rglob("*.py"))
     shipped = tomllib.loads((ROOT / "packs" / "piano" / "pack.toml").read_text("utf-8"))["pack"]
     assert shipped["title"] not in source
     for line in shipped["credits"][:-1]:  # the last is that of a graph known by its hash
@@ -66,8 +68,7 @@ def test_the_exporter_knows_no_credits_of_the_shipped_piano() -> None:
 
 def test_what_an_author_says_reads_back_letter_for_letter() -> None:
     card = Card("mine", 'Klänge "🎹" \\ \t', "All rights reserved", ("Zoë 🎹, CC0", 'a "b"'))
-    form = {"rate": 24000, "window": 1024, "hop": 256, "floor": 0.02}
-    table = tomllib.loads(manifest_head(card, card.credits, form, 512, 1.0))["pack"]
+    table = tomllib.loads(manifest_text({"": card_fields(card, card.credits)}, {}))
     assert (table["title"], table["licence"]) == (card.title, card.licence)
     assert tuple(table["credits"]) == card.credits
 

@@ -13,7 +13,8 @@ from engine.notes.note import LOWEST, PITCHES, Note  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
 from training.data import rolls  # noqa: E402
 from training.data.build import held_out  # noqa: E402
-from training.data.rolls import TOKEN, Rolls, conditions, forget  # noqa: E402
+from training.data.rolls import TOKEN, Rolls, conditions, left_free  # noqa: E402
+from training.losses.notes import NotesTask  # noqa: E402
 from training.nets.notes import (  # noqa: E402
     CONDITIONS,
     Beliefs,
@@ -24,7 +25,6 @@ from training.nets.notes import (  # noqa: E402
 )
 from training.recipes.notes import NOTES  # noqa: E402
 from training.run import Run, Schedule, read_checkpoint  # noqa: E402
-from training.train_notes import NotesTask  # noqa: E402
 
 pytestmark = pytest.mark.torch
 TINY = NOTES["notes-tiny"]
@@ -114,7 +114,7 @@ def test_what_is_left_out_is_left_out_with_its_flag():
     rng = np.random.default_rng(0)
     seen = {flag: set() for flag in (12, 14, 16, 18, 20)}
     for _ in range(60):
-        out = forget(told, rng)
+        out = left_free(told, rng)
         for flag, first in ((12, 0), (14, 13), (16, 15), (18, 17), (20, 19)):
             assert (out[:, first:flag] == out[:, flag : flag + 1]).all()
             seen[flag].add(float(out[0, flag]))
@@ -267,9 +267,9 @@ def test_thirty_steps_make_the_loss_smaller(dataset):
     torch.manual_seed(0)
     task = NotesTask(TINY, "notes-tiny", dataset)
     model = NotesNet(TINY.network)
-    batch = task.batch(np.random.default_rng(1))
+    batch = task.batch(np.random.default_rng(1), TINY.batch)
     assert batch["roll"].shape == (TINY.batch, TINY.tokens, ROWS)
-    assert batch["told"].shape == (TINY.batch, TINY.tokens, CONDITIONS)
+    assert batch["conditions"].shape == (TINY.batch, TINY.tokens, CONDITIONS)
 
     def loss():
         with torch.no_grad():
@@ -280,9 +280,30 @@ def test_thirty_steps_make_the_loss_smaller(dataset):
     noise, rng = torch.Generator().manual_seed(1), np.random.default_rng(2)
     for _ in range(30):
         optimiser.zero_grad()
-        task.loss(model, task.batch(rng), noise).backward()
+        task.loss(model, task.batch(rng, TINY.batch), noise).backward()
         optimiser.step()
     assert loss() < 0.8 * first
+
+
+def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset):
+    task = NotesTask(TINY, "notes-tiny", dataset)
+    torch.manual_seed(0)
+    model = task.network()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.02 * torch.randn(p.shape)
+    batch = task.batch(np.random.default_rng(0), TINY.batch)
+    losses = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = task.loss(model, batch, torch.Generator().manual_seed(0))
+        assert loss.dtype == torch.float32
+        model.zero_grad()
+        loss.backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+        losses.append(float(loss.detach()))
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert losses[1] != losses[0]
 
 
 def test_a_run_is_taken_up_where_it_stopped_with_the_same_weights(dataset, tmp_path):
@@ -308,5 +329,5 @@ def test_a_run_is_taken_up_where_it_stopped_with_the_same_weights(dataset, tmp_p
 
 
 def test_a_folder_that_is_no_data_set_says_how_to_make_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"make a dataset with 'python -m training\.data"):
+    with pytest.raises(FileNotFoundError, match=r"Build a dataset with 'python -m training\.data"):
         NotesTask(TINY, "notes-tiny", tmp_path)

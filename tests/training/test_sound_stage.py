@@ -14,15 +14,15 @@ import soundfile  # noqa: E402
 
 from engine.notes.note import LOWEST, PITCHES, Note  # noqa: E402
 from engine.representations.roll import encode  # noqa: E402
+from export.wrap import Denoiser  # noqa: E402
 from training.data import build, room  # noqa: E402
 from training.data.columns import Windows  # noqa: E402
 from training.data.kit import Kit  # noqa: E402
-from training.edm import Preconditioned  # noqa: E402
+from training.losses.sound import SoundTask  # noqa: E402
 from training.nets.columns import Columns, ColumnsConfig  # noqa: E402
 from training.nets.features import FEATURES, PARTIALS, NoteFeatures  # noqa: E402
-from training.recipes.cascade import SOUND  # noqa: E402
+from training.recipes.sound import SOUND  # noqa: E402
 from training.run import Run, Schedule, read_checkpoint  # noqa: E402
-from training.train_sound import SoundTask  # noqa: E402
 
 pytestmark = pytest.mark.torch
 TINY = SOUND["sound-tiny"]
@@ -144,7 +144,7 @@ def test_a_recording_without_notes_is_refused(dataset, tmp_path):
     (tmp_path / "index.json").write_text(json.dumps(index))
     for name in ("train.npy", "notes.npy"):
         (tmp_path / name).symlink_to(dataset / name)
-    with pytest.raises(ValueError, match="no train piece has notes; build it from MIDI"):
+    with pytest.raises(ValueError, match=r"no train piece has notes\. Build it from MIDI"):
         Windows(tmp_path, "train", TINY.spectrogram, TINY.network)
 
 
@@ -262,7 +262,7 @@ def inputs(config, batch=2):
 def woken(config):
     """A network whose zero-initialised layers do something."""
     torch.manual_seed(0)
-    model = Preconditioned(Columns(config)).eval()
+    model = Denoiser(Columns(config)).eval()
     with torch.no_grad():
         for p in model.parameters():
             p += 0.05 * torch.randn(p.shape)
@@ -275,7 +275,7 @@ def test_context_and_step_together_are_the_network():
     x, sigma = torch.randn(2, config.bins, config.frames), torch.tensor([0.3, 4.0])
     with torch.no_grad():
         context = model.net.context(**given)
-        x0 = model.denoise(x, sigma, context)
+        x0 = model.denoise(x, torch.ones(2), sigma, context)
         assert torch.equal(x0, model(x, sigma, *given.values()))
     assert x0.shape == x.shape
     window = config.past + config.frames
@@ -313,7 +313,7 @@ def test_thirty_steps_make_the_loss_smaller(dataset):
     torch.manual_seed(0)
     task = SoundTask(TINY, "sound-tiny", dataset)
     model = task.network()
-    batch, before = task.batch(np.random.default_rng(1)), model.state_dict()
+    batch, before = task.batch(np.random.default_rng(1), TINY.batch), model.state_dict()
     assert batch["columns"].std() == pytest.approx(0.5, rel=0.5)
 
     def loss():
@@ -325,10 +325,31 @@ def test_thirty_steps_make_the_loss_smaller(dataset):
     noise, rng = torch.Generator().manual_seed(1), np.random.default_rng(2)
     for _ in range(30):
         optimiser.zero_grad()
-        task.loss(model, task.batch(rng), noise).backward()
+        task.loss(model, task.batch(rng, TINY.batch), noise).backward()
         optimiser.step()
     assert loss() < 0.8 * first
     assert all(torch.isfinite(t).all() for t in before.values())
+
+
+def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset):
+    task = SoundTask(TINY, "sound-tiny", dataset)
+    torch.manual_seed(0)
+    model = task.network()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.02 * torch.randn(p.shape)
+    batch = task.batch(np.random.default_rng(0), TINY.batch)
+    losses = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = task.loss(model, batch, torch.Generator().manual_seed(0))
+        assert loss.dtype == torch.float32
+        model.zero_grad()
+        loss.backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+        losses.append(float(loss.detach()))
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert losses[1] != losses[0]
 
 
 def test_a_run_is_taken_up_where_it_stopped_and_says_how_well_it_goes(dataset, tmp_path):

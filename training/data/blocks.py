@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.edm import SIGMA_DATA
+from engine.sampling.parameterisation import SIGMA_DATA
+from training.run import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ class Normalisation:
     mean: np.ndarray
     scale: float
 
+    @classmethod
+    def of(cls, checkpoint: Checkpoint | None) -> Normalisation | None:
+        """That of a checkpoint, None without one."""
+        if checkpoint is None:
+            return None
+        return cls(checkpoint["mean"].numpy(), checkpoint["scale"])
+
+    def facts(self) -> Checkpoint:
+        """What a checkpoint says about it."""
+        return {"mean": torch.from_numpy(np.asarray(self.mean)), "scale": self.scale}
+
 
 class Blocks:
     """Draws batches of (previous, current) from one split of a dataset folder.
@@ -58,12 +70,13 @@ class Blocks:
         index_file = folder / "index.json"
         if not index_file.is_file():
             raise FileNotFoundError(
-                f"{folder}: no index.json; make a dataset with 'python -m training.data.build'"
+                f"{folder}: no index.json. Build a dataset with 'python -m training.data.build'."
             )
         index = json.loads(index_file.read_text())
         if index["rate"] != config.rate:
             raise ValueError(
-                f"{folder} holds {index['rate']} Hz, the recipe wants {config.rate} Hz"
+                f"{folder} holds {index['rate']} Hz, the preset needs {config.rate} Hz. Build it "
+                f"with 'python -m training.data.build --rate {config.rate}'."
             )
         self.config = config
         self.audio = np.load(folder / f"{split}.npy", mmap_mode="r")

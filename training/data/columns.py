@@ -1,7 +1,6 @@
 """Windows of a sound stage: spectrogram columns, the roll of the notes in them, and the style.
 
-Drawn at random places of the pieces that have notes, token boundaries wherever they fall. Before a
-piece's beginning there is silence, so a window may begin there.
+A window begins at a random sample of a piece that has notes, or in the silence before it.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ class Windows(Blocks):
         self.pieces = [p for p in self.pieces if p.get("notes_count")]
         if not self.pieces:
             raise ValueError(
-                f"{folder}: no {split} piece has notes; build it from MIDI with "
-                "'python -m training.data.build --kit FOLDER'"
+                f"{folder}: no {split} piece has notes. Build it from MIDI with "
+                "'python -m training.data.build --kit FOLDER'."
             )
         lengths = np.array([p["length"] for p in self.pieces], float)
         self._share = lengths / lengths.sum()
@@ -59,8 +58,8 @@ class Windows(Blocks):
         last = first + self.config.samples(c.past + c.frames)
         inside = slice(p["offset"] + max(first, 0), p["offset"] + min(last, p["length"]))
         x = np.zeros(last - first, np.float32)
-        heard = self.audio[inside]
-        x[max(-first, 0) : max(-first, 0) + len(heard)] = heard
+        found = self.audio[inside]
+        x[max(-first, 0) : max(-first, 0) + len(found)] = found
         start = at / c.rate - c.history * self._token
         table = self._notes[p["notes_offset"] : p["notes_offset"] + p["notes_count"]]
         near = (table[:, 2] < start + c.tokens * self._token) & (table[:, 3] > start)

@@ -5,14 +5,15 @@ pieces one after another, each in the order of its starts, and `index.json` with
 collection, split (by work, as the rendered audio's), offset, count, seconds, and whether it is a
 flat score that has to be performed. MIDI alone is needed: any folder of files does (`--midi`).
 
-What an excerpt is told of itself, `conditions` [tokens, 109], the same for every token of a block:
+The conditions of an excerpt, [tokens, 109], are the same for every token of a block. A flag is 1
+where the condition before it is set, 0 where it is free:
 
-    0..11 harmony: how much each pitch class sounds in the block and the next, C first, 12 given
-    13, 14 register: (mean pitch - 60) / 24 of what is struck, given
-    15, 16 density: log2(onsets a second + 0.5) / 3, given
-    17, 18 loudness: (mean velocity - 64) / 32, given
-    19, 20 style: -1 classical, 1 pop, given
-    21..108 held: 1 for pitches that sound through the block and are told beforehand
+    0..11 harmony: how much each pitch class sounds in the block and the next, C first; 12 flag
+    13 register: (mean pitch - 60) / 24 of the onsets; 14 flag
+    15 density: log2(onsets per second + 0.5) / 3; 16 flag
+    17 loudness: (mean velocity - 64) / 32; 18 flag
+    19 style: -1 classical, 1 pop; 20 flag
+    21..108 held: 1 for keys that sound through the block and are known beforehand
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ _LEAD_IN = 12.0  # seconds before an excerpt in which a note may begin and still
 
 
 def density_value(onsets_a_second: np.ndarray | float) -> np.ndarray:
-    """How the network is told a density."""
+    """A density in the network's scale."""
     return np.log2(np.asarray(onsets_a_second) + 0.5) / 3
 
 
 def conditions(roll: np.ndarray, style: float, block: int) -> np.ndarray:
-    """All conditions of a roll [4, 88, tokens], everything given. Returns [blocks, 109]."""
+    """All conditions of a roll [4, 88, tokens], none of them free. Returns [blocks, 109]."""
     tokens = roll.shape[2]
     blocks = tokens // block
     out = np.zeros((blocks, CONDITIONS), np.float32)
@@ -76,18 +77,18 @@ def conditions(roll: np.ndarray, style: float, block: int) -> np.ndarray:
     return out
 
 
-def forget(told: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Leave conditions out at random, as a performer leaves controls free. [blocks, 109]."""
-    told = told.copy()
+def left_free(conditions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Leave conditions [blocks, 109] free at random, as a performer leaves controls free."""
+    out = conditions.copy()
     free = rng.random() < 0.25
     for first, flag in ((0, 12), (13, 14), (15, 16), (17, 18), (19, 20)):
-        kept = told[:, flag] * (rng.random() < 0.5) * (not free)
-        told[:, first : flag + 1] *= kept[:, None]
-    if rng.random() < 0.5:  # as a performer gives pitch classes: wanted or not
-        told[:, :12] = (told[:, :12] > 0.55) * (told[:, 12:13])
-    kept = rng.random((len(told), PITCHES)) < rng.uniform(0, 1)
-    told[:, 21:] *= kept * (rng.random((len(told), 1)) < 0.2) * (not free)
-    return told
+        kept = out[:, flag] * (rng.random() < 0.5) * (not free)
+        out[:, first : flag + 1] *= kept[:, None]
+    if rng.random() < 0.5:  # a performer chooses a pitch class or does not
+        out[:, :12] = (out[:, :12] > 0.55) * (out[:, 12:13])
+    kept = rng.random((len(out), PITCHES)) < rng.uniform(0, 1)
+    out[:, 21:] *= kept * (rng.random((len(out), 1)) < 0.2) * (not free)
+    return out
 
 
 class Rolls:
@@ -103,7 +104,7 @@ class Rolls:
         index = folder / "index.json"
         if not index.is_file():
             raise FileNotFoundError(
-                f"{folder}: no index.json; make a dataset with 'python -m training.data.rolls'"
+                f"{folder}: no index.json. Build a dataset with 'python -m training.data.rolls'."
             )
         self.tokens, self.block = tokens, block
         self.training = split == "train"
@@ -134,7 +135,7 @@ class Rolls:
         of = self._notes[piece["offset"] : piece["offset"] + piece["count"]]
         tempo = rng.uniform(0.87, 1.15) if self.training else 1.0
         long = self.tokens * TOKEN * tempo
-        # at times before the first note: a stream begins out of silence
+        # sometimes before the first note: a stream begins in silence
         start = rng.uniform(-0.5 * long if rng.random() < 0.15 else 0.0, piece["seconds"] - long)
         first, last = np.searchsorted(of[:, 2], (start - _LEAD_IN, start + long))
         notes = [Note(int(p), int(v), float(s), float(e)) for p, v, s, e in of[first:last]]
@@ -152,16 +153,16 @@ class Rolls:
         return notes, start
 
     def batch(self, rng: np.random.Generator, size: int) -> dict[str, torch.Tensor]:
-        """`roll` [size, tokens, 352] and `told` [size, tokens, 109], conditions left out."""
-        rolls, told = [], []
+        """`roll` [size, tokens, 352] and `conditions` [size, tokens, 109], some left free."""
+        rolls, rows = [], []
         for _ in range(size):
             roll, style = self.excerpt(rng)
             rolls.append(roll.T)
-            given = conditions(roll.reshape(4, PITCHES, -1), style, self.block)
-            told.append(np.repeat(forget(given, rng), self.block, axis=0))
+            all_set = conditions(roll.reshape(4, PITCHES, -1), style, self.block)
+            rows.append(np.repeat(left_free(all_set, rng), self.block, axis=0))
         return {
             "roll": torch.from_numpy(np.stack(rolls)),
-            "told": torch.from_numpy(np.stack(told).astype(np.float32)),
+            "conditions": torch.from_numpy(np.stack(rows).astype(np.float32)),
         }
 
 
@@ -193,14 +194,14 @@ def main() -> None:
         if arguments.midi:
             files += [("midi", p) for p in sorted(arguments.midi.rglob("*.mid*"))]
         if not files:
-            sys.exit("nothing to read: give --kit FOLDER (with midi/*.tar.xz) or --midi FOLDER")
+            sys.exit("Nothing to read. Use --kit FOLDER (with midi/*.tar.xz) or --midi FOLDER.")
         with ProcessPoolExecutor(arguments.workers) as pool:
             read = list(pool.map(_read, [p for _, p in files], chunksize=8))
     pieces, arrays, offset = [], [], 0
-    for (name, path), made in zip(files, read, strict=True):
-        if made is None:
+    for (name, path), found in zip(files, read, strict=True):
+        if found is None:
             continue
-        notes, flat = made
+        notes, flat = found
         split = "held" if held_out(path.stem) else "train"
         pieces.append(
             {

@@ -9,12 +9,12 @@ explicit likelihood. The loss is the cross entropy of the posterior.
 Places are classes, not a number with a deviation: the data lie exactly on the grid, and a soft
 place scatters notes by 10 to 20 ms around it.
 
-Noisy cells are [..., 3, 88], `sigma` [..., 1, 1], everything else [..., 88] or [..., 4, 88].
+Noisy cells are [..., 3, 88], `sigma` [..., 1, 1 or 88], everything else [..., 88] or [..., 4, 88].
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,10 +57,10 @@ def _gaussian(x: Tensor, mean: Tensor | float, variance: Tensor) -> Tensor:
 def posterior(beliefs: Beliefs, x: Tensor, sigma: Tensor) -> Beliefs:
     """Beliefs with the noisy cells counted in; the places are log probabilities."""
     u, place, length = x[..., ONSET, :], x[..., PLACE, :], x[..., LENGTH, :]
-    s2 = sigma[..., 0] ** 2
+    s2 = sigma[..., 0, :] ** 2
     vs, ls = VELOCITY_SPREAD**2, LENGTH_SPREAD**2
     values = torch.tensor(PLACE_VALUES, device=x.device)[:, None]
-    far = (place[..., None, :] - values) ** 2 / (2 * s2[..., None])
+    far = (place[..., None, :] - values) ** 2 / (2 * s2[..., None, :])
     joint = functional.log_softmax(beliefs.places, dim=-2) - far
     total = torch.logsumexp(joint, dim=-2)
     evidence = (
@@ -79,20 +79,17 @@ def posterior(beliefs: Beliefs, x: Tensor, sigma: Tensor) -> Beliefs:
     )
 
 
+def unseen(beliefs: Beliefs) -> Beliefs:
+    """The posterior of cells of which nothing is seen: the places are log probabilities."""
+    return replace(beliefs, places=functional.log_softmax(beliefs.places, dim=-2))
+
+
 def mean(found: Beliefs) -> Tensor:
     """x0 [..., 3, 88] of a posterior."""
     w = torch.sigmoid(found.onset)
     values = torch.tensor(PLACE_VALUES, device=w.device)[:, None]
     place = (found.places.exp() * values).sum(-2)
     return torch.stack([w * found.velocity - (1 - w), w * place, w * found.length], dim=-2)
-
-
-def neutral_mean(x: Tensor, sigma: Tensor) -> Tensor:
-    """x0 of noisy cells with nothing else known."""
-    bias = initial_bias().to(x.device)
-    flat = torch.zeros_like(x[..., 0, :])
-    places = bias[3:].expand(*flat.shape[:-1], len(PLACE_VALUES), KEYS)
-    return mean(posterior(Beliefs(flat + bias[0], flat + bias[1], flat, places), x, sigma))
 
 
 def cross_entropy(

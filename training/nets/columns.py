@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.notes.note import LOWEST, PITCHES
-from training.edm import SIGMA_DATA
+from engine.sampling.parameterisation import SIGMA_DATA
 from training.nets.features import FEATURES, PARTIALS, TOKEN, NoteFeatures
 from training.nets.layers import Fourier
 

@@ -45,7 +45,7 @@ def branch_sum(x: Tensor, layer: MPConv, y: Tensor, t: float = 0.3, gain: float 
 
 def mp_sum(a: Tensor, b: Tensor, t: float = 0.5) -> Tensor:
     """Weighted sum of two unit-variance tensors, of unit variance itself."""
-    return a.lerp(b, t) / math.sqrt((1 - t) ** 2 + t**2)
+    return a.lerp(b.to(a.dtype), t) / math.sqrt((1 - t) ** 2 + t**2)
 
 
 def mp_cat(a: Tensor, b: Tensor, t: float = 0.5) -> Tensor:

@@ -23,6 +23,7 @@ from engine.audio.recorder import Recorder
 from engine.audio.sinks import FileSink, NullSink
 from engine.audio.soundfiles import SoundWriter
 from engine.errors import StorageError
+from engine.time.clock import SystemClock
 
 RATE = 48000
 ROOT = Path(__file__).parents[3]
@@ -89,7 +90,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, suffix):
 
 def test_the_recording_equals_what_was_heard(tmp_path):
     x = noise(30_000)
-    recorder = Recorder(tmp_path / "take.wav", RATE, 2, buffer_s=0.5)
+    recorder = Recorder(tmp_path / "take.wav", RATE, 2, clock=SystemClock(), buffer_s=0.5)
     for at in range(0, 30_000, 256):
         recorder.tap(x[at : at + 256])
         if at % 8192 == 0:
@@ -110,7 +111,7 @@ def test_a_stalled_disk_drops_and_counts_but_never_waits(tmp_path, monkeypatch):
             super().write(block)
 
     monkeypatch.setattr(recorder_module, "SoundWriter", StalledWriter)
-    recorder = Recorder(tmp_path / "take.wav", RATE, 2, buffer_s=0.1)
+    recorder = Recorder(tmp_path / "take.wav", RATE, 2, clock=SystemClock(), buffer_s=0.1)
     begun = time.perf_counter()
     for _ in range(100):
         recorder.tap(noise(256))
@@ -130,7 +131,13 @@ class Recording:
         self.ended = threading.Event()
         self.path = path
         self.recorder = Recorder(
-            path, RATE, 2, say=self.said.append, ended=self.ended.set, **options
+            path,
+            RATE,
+            2,
+            clock=SystemClock(),
+            say=self.said.append,
+            ended=self.ended.set,
+            **options,
         )
 
     def feed(self, seconds=60.0):
@@ -203,7 +210,9 @@ from pathlib import Path
 from engine.audio.recorder import Recorder
 resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 said = []
-recorder = Recorder(Path({str(path)!r}), {RATE}, 2, ended=lambda: said.append("ended"))
+from engine.time.clock import SystemClock
+clock = SystemClock()
+recorder = Recorder(Path({str(path)!r}), {RATE}, 2, clock=clock, ended=lambda: said.append("ended"))
 rng = np.random.default_rng(0)
 for _ in range(100):
     recorder.tap(rng.uniform(-0.9, 0.9, (4096, 2)).astype(np.float32))
@@ -301,7 +310,7 @@ def test_a_wav_file_over_four_gigabytes_has_all_its_sound(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("suffix", [".flac", ".wav", ".ogg"])
 def test_a_recording_of_nothing_can_be_opened(tmp_path, suffix):
-    Recorder(tmp_path / f"take{suffix}", RATE, 2).stop()
+    Recorder(tmp_path / f"take{suffix}", RATE, 2, clock=SystemClock()).stop()
     assert soundfile.info(tmp_path / f"take{suffix}").frames <= 1
 
 
@@ -330,7 +339,8 @@ import os, signal, time
 import numpy as np
 from pathlib import Path
 from engine.audio.recorder import Recorder
-recorder = Recorder(Path({str(path)!r}), {RATE}, 2)
+from engine.time.clock import SystemClock
+recorder = Recorder(Path({str(path)!r}), {RATE}, 2, clock=SystemClock())
 for _ in range(563):
     recorder.tap(np.full((256, 2), 0.25, np.float32))
     time.sleep(0.001)

@@ -18,6 +18,7 @@ from engine.audio.mixer import LiveControls, Mixer
 from engine.audio.recorder import Recorder
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import FileSink, NullSink, RingSink
+from engine.time.clock import SystemClock
 
 RATE = 48000
 PERIOD = 128
@@ -120,7 +121,7 @@ class Rig:
     def __init__(self, path, **controls):
         self.clock, self.source = VirtualClock(100.0), Constant()
         self.sink = NullSink(RATE, 1, self.clock)
-        self.recorder = Recorder(path, RATE, 1, buffer_s=10.0)
+        self.recorder = Recorder(path, RATE, 1, clock=SystemClock(), buffer_s=10.0)
         self.path = path
         self.mixer = Mixer(
             self.source, self.sink, rate_in=RATE, rate_out=RATE, channels_in=1, clock=self.clock,

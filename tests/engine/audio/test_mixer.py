@@ -280,7 +280,7 @@ def test_loud_music_is_limited_and_the_meter_shows_it():
 
 def test_offline_and_live_render_the_same_audio_and_the_recorder_hears_it(tmp_path):
     def play(sink, live):
-        taped = Recorder(tmp_path / f"{live}.wav", RATE, 2)
+        taped = Recorder(tmp_path / f"{live}.wav", RATE, 2, clock=SystemClock())
         m = mixer(Tone(), sink, taps=[taped.tap], clock=SystemClock())
         if live:
             m.run_live()

@@ -280,6 +280,7 @@ def test_a_wrong_name_lists_what_there_is(pulse):
     portaudio.close()
 
 
+@pytest.mark.alone  # a JACK beside those of other tests
 def test_a_dead_jack_is_told_and_does_not_take_the_process_with_it(tmp_path):
     """In a process of its own: PortAudio keeps the dead client to the end."""
     program = f"""

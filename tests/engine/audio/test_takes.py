@@ -19,6 +19,7 @@ from engine.errors import ConfigError, StorageError
 from engine.notes.midi_file import read_midi
 from engine.stream.notes_out import NotesOut
 from engine.stream.timed_note import TimedNote
+from engine.time.clock import SystemClock
 
 RATE = 48000
 PERIOD = 1024
@@ -36,7 +37,7 @@ class Stage:
         self.events: list[tuple[str, str]] = []
         self.stopped = threading.Event()
         self.notes = NotesOut(RATE, lambda: self.frames, 0)
-        self.takes = Takes(self._say)
+        self.takes = Takes(self._say, SystemClock())
         self.takes.open(RATE, 2, self.notes)
         self._noise = np.random.default_rng(0)
 

@@ -9,10 +9,11 @@ from engine.sampling.parameterisation import (
     edm_coefficients,
     edm_target,
     eps_target,
+    find_parameterisation,
     flow_target,
-    to_x0,
     v_target,
     x0_from_edm,
+    x0_from_network,
 )
 
 LEVEL = st.floats(0.05, 20)
@@ -27,7 +28,57 @@ def test_a_perfect_answer_gives_back_the_clean_data(name, x0, eps, alpha, sigma)
     x = alpha * x0 + sigma * eps
     answer = PARAMETERISATIONS[name].target(x0, eps, alpha, sigma)
     scale = 1 + abs(x0) + abs(eps) * sigma / alpha
-    assert to_x0(name, x, answer, alpha, sigma) == pytest.approx(x0, abs=1e-11 * scale)
+    found = PARAMETERISATIONS[name].to_x0(x, answer, alpha, sigma)
+    assert found == pytest.approx(x0, abs=1e-11 * scale)
+
+
+# The schedule that each row says its networks are trained on: level to (alpha, sigma).
+TRAINED = {
+    "v": lambda t: (np.cos(t * np.pi / 2), np.sin(t * np.pi / 2)),
+    "eps": lambda t: (np.cos(t * np.pi / 2), np.sin(t * np.pi / 2)),
+    "x0": lambda sigma: (1.0, sigma),
+    "flow": lambda t: (1 - t, t),
+    "edm": lambda noise: (1.0, np.exp(4 * noise)),
+}
+
+
+@settings(deadline=None)
+@given(
+    name=st.sampled_from(sorted(PARAMETERISATIONS)),
+    x=VALUE,
+    ratio=st.floats(0.05, 20),
+    scale=st.floats(0.1, 10),
+    spread=st.floats(0.2, 3),
+)
+def test_a_network_can_be_asked_at_any_scale_of_alpha_and_sigma(name, x, ratio, scale, spread):
+    """The exact network for Gaussian data, which knows the level and the scaled x alone."""
+    row = PARAMETERISATIONS[name]
+    sigma_data = {"sigma_data": spread} if row.preconditioned else {}
+
+    def network(noisy, level):
+        alpha, sigma = TRAINED[name](level)
+        if row.preconditioned:
+            noisy = noisy / edm_coefficients(sigma, spread).in_
+        total = alpha**2 * spread**2 + sigma**2
+        x0, eps = alpha * spread**2 * noisy / total, sigma * noisy / total
+        return row.target(x0, eps, alpha, sigma, **sigma_data)
+
+    alpha, sigma = scale, scale * ratio
+    x0 = x0_from_network(name, network, x * scale, alpha, sigma, spread)
+    expected = spread**2 * x / (spread**2 + ratio**2)
+    assert x0 == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_a_v_network_can_start_from_pure_noise():
+    asked = []
+
+    def network(x, level):
+        asked.append((x, level))
+        return -0.3 * np.ones_like(x)
+
+    x0 = x0_from_network("v", network, np.array([2.0]), 0.0, 1.0)
+    assert asked[0][1] == pytest.approx(1.0)
+    np.testing.assert_allclose(x0, 0.3)
 
 
 @settings(deadline=None)
@@ -89,7 +140,8 @@ def test_edm_network_can_be_played_on_a_schedule_that_shrinks_the_data():
 def test_float32_blocks_stay_float32():
     x = np.ones((2, 3), dtype=np.float32)
     for name in PARAMETERISATIONS:
-        assert to_x0(name, x, x, 0.6, 0.8).dtype == np.float32
+        found = x0_from_network(name, lambda noisy, level: noisy, x, 0.6, 0.8)
+        assert found.dtype == np.float32
 
 
 @pytest.mark.torch
@@ -99,8 +151,9 @@ def test_torch_tensors_give_what_numpy_gives(name):
     rng = np.random.default_rng(1)
     x, answer = rng.standard_normal((2, 3, 4))
     alpha, sigma = np.array(0.6), np.array(0.8)
-    expected = to_x0(name, x, answer, alpha, sigma)
-    found = to_x0(name, *(torch.tensor(v) for v in (x, answer, alpha, sigma)))
+    expected = x0_from_network(name, lambda noisy, level: level * answer, x, alpha, sigma)
+    x, answer, alpha, sigma = (torch.tensor(v) for v in (x, answer, alpha, sigma))
+    found = x0_from_network(name, lambda noisy, level: level * answer, x, alpha, sigma)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-12)
     noise = edm_coefficients(torch.tensor(0.8, dtype=torch.float64)).noise
     assert float(noise) == pytest.approx(edm_coefficients(0.8).noise)
@@ -110,4 +163,4 @@ def test_unknown_parameterisation_is_refused_with_the_choices():
     with pytest.raises(
         ConfigError, match=r"Unknown parameterisation 'w': .* v, eps, x0, flow, edm"
     ):
-        to_x0("w", 1.0, 1.0, 1.0, 1.0)
+        find_parameterisation("w")

@@ -1,39 +1,60 @@
-"""Train the sound stage: `python -m training.train_sound sound-24k --data data/piano24
---out runs/sound --samples 160000`.
+"""The sound stage: windows of a spectrogram with noise, and EDM's loss given their notes.
 
-See training/run.py for checkpoints and legs, training/nets/columns.py for the network.
+See training/nets/columns.py for the network.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.data.blocks import Normalisation, normalised
+from engine.sampling.parameterisation import SIGMA_DATA
+from export.wrap import Denoiser
+from training.data.blocks import Normalisation, SpectrogramConfig, normalised
 from training.data.columns import Windows
-from training.edm import SIGMA_DATA, Preconditioned, edm_loss
-from training.nets.columns import STYLES, Columns
-from training.recipes.cascade import SOUND, SoundPreset
-from training.run import Batch, Run, arguments, on_one_thread, read_checkpoint
+from training.losses.edm import NoiseLevels, edm_loss
+from training.nets.columns import STYLES, Columns, ColumnsConfig
+from training.run import Batch, Checkpoint, Schedule, Task
 
 _LEVELS = (0.1, 0.4, 1.0, 3.0, 10.0)
-_FROM = 10.0  # sigma of the noise that one step begins at
+_FROM = 10.0  # sigma of the noise from which a single step is measured
 
 
-class SoundTask:
-    """Draws windows, wears their past, leaves out conditions at times, and denoises their blocks.
+@dataclass(frozen=True)
+class SoundPreset:
+    """The settings of a run.
+
+    `context_noise` is the largest sigma added to the past, `context_dropout` how often there is no
+    past, `style_dropout` how often a style condition is left free. `front` weighs the physical
+    front's own error, so that it learns spectra rather than what the trunk leaves over.
+    """
+
+    spectrogram: SpectrogramConfig
+    network: ColumnsConfig
+    noise: NoiseLevels = field(default_factory=lambda: NoiseLevels(-0.4, 1.4))
+    batch: int = 16
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(rate=1.5e-3, warm_up=3_200, ema=16_000)
+    )
+    front: float = 0.5
+    context_noise: float = 0.3
+    context_dropout: float = 0.15
+    style_dropout: float = 0.15
+
+
+class SoundTask(Task):
+    """Draws windows, damages their past, leaves conditions free at times, denoises their blocks.
 
     Parameters
     ----------
     preset, name : of the recipe.
     data : the dataset's folder.
-    norm : as a checkpoint has it, else measured on the training split.
+    norm : of a checkpoint; by default it is measured on the training split.
     """
 
     def __init__(
@@ -50,19 +71,21 @@ class SoundTask:
         """Windows in a batch."""
         return self.preset.batch
 
-    def network(self) -> Preconditioned:
-        """A fresh network for this data."""
+    def network(self) -> Denoiser:
+        """A network with fresh weights for this data."""
         p, norm = self.preset, self.norm
-        return Preconditioned(Columns(p.network, norm.mean, norm.scale, p.spectrogram.floor))
+        return Denoiser(Columns(p.network, norm.mean, norm.scale, p.spectrogram.floor))
 
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """`columns` [batch, bins, past + frames] normalised, `roll` and `style` as in Windows."""
-        return self._normalised(self._train.windows(rng, self.size))
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """`columns` [size, bins, past + frames] normalised, `roll` and `style` as in Windows."""
+        return self._normalised(self._train.windows(rng, size))
 
     def _normalised(self, batch: Batch) -> Batch:
         return batch | {"columns": normalised(batch["columns"], self.norm)[:, 0]}
 
-    def loss(self, model: nn.Module, batch: Batch, noise: torch.Generator) -> Tensor:
+    def loss(
+        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+    ) -> Tensor:
         """Mean EDM loss of a batch, and the front's own error."""
         p, device = self.preset, batch["roll"].device
         past, clean = self._split(batch)
@@ -70,15 +93,15 @@ class SoundTask:
         level = p.context_noise * torch.rand(b, 1, 1, generator=noise) ** 2
         past = past + (level * torch.randn(past.shape, generator=noise)).to(device)
         present = (torch.rand(b, generator=noise) >= p.context_dropout).float().to(device)
-        told = (torch.rand(b, len(STYLES), generator=noise) >= p.style_dropout).float().to(device)
+        is_set = (torch.rand(b, len(STYLES), generator=noise) >= p.style_dropout).float().to(device)
         sigma = p.noise.draw(b, noise)
-        noised = clean + (sigma[:, None, None] * torch.randn(clean.shape, generator=noise)).to(
+        noisy = clean + (sigma[:, None, None] * torch.randn(clean.shape, generator=noise)).to(
             device
         )
         sigma = sigma.to(device)
-        style = _conditions(batch["style"], told)
+        style = _conditions(batch["style"], is_set)
         context = model.net.context(batch["roll"], past, present, *style)
-        denoised = model.denoise(noised, sigma, context)
+        denoised = model.denoise(noisy, torch.ones_like(sigma), sigma, context)
         front = (context["guess"].transpose(1, 2) - clean).square().mean() / SIGMA_DATA**2
         return edm_loss(denoised, clean, sigma).mean() + p.front * front
 
@@ -106,45 +129,26 @@ class SoundTask:
         out: dict[str, float] = {}
         for level in _LEVELS:
             sigma = here * level
-            x0 = ema.denoise(clean + level * eps, sigma, context)
+            x0 = ema.denoise(clean + level * eps, here, sigma, context)
             out[f"held_{level:g}"] = float(edm_loss(x0, clean, sigma).mean())
         alone = ema.net.context(batch["roll"], past, 0 * here, *style)
-        for key, given in (("l1", context), ("l1_no_past", alone)):
-            x0 = ema.denoise(_FROM * eps, here * _FROM, given)
+        for key, known in (("l1", context), ("l1_no_past", alone)):
+            x0 = ema.denoise(_FROM * eps, here, here * _FROM, known)
             out[key] = float((x0 - clean).abs().mean() * self.norm.scale)
         front = context["guess"].transpose(1, 2)
         out["l1_front"] = float((front - clean).abs().mean() * self.norm.scale)
         return out
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Checkpoint:
         """The preset's name, the sizes, and how the data is normalised."""
         return {
             "preset": self.name,
             "network": json.dumps(self.preset.network.as_dict()),
             "spectrogram": json.dumps(asdict(self.preset.spectrogram)),
-            "mean": torch.from_numpy(np.asarray(self.norm.mean)),
-            "scale": self.norm.scale,
+            **self.norm.facts(),
         }
 
 
-def _conditions(style: Tensor, told: Tensor) -> list[Tensor]:
-    """[batch, 3] twice -> one [batch, 2] a condition: its value, and whether it is given."""
-    return list(torch.stack([style, told], -1).unbind(1))
-
-
-def main() -> None:
-    """Parse the command line and train."""
-    parser = arguments("training.train_sound", __doc__, SOUND, "a dataset folder made from MIDI")
-    given = parser.parse_args()
-    if given.device == "cpu":
-        on_one_thread()
-    torch.manual_seed(1)
-    preset, state = SOUND[given.preset], read_checkpoint(given.out)
-    norm = Normalisation(state["mean"].numpy(), state["scale"]) if state else None
-    task = SoundTask(preset, given.preset, given.data, norm)
-    run = Run(task, task.network(), given.out, given.samples, preset.schedule, given.device)
-    run.go(given.save_minutes, given.hours)
-
-
-if __name__ == "__main__":
-    main()
+def _conditions(style: Tensor, is_set: Tensor) -> list[Tensor]:
+    """[batch, 3] twice -> one [batch, 2] for each condition: its value, and whether it is set."""
+    return list(torch.stack([style, is_set], -1).unbind(1))

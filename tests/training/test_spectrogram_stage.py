@@ -1,9 +1,9 @@
-"""The recipe end to end at its smallest: dataset, run, resume, export, parity."""
+"""The spectrogram recipe end to end at its smallest: dataset, run, resume, loss, network."""
 
 import csv
 import json
 import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,19 +11,20 @@ import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-from engine.execution.executor import make_executor  # noqa: E402
-from engine.packs.read import read_manifest  # noqa: E402
 from engine.representations.log_scale import LogScale  # noqa: E402
 from engine.representations.stft import Stft  # noqa: E402
-from engine.stream.walk import PlanWalk  # noqa: E402
+from engine.sampling.parameterisation import SIGMA_DATA  # noqa: E402
+from export.wrap import Denoiser  # noqa: E402
 from training.data import build  # noqa: E402
 from training.data.blocks import Blocks, SpectrogramConfig, normalised  # noqa: E402
-from training.edm import SIGMA_DATA, Denoiser, edm_loss  # noqa: E402
+from training.losses.edm import edm_loss  # noqa: E402
+from training.losses.spectrogram import SpectrogramTask  # noqa: E402
 from training.nets.unet import UNet, UNetConfig, patches, unpatched  # noqa: E402
-from training.recipes.piano import PRESETS  # noqa: E402
-from training.train import Trainer  # noqa: E402
+from training.recipes.spectrogram import SPECTROGRAM  # noqa: E402
+from training.run import Run  # noqa: E402
 
 pytestmark = pytest.mark.torch
+TINY = SPECTROGRAM["spectrogram-tiny"]
 
 
 @pytest.fixture(scope="module")
@@ -72,66 +73,75 @@ def test_training_sees_what_the_engine_plays(dataset):
     assert float(many.std()) == pytest.approx(SIGMA_DATA, rel=0.15)
 
 
-def test_a_run_learns_stops_and_goes_on_where_it_stopped(dataset, tmp_path):
+def run_of(dataset, folder, samples):
+    torch.manual_seed(1)
     torch.set_num_threads(1)
-    preset = PRESETS["tiny"]
-    trainer = Trainer(preset, "tiny", dataset, tmp_path, samples=600, device="cpu")
-    before = trainer.validate()["held"]
-    trainer.go(save_minutes=10)
-    after = trainer.validate()["held"]
+    task = SpectrogramTask(TINY, "spectrogram-tiny", dataset)
+    return Run(task, task.network(), folder, samples, TINY.schedule)
+
+
+def held(run):
+    with torch.no_grad():
+        return run.task.validate(run.ema)["held"]
+
+
+def test_a_run_learns_stops_and_goes_on_where_it_stopped(dataset, tmp_path):
+    run = run_of(dataset, tmp_path, 600)
+    before = held(run)
+    run.go(save_minutes=10)
+    after = held(run)
     assert after < 0.95 * before
-    again = Trainer(preset, "tiny", dataset, tmp_path, samples=1200, device="cpu")
-    assert (again.samples, again.steps) == (trainer.samples, trainer.steps)
-    assert again.validate()["held"] == pytest.approx(after, rel=1e-5)
+    again = run_of(dataset, tmp_path, 1200)
+    assert (again.samples, again.steps) == (run.samples, run.steps)
+    assert held(again) == pytest.approx(after, rel=1e-5)
     rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
     assert float(rows[-1]["held"]) == pytest.approx(after, rel=1e-3)
 
 
-def test_a_checkpoint_becomes_a_pack_that_computes_the_same(dataset, tmp_path):
-    from export.checkpoint import read_checkpoint
-    from export.pack import PARITY, Card, write_pack
-
-    torch.set_num_threads(1)
-    trainer = Trainer(PRESETS["tiny"], "tiny", dataset, tmp_path, samples=120, device="cpu")
-    trainer.go(save_minutes=10)
-    card = Card("own", "My own", "CC0-1.0", ("Me, CC0",), steps=4)
-    checkpoint = read_checkpoint(tmp_path / "checkpoint.pt")
-    worst = write_pack(checkpoint, card, tmp_path / "own")
-    assert worst <= PARITY
-    manifest = read_manifest(tmp_path / "own")
-    assert manifest.credits == ("Me, CC0",)
-    (stage,) = PlanWalk(manifest, make_executor()).diffusion.values()
-    graphs = stage.graphs
-    nothing = graphs.run_context(graphs.zeros())
-
-    def denoised(x, alpha, sigma):
-        level = {"alpha": np.float32([alpha]), "sigma": np.float32([sigma])}
-        return graphs.main.run(graphs.feed(graphs.main, {**nothing, **level, "x": x}), ["x0"])[0]
-
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal(graphs.shape).astype(np.float32)
-    # The step graph takes any (alpha, sigma) of the same ratio for the same thing.
-    one = denoised(x, 1.0, 0.7)
-    other = denoised(0.5 * x, 0.5, 0.35)
-    np.testing.assert_allclose(one, other, atol=1e-4)
+def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset):
+    task = SpectrogramTask(TINY, "spectrogram-tiny", dataset)
+    torch.manual_seed(0)
+    model = task.network()
+    with torch.no_grad():
+        for p in model.parameters():
+            p += 0.02 * torch.randn(p.shape)
+    batch = task.batch(np.random.default_rng(0), TINY.batch)
+    losses = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = task.loss(model, batch, torch.Generator().manual_seed(0))
+        assert loss.dtype == torch.float32
+        model.zero_grad()
+        loss.backward()
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+        losses.append(float(loss.detach()))
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert losses[1] != losses[0]
 
 
-def test_a_file_that_is_no_checkpoint_is_refused_without_running_it(tmp_path):
-    import pickle
+def test_late_in_a_run_the_past_is_often_the_networks_own(dataset):
+    task = SpectrogramTask(replace(TINY, rollout_share=0.5), "spectrogram-tiny", dataset)
+    model = task.network()
+    batch = task.batch(np.random.default_rng(0), 4)
+    asked = []
+    model.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[2]))
+    for progress in (0.5, 0.9):
+        task.loss(model, batch, torch.Generator().manual_seed(0), progress)
+    frames = TINY.spectrogram.frames
+    true = batch["blocks"][..., frames : 2 * frames]
+    off = [(past - true).flatten(1).std(1) for past in asked]
+    assert off[0].max() < TINY.context_noise + 0.01
+    assert model.training
+    assert not torch.equal(asked[1][:2], asked[0][:2])
 
-    from engine.errors import PackError
-    from export.checkpoint import read_checkpoint
 
-    class Trap:
-        def __reduce__(self):
-            return (Path(tmp_path / "sprung").touch, ())
-
-    (tmp_path / "x.pt").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(PackError, match=r"x\.pt: not a checkpoint"):
-        read_checkpoint(tmp_path / "x.pt")
-    assert not (tmp_path / "sprung").exists()
-    with pytest.raises(PackError, match="no such checkpoint"):
-        read_checkpoint(tmp_path / "y.pt")
+def test_normalised_weights_return_to_the_unit_sphere(dataset, tmp_path):
+    run = run_of(dataset, tmp_path, 600)
+    for _ in range(4):
+        run.step()
+    weight = run.model.net.out.weight
+    lengths = weight.flatten(1).square().mean(1).sqrt()
+    torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=1e-3, rtol=1e-3)
 
 
 def test_patches_are_undone():
@@ -141,7 +151,7 @@ def test_patches_are_undone():
 
 def test_at_its_beginning_the_denoiser_answers_the_best_linear_guess():
     """A fresh network puts out zero, so D(x) is c_skip x (Eq. 24, 28)."""
-    denoiser = Denoiser(PRESETS["tiny"].network)
+    denoiser = Denoiser(UNet(TINY.network))
     x = torch.randn(2, 1, 64, 32)
     sigma = torch.tensor([0.1, 3.0])
     out = denoiser(x, sigma, torch.zeros_like(x), torch.zeros(2))
@@ -161,7 +171,7 @@ def test_the_loss_of_that_guess_is_one_at_every_noise_level():
 
 def test_without_a_past_the_past_has_no_say():
     torch.manual_seed(0)
-    config = PRESETS["tiny"].network
+    config = TINY.network
     net = UNet(config).eval()
     with torch.no_grad():
         for parameter in net.parameters():
@@ -178,7 +188,7 @@ def test_without_a_past_the_past_has_no_say():
 
 @pytest.mark.parametrize("name", ["paper-128", "paper-256"])
 def test_the_papers_presets_are_its_table_one(name):
-    preset = PRESETS[name]
+    preset = SPECTROGRAM[name]
     size = preset.network.bins
     assert (preset.spectrogram.rate, preset.network.frames) == (8000, size)
     assert len(preset.network.channels) == 5

@@ -1,0 +1,1 @@
+"""What each recipe minimises: how a batch is drawn, corrupted and scored."""
