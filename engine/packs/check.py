@@ -208,7 +208,8 @@ def _check_sampling(where: str, stage: Stage) -> None:
         return make_schedule(sampling.schedule, intervals, **sampling.schedule_options)
 
     try:
-        for count in {steps.least, steps.default}:
+        # A sampler that replace cannot use shows only with enough intervals, so `most` as well.
+        for count in {steps.least, steps.default, steps.most if stage.resample else steps.default}:
             options = sampling.sampler_options
             table = table_for(sampling.sampler, count, schedule, resample=stage.resample, **options)
             columns = (table.alpha, table.sigma, table.a, table.b, table.c, table.d)

@@ -34,8 +34,8 @@ def test_packs_shows_what_a_pack_can_do(library: Path, capsys: pytest.CaptureFix
     assert "CC-BY-4.0" in out
     assert "Salamander" in out
     assert str(library / "piano") in out
-    assert "makes notes; 16 steps" in out
-    assert "makes spectrum; 4 steps" in out
+    assert "notes      16 steps" in out
+    assert "sound      4 steps" in out
     assert "density, harmony" in out
     assert "listens" in out
 
