@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attacca.pack import Pack as Pack
     from attacca.seed_audio import read_past as read_past
+    from engine.controls.settings import Settings as Settings
     from engine.errors import AttaccaError as AttaccaError
     from engine.errors import ConfigError as ConfigError
     from engine.errors import DeviceError as DeviceError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from engine.instrument import Instrument as Instrument
     from engine.offline import Block as Block
     from engine.offline import Blocks as Blocks
-    from engine.params import Settings as Settings
     from engine.signal.roll import Note as Note
     from engine.signal.roll import NoteEvent as NoteEvent
     from engine.status import Event as Event
@@ -50,7 +50,7 @@ _HOMES = {
     **dict.fromkeys(("Note", "NoteEvent"), "engine.signal.roll"),
     "Instrument": "engine.instrument",
     "Pack": "attacca.pack",
-    "Settings": "engine.params",
+    "Settings": "engine.controls.settings",
     "read_past": "attacca.seed_audio",
 }
 

@@ -32,7 +32,7 @@ def held_in(index: int) -> tuple[int, ...]:
 
 
 def _holding(index: int, request: Request) -> Request:
-    return replace(request, held=held_in(index))
+    return replace(request, controls={**request.controls, "held": held_in(index)})
 
 
 def holding(bench: Workbench) -> Played:

@@ -26,7 +26,6 @@ from engine.packs.discovery import find_pack
 from engine.packs.files import open_graph
 from engine.packs.manifest import Manifest, read_manifest
 from engine.packs.sessions import Sessions
-from engine.params import param
 from engine.signal.log_magnitude import LogMagnitude
 from engine.signal.phase_stream import DEFAULT_PHASE, make_phase
 from engine.signal.resample import resample
@@ -34,7 +33,6 @@ from engine.signal.roll import Note
 from engine.signal.stft import Stft
 from engine.signal.transcription import Transcriber
 from engine.stream.blocks import BlockMaker, Request
-from engine.stream.conditions import needed
 from engine.stream.stages import PACKS_OWN
 
 Samples = NDArray[np.float32]
@@ -189,13 +187,13 @@ class Source:
             0, stage.steps, sampler, 1, temperature=stage.temperature,
             guidance=stage.default_guidance,
         )  # fmt: skip
-        # A pack's controls are a set, which has no order of its own.
-        heard_here = {n: param(n).default for n in sorted(needed(self.manifest.controls))}
+        own = {c.short: c for c in self.manifest.controls}
+        heard_here = {name: own[name].default for name in sorted(own)}
         given = {k: v for k, v in controls.items() if v is not None}
         for name in [n for n in given if n not in vars(base)]:
             if name not in heard_here:
                 raise ConfigError(f"pack {self.manifest.name!r} does not hear {name!r}")
-            heard_here[name] = given.pop(name)
+            heard_here[name] = own[name].clip(given.pop(name))
         return replace(base, **{"controls": heard_here, **given})
 
     def stream(self, seconds: float, request: Request, past: Samples | None = None) -> Stream:

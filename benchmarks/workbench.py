@@ -154,7 +154,7 @@ class Workbench:
 
     def hears(self, control: str) -> bool:
         """Whether the pack has a control."""
-        return control in self.source.manifest.controls
+        return any(c.short == control for c in self.source.manifest.controls)
 
     def request(self, seed: int, **changes: Any) -> Request:
         """What a player begins with, but for `changes`, the seed and the options of the command."""

@@ -1,27 +1,28 @@
-"""What a pack hears: refuses controls, keys, notes and sound that it cannot. Pure functions."""
+"""What a pack takes: its table of controls, notes and sound. Pure functions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.controls.engine_controls import ENGINE_CONTROLS
+from engine.controls.settings import Settings
+from engine.controls.table import ControlTable
 from engine.errors import ConfigError
 from engine.note_names import pitch
 from engine.packs.manifest import Manifest
-from engine.params import PARAMS, Settings, param
 from engine.scalars import number_of, shown
 from engine.signal.roll import LOWEST, PITCHES, Note
-from engine.stream.conditions import needed
 
 __all__ = [
-    "adapted", "checked_keys", "checked_phrase", "checked_sound", "is_heard", "is_sound",
-    "refuse_unheard",
+    "adapted", "checked_phrase", "checked_sound", "is_sound", "table_of",
 ]  # fmt: skip
 
 _LONGEST = 600.0  # seconds of a phrase, as notes or as sound
@@ -31,65 +32,25 @@ _MOST = 100_000  # notes of a phrase
 _FIELDS = ("pitch", "velocity", "start", "end")
 
 
-def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
-    """Refuse controls that the pack does not hear, unless they are at rest.
-
-    Raises
-    ------
-    ConfigError
-        Naming the control, or that there is none of the name.
-    """
-    for name, value in controls.items():
-        if not is_heard(manifest, name, value):
-            raise ConfigError(
-                f"{name}: pack {manifest.name!r} does not hear it; 'attacca packs' shows what "
-                "each pack hears"
-            )
-
-
-def is_heard(manifest: Manifest, name: str, value: object) -> bool:
-    """Whether the pack uses the control, or the value is the control's default.
-
-    Raises
-    ------
-    ConfigError
-        There is no such control.
-    """
-    control = param(name)
-    return not control.packs or value == control.default or name in needed(manifest.controls)
+def table_of(manifest: Manifest) -> ControlTable:
+    """All controls of an instrument that plays a pack, with the pack's own defaults."""
+    stage = manifest.stage
+    own = {
+        "steps": stage.steps, "temperature": stage.temperature,
+        "guidance": stage.default_guidance,
+    }  # fmt: skip
+    engine = (replace(c, default=own.get(c.name, c.default)) for c in ENGINE_CONTROLS)
+    return ControlTable.merged(engine, manifest.controls)
 
 
 def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
-    """Controls for a pack: its own steps, temperature and guidance, rest where it hears nothing.
+    """Controls for a pack: its own steps, temperature and guidance; the rest where it is valid.
 
-    `stride` is the one that the latency asks for, in blocks.
+    `stride` is the one that the latency needs, in blocks.
     """
-    stage, heard = manifest.stage, needed(manifest.controls)
-    rest: dict[str, object] = {p.name: p.default for p in PARAMS if p.packs and p.name not in heard}
-    return settings.changed(
-        **rest, steps=stage.steps, temperature=stage.temperature,
-        guidance=stage.default_guidance, stride=stride,
-    )  # fmt: skip
-
-
-def checked_keys(manifest: Manifest, keys: object) -> tuple[int, ...]:
-    """Held keys (MIDI pitches) in order, each once.
-
-    `keys` are one key or several, as whole numbers of any library or by name (`C4` is 60).
-
-    Raises
-    ------
-    ConfigError
-        When the pack does not hear held keys, or a pitch is none of a piano's.
-    """
-    if isinstance(keys, str):
-        keys = keys.replace(",", " ").split()
-    several = not math.isnan(number_of(keys)) or isinstance(keys, (bool, bytes))
-    each: Iterable[object] = (keys,) if several else _each("keys", keys, "60 or [60, 64, 67]")
-    held = {_key(key) for key in each}
-    if held and "held" not in manifest.controls:
-        raise ConfigError(f"pack {manifest.name!r} does not hear held keys")
-    return tuple(sorted(held))
+    table = table_of(manifest)
+    own = {name: table[name].default for name in ("steps", "temperature", "guidance")}
+    return settings.moved_to(table).changed({**own, "stride": stride})
 
 
 def _each(what: str, values: object, example: str) -> list[object]:

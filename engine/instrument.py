@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,8 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from engine.arguments import (
+    LATENCIES,
     AnyPath,
-    checked_controls,
     checked_device,
     checked_function,
     checked_latency,
@@ -30,22 +30,22 @@ from engine.audio.clock import Clock, SystemClock
 from engine.audio.mixer import LiveControls
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
-from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TEMPO, ControlBus
+from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TAKEN, TEMPO, ControlBus
+from engine.controls.control import Value
+from engine.controls.settings import Settings
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError
-from engine.hearing import adapted, checked_phrase, checked_sound, is_heard, refuse_unheard
+from engine.hearing import adapted, checked_phrase, checked_sound, table_of
 from engine.listeners import Listeners
 from engine.listening import Listening
 from engine.offline import Begin, Offline
 from engine.on_time import OnTime
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest, read_manifest
-from engine.params import LATENCIES, Settings, Value, param
 from engine.phrases import Phrase, Phrases
 from engine.punches import Punches
 from engine.rig import Rig
 from engine.status import Event, Latencies, Status
-from engine.stream.conditions import needed
 from engine.stream.feeder import profile
 from engine.stream.pack_stream import StreamSetup
 from engine.tempo import Tempo
@@ -82,22 +82,27 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         threads: int | None = None,
         target: str = "cpu",
         clock: Clock | None = None,
-        **controls: Value | Sequence[str],
+        **controls: object,
     ) -> None:
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
         self._latency = latency = checked_latency(latency)
         self._wanted, stride = profile(latency, self.manifest.block_seconds)
-        self.hears = needed(self.manifest.controls)  # beside what every pack hears
-        values = checked_controls(controls)
-        refuse_unheard(self.manifest, values)
+        settings = Settings.defaults(table_of(self.manifest))
+        settings = adapted(settings, self.manifest, stride).changed(controls)
         if threads is None:
             threads = max(1, usable_cores() - 1)
         threads = checked_whole("threads", threads, 1, 256)
         target = checked_text("target", target)
         self._troubles = Troubles(self._say, self._clock.now)
         setup = StreamSetup(
-            threads, target, self._clock, self._say, self._troubles.note, self._take_back
+            threads,
+            target,
+            self._clock,
+            self._say,
+            self._troubles.note,
+            self._take_back,
+            taken=self._release_actions,
         )
         self._rig = Rig(setup, latency, self._live_controls)
         self.events: deque[Event] = deque(maxlen=256)
@@ -108,13 +113,9 @@ class Instrument(Offline, Listening, Phrases, OnTime):
         # disk or a sound system, and a listener may set them.
         self._control_lock = threading.RLock()
         self.controls = ControlBus(
-            adapted(Settings.defaults(), self.manifest, stride).changed(**values),
-            check=lambda values: refuse_unheard(self.manifest, values),
-            accepts=lambda name, value: is_heard(self.manifest, name, value),
-            apply=self._apply, lock=self._control_lock, now=self._clock.now,
+            settings, apply=self._apply, lock=self._control_lock, now=self._clock.now,
         )  # fmt: skip
         self._begun = 0.0
-        self._held: tuple[int, ...] = ()
         self.tempo = Tempo(self.settings, self._follow_tempo, self._say)
         self.controls.listen(self.tempo.take_change)
         self.punches = Punches(self.tempo, lambda: self.settings["quantise"], self._say)
@@ -159,7 +160,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
     def _beginning(self, past: ArrayLike | None, phrase: Phrase) -> Begin:
         """What starts the stream, once past and phrase are checked."""
         return partial(
-            self._rig.begin, self.manifest, self.settings, held=self._held,
+            self._rig.begin, self.manifest, self.settings,
             past=None if past is None else checked_sound(self.manifest, past),
             phrase=checked_phrase(phrase),
         )  # fmt: skip
@@ -237,10 +238,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
             manifest = read_manifest(find_pack(name))
             wanted, stride = profile(self._latency, manifest.block_seconds)
             tell(0.05)
-            held = self._held if "held" in manifest.controls else ()
-            new = self._rig.make_stream(
-                manifest, adapted(self.settings, manifest, stride), wanted, held
-            )
+            new = self._rig.make_stream(manifest, adapted(self.settings, manifest, stride), wanted)
             try:
                 new.start()
                 tell(0.5)
@@ -248,8 +246,7 @@ class Instrument(Offline, Listening, Phrases, OnTime):
                 with self._lock:
                     faded = self._rig.go_over(new)
                     with self._control_lock:
-                        self.manifest, self._wanted, self._held = manifest, wanted, held
-                        self.hears = needed(manifest.controls)
+                        self.manifest, self._wanted = manifest, wanted
                         # Controls that were turned meanwhile hold for the new pack too.
                         self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
@@ -289,32 +286,39 @@ class Instrument(Offline, Listening, Phrases, OnTime):
 
     # ----------------------------------------------------------------- controls
 
-    def set(self, **controls: Value | Sequence[str]) -> Settings:
-        """Change controls by name; values are brought into range. Returns all as applied.
+    def set(self, controls: Mapping[str, object] | None = None, /, **more: object) -> Settings:
+        """Change controls; values are brought into range. Returns all as applied.
 
-        `harmony="C E G"` sets the twelve controls of harmony at once; `"free"` frees them.
+        A control goes by its full name, `set({"pack/density": 3})`, or by its short name where
+        that is unique, `set(density=3, harmony="C E G")`; `"free"` leaves it to the music.
 
         Raises
         ------
         ConfigError
             For an unknown name or a value of the wrong kind; nothing is changed.
         """
-        return self.controls.set(checked_controls(controls), PYTHON).settings
+        return self.controls.set({**(controls or {}), **more}, PYTHON).settings
 
     def _apply(self, settings: Settings, names: Collection[str]) -> None:
         """Apply these controls to what plays."""
         stream = self._rig.stream
-        if stream is not None and any(param(name).when == "block" for name in names):
+        if stream is not None and any(settings.table[name].when == "block" for name in names):
             stream.feeder.set(settings)
         self._apply_live(settings, names)
 
     def _take_back(self, refused: Settings, good: Settings) -> None:
         """The feeder's thread: show the values that the pack plays with, not those it refused."""
         values = {
-            name: good[name] for name, value in refused.values.items()
-            if param(name).when == "block" and value != good[name]
+            name: good.values[name] for name, value in refused.values.items()
+            if refused.table[name].when == "block" and value != good.values.get(name, value)
         }  # fmt: skip
         self.controls.set(values, REFUSED, seen=refused)
+
+    def _release_actions(self, taken: Settings) -> None:
+        """The feeder's thread: a block has taken the actions that were pressed."""
+        pressed = [c.name for c in taken.table.of_kind("action") if taken.values[c.name]]
+        if pressed:
+            self.controls.set(dict.fromkeys(pressed, False), TAKEN, seen=taken)
 
     def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
         """Show what the tempo follows, unless somebody has just set it."""
@@ -324,11 +328,6 @@ class Instrument(Offline, Listening, Phrases, OnTime):
     def settings(self) -> Settings:
         """The controls as they are set; block controls may not be audible yet (see Status)."""
         return self.controls.settings
-
-    @property
-    def held(self) -> tuple[int, ...]:
-        """The keys held down, as MIDI pitches."""
-        return self._held
 
     def panic(self) -> None:
         """Fade out and stay silent until `set(pause=False)`, which starts a new piece.

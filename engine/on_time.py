@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Collection
 
-from engine.arguments import checked_controls, checked_number, checked_seconds
+from engine.arguments import checked_number, checked_seconds
 from engine.audio.clock import Clock
 from engine.controls.bus import ControlBus
+from engine.controls.settings import Settings
 from engine.errors import ConfigError, WorkerError
-from engine.params import Settings, Value
 from engine.rig import Rig
 
 __all__ = ["OnTime"]
@@ -44,7 +44,7 @@ class OnTime:
         mixer = self._rig.mixer
         return mixer.rate if mixer is not None else 0
 
-    def set_at(self, at: float, **controls: Value) -> float | None:
+    def set_at(self, at: float, **controls: object) -> float | None:
         """Have `gain` and `pause` begin at the frame that is heard at `at`, of `now`'s clock.
 
         The settings stay as they are: whoever plans this sets them at that time, as `planned`.
@@ -54,11 +54,11 @@ class OnTime:
         Seconds that it comes too late for that, and is heard as soon as can be; 0 when it does
         not. None when it could not be planned: then set them at that time.
         """
-        at, controls = checked_number("set_at", at, -1e12, 1e12, "s"), checked_controls(controls)
+        at = checked_number("set_at", at, -1e12, 1e12, "s")
         output, mixer = self._rig.output, self._rig.mixer
         if output is None or mixer is None:
             return None
-        new = self.controls.settings.changed(**controls)
+        new = self.controls.settings.changed(controls)
         return mixer.set_at(
             at - output.device_s,
             gain_db=new.number("gain") if "gain" in controls else None,

@@ -6,14 +6,15 @@ with the next block.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from engine.controls.bus import PYTHON, ControlBus, Origin
+from engine.controls.control import Control
 from engine.errors import ConfigError
-from engine.hearing import checked_keys, checked_phrase, checked_sound, is_sound
+from engine.hearing import checked_phrase, checked_sound, is_sound
 from engine.packs.manifest import Manifest
 from engine.rig import Rig
 from engine.signal.roll import Note
@@ -21,6 +22,7 @@ from engine.stream.feeder import Feeder
 
 __all__ = ["Phrase", "Phrases"]
 
+_ANY_KEYS = Control("keys", "keys", (), "block", "", 0.0, 127.0)
 Phrase = Iterable[Note | Sequence[float]] | NDArray[Any]
 
 
@@ -32,26 +34,39 @@ class Phrases:
     """
 
     _rig: Rig
-    _control_lock: threading.RLock
-    _held: tuple[int, ...]
+    controls: ControlBus
     manifest: Manifest
 
-    def hold(self, keys: int | str | Iterable[int | str]) -> None:
+    def hold(self, keys: int | str | Iterable[int | str], origin: Origin = PYTHON) -> None:
         """Play around these keys from the next block on, until others are held; [] releases all.
+
+        Sets the pack's control of kind keys.
 
         Parameters
         ----------
         keys : one or several, as MIDI pitches or by name: `60`, `[36, 48]`, `"C4"`, `"C3 G3"`.
+        origin : who holds them.
 
         Raises
         ------
         ConfigError
-            The pack does not hear held keys, or a pitch is none of a piano's.
+            The pack does not use held keys, or a key is out of its range.
         """
-        with self._control_lock:
-            self._held = held = checked_keys(self.manifest, keys)
-            if self._rig.stream is not None:
-                self._rig.stream.feeder.hold(held)
+        control = self._keys_control
+        if control is not None:
+            self.controls.set({control.name: keys}, origin)
+        elif _ANY_KEYS.clip(keys):
+            raise ConfigError(f"pack {self.manifest.name!r} does not use held keys")
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The keys held down, as MIDI pitches."""
+        control = self._keys_control
+        return () if control is None else self.controls.settings[control.name]  # type: ignore[return-value]
+
+    @property
+    def _keys_control(self) -> Control | None:
+        return next(iter(self.controls.settings.table.of_kind("keys")), None)
 
     def answer(self, phrase: Phrase | ArrayLike) -> None:
         """Continue a phrase that was played elsewhere: notes, or sound at the pack's rate.

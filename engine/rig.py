@@ -23,11 +23,11 @@ from engine.audio.portaudio import DEFAULT
 from engine.audio.sinks import FileSink, Sink
 from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError, DeviceError, StorageError
 from engine.listeners import Listeners
 from engine.output import CHANNELS_OUT, Output
 from engine.packs.manifest import Manifest
-from engine.params import Settings
 from engine.signal.roll import Note, NoteEvent
 from engine.status import Latencies, Status
 from engine.stream.made import Audience, Dropped
@@ -91,11 +91,9 @@ class Rig:
     def _output(self, device: str | None) -> Output:
         return Output(device, self._latency, self._setup.clock, self._setup.say, self.ending)
 
-    def make_stream(
-        self, manifest: Manifest, settings: Settings, wanted: float, held: tuple[int, ...]
-    ) -> PackStream:
+    def make_stream(self, manifest: Manifest, settings: Settings, wanted: float) -> PackStream:
         """A stream that is not started, for `go_over`."""
-        return PackStream(manifest, settings, wanted, self._setup, held=held)
+        return PackStream(manifest, settings, wanted, self._setup)
 
     def begin(
         self,
@@ -103,7 +101,6 @@ class Rig:
         settings: Settings,
         wanted: float,
         *,
-        held: tuple[int, ...],
         past: NDArray[np.float32] | None,
         phrase: Sequence[Note],
         wait: bool = False,
@@ -119,7 +116,7 @@ class Rig:
         self._process = os.getpid()
         self._xruns, self._mixed = 0, MixerStats()
         setup = replace(self._setup, wait=wait, clock=clock or self._setup.clock)
-        self.stream = PackStream(manifest, settings, wanted, setup, held=held)
+        self.stream = PackStream(manifest, settings, wanted, setup)
         self.blocks.tell(Dropped(0.0, 0.0))  # the axis begins anew
         self.stream.teller.begin(0.0)
         self.stream.start(past, phrase)

@@ -87,7 +87,7 @@ def _lines(pack: Pack) -> list[str]:
     guided = {"": "no", "past": "yes", "controls": "yes, by its controls"}
     lines += [
         f"  guidance   {guided[m.stage.guidance]}",
-        f"  controls   {', '.join(sorted(m.controls)) or 'none of its own'}",
+        f"  controls   {', '.join(c.short for c in m.controls) or 'none of its own'}",
     ]
     if m.transcription:
         lines.append("  listens    to sound, and answers in notes")

@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.controls.pack_controls import earlier_controls
 from engine.errors import PackError
 
 if TYPE_CHECKING:
     from engine.packs.manifest import Manifest
-
-BLOCK_CONTROLS = (
-    "harmony", "register", "density", "loudness", "style", "held", "instrument", "room",
-    "brightness",
-)  # fmt: skip
 
 
 def check_cascade(path: Path, manifest: Manifest) -> None:
@@ -42,10 +38,10 @@ def check_cascade(path: Path, manifest: Manifest) -> None:
                 f"{where}: a block is {stage.frames * manifest.hop(stage)} samples; "
                 f"the last stage's is {seconds}"
             )
-        for control in stage.controls:
-            if control not in BLOCK_CONTROLS:
-                known = ", ".join(BLOCK_CONTROLS)
-                raise PackError(f"{where}: control {control!r} is unknown; known are {known}")
+        try:
+            earlier_controls(stage.controls)
+        except PackError as error:
+            raise PackError(f"{where}: {error}") from None
         names.append(stage.name)
     if manifest.sound.represents != "spectrum":
         raise PackError(f"{path}: the last stage makes {manifest.sound.represents}, not sound")

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from engine.controls.control import Control
+from engine.controls.pack_controls import earlier_controls
 from engine.errors import PackError, StorageError
 from engine.packs.cascade import check_cascade
 from engine.packs.fields import Field, read_table
@@ -171,9 +173,9 @@ class Manifest:
         return self.stages[0] if self.stages[0].represents == "notes" else None
 
     @cached_property
-    def controls(self) -> frozenset[str]:
-        """Controls that some stage hears, beside those of every pack."""
-        return frozenset(name for stage in self.stages for name in stage.controls)
+    def controls(self) -> tuple[Control, ...]:
+        """The pack's own controls, beside the engine's."""
+        return earlier_controls(name for stage in self.stages for name in stage.controls)
 
     def hop(self, stage: Stage) -> int:
         """Samples from frame to frame of a stage."""

@@ -8,7 +8,7 @@ step. All tensors are float32; a block is [..., rows, frames] with ones before.
 
 What a context graph may ask for: `previous`, the block before, or `past`, the clean frames before
 (both with `present` [1], 0 where there is none); an earlier stage's frames, by its name; and the
-stage's controls, by theirs (engine/stream/conditions.py has their shapes). The names and shapes
+stage's controls, by theirs (engine/controls/encoding.py has their shapes). The names and shapes
 of the tensors between the graphs are the pack's own affair.
 """
 
@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.controls.encoding import encode
+from engine.controls.pack_controls import earlier_controls
 from engine.errors import ConfigError, PackError
 from engine.onnx_runtime import library
 from engine.packs.files import open_graph
 from engine.packs.manifest import Manifest, Stage
 from engine.signal.roll import ROWS
-from engine.stream.conditions import heard
 
 Array = NDArray[np.float32]
 Context = dict[str, NDArray[Any]]
@@ -76,7 +77,7 @@ class StageSessions:
             span = stage.history + other.frames + stage.lookahead
             self._expect(stage.context, self.inputs, stage.after, self._rows(other), span)
             known.add(stage.after)
-        for name, array in {"present": np.ones(1), **heard(stage.controls, {}, ())}.items():
+        for name, array in self._sizes().items():
             if name in self.inputs:
                 self._expect_size(stage.context, self.inputs, name, array.size)
         for name in self.inputs:
@@ -85,6 +86,13 @@ class StageSessions:
                     f"{manifest.path(stage.context)}: input {name!r} is unknown; "
                     f"known are {', '.join(sorted(known))}"
                 )
+
+    def _sizes(self) -> dict[str, Array]:
+        """What the context hears beside frames, at rest."""
+        controls = earlier_controls(self.stage.controls)
+        return {"present": np.ones(1, np.float32)} | {
+            c.graph_input: encode(c, c.default) for c in controls
+        }
 
     def _check_answer(self, x: list[int]) -> None:
         """Refuse a step graph that does not answer x0 in the shape of x."""

@@ -184,7 +184,7 @@ class BlockMaker:
         assert self._notes is not None
         block = self._notes.given()
         if block is None:
-            block = runner.run(request, {}, self._notes.held(request.held))
+            block = runner.run(request, {}, self._notes.held(runner.held_keys(request)))
             _check(block, runner, faults)
         return self._notes.read(block, tokens, self._origin)
 

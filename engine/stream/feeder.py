@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.clock import Clock
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
-from engine.params import Settings
 from engine.signal.roll import Note
 from engine.stream.blocks import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
@@ -79,8 +79,8 @@ class Feeder:
         the next, and how long that counts as going on; must not wait.
     refused : called with controls that the pack does not take, and with those that it plays with
         instead; must not wait.
+    taken : called with the controls of each block that was generated; must not wait.
     clock : for pauses.
-    heard : names of the controls that the pack hears beside those of every pack.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
         that it happens in; must not wait.
     """
@@ -98,10 +98,10 @@ class Feeder:
         trouble: Callable[[str, str, float], None],
         refused: Callable[[Settings, Settings], None],
         clock: Clock,
-        heard: Sequence[str] = (),
         made: Callable[[Made], object] = lambda _: None,
+        taken: Callable[[Settings], object] = lambda _: None,
     ) -> None:
-        self._heard, self._made = tuple(heard), made
+        self._made, self._taken = made, taken
         self._telling = threading.Lock()  # so that blocks and drops are told in their order
         self._generator, self._lead, self._governor = generator, lead, governor
         self._block_samples = block_samples
@@ -112,7 +112,6 @@ class Feeder:
         self._clock = clock
         self._stop = threading.Event()
         self._commands: deque[_Command] = deque()
-        self._held: tuple[int, ...] = ()
         self._recent = RecentNotes(lead.rate)
         self._index = 0
         self._making = 0.0  # seconds of the block that is being made
@@ -159,10 +158,6 @@ class Feeder:
     def set(self, settings: Settings) -> None:
         """Use these controls from the next block on."""
         self._settings = settings
-
-    def hold(self, keys: tuple[int, ...]) -> None:
-        """Play around these keys (MIDI pitches) from the next block on."""
-        self._held = keys
 
     def phrase(self, notes: Sequence[Note], *, heard: bool) -> None:
         """Play notes next, or go on from them as if they had just been played."""
@@ -247,7 +242,7 @@ class Feeder:
         request = Request(
             self._index, plan.steps, str(settings["sampler"]), int(settings.number("seed")),
             settings.number("temperature"), settings.number("guidance"), plan.stride,
-            {name: settings[name] for name in self._heard}, self._held,
+            {c.short: settings.values[c.name] for c in settings.table.pack},
         )  # fmt: skip
         self._asked_with = settings
         self._making = plan.stride * self._block_samples / self._lead.rate
@@ -256,6 +251,7 @@ class Feeder:
         finally:
             self._making = 0.0
         self._good = settings
+        self._taken(settings)
         with self._telling:
             if any(command.name in ("reset", "anew") for command in list(self._commands)):
                 return  # made for the piece that has just been ended

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.controls.control import Value
+from engine.controls.encoding import any_given, encode
+from engine.controls.pack_controls import earlier_controls
 from engine.packs.manifest import Manifest, Stage
 from engine.packs.sessions import Context, StageSessions
-from engine.params import Value
 from engine.sampling.guidance import Guidance
 from engine.sampling.loop import Replace, SamplerLoop
 from engine.sampling.parameterisation import SIGMA_DATA
 from engine.sampling.samplers import Table, table_for
 from engine.sampling.schedules import Schedule, make_schedule
-from engine.stream import conditions
 
 Array = NDArray[np.float32]
 PACKS_OWN = "pack"  # the sampler control's word for what the manifest says
@@ -34,8 +35,7 @@ def _nothing() -> Mapping[str, Value]:
 class Request:
     """The block controls of one block, and its place in the stream.
 
-    `controls` are those that only some packs hear, by the names of engine/params.py; `held` the
-    MIDI pitches of the keys that a performer holds down.
+    `controls` are the values of the pack's own controls, by their short names.
     """
 
     index: int
@@ -46,7 +46,6 @@ class Request:
     guidance: float = 1.0
     stride: float = 1.0
     controls: Mapping[str, Value] = field(default_factory=_nothing)
-    held: tuple[int, ...] = ()
 
 
 class StageRunner:
@@ -70,6 +69,7 @@ class StageRunner:
         announce: Callable[[str], object],
     ) -> None:
         self.stage: Stage = sessions.stage
+        self.controls = earlier_controls(self.stage.controls)
         self._announce = announce
         self._first = manifest.stages[0]
         self._sessions, self._number = sessions, number
@@ -178,7 +178,7 @@ class StageRunner:
         stage = self.stage
         table = self.table(request)
         self._loop.prepare(self.shape, table)
-        given = conditions.heard(stage.controls, request.controls, request.held)
+        given = self._encoded(request)
         self._announce(f"context {stage.name}")
         self._context = self._sessions.context({**self._past(True), **others, **given})
         scale = self._scale(request)
@@ -204,7 +204,7 @@ class StageRunner:
         stage = self.stage
         if stage.guidance == "past":
             return request.guidance if self._has_past else 1.0
-        asked = conditions.any_given(stage.controls, request.controls, request.held)
+        asked = any_given(self.controls, request.controls)
         return request.guidance if stage.guidance == "controls" and asked else 1.0
 
     def _without(
@@ -212,5 +212,21 @@ class StageRunner:
     ) -> Context:
         if self.stage.guidance == "past":
             return self._sessions.context({**self._past(False), **others, **given})
-        free = conditions.heard(self.stage.controls, request.controls, (), free=True)
+        free = self._encoded(request, free=True)
         return self._sessions.context({**self._past(True), **others, **free})
+
+    def _encoded(self, request: Request, *, free: bool = False) -> dict[str, Array]:
+        """The controls as the context graph takes them."""
+        return {
+            c.graph_input: encode(c, request.controls.get(c.short, c.default), free=free)
+            for c in self.controls
+        }
+
+    def held_keys(self, request: Request) -> tuple[int, ...]:
+        """The keys that the stage's controls of kind keys hold, as MIDI pitches."""
+        keys: set[int] = set()
+        for control in self.controls:
+            if control.kind == "keys":
+                held = control.clip(request.controls.get(control.short, ()))
+                keys |= set(held)  # type: ignore[arg-type]
+        return tuple(sorted(keys))

@@ -12,15 +12,15 @@ torch = pytest.importorskip("torch", reason="the export extra is not installed")
 onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 
 import export.cascade_pack as cascade_pack  # noqa: E402
+from engine.controls.encoding import encode as encoded  # noqa: E402
+from engine.controls.pack_controls import earlier_controls  # noqa: E402
 from engine.errors import PackError  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.manifest import read_manifest  # noqa: E402
 from engine.packs.sessions import Sessions  # noqa: E402
 from engine.packs.verify import self_test  # noqa: E402
-from engine.params import Settings  # noqa: E402
 from engine.signal.roll import CHANNELS, PITCHES, ROWS, Note, encode  # noqa: E402
 from engine.stream.blocks import BlockMaker, Request  # noqa: E402
-from engine.stream.conditions import heard  # noqa: E402
 from export.cascade import (  # noqa: E402
     CONTEXT_TOKENS,
     NotesContext,
@@ -149,7 +149,7 @@ def test_it_makes_blocks_that_hold_what_is_asked_for(exported):
     maker = BlockMaker(manifest, Sessions(manifest))
     told, length = [], 0
     for i in range(3):
-        made = maker.make(Request(i, 4, controls=Settings.defaults().values, held=(60,)))
+        made = maker.make(Request(i, 4, controls={"held": (60,)}))
         told += [(length + n.offset, n.pitch) for n in made.notes if n.velocity]
         length += len(made.samples)
         assert np.isfinite(made.samples).all()
@@ -288,9 +288,7 @@ def test_playing_a_block_is_training_one(exported):
     x = torch.from_numpy(roll[None, :, CONTEXT_TOKENS:]) + torch.randn(1, ROWS, block)
     sigma = torch.tensor([0.7])
     controls = {
-        **{f"harmony_{n}": float(v) for n, v in zip(
-            ("c", "c_sharp", "d", "d_sharp", "e", "f", "f_sharp", "g", "g_sharp", "a", "a_sharp",
-             "b"), given[:12], strict=True)},
+        "harmony": [float(v) for v in given[:12]],
         "register": 60 + 24 * float(given[13]),
         "density": float(2 ** (3 * given[15]) - 0.5),
         "loudness": 64 + 32 * float(given[17]),
@@ -299,7 +297,10 @@ def test_playing_a_block_is_training_one(exported):
     held = [21 + int(i) for i in np.flatnonzero(told[21:])]
     assert held, "something is held in the excerpt"
     names = NotesContext.INPUTS[1:]
-    arrays = heard(names, controls, held)
+    values = {**controls, "held": held}
+    arrays = {
+        c.graph_input: encoded(c, values.get(c.short, c.default)) for c in earlier_controls(names)
+    }
     with torch.no_grad():
         context = NotesContext(network)(past, *(torch.from_numpy(arrays[n])[None] for n in names))
         x0 = NotesStep(network)(x, torch.ones(1), sigma, *context)

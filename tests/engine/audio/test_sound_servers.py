@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sound_servers import alsa_over_jack, machine_floor
 
+from engine.arguments import LATENCIES
 from engine.audio.clock import SystemClock
 from engine.audio.device import OutputDevice
 from engine.audio.mixer import Mixer
@@ -22,7 +23,6 @@ from engine.audio.sinks import RingSink
 from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
 from engine.output import Output
-from engine.params import LATENCIES
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 

@@ -58,7 +58,7 @@ def level(sound, pitch, at):
 
 
 def test_held_keys_are_in_the_music_from_the_next_block_on(maker):
-    sound, told = stream(maker, 5, held=(60, 64))
+    sound, told = stream(maker, 5, controls={"held": (60, 64)})
     for pitch in (60, 64):
         first = strikes(told, pitch)[0]
         assert first == pytest.approx(TOKEN / RATE, abs=1e-3)
@@ -71,14 +71,14 @@ def test_held_keys_are_in_the_music_from_the_next_block_on(maker):
 
 
 def test_a_held_key_is_let_go_with_the_finger(maker):
-    stream(maker, 2, held=(24,))
+    stream(maker, 2, controls={"held": (24,)})
     _, told = stream(maker, 6, first=2)
     assert any(p == 24 and not v for _, p, v in told)
 
 
 def test_keys_that_are_not_held_are_left_to_the_music(maker, opened):
     _, free = stream(maker, 3, steps=8)
-    _, held = stream(BlockMaker(*opened), 3, steps=8, held=(36,))
+    _, held = stream(BlockMaker(*opened), 3, steps=8, controls={"held": (36,)})
     assert not strikes(free, 36)
     assert strikes(held, 36)
 
@@ -160,14 +160,14 @@ def test_an_answer_goes_on_where_the_phrase_lies(maker):
 
 def test_an_answered_phrase_is_not_told(maker):
     maker.answer([Note(100, 90, 0, 0.4), Note(103, 90, 0.5, 0.9)])
-    _, told = stream(maker, 1, held=(30,))
+    _, told = stream(maker, 1, controls={"held": (30,)})
     assert strikes(told, 30)
     assert not [t for t in strikes(told) if t < TOKEN / RATE - 0.001]
 
 
 def test_a_key_that_sounds_at_the_phrases_end_is_taken_over_not_struck(maker):
     maker.answer([Note(60, 90, 0.7, 1.0)])
-    _, told = stream(maker, 1, held=(60, 62))
+    _, told = stream(maker, 1, controls={"held": (60, 62)})
     assert strikes(told, 62) == [pytest.approx(TOKEN / RATE, abs=1e-3)]
     assert not [t for t in strikes(told, 60) if t < TOKEN / RATE + 0.01]
 
@@ -175,7 +175,7 @@ def test_a_key_that_sounds_at_the_phrases_end_is_taken_over_not_struck(maker):
 def test_an_answer_in_mid_stream_does_not_move_the_time(maker):
     sound, _ = stream(maker, 3)
     maker.answer(ladder(60))
-    more, told = stream(maker, 1, first=3, held=(30,))
+    more, told = stream(maker, 1, first=3, controls={"held": (30,)})
     assert len(more) == 64 * 256
     # Notes are known four columns and one token before their sound.
     assert strikes(told, 30)[0] == pytest.approx((TOKEN + 4 * 256) / RATE, abs=0.001)
@@ -185,7 +185,7 @@ def test_an_answer_in_mid_stream_does_not_move_the_time(maker):
 
 def test_every_key_that_sounded_before_an_answer_comes_up(maker):
     down = set()
-    _, before = stream(maker, 2, held=(22, 107))
+    _, before = stream(maker, 2, controls={"held": (22, 107)})
     maker.answer(ladder(60))
     _, after = stream(maker, 3, first=2)
     for _, pitch, velocity in before + after:
@@ -230,12 +230,12 @@ def test_keys_that_the_sound_left_down_are_taken_over_and_others_struck(maker, r
     sound, _ = recording
     end = len(sound) / RATE
     maker.continue_from(sound, [Note(60, 80, end - 0.5, end + 1)])
-    _, told = stream(maker, 1, held=(60, 62))
+    _, told = stream(maker, 1, controls={"held": (60, 62)})
     begin = TOKEN / RATE
     assert strikes(told, 62)[0] == pytest.approx(begin, abs=0.001)
     assert not [t for t in strikes(told, 60) if t < begin + 0.02]
     maker.continue_from(sound, [])
-    _, told = stream(maker, 1, held=(60, 62))
+    _, told = stream(maker, 1, controls={"held": (60, 62)})
     assert strikes(told, 60)[0] == pytest.approx(begin, abs=0.001)
 
 
@@ -259,7 +259,7 @@ def test_the_notes_of_the_past_make_a_difference(maker, recording):
 def test_a_short_or_silent_past_is_gone_on_from_too(maker):
     for past in (np.zeros((0, 1), np.float32), np.full((500, 2), 0.1, np.float32)):
         maker.continue_from(past)
-        sound, _ = stream(maker, 2, held=(60,))
+        sound, _ = stream(maker, 2, controls={"held": (60,)})
         assert np.isfinite(sound).all()
         assert sound.std() > 1e-3
 
@@ -269,10 +269,10 @@ def test_a_short_or_silent_past_is_gone_on_from_too(maker):
 
 def test_the_same_requests_give_the_same_samples_and_notes(maker, opened):
     other = BlockMaker(*opened)
-    a, b = stream(maker, 2, held=(60,)), stream(other, 2, held=(60,))
+    a, b = stream(maker, 2, controls={"held": (60,)}), stream(other, 2, controls={"held": (60,)})
     np.testing.assert_array_equal(a[0], b[0])
     assert a[1] == b[1]
-    different = stream(BlockMaker(*opened), 2, held=(60,), seed=2)
+    different = stream(BlockMaker(*opened), 2, controls={"held": (60,)}, seed=2)
     assert abs(a[0] - different[0]).max() > 0.01
 
 
@@ -291,7 +291,7 @@ def test_whatever_the_stride_notes_and_sound_stay_together(maker, stride):
     stream(maker, 1)
     lengths = [len(maker.make(Request(1 + i, STEPS, stride=stride)).samples) for i in range(2)]
     assert lengths == [max(1, round(stride * 8)) * TOKEN] * 2
-    _, told = stream(maker, 1, first=3, held=(28,))
+    _, told = stream(maker, 1, first=3, controls={"held": (28,)})
     assert strikes(told, 28)[0] == pytest.approx((TOKEN + 4 * 256) / RATE, abs=1e-4)
 
 
@@ -314,7 +314,7 @@ def test_steps_of_the_sound_follow_those_of_the_notes(maker):
 
 def test_guidance_costs_only_when_something_is_asked_for(maker):
     assert maker.make(Request(0, 8, guidance=2.0)).evaluations == 8 + 2
-    assert maker.make(Request(1, 8, guidance=2.0, held=(60,))).evaluations > 8 + 2
+    assert maker.make(Request(1, 8, guidance=2.0, controls={"held": (60,)})).evaluations > 8 + 2
 
 
 def test_density_is_heard_in_the_number_of_notes(opened):

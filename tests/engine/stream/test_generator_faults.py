@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from control_tables import engine_settings
 from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
 from engine.instrument import Instrument
 from engine.packs.sessions import Sessions
-from engine.params import Settings
 from engine.signal.roll import Note
 from engine.stream.blocks import Request
 from engine.stream.feeder import Feeder
@@ -204,7 +204,7 @@ class Fed:
         self.lead = Lead(8000, 1)
         self.feeder = Feeder(
             generator, self.lead, Governor(0.01, 1, active=False), block_samples=80, wanted=0.02,
-            settings=Settings.defaults(), say=lambda *a: self.said.append(a),
+            settings=engine_settings(), say=lambda *a: self.said.append(a),
             trouble=lambda *a: self.troubles.append(a), refused=lambda *_: None,
             clock=SystemClock(),
         )  # fmt: skip
