@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from attacca.pack import Pack as Pack
     from attacca.seed_audio import read_past as read_past
+    from engine.controls.settings import Settings as Settings
     from engine.errors import AttaccaError as AttaccaError
     from engine.errors import ConfigError as ConfigError
     from engine.errors import DeviceError as DeviceError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from engine.notes.note import NoteEvent as NoteEvent
     from engine.offline import Block as Block
     from engine.offline import Blocks as Blocks
-    from engine.params import Settings as Settings
     from engine.status import Event as Event
     from engine.status import Status as Status
     from engine.time.latencies import Latencies as Latencies
@@ -51,7 +51,7 @@ _HOMES = {
     "Instrument": "engine.instrument",
     "Latencies": "engine.time.latencies",
     "Pack": "attacca.pack",
-    "Settings": "engine.params",
+    "Settings": "engine.controls.settings",
     "read_past": "attacca.seed_audio",
 }
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from attacca import __version__
 from attacca.options import checked
+from engine.controls.control import Control
 from engine.errors import ConfigError
-from engine.params import Param
 from osc import LOOPBACK, PORT, QUERY_PORT
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_osc", "osc_of"]
 
-_PORT = Param("osc-port", "int", PORT, "live", "", 1, 65535)
-_QUERY_PORT = Param("oscquery-port", "int", QUERY_PORT, "live", "", 1, 65535)
+_PORT = Control("osc-port", "whole", PORT, "live", "", 1, 65535)
+_QUERY_PORT = Control("oscquery-port", "whole", QUERY_PORT, "live", "", 1, 65535)
 
 
 def add_osc(parser: argparse.ArgumentParser) -> None:

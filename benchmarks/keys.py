@@ -33,7 +33,7 @@ def held_in(index: int) -> tuple[int, ...]:
 
 
 def _holding(index: int, request: StreamRequest) -> StreamRequest:
-    return replace(request, held=held_in(index))
+    return request.changed(held=held_in(index))
 
 
 def holding(bench: Workbench) -> Played:

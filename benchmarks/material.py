@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
 from engine.audio.resample import resample
+from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.execution.executor import Executor, make_executor
 from engine.execution.onnx_graph import open_graph
-from engine.hearing import adapted, refuse_unheard
+from engine.hearing import adapted, table_of
 from engine.notes.note import Note
 from engine.notes.transcription import Transcriber
 from engine.packs.discovery import find_pack
@@ -33,7 +34,6 @@ from engine.packs.manifest import Manifest
 from engine.packs.plan import Plan
 from engine.packs.read import read_manifest
 from engine.packs.signals import Signal
-from engine.params import Settings
 from engine.representations.kinds import make_representation
 from engine.stages.request import Request
 from engine.stream.requests import request_from
@@ -146,20 +146,19 @@ class Stream:
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """What every block of a stream is requested with: a player's controls, and held keys."""
+    """What every block of a stream is requested with: a player's controls."""
 
     settings: Settings
-    held: tuple[int, ...] = ()
 
     def changed(self, **controls: Any) -> StreamRequest:
         """The same with other controls."""
-        return replace(self, settings=self.settings.changed(**controls))
+        return replace(self, settings=self.settings.changed(controls))
 
     def block(self, plan: Plan, index: int, *, whole: bool = False) -> Request:
         """The request of one block; `whole`: all of it is kept, whatever the stride."""
         stride = 1.0 if whole else self.settings.number("stride")
         steps = int(self.settings.number("steps"))
-        return request_from(plan, self.settings, index, steps, stride, self.held)
+        return request_from(plan, self.settings, index, steps, stride)
 
     def __str__(self) -> str:
         s = self.settings
@@ -238,8 +237,8 @@ class Source:
             For a control that this pack does not have.
         """
         changed = {k: v for k, v in controls.items() if v is not None}
-        refuse_unheard(self.manifest, changed)
-        return StreamRequest(adapted(Settings.defaults(), self.manifest, 1.0).changed(**changed))
+        settings = Settings.defaults(table_of(self.manifest))
+        return StreamRequest(adapted(settings, self.manifest, 1.0).changed(changed))
 
     @property
     def crossing(self) -> int:

@@ -20,7 +20,6 @@ from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
 from engine.errors import ConfigError
 from engine.notes.note import Note
-from engine.params import HARMONY
 
 LEAD_IN_S = 4.0
 CHORDS: Mapping[str, tuple[int, ...]] = {
@@ -80,8 +79,8 @@ def after_lead_in(stream: Played) -> NDArray[np.float32]:
 
 def asked_chord(bench: Workbench, name: str) -> Played:
     """A stream in which a chord's pitch classes are asked for throughout."""
-    wanted = {HARMONY[c]: 1.0 for c in CHORDS[name]}
-    request = bench.request(bench.args.seed, **wanted)
+    wanted = [float(c in CHORDS[name]) for c in range(12)]
+    request = bench.request(bench.args.seed, harmony=wanted)
     return bench.play(
         f"harmony-{name.replace(' ', '')}", bench.args.control_seconds + LEAD_IN_S, request
     )

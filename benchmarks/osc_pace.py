@@ -38,7 +38,7 @@ from tests.sound_servers import PULSE_PROGRAMS, missing, pulse_server
 
 # One live control and three that the next block takes; the first is the one that is heard of.
 CONTROLS = (("/gain", -30.0, 0.0), ("/room", 0.0, 1.0), ("/brightness", -1.0, 1.0),
-            ("/harmony/c", 0.0, 1.0))  # fmt: skip
+            ("/pack/harmony/c", 0.0, 1.0))  # fmt: skip
 MUST_MS, MUST_MB = 5.0, 2.0
 _START = 60.0  # seconds until the engine answers
 

@@ -1,9 +1,9 @@
 """Makes the generated pages of `docs/` from the tables that the code itself walks.
 
-`python docs/build.py` writes `controls.md` (from engine.params.PARAMS), `osc.md` (from
-osc.addresses.ADDRESSES), `pack.schema.json` and, between its markers, the tables of `packs.md`
-(both from the tables of engine/packs/, engine/representations/ and engine/sampling/). `--check`
-writes nothing and fails when a page is out of date. Text only; a test runs the check.
+`python docs/build.py` writes `controls.md` (from the tables of engine/controls/), `osc.md` (from
+osc/addresses.py) and, between its markers, the tables of `packs.md` (from
+engine.packs.manifest.TABLES). `--check` writes nothing and fails when a page is not what it would
+be. Text only; a test runs the check.
 """
 
 from __future__ import annotations
@@ -25,36 +25,42 @@ _TYPES = {int: "integer", float: "number", str: "text", bool: "true or false", l
 
 CONTROLS = """# Controls
 
-Made by `docs/build.py` from `engine/params.py`: change that table and run `make docs`.
+Made by `docs/build.py` from `engine/controls/`: change those tables and run `make docs`.
 
 A **live** control is heard within the output latency. A **block** control is heard from the next
 block on: with `--latency default` at most 3 s later, with `--latency jam` at most 1 s. Values out
 of range are refused on the command line and brought into range everywhere else.
 
+The controls under `pack/` are those of the shipped pack; another pack brings its own, which appear
+in every interface in the same way ([packs](packs.md)). A short name, such as `density`, works on
+the command line and in Python where only one control ends with it; the engine's come first.
+
 {table}
 In Python: `instrument.set({example}, temperature=0.9)`. On the command line: `attacca play --help`
-lists those that are options there.
+lists those that are options there, and `--set NAME=VALUE` sets any control of any pack.
 """
 
 
 def controls_page() -> str:
     """The whole of `controls.md`."""
-    from engine.params import PARAMS
+    from engine.controls.shipped_table import SHIPPED_TABLE
 
     rows = [
         (f"`{p.name}`", p.group, p.when, p.span(), _shown(p.default, p.unit), p.about)
-        for p in PARAMS
+        for p in SHIPPED_TABLE
     ]
     head = ("control", "group", "heard", "values", "default", "what it does")
-    first = PARAMS[0]
+    first = SHIPPED_TABLE.controls[0]
     return CONTROLS.format(table=_table(head, rows), example=f"{first.name}={first.default!r}")
 
 
 def osc_page() -> str:
     """The whole of `osc.md`."""
+    from engine.controls.shipped_table import SHIPPED_TABLE
+    from osc.addresses import address_space
     from osc.listing import markdown
 
-    return markdown()
+    return markdown(address_space(SHIPPED_TABLE))
 
 
 def packs_page(text: str) -> str:
@@ -338,6 +344,8 @@ def _default(field: Any) -> str:
 def _shown(value: object, unit: str) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return "none"
     if isinstance(value, float):
         return f"{value:g} {unit}".strip()
     return str(value)

@@ -88,7 +88,7 @@ def take(scale: int, folder: Path) -> None:
         window.resize(*SIZE)
         window.show()
         until(lambda: session.figures["pack"] is not None and session.meters.peak[0] > -60)
-        for name, value in (("harmony_c", 0.8), ("harmony_e", 0.5), ("harmony_g", 0.7),
+        for name, value in (("harmony/c", 0.8), ("harmony/e", 0.5), ("harmony/g", 0.7),
                             ("density", 6.0), ("gain", -3.0), ("room", 0.45)):  # fmt: skip
             session.controls[name].set(value)
         for name in ("Quiet", "Bright", "Last encore"):

@@ -1,32 +1,31 @@
 """Arguments of the public interface: each is used as it is meant, or refused in one line.
 
-Pure functions, any thread. Standard library and `engine.params` only, as the command line checks
-its options with them too.
+Pure functions, any thread. Standard library only, as the command line checks its options with them
+too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
-from numbers import Real
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from engine.errors import ConfigError
-from engine.notes.note_names import harmony
-from engine.params import LATENCIES, Value, param
-from engine.scalars import number_of, plain, shown
+from engine.scalars import number_of, shown
 
 __all__ = [
-    "AnyPath", "checked_controls", "checked_device", "checked_function", "checked_latency",
+    "LATENCIES", "AnyPath", "checked_device", "checked_function", "checked_latency",
     "checked_number", "checked_path", "checked_seconds", "checked_text", "checked_whole",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., object])
 AnyPath: TypeAlias = str | os.PathLike[str]
 
-_LONGEST_TEXT = 100  # characters of a control's value
+# Seconds of lead and block together: with the output's own latency, block controls are audible
+# within 3 s and 1 s.
+LATENCIES = {"default": 2.9, "jam": 0.9}
 _LATENCY = (0.0, 60.0)  # seconds; the least depends on the pack
 
 
@@ -163,29 +162,3 @@ def checked_function(what: str, function: F) -> F:
     if not callable(function):
         raise ConfigError(f"{what}: {shown(function)} cannot be called; use a function")
     return function
-
-
-def checked_controls(controls: Mapping[str, object]) -> dict[str, Value]:
-    """Controls by name with plain values; `harmony='C E G'` as the twelve that it stands for.
-
-    Whether a value suits its control is for the table of controls to say.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name, or a value of a type that no control has.
-    """
-    checked: dict[str, Value] = {}
-    for name, value in controls.items():
-        if name == "harmony":
-            checked = {**harmony(value), **checked}
-            continue
-        control, value = param(name), plain(value)
-        exact = isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**53)
-        if exact or (isinstance(value, str) and len(value) <= _LONGEST_TEXT):
-            checked[name] = value  # type: ignore[assignment]
-        elif isinstance(value, Real):
-            checked[name] = number_of(value)
-        else:
-            raise ConfigError(f"{name}: {shown(value)} cannot be used; use {control.span()}")
-    return checked

@@ -1,35 +1,29 @@
-"""What a pack hears: refuses controls, keys, notes and sound that it cannot. Pure functions."""
+"""What a pack takes: its table of controls, notes and sound. Pure functions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.controls.engine_controls import ENGINE_CONTROLS
+from engine.controls.settings import Settings
+from engine.controls.table import ControlTable
 from engine.errors import ConfigError
 from engine.notes.note import LOWEST, PITCHES, Note
 from engine.notes.note_names import pitch
 from engine.packs.manifest import Manifest
 from engine.packs.stages import Sampling
-from engine.params import HARMONY, PARAMS, Settings, param
 from engine.scalars import number_of, shown
 
 __all__ = [
-    "adapted",
-    "checked_keys",
-    "checked_phrase",
-    "checked_sound",
-    "first_sampling",
-    "is_heard",
-    "is_sound",
-    "parameter_names",
-    "refuse_unheard",
-    "takes_keys",
+    "adapted", "checked_phrase", "checked_sound", "first_sampling", "is_sound", "table_of",
 ]  # fmt: skip
 
 _LONGEST = 600.0  # seconds of a phrase, as notes or as sound
@@ -39,84 +33,30 @@ _MOST = 100_000  # notes of a phrase
 _FIELDS = ("pitch", "velocity", "start", "end")
 
 
-def parameter_names(manifest: Manifest) -> tuple[str, ...]:
-    """Names of the parameters that the pack's controls are made from."""
-    names: list[str] = []
-    for control in manifest.controls:
-        if control.kind != "keys":
-            names += HARMONY if control.kind == "pitch_classes" else (control.short,)
-    return tuple(names)
-
-
-def takes_keys(manifest: Manifest) -> bool:
-    """Whether a stage of the pack reads held keys."""
-    return any(control.kind == "keys" for control in manifest.controls)
-
-
 def first_sampling(manifest: Manifest) -> Sampling:
     """How the first diffusion stage is sampled: what the engine's controls begin with."""
     return manifest.sampled[0].sampling if manifest.sampled else Sampling()
 
 
-def refuse_unheard(manifest: Manifest, controls: Mapping[str, object]) -> None:
-    """Refuse controls that the pack does not hear, unless they are at rest.
-
-    Raises
-    ------
-    ConfigError
-        Naming the control, or that there is none of the name.
-    """
-    for name, value in controls.items():
-        if not is_heard(manifest, name, value):
-            raise ConfigError(
-                f"{name}: pack {manifest.name!r} does not hear it; 'attacca packs' shows what "
-                "each pack hears"
-            )
-
-
-def is_heard(manifest: Manifest, name: str, value: object) -> bool:
-    """Whether the pack uses the control, or the value is the control's default.
-
-    Raises
-    ------
-    ConfigError
-        There is no such control.
-    """
-    control = param(name)
-    return not control.packs or value == control.default or name in parameter_names(manifest)
+def table_of(manifest: Manifest) -> ControlTable:
+    """All controls of an instrument that plays a pack, with the pack's own defaults."""
+    first = first_sampling(manifest)
+    own = {
+        "steps": first.steps.default, "temperature": first.temperature,
+        "guidance": first.guidance.scale,
+    }  # fmt: skip
+    engine = (replace(c, default=own.get(c.name, c.default)) for c in ENGINE_CONTROLS)
+    return ControlTable.merged(engine, manifest.controls)
 
 
 def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
-    """Controls for a pack: its own steps, temperature and guidance, rest where it hears nothing.
+    """Controls for a pack: its own steps, temperature and guidance; the rest where it is valid.
 
-    `stride` is the one that the latency asks for, in blocks.
+    `stride` is the one that the latency needs, in blocks.
     """
-    first, heard = first_sampling(manifest), parameter_names(manifest)
-    rest: dict[str, object] = {p.name: p.default for p in PARAMS if p.packs and p.name not in heard}
-    return settings.changed(
-        **rest, steps=first.steps.default, temperature=first.temperature,
-        guidance=first.guidance.scale, stride=stride,
-    )  # fmt: skip
-
-
-def checked_keys(manifest: Manifest, keys: object) -> tuple[int, ...]:
-    """Held keys (MIDI pitches) in order, each once.
-
-    `keys` are one key or several, as whole numbers of any library or by name (`C4` is 60).
-
-    Raises
-    ------
-    ConfigError
-        When the pack does not hear held keys, or a pitch is none of a piano's.
-    """
-    if isinstance(keys, str):
-        keys = keys.replace(",", " ").split()
-    several = not math.isnan(number_of(keys)) or isinstance(keys, (bool, bytes))
-    each: Iterable[object] = (keys,) if several else _each("keys", keys, "60 or [60, 64, 67]")
-    held = {_key(key) for key in each}
-    if held and not takes_keys(manifest):
-        raise ConfigError(f"pack {manifest.name!r} does not hear held keys")
-    return tuple(sorted(held))
+    table = table_of(manifest)
+    own = {name: table[name].default for name in ("steps", "temperature", "guidance")}
+    return settings.moved_to(table).changed({**own, "stride": stride})
 
 
 def _each(what: str, values: object, example: str) -> list[object]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.arguments import (
+    LATENCIES,
     AnyPath,
-    checked_controls,
     checked_device,
     checked_function,
     checked_latency,
@@ -38,19 +38,12 @@ from engine.audio.mixer import LiveControls
 from engine.audio.sinks import Sink
 from engine.audio.take_names import NewTake
 from engine.audio.takes import Kept
-from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TEMPO, ControlBus
+from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TAKEN, TEMPO, ControlBus, Origin
+from engine.controls.control import Value
+from engine.controls.settings import Settings
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
-from engine.hearing import (
-    adapted,
-    checked_keys,
-    checked_phrase,
-    checked_sound,
-    is_heard,
-    parameter_names,
-    refuse_unheard,
-    takes_keys,
-)
+from engine.hearing import adapted, checked_phrase, checked_sound, table_of
 from engine.listeners import Listeners
 from engine.moments import audible_position, check_snapshot, place_back, reach, snapshot_of
 from engine.notes.note import Note, NoteEvent
@@ -68,8 +61,7 @@ from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.plan import block_seconds
 from engine.packs.read import read_manifest
-from engine.params import LATENCIES, Settings, Value, param
-from engine.phrases import Phrase, answer, play_phrase
+from engine.phrases import Phrase, answer, held_keys, hold, play_phrase
 from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
 from engine.status import Event, Status
 from engine.stream.feeder import profile
@@ -118,15 +110,14 @@ class Instrument:
         threads: int | None = None,
         target: str = "cpu",
         clock: Clock | None = None,
-        **controls: Value | Sequence[str],
+        **controls: object,
     ) -> None:
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
         self._latency = latency = checked_latency(latency)
         self._wanted, stride = profile(latency, block_seconds(self.manifest))
-        self.hears = parameter_names(self.manifest)  # beside what every pack hears
-        values = checked_controls(controls)
-        refuse_unheard(self.manifest, values)
+        settings = Settings.defaults(table_of(self.manifest))
+        settings = adapted(settings, self.manifest, stride).changed(controls)
         if threads is None:
             threads = max(1, usable_cores() - 1)
         threads = checked_whole("threads", threads, 1, 256)
@@ -136,7 +127,7 @@ class Instrument:
         self._outlets = Outlets(self._say, failed, self._clock)
         self._setup = StreamSetup(
             threads, target, self._clock, self._say, self._troubles.note, self._take_back,
-            made=self._outlets.blocks.publish,
+            made=self._outlets.blocks.publish, taken=self._release_actions,
         )  # fmt: skip
         self._playing: Playing | None = None
         self._ending = self._clock.event()
@@ -148,13 +139,9 @@ class Instrument:
         # disk or a sound system, and a listener may set them.
         self._control_lock = threading.RLock()
         self.controls = ControlBus(
-            adapted(Settings.defaults(), self.manifest, stride).changed(**values),
-            check=lambda values: refuse_unheard(self.manifest, values),
-            accepts=lambda name, value: is_heard(self.manifest, name, value),
-            apply=self._apply, lock=self._control_lock, now=self._clock.now,
+            settings, apply=self._apply, lock=self._control_lock, now=self._clock.now,
         )  # fmt: skip
         self._begun = 0.0
-        self._held: tuple[int, ...] = ()
         self.tempo = Tempo(self.settings, self._follow_tempo, self._say, self._clock.now)
         self.controls.listen(self.tempo.take_change)
         self.quantised_actions = QuantisedActions(
@@ -236,7 +223,7 @@ class Instrument:
         """
         notes = checked_phrase(phrase)
         setup = replace(self._setup, wait=wait)
-        stream = PackStream(self.manifest, self.settings, wanted, setup, held=self._held)
+        stream = PackStream(self.manifest, self.settings, wanted, setup)
         self._outlets.blocks.publish(Dropped(0.0, 0.0))  # the axis begins anew
         stream.teller.begin(0.0)
         self._publish(Playing(stream))
@@ -248,7 +235,6 @@ class Instrument:
         with self._control_lock:
             self._playing = playing
             playing.stream.feeder.set(self.settings)
-            playing.stream.feeder.hold(self._held)
             playing.set_live(**self._live_values(self.settings, ("gain", "pause")))
 
     @contextmanager
@@ -330,9 +316,8 @@ class Instrument:
             manifest = read_manifest(find_pack(name))
             wanted, stride = profile(self._latency, block_seconds(manifest))
             tell(0.05)
-            held = self._held if takes_keys(manifest) else ()
             settings = adapted(self.settings, manifest, stride)
-            new = PackStream(manifest, settings, wanted, self._setup, held=held)
+            new = PackStream(manifest, settings, wanted, self._setup)
             try:
                 new.start()
                 tell(0.5)
@@ -342,8 +327,7 @@ class Instrument:
                         raise ConfigError(f"pack {manifest.name!r}: playing has ended meanwhile")
                     faded = playing.go_over(new)
                     with self._control_lock:
-                        self.manifest, self._wanted, self._held = manifest, wanted, held
-                        self.hears = parameter_names(manifest)
+                        self.manifest, self._wanted = manifest, wanted
                         # Controls that were turned meanwhile hold for the new pack too.
                         self.controls.replace(adapted(self.settings, manifest, stride), PACK)
             except BaseException:
@@ -383,24 +367,25 @@ class Instrument:
 
     # ----------------------------------------------------------------- controls
 
-    def set(self, **controls: Value | Sequence[str]) -> Settings:
-        """Change controls by name; values are brought into range. Returns all as applied.
+    def set(self, controls: Mapping[str, object] | None = None, /, **more: object) -> Settings:
+        """Change controls; values are brought into range. Returns all as applied.
 
-        `harmony="C E G"` sets the twelve controls of harmony at once; `"free"` frees them.
+        A control goes by its full name, `set({"pack/density": 3})`, or by its short name where
+        that is unique, `set(density=3, harmony="C E G")`; `"free"` leaves it to the music.
 
         Raises
         ------
         ConfigError
             For an unknown name or a value of the wrong kind; nothing is changed.
         """
-        return self.controls.set(checked_controls(controls), PYTHON).settings
+        return self.controls.set({**(controls or {}), **more}, PYTHON).settings
 
     def _apply(self, settings: Settings, names: Collection[str]) -> None:
         """Apply these controls to what plays."""
         playing = self._playing
         if playing is None:
             return
-        if any(param(name).when == "block" for name in names):
+        if any(settings.table[name].when == "block" for name in names):
             playing.stream.feeder.set(settings)
         # Only those that changed: others may be planned for later, and stay.
         live = self._live_values(settings, names)
@@ -420,10 +405,16 @@ class Instrument:
     def _take_back(self, refused: Settings, good: Settings) -> None:
         """The feeder's thread: show the values that the pack plays with, not those it refused."""
         values = {
-            name: good[name] for name, value in refused.values.items()
-            if param(name).when == "block" and value != good[name]
+            name: good.values[name] for name, value in refused.values.items()
+            if refused.table[name].when == "block" and value != good.values.get(name, value)
         }  # fmt: skip
         self.controls.set(values, REFUSED, seen=refused)
+
+    def _release_actions(self, taken: Settings) -> None:
+        """The feeder's thread: a block has taken the actions that were pressed."""
+        pressed = [c.name for c in taken.table.of_kind("action") if taken.values[c.name]]
+        if pressed:
+            self.controls.set(dict.fromkeys(pressed, False), TAKEN, seen=taken)
 
     def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
         """Show what the tempo follows, unless somebody has just set it."""
@@ -437,7 +428,7 @@ class Instrument:
     @property
     def held(self) -> tuple[int, ...]:
         """The keys held down, as MIDI pitches."""
-        return self._held
+        return held_keys(self.controls)
 
     def panic(self) -> None:
         """Fade out and stay silent until `set(pause=False)`, which starts a new piece.
@@ -668,22 +659,22 @@ class Instrument:
 
     # ---------------------------------------------------------------- playing along
 
-    def hold(self, keys: int | str | Iterable[int | str]) -> None:
+    def hold(self, keys: int | str | Iterable[int | str], origin: Origin = PYTHON) -> None:
         """Play around these keys from the next block on, until others are held; [] releases all.
+
+        Sets the pack's control of kind keys.
 
         Parameters
         ----------
         keys : one or several, as MIDI pitches or by name: `60`, `[36, 48]`, `"C4"`, `"C3 G3"`.
+        origin : who holds them.
 
         Raises
         ------
         ConfigError
-            The pack does not hear held keys, or a pitch is none of a piano's.
+            The pack does not use held keys, or a key is out of its range.
         """
-        with self._control_lock:
-            self._held = held = checked_keys(self.manifest, keys)
-            if self._playing is not None:
-                self._playing.stream.feeder.hold(held)
+        hold(self.controls, self.manifest.name, keys, origin)
 
     def answer(self, phrase: Phrase | ArrayLike) -> None:
         """Continue a phrase that was played elsewhere: notes, or sound at the pack's rate.
@@ -723,7 +714,7 @@ class Instrument:
         """
         playing, position = self._audible("take_snapshot")
         settings = self.settings
-        controls = {n: v for n, v in settings.values.items() if param(n).in_presets}
+        controls = settings.for_presets()
         about = {"target": self._setup.target}
         return snapshot_of(playing.stream, position, controls, about)
 
@@ -869,10 +860,10 @@ class Instrument:
         Seconds that it comes too late for that, and is heard as soon as can be; 0 when it does
         not. None when it could not be planned: then set them at that time.
         """
-        at, controls = checked_number("set_at", at, -1e12, 1e12, "s"), checked_controls(controls)
+        at = checked_number("set_at", at, -1e12, 1e12, "s")
         if self._playing is None:
             return None
-        planned = self.settings.changed(**controls)
+        planned = self.settings.changed(controls)
         return self._playing.set_live_at(at, **self._live_values(planned, controls))
 
     def fade_out(self, seconds: float) -> None:

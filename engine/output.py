@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engine.arguments import LATENCIES
 from engine.audio.device import OutputDevice
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing, RingStats
 from engine.audio.sinks import NullSink, RingSink, Sink
 from engine.audio.watch import DeviceEvent, DeviceWatch
-from engine.params import LATENCIES
 from engine.time.clock import Clock, Event
 
 __all__ = ["CHANNELS_OUT", "FILL_S", "JAM_FILL_S", "Output", "ring_for"]

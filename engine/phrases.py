@@ -11,6 +11,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from engine.controls.bus import ControlBus, Origin
+from engine.controls.control import Control
 from engine.errors import ConfigError
 from engine.hearing import checked_phrase, checked_sound, is_sound
 from engine.notes.note import Note
@@ -18,7 +20,30 @@ from engine.playing import Playing
 
 __all__ = ["Phrase", "answer", "play_phrase"]
 
+_ANY_KEYS = Control("keys", "keys", (), "block", "", 0.0, 127.0)
 Phrase = Iterable[Note | Sequence[float]] | NDArray[Any]
+
+
+def hold(
+    controls: ControlBus, pack: str, keys: int | str | Iterable[int | str], origin: Origin
+) -> None:
+    """See `Instrument.hold`: sets the pack's control of kind keys."""
+    control = _keys_control(controls)
+    if control is not None:
+        controls.set({control.name: keys}, origin)
+    elif _ANY_KEYS.clip(keys):
+        raise ConfigError(f"pack {pack!r} does not use held keys")
+
+
+def held_keys(controls: ControlBus) -> tuple[int, ...]:
+    """The keys held down, as MIDI pitches."""
+    control = _keys_control(controls)
+    value = () if control is None else controls.settings[control.name]
+    return tuple(int(key) for key in value) if isinstance(value, tuple) else ()  # type: ignore[arg-type]
+
+
+def _keys_control(controls: ControlBus) -> Control | None:
+    return next(iter(controls.settings.table.of_kind("keys")), None)
 
 
 def answer(playing: Playing | None, phrase: Phrase | ArrayLike) -> None:

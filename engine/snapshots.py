@@ -13,8 +13,8 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.controls.control import PITCH_CLASSES, Value
 from engine.errors import AttaccaError, ConfigError, StorageError
-from engine.params import Value, param
 from engine.text_files import composed, read_text
 
 __all__ = ["Snapshots", "checked_name"]
@@ -79,7 +79,7 @@ class Snapshots:
         return {name: path for name, path in found.items() if _is_name(name)}
 
     def save(self, name: str, values: Mapping[str, Value], pack: str) -> None:
-        """Keep the values of all controls; one of the same name is replaced.
+        """Keep the values of the controls; one of the same name is replaced.
 
         Raises
         ------
@@ -87,8 +87,7 @@ class Snapshots:
             The name is none; the file cannot be written, or there are too many.
         """
         path = self._path("/snapshot/save", name)
-        kept = {name: value for name, value in values.items() if param(name).in_presets}
-        text = json.dumps({"format": _FORMAT, "pack": pack, "controls": kept}, indent=1)
+        text = json.dumps({"format": _FORMAT, "pack": pack, "controls": dict(values)}, indent=1)
         # Written beside and put in place, so that a reader never sees half of it.
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
@@ -105,8 +104,8 @@ class Snapshots:
                 "make room for it, or make the folder writable"
             ) from error
 
-    def load(self, name: str) -> dict[str, Value]:
-        """The values kept under a name, brought into range; controls unknown now are left out.
+    def load(self, name: str) -> dict[str, object]:
+        """The values kept under a name, for `ControlBus.restore`, which checks them.
 
         Raises
         ------
@@ -150,13 +149,10 @@ class Snapshots:
         return plain if plain.exists() else self._files().get(name, plain)
 
 
-def _known(kept: Mapping[str, object]) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for name, value in kept.items():
-        try:
-            control = param(name)
-        except ConfigError:
-            continue  # of another version
-        if control.in_presets:
-            values[name] = control.clip(value)
+def _known(kept: Mapping[str, object]) -> dict[str, object]:
+    """The values by their names today: the harmony was twelve controls once."""
+    weights = [kept.get(f"harmony_{name}") for name in PITCH_CLASSES]
+    values = {name: value for name, value in kept.items() if not name.startswith("harmony_")}
+    if all(isinstance(weight, (int, float)) for weight in weights):
+        values["pack/harmony"] = weights
     return values

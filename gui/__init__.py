@@ -1,4 +1,4 @@
-"""The window: one more OSC client, in a process of its own. May import `osc` and `engine.params`.
+"""The window: one more OSC client, in a process of its own. May import `osc` and `engine.controls`.
 
 It can do nothing that OSC cannot, and its end is not heard: the engine is another process.
 

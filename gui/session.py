@@ -18,8 +18,8 @@ from typing import Literal
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
+from engine.controls.control import Value
 from engine.errors import AttaccaError
-from engine.params import Value
 from gui.connection import Connection
 from gui.engine_process import EngineProcess
 from gui.models.everything import EngineModels
@@ -67,12 +67,11 @@ class Session(QObject):
         }  # fmt: skip
         self._routes: dict[str, list[Take]] = {}
         self._restore: dict[str, Value] = {}
-        self._pack, self._ending, self._restoring, self._fresh = "", False, False, False
+        self._ending, self._restoring, self._fresh = False, False, False
         self._lost_at, self._deaths = 0.0, list[float]()
         self.connection.opened.connect(self._opened)
         self.connection.closed.connect(self._closed)
         self.connection.received.connect(self._received)
-        self.figures.changed.connect(self._look_at_pack)
         self.route("/done", self._chosen)
         self._poll = QTimer(self)
         self._poll.timeout.connect(lambda: self.send("/status"))
@@ -218,8 +217,7 @@ class Session(QObject):
         self._again.stop()
         if self.engine is not None and not self.engine.is_alive:
             self.engine.mark.forget_stale()
-        self._pack = ""
-        for message in (("/subscribe",), ("/dump",), ("/hears",), ("/status",), ("/record",)):
+        for message in (("/subscribe",), ("/controls",), ("/status",), ("/record",)):
             self.send(*message)
         for address, arguments in self._streams.items():
             self.send(address, *arguments)
@@ -253,7 +251,11 @@ class Session(QObject):
             self._models.take(address, arguments)
         except (AttaccaError, ValueError) as error:  # an engine of another version, say
             self.log.say(f"{address} cannot be read: {error}", "warning")
-        if address == "/hears/end" and self._restoring:
+        if address == "/controls/changed":  # another pack plays
+            self.send("/controls")
+        elif address == "/controls/end":
+            self.send("/dump")
+        elif address == "/dump/end" and self._restoring:
             self._restoring = False
             restore, self._restore = self._restore, {}
             self.controls.restore(restore)
@@ -269,16 +271,9 @@ class Session(QObject):
         if values := self.controls.values():
             self._restore = values
 
-    def _look_at_pack(self) -> None:
-        """Another pack hears other controls."""
-        pack = self.figures.text("pack")
-        if pack and self._pack and pack != self._pack:
-            self.send("/hears")
-        self._pack = pack or self._pack
-
     def _chosen(self, arguments: tuple[object, ...]) -> None:
         """Slow work is done: an engine begun anew is to have the same pack and device."""
-        names = {"/pack/load": "pack", "/device/select": "device"}
+        names = {"/packs/load": "pack", "/device/select": "device"}
         if self.engine is not None and len(arguments) == 2 and arguments[0] in names:
             self.engine.set_option(names[str(arguments[0])], str(arguments[1]))
             self.state_changed.emit()

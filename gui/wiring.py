@@ -21,7 +21,7 @@ __all__ = ["Wiring"]
 _PLAYHEAD = 10.0  # Hz; between two the clock goes on
 _PICTURE = ("/picture", "/picture/clear", "/block", "/playhead", "/spectrum/bands")
 _DEVICES = ("/device/info", "/device/list/end", "/done", "/error")
-_PACKS = ("/pack/info", "/pack/list/end", "/progress", "/done", "/error")
+_PACKS = ("/packs/info", "/packs/list/end", "/progress", "/done", "/error")
 
 
 class Wiring(QObject):

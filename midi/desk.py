@@ -21,8 +21,8 @@ from typing import cast
 
 import mido
 
+from engine.controls.bus import MIDI
 from engine.errors import AttaccaError, ConfigError, StorageError, WorkerError
-from engine.hearing import takes_keys
 from engine.instrument import Instrument
 from engine.notes.note import NoteEvent
 from engine.status import Event
@@ -352,11 +352,11 @@ class MidiDesk:
             return
         self._held = held
         manifest = self._instrument.manifest
-        if takes_keys(manifest):
-            self._instrument.hold(held)
+        if self._instrument.settings.table.of_kind("keys"):
+            self._instrument.hold(held, MIDI)
         elif held and manifest.name not in self._unheard:
             self._unheard.add(manifest.name)
-            self._say(f"keys are unused: pack {manifest.name!r} does not hear held keys")
+            self._say(f"keys are unused: pack {manifest.name!r} does not use held keys")
 
     def _hold_anew(self) -> None:
         """Another pack plays, which knows of no keys yet."""

@@ -5,12 +5,14 @@ Channels count from 1 to 16 here, as people do; 0 is any channel. Pure data, any
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from engine.controls.control import PITCH_CLASSES
+from engine.controls.engine_controls import ENGINE_CONTROLS
 from engine.errors import ConfigError
-from engine.params import PARAMS
 from midi.relative import MODES, Mode
 
 __all__ = [
@@ -32,6 +34,16 @@ KINDS: dict[Kind, int] = {
     "cc": 119, "cc14": 31, "nrpn": 16382, "rpn": 16382, "bend": 0, "pressure": 0, "note": 127,
 }  # fmt: skip
 ANY = 0  # every channel
+_NAME = re.compile(r"(pack|chain)(/[a-z0-9_]{1,64}){1,3}")  # of any pack or chain
+_OF_ENGINE = frozenset(control.name for control in ENGINE_CONTROLS)
+# The targets of files that were written before a pack brought its controls.
+_EARLIER = {
+    **{f"harmony_{name}": f"pack/harmony/{name}" for name in PITCH_CLASSES},
+    **{name: f"pack/{name}" for name in (
+        "register", "density", "loudness", "style", "instrument", "room", "brightness",
+    )},
+    "lock_gain": "lock/gain", "lock_seed": "lock/seed",
+}  # fmt: skip
 ACTIONS = ("play", "stop", "panic", "reset", "record")
 
 
@@ -67,7 +79,8 @@ class Mapping:
 
     Attributes
     ----------
-    target : the name of a control, or one of `ACTIONS`.
+    target : the full name of a control or of a part of one, or one of `ACTIONS`. A pack that does
+        not have the control leaves the mapping as it is.
     low, high : the part of the control's range, from 0 to 1, that it moves through; `low` over
         `high` turns it round.
     mode : how the controller's values are read: where it stands, or how far it was turned.
@@ -86,19 +99,22 @@ class Mapping:
 
 
 def checked_target(target: str) -> str:
-    """The name of a control or an action.
+    """The full name of a control or an action; a name of an earlier version as it is today.
 
     Raises
     ------
     ConfigError
-        It is neither.
+        It cannot be the name of a control.
     """
-    if target in ACTIONS or any(p.name == target for p in PARAMS):
+    if target in ACTIONS:
         return target
-    raise ConfigError(
-        f"midi: {target[:60]!r} is neither a control nor one of {', '.join(ACTIONS)}; "
-        "'attacca osc' lists the controls"
-    )
+    target = _EARLIER.get(target, target)
+    if target not in _OF_ENGINE and not _NAME.fullmatch(target):
+        raise ConfigError(
+            f"midi: {target[:60]!r} is neither a control nor one of {', '.join(ACTIONS)}; "
+            "'attacca osc' lists the controls"
+        )
+    return target
 
 
 def checked_mode(target: str, mode: str) -> Mode:

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.controls.bus import MIDI
-from engine.errors import AttaccaError
+from engine.controls.control import Control, Value
+from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
-from engine.norm import from_norm, to_norm
-from engine.params import Value, param
 from engine.time.quantised_actions import RESET, Part, until_block
 from midi.controllers import Controllers, Moved
 from midi.learn import Learner, Learnt
@@ -74,17 +73,24 @@ class Steering:
         """What is being learnt, or ""."""
         return self._learner.armed
 
-    @staticmethod
-    def check(target: str) -> None:
-        """Any thread: refuse what is no target.
+    def check(self, target: str) -> None:
+        """Any thread: refuse what a controller cannot move.
 
         Raises
         ------
         ConfigError
-            It is neither a control nor an action.
+            It is neither an action nor a control that has a position from 0 to 1.
         """
-        if target:
-            checked_target(target)
+        if not target or target in ACTIONS:
+            return
+        table = self._instrument.settings.table
+        if target in table and not table[target].has_position:
+            raise ConfigError(
+                f"midi: {target} is a {table[target].kind.replace('_', ' ')}, which a controller "
+                "cannot move; choose a number, a switch, a choice or an action"
+            )
+        if not any(m.target == target for m in self.kept.mappings):
+            table[checked_target(target)]
 
     def load(self, kept: Kept) -> None:
         """Take these mappings."""
@@ -205,6 +211,8 @@ class Steering:
         for mapping in mappings:
             if mapping.target in ACTIONS:
                 self._is_pressed(port, mapping, moved)
+            elif not self._has(mapping):
+                continue
             elif moved.pressed is None and not _is_relative(mapping, moved):
                 self._takes(port, mapping, moved)
         return bool(mappings)
@@ -249,13 +257,18 @@ class Steering:
             if mapping.target in ACTIONS:
                 if self._is_pressed(port, mapping, moved):
                     self._actions[mapping.target]()
+            elif not self._has(mapping):
+                self._say_unused(mapping.target)
+            elif self._control(mapping).kind == "action":
+                if self._is_pressed(port, mapping, moved):
+                    self._wanted[mapping.target] = True
             elif moved.pressed is not None:
                 if moved.pressed:
                     self._switch(mapping)
             elif _is_relative(mapping, moved):
                 self._step(mapping, moved)
             elif self._takes(port, mapping, moved):
-                self._wanted[mapping.target] = _value_at(mapping, moved)
+                self._wanted[mapping.target] = self._value_at(mapping, moved)
         return bool(mappings)
 
     def _is_pressed(self, port: str, mapping: Mapping, moved: Moved) -> bool:
@@ -271,38 +284,55 @@ class Steering:
     def _takes(self, port: str, mapping: Mapping, moved: Moved) -> bool:
         """Whether a knob has met its control."""
         return self._takeover.takes(
-            (port, mapping), param(mapping.target), _place_of(mapping, moved),
-            _value_at(mapping, moved), self._now(mapping.target),
+            (port, mapping), self._control(mapping), _place_of(mapping, moved),
+            self._value_at(mapping, moved), self._now(mapping.target),
             step=moved.step * abs(mapping.high - mapping.low), low=mapping.low, high=mapping.high,
         )  # fmt: skip
 
     def _step(self, mapping: Mapping, moved: Moved) -> None:
         """An encoder moves a control from where it is, a whole value a step where it has few."""
-        control = param(mapping.target)
+        control = self._control(mapping)
         steps = moved.steps
         if steps is None:
             steps = steps_of(moved.value, moved.bits, mapping.mode)
         reach = mapping.high - mapping.low
-        if control.kind == "float":
+        if control.kind == "number":
             size = abs(reach) / _TRAVEL
-        elif control.kind == "int":
+        elif control.kind == "whole":
             size = 1 / (control.high - control.low)
         else:
             size = 1 / max(1, len(control.choices) - 1)
-        where = to_norm(control, self._now(mapping.target))
+        where = control.to_position(self._now(mapping.target))
         if isinstance(where, str):  # left to the music: it begins in the middle
             where = (mapping.low + mapping.high) / 2
         place = where + steps * size * (1 if reach >= 0 else -1)
         low, high = sorted((mapping.low, mapping.high))
-        self._wanted[mapping.target] = from_norm(control, min(max(place, low), high))
+        self._wanted[mapping.target] = control.from_position(min(max(place, low), high))
 
     def _switch(self, mapping: Mapping) -> None:
         """A key or pad puts a control to one end of the mapping's reach and back to the other."""
-        control = param(mapping.target)
-        where = to_norm(control, self._now(mapping.target))
+        control = self._control(mapping)
+        where = control.to_position(self._now(mapping.target))
         low, high = mapping.low, mapping.high
         is_high = not isinstance(where, str) and abs(where - high) < abs(where - low)
-        self._wanted[mapping.target] = from_norm(control, low if is_high else high)
+        self._wanted[mapping.target] = control.from_position(low if is_high else high)
+
+    def _has(self, mapping: Mapping) -> bool:
+        """Whether the pack that plays has the control, and a controller can move it."""
+        table = self._instrument.settings.table
+        return mapping.target in table and table[mapping.target].has_position
+
+    def _control(self, mapping: Mapping) -> Control:
+        return self._instrument.settings.table[mapping.target]
+
+    def _say_unused(self, target: str) -> None:
+        pack = self._instrument.manifest.name
+        if (pack, target) not in self._refused:  # once: a knob sends a hundred
+            self._refused.add((pack, target))
+            self._say(f"{target}: pack {pack!r} does not have this control")
+
+    def _value_at(self, mapping: Mapping, moved: Moved) -> Value:
+        return self._control(mapping).from_position(_place_of(mapping, moved))
 
     def _now(self, name: str) -> Value:
         return self._wanted.get(name, self._instrument.settings[name])
@@ -315,7 +345,3 @@ def _is_relative(mapping: Mapping, moved: Moved) -> bool:
 def _place_of(mapping: Mapping, moved: Moved) -> float:
     """Where a knob puts its control, from 0 to 1."""
     return mapping.low + moved.share * (mapping.high - mapping.low)
-
-
-def _value_at(mapping: Mapping, moved: Moved) -> Value:
-    return from_norm(param(mapping.target), _place_of(mapping, moved))

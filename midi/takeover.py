@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from engine.norm import to_norm
-from engine.params import Param, Value
+from engine.controls.control import Control, Value
 
 __all__ = ["Takeover"]
 
@@ -36,7 +35,7 @@ class Takeover:
         self._states: dict[Hashable, _State] = {}
 
     def takes(
-        self, key: Hashable, control: Param, place: float, value: Value, current: Value,
+        self, key: Hashable, control: Control, place: float, value: Value, current: Value,
         *, step: float, low: float = 0.0, high: float = 1.0,
     ) -> bool:  # fmt: skip
         """Whether a controller that moved to `place`, where `control` is `value`, may set it.
@@ -51,12 +50,12 @@ class Takeover:
         return may
 
     def _may(
-        self, state: _State, before: float | None, control: Param, place: float, value: Value,
+        self, state: _State, before: float | None, control: Control, place: float, value: Value,
         current: Value, step: float, low: float, high: float,
     ) -> bool:  # fmt: skip
-        if not self.on or control.kind == "bool" or current in (state.given, value):
+        if not self.on or control.kind == "switch" or current in (state.given, value):
             return True
-        where = to_norm(control, current)
+        where = control.to_position(current)
         if isinstance(where, str):
             return True
         # A control outside of the controller's reach is met at the end that is nearest to it.

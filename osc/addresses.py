@@ -1,22 +1,26 @@
-"""The address space: every OSC address there is, walked out of the table of controls. Pure data.
+"""The address space: every OSC address there is, for one table of controls. Pure data.
 
-One address is one control with one argument, in its own units; `ADDRESS/norm` is its twin from 0
-to 1. The twelve of harmony are `/harmony/c` to `/harmony/b`, with `c_sharp` for C#, since OSC keeps
-`#` for itself; one container, so that `/harmony/*` is all of them. Whatever lists addresses (the
-server, `attacca osc`, the docs) walks `ADDRESSES`; there is no other list.
+The address of a control is `/` and its full name (`/gain`, `/pack/density`), in its own unit;
+`ADDRESS/norm` is its twin from 0 to 1, where it has a position. Pitch classes have an address for
+each class as well, `/pack/harmony/c` to `/pack/harmony/b`, with `c_sharp` for C#, since OSC keeps
+`#` for itself; `/pack/harmony/*` matches all of them. Whatever lists addresses (the server,
+OSCQuery, layouts, `attacca osc`, the docs) walks an `AddressSpace`; another pack makes another one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
+from engine.controls.control import FREE, NUMERIC, Control, Value
+from engine.controls.table import ControlTable
 from engine.counters import COUNTERS
-from engine.params import FREE, PARAMS, Param, Value
+from engine.errors import ConfigError
 
 __all__ = [
-    "ADDRESSES", "COUNTED", "ERRORS", "Address", "Kind", "address_of", "by_path", "control_address",
+    "COUNTED", "ERRORS", "FIXED", "Address", "AddressSpace", "Kind", "address_space",
+    "control_address", "fixed_address",
 ]  # fmt: skip
 
 Kind = Literal["control", "norm", "button", "command", "query", "stream", "answer"]
@@ -68,30 +72,35 @@ class Address:
         return f"{self.low:.12g} to {self.high:.12g}{unit}{', or ' + FREE if self.free else ''}"
 
 
-_TYPES = {"float": "f", "int": "i", "bool": "i", "choice": "s"}
+_TYPES = {
+    "number": "f", "whole": "i", "switch": "i", "choice": "s", "action": "i", "text": "s",
+    "pitch_classes": "f" * 12, "chords": "s", "keys": "i",
+}  # fmt: skip
 
 
-def control_address(param: Param) -> str:
-    """The path of a control."""
-    for container in ("harmony", "lock"):
-        if param.name.startswith(f"{container}_"):
-            return f"/{container}/{param.name.removeprefix(f'{container}_')}"
-    return f"/{param.name}"
+def control_address(name: str) -> str:
+    """The path of the control, or of the part of one, with a full name."""
+    return f"/{name}"
 
 
-def _control(param: Param) -> tuple[Address, Address]:
-    """A control and its twin from 0 to 1."""
-    path, numeric = control_address(param), param.kind in ("float", "int")
-    low, high = (param.low, param.high) if numeric else (None, None)
-    if param.kind == "bool":
+def _control(control: Control) -> tuple[Address, ...]:
+    """A control, its twin from 0 to 1 where it has a position, and its parts."""
+    path = control_address(control.name)
+    low, high = (control.low, control.high) if control.kind in (*NUMERIC, "keys") else (None, None)
+    if control.kind in ("switch", "action"):
         low, high = 0, 1
+    elif control.kind == "pitch_classes":
+        low, high = 0.0, 1.0
     itself = Address(
-        path, "control", _TYPES[param.kind], "get, set", param.about, low, high, param.unit,
-        param.choices, param.default, param.free, param.when, param.name,
+        path, "control", _TYPES[control.kind], "get, set", control.about, low, high, control.unit,
+        control.choices, control.default, control.free and not control.choices, control.when,
+        control.name,
     )  # fmt: skip
+    if not control.has_position:
+        return (itself, *(address for part in control.parts for address in _control(part)))
     twin = Address(
         f"{path}/norm", "norm", "f", "get, set", f"{path} from 0 to 1.", 0, 1,
-        free=param.free, when=param.when, param=param.name,
+        free=control.free and not control.choices, when=control.when, param=control.name,
     )  # fmt: skip
     return itself, twin
 
@@ -127,12 +136,12 @@ _OTHERS: tuple[Address, ...] = (
         1, 60, "s", default=60.0,
     ),
     Address(
-        "/pack/load", "command", "s", "get, set",
+        "/packs/load", "command", "s", "get, set",
         "Go over to another installed pack, by name, while this one plays on: /progress tells how "
         "far it is; asked, it answers with the pack that plays.",
     ),
-    Address("/pack/list", "query", "", "get",
-            "Answers /pack/info for every pack, then /pack/list/end and their count."),
+    Address("/packs/list", "query", "", "get",
+            "Answers /packs/info for every pack, then /packs/list/end and their count."),
     Address(
         "/device/select", "command", "s", "get, set",
         "Go on into another sound device, by name or a part of it, 'default' or 'none'; one that "
@@ -144,11 +153,6 @@ _OTHERS: tuple[Address, ...] = (
     Address("/xruns/reset", "button", "i", "set", "Count xruns from 0 again."),
     Address("/quit", "button", "i", "set",
             "End Attacca; only from the machine it plays on."),
-    Address(
-        "/hold", "command", "i", "get, set",
-        "The keys to play around from the next block on, as MIDI pitches, one argument each; 0 "
-        "lets all go.", 0, 108,
-    ),
     Address(
         "/snapshot/save", "command", "s", "set",
         "Save the controls under a name; pause, tempo and locks are not part of it.",
@@ -188,9 +192,8 @@ _OTHERS: tuple[Address, ...] = (
     Address("/dump", "query", "", "get",
             "Answers every control in bundles under 1,400 bytes, then /dump/end and their count."),
     Address(
-        "/hears", "query", "", "get",
-        "Answers /hears path default for every control that the pack hears, with the pack's own "
-        "default, then /hears/end and their count.",
+        "/controls", "query", "", "get",
+        "Answers /controls/info for every control, then /controls/end and their count.",
     ),
     Address(
         "/subscribe", "command", "is", "set",
@@ -270,6 +273,13 @@ _ANSWERS: tuple[Address, ...] = (
         "get",
         "So many s until /reset is heard, with /quantise; 0: done, -1: another replaced it.",
     ),
+    Address(
+        "/snapshot/recall/left",
+        "answer",
+        "ss",
+        "get",
+        "Of a snapshot: its name, then the controls that the pack which plays does not have.",
+    ),
     Address("/snapshot/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
     Address(
         "/record/pending", "answer", "sf", "get", "The same: a file, or nothing to end, and s."
@@ -278,7 +288,7 @@ _ANSWERS: tuple[Address, ...] = (
         "/progress", "answer", "sf", "get", "Slow work: its address, and how far it is (1: done)."
     ),
     Address(
-        "/pack/info",
+        "/packs/info",
         "answer",
         "ssssiiffss",
         "get",
@@ -286,7 +296,7 @@ _ANSWERS: tuple[Address, ...] = (
         "megabytes, what is wrong with it, or nothing, "
         "and what 'attacca bench' found of it on this machine, or nothing.",
     ),
-    Address("/pack/list/end", "answer", "i", "get", "How many packs there are."),
+    Address("/packs/list/end", "answer", "i", "get", "How many packs there are."),
     Address(
         "/device/info",
         "answer",
@@ -301,7 +311,22 @@ _ANSWERS: tuple[Address, ...] = (
     Address("/midi/mappings/end", "answer", "i", "get", "How many of these there were."),
     Address("/midi/port", "answer", "ssi", "get", "A MIDI port: in or out, its name, 1 if used."),
     Address("/midi/ports/end", "answer", "i", "get", "How many of these there were."),
-    Address("/hears/end", "answer", "i", "get", "How many controls the pack hears."),
+    Address(
+        "/controls/info",
+        "answer",
+        "ss",
+        "get",
+        "A control: its path, and as JSON its kind, range, unit, choices, default, group, "
+        "whether it can be free, live or block, and one sentence.",
+    ),
+    Address("/controls/end", "answer", "i", "get", "How many controls there are."),
+    Address(
+        "/controls/changed",
+        "answer",
+        "i",
+        "get",
+        "Another pack plays: how many controls there are now; /controls describes them.",
+    ),
     Address("/note", "answer", "ii", "get", "A key: pitch and velocity (0: up), as it is heard."),
     Address(
         "/block",
@@ -372,33 +397,67 @@ _ANSWERS: tuple[Address, ...] = (
 )
 
 
-ADDRESSES: tuple[Address, ...] = (
-    *(address for param in PARAMS for address in _control(param)),
-    *_OTHERS,
-    *_ANSWERS,
-)
+FIXED: tuple[Address, ...] = (*_OTHERS, *_ANSWERS)  # what does not depend on the controls
+_FIXED_BY_PATH = {a.path: a for a in FIXED}
 
 
-@cache
-def by_path() -> dict[str, Address]:
-    """Every address by its path."""
-    return {a.path: a for a in ADDRESSES}
-
-
-def address_of(name: str) -> Address:
-    """The address of the control `name`.
+def fixed_address(path: str) -> Address:
+    """An address that does not depend on the controls.
 
     Raises
     ------
     KeyError
-        There is none of that name.
+        There is none at the path.
     """
-    return _by_param()[name]
+    return _FIXED_BY_PATH[path]
 
 
-@cache
-def _by_param() -> dict[str, Address]:
-    return {a.param: a for a in ADDRESSES if a.kind == "control"}
+@dataclass(frozen=True)
+class AddressSpace:
+    """Every address for one table of controls."""
+
+    table: ControlTable
+
+    @cached_property
+    def addresses(self) -> tuple[Address, ...]:
+        """All of them: the controls in the table's order, then what does not depend on it."""
+        controls = (a for control in self.table for a in _control(control))
+        return (*(a for a in controls if a.path not in _FIXED_BY_PATH), *FIXED)
+
+    @cached_property
+    def by_path(self) -> dict[str, Address]:
+        """Every address by its path."""
+        return {a.path: a for a in self.addresses}
+
+    @cached_property
+    def controls(self) -> dict[str, Address]:
+        """The controls and their twins, by path."""
+        return {a.path: a for a in self.addresses if a.kind in ("control", "norm")}
+
+    @cached_property
+    def control_paths(self) -> frozenset[str]:
+        """The paths of the controls, without their twins."""
+        return frozenset(a.path for a in self.addresses if a.kind == "control")
+
+    def of(self, name: str) -> Address:
+        """The address of a control, or of the part of one, by its full or short name.
+
+        Raises
+        ------
+        ConfigError
+            There is no such control.
+        """
+        path = control_address(self.table[name].name)
+        found = self.by_path.get(path)
+        if found is None:
+            raise ConfigError(f"{path} is not the address of a control")
+        return found
+
+
+@lru_cache(maxsize=8)
+def address_space(table: ControlTable) -> AddressSpace:
+    """The address space of a table."""
+    return AddressSpace(table)
 
 
 # Figures below `/status/` that count, and those of them that stay at 0 as long as all is well.

@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from engine.controls.control import Value
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
-from engine.params import Value, param
-from osc.addresses import ADDRESSES, Address
+from osc.addresses import Address, AddressSpace
 from osc.control import Controls
 from osc.packets import Message
 from osc.patterns import is_pattern, matching
@@ -34,7 +34,6 @@ __all__ = ["Ahead"]
 _EARLY = 0.05  # seconds: many of the mixer's periods, and of this thread's looks
 _LATE = 0.001
 _AT_ONCE = 16  # that are due at the same time, before what comes in has its turn
-_CONTROLS = {a.path: a for a in ADDRESSES if a.kind in ("control", "norm")}
 _MIXED = ("gain", "pause")  # what the mixer applies to the frame
 
 Act = Callable[[Sequence[Message]], None]
@@ -77,7 +76,7 @@ class Ahead:
         ConfigError
             It is too far ahead, or too much waits already; nothing of it will be carried out.
         """
-        parts = _parts(messages) if self._schedule.ahead(at) > 0 else None
+        parts = _parts(self._controls.space, messages) if self._schedule.ahead(at) > 0 else None
         if parts is None:
             return False
         if parts.live:
@@ -129,28 +128,31 @@ class Ahead:
             self._schedule.before(at, self._instrument.latencies().live + _EARLY, plan)
 
 
-def _parts(messages: Sequence[Message]) -> _Parts | None:
+def _parts(space: AddressSpace, messages: Sequence[Message]) -> _Parts | None:
     """A bundle taken apart; None when it does more than set controls."""
     live: list[Message] = []
     block: list[Message] = []
     mixed: dict[str, Value] = {}
     for one in messages:
-        found = _controls(one.address)
+        found = _controls(space, one.address)
         kinds = {address.when for address in found}
-        if len(one.arguments) != 1 or len(kinds) != 1:
+        if not one.arguments or len(kinds) != 1:
             return None
         (live if kinds == {"live"} else block).append(one)
         for address in found:
             if address.param in _MIXED:
-                take = from_norm if address.kind == "norm" else from_osc
+                control = space.table[address.param]
                 try:
-                    mixed[address.param] = take(param(address.param), one.arguments[0])
+                    mixed[address.param] = (
+                        from_norm(control, one.arguments[0]) if address.kind == "norm"
+                        else from_osc(control, one.arguments)
+                    )  # fmt: skip
                 except ConfigError:  # answered when it is carried out
                     continue
     return _Parts(tuple(live), mixed, tuple(block))
 
 
-def _controls(path: str) -> list[Address]:
+def _controls(space: AddressSpace, path: str) -> list[Address]:
     if is_pattern(path):
-        return [_CONTROLS[p] for p in matching(path, _CONTROLS)]
-    return [_CONTROLS[path]] if path in _CONTROLS else []
+        return [space.controls[p] for p in matching(path, space.controls)]
+    return [space.controls[path]] if path in space.controls else []

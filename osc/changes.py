@@ -60,7 +60,7 @@ class Changes:
     def handlers(self) -> Mapping[str, Handler]:
         """What answers to which address."""
         return {
-            "/pack/load": self._load, "/pack/list": self._packs, "/device/select": self._select,
+            "/packs/load": self._load, "/packs/list": self._packs, "/device/select": self._select,
             "/device/list": self._devices, "/record/keep": self._keep,
             "/xruns/reset": self._forget_xruns, "/quit": self._quit,
         }  # fmt: skip
@@ -68,7 +68,7 @@ class Changes:
     # ------------------------------------------------------------------ packs
 
     def _load(self, client: Client, arguments: Sequence[object]) -> None:
-        address = "/pack/load"
+        address = "/packs/load"
         if not arguments:
             self._clients.answer(client, address, self._instrument.manifest.name)
             return
@@ -96,10 +96,10 @@ class Changes:
         def tell(found: object) -> None:
             assert isinstance(found, list)
             for about in found:
-                self._clients.answer(client, "/pack/info", *about)
-            self._clients.answer(client, "/pack/list/end", len(found))
+                self._clients.answer(client, "/packs/info", *about)
+            self._clients.answer(client, "/packs/list/end", len(found))
 
-        self._files(client, "/pack/list", _about_packs, tell)
+        self._files(client, "/packs/list", _about_packs, tell)
 
     # ------------------------------------------------------------------ devices
 
@@ -162,7 +162,7 @@ def _local(client: Client) -> bool:
 
 
 def _about_packs() -> list[tuple[str | int | float, ...]]:
-    """Of every pack what /pack/info tells, in its order."""
+    """Of every pack what /packs/info tells, in its order."""
     found: list[tuple[str | int | float, ...]] = []
     for name, folder in installed_packs().items():
         try:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from engine.errors import ConfigError
-from osc.addresses import ADDRESSES
+from osc.addresses import AddressSpace
 from osc.endpoint import Peer
 from osc.packets import bundles, message
 from osc.patterns import matching
@@ -28,8 +28,6 @@ _ANSWERS = 2_000.0  # a second
 _ERRORS = 50.0
 _STREAMED = 4_000.0  # messages of streams, to all together: 60 Hz of five streams to 13 programs
 _SEVERAL = 4  # changes that go out as a bundle
-_PATHS = tuple(a.path for a in ADDRESSES if a.kind in ("control", "norm"))
-_CONTROLS = frozenset(a.path for a in ADDRESSES if a.kind == "control")
 
 
 class Budget:
@@ -75,14 +73,19 @@ class Clients:
     Parameters
     ----------
     send : sends bytes to a peer.
+    space : the address space at the start.
     now : seconds of a clock that only goes on.
     lease : seconds.
     """
 
     def __init__(
-        self, send: Callable[[Peer, bytes], None], now: Callable[[], float], lease: float = LEASE
+        self,
+        send: Callable[[Peer, bytes], None],
+        space: AddressSpace,
+        now: Callable[[], float],
+        lease: float = LEASE,
     ) -> None:
-        self._send, self._now, self._lease = send, now, lease
+        self._send, self._space, self._now, self._lease = send, space, now, lease
         self._by_source: dict[Peer, Client] = {}
         self._streamed = Budget(_STREAMED, now())
         self.dropped = 0  # answers and errors over the budget
@@ -141,7 +144,7 @@ class Clients:
         ConfigError
             The pattern is none, or matches nothing; the port is none; there are too many.
         """
-        wanted = frozenset(matching(pattern, _PATHS)) if pattern else _CONTROLS
+        wanted = self._matching(pattern)
         if not wanted:
             raise ConfigError(f"/subscribe: {pattern!r} matches no control; /dump has them all")
         if port is not None:
@@ -150,6 +153,19 @@ class Clients:
             raise ConfigError(f"/subscribe: {_MOST_PATTERNS} patterns at most; /unsubscribe some")
         client.patterns[pattern] = wanted
         client.wanted = frozenset().union(*client.patterns.values())
+
+    def _matching(self, pattern: str) -> frozenset[str]:
+        if not pattern:
+            return self._space.control_paths
+        return frozenset(matching(pattern, self._space.controls))
+
+    def move_to(self, space: AddressSpace) -> None:
+        """There are other addresses now: patterns match them from here on."""
+        self._space = space
+        for client in self.all():
+            client.patterns = {pattern: self._matching(pattern) for pattern in client.patterns}
+            client.wanted = frozenset().union(*client.patterns.values())
+            client.changes.clear()
 
     def at_port(self, client: Client, port: int) -> Client:
         """The client that listens at `port` of the same machine; from now on, that is this one.

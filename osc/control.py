@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine.controls.bus import Change, Origin
+from engine.controls.control import Control, Value
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError
-from engine.hearing import first_sampling
 from engine.instrument import Instrument
-from engine.params import PARAMS, Settings, Value, param
-from osc.addresses import Address, address_of
+from osc.addresses import Address, AddressSpace, address_space, control_address
 from osc.clients import Client, Clients
+from osc.descriptions import description
 from osc.packets import bundles, message
 from osc.values import Wire, from_norm, from_osc, to_norm, to_osc
 
@@ -50,7 +51,7 @@ class _Asked:
 
     client: Client
     addresses: tuple[Address, ...]
-    argument: object
+    arguments: tuple[object, ...]
     values: Mapping[str, Value]
 
 
@@ -75,6 +76,7 @@ class Controls:
         self._changes: deque[Change] = deque()
         self._applying = False
         self._known: Settings = instrument.settings
+        self.moved: Callable[[AddressSpace, AddressSpace], None] = _nothing
         self._remove = instrument.controls.listen(self._take_change)
         self._pending: dict[str, _Pending] = {}
         self._asked: list[_Asked] = []
@@ -84,6 +86,11 @@ class Controls:
     def close(self) -> None:
         """Listen no longer."""
         self._remove()
+
+    @property
+    def space(self) -> AddressSpace:
+        """The addresses of the controls as they were published last."""
+        return address_space(self._known.table)
 
     # ------------------------------------------------------------------ in
 
@@ -101,22 +108,19 @@ class Controls:
         """
         if not arguments:
             for address in addresses:
-                self._clients.answer(client, address.path, self._wire(address, self._known_now()))
+                self._clients.answer(client, address.path, *self._wire(address, self._known_now()))
             return
-        if len(arguments) > 1:
-            raise ConfigError(f"{addresses[0].path}: {len(arguments)} values; it takes one")
         values: dict[str, Value] = {}
         problem: ConfigError | None = None
         for address in addresses:
-            control = param(address.param)
-            take = from_norm if address.kind == "norm" else from_osc
+            control = self._known.table[address.param]
             try:
-                values[control.name] = take(control, arguments[0])
+                values[control.name] = _taken(control, address, arguments)
             except ConfigError as error:
                 problem = error
         if problem is not None and not values:
             raise problem
-        self._asked.append(_Asked(client, tuple(addresses), arguments[0], values))
+        self._asked.append(_Asked(client, tuple(addresses), tuple(arguments), values))
 
     def settle(self) -> list[tuple[str, AttaccaError]]:
         """Set all that was noted, in one go, so that one block hears all of a bundle.
@@ -147,12 +151,14 @@ class Controls:
         """Tell whoever set controls what they are now; not a subscriber who changed nothing."""
         client = asked.client
         for address in asked.addresses:
-            if address.param not in asked.values:
+            if address.param not in asked.values or address.param not in self._known.table:
                 continue
             applied = self._wire(address, self._known)
-            held_already = address.param not in changed and applied == asked.argument
+            control = self._known.table[address.param]
+            is_changed = (control.part_of or control.name) in changed
+            held_already = not is_changed and applied == asked.arguments
             if not (held_already and address.path in client.wanted):
-                self._clients.answer(client, address.path, applied)
+                self._clients.answer(client, address.path, *applied)
                 if address.when == "block":
                     self._answer_pending(client, address)
 
@@ -184,7 +190,7 @@ class Controls:
 
     # ------------------------------------------------------------------ out
 
-    def value(self, address: Address) -> Wire:
+    def value(self, address: Address) -> tuple[Wire, ...]:
         """What a control, or its twin, holds now."""
         return self._wire(address, self._known_now())
 
@@ -192,27 +198,22 @@ class Controls:
         """All controls in bundles, then how many there were."""
         settings = self._known_now()
         values = [
-            message(a.path, self._wire(a, settings)) for a in (address_of(p.name) for p in PARAMS)
-        ]
+            message(a.path, *self._wire(a, settings))
+            for a in self.space.addresses if a.kind == "control"
+        ]  # fmt: skip
         for data in bundles(values):
             self._clients.answer_raw(client, data)
         self._clients.answer(client, "/dump/end", len(values))
 
-    def hears(self, client: Client) -> None:
-        """Which controls the pack hears, and where they stand by themselves."""
-        manifest = self._instrument.manifest
-        first = first_sampling(manifest)
-        own: dict[str, Value] = {
-            "steps": first.steps.default, "temperature": first.temperature,
-            "guidance": first.guidance.scale,
-        }  # fmt: skip
-        heard = [p for p in PARAMS if not p.packs or p.name in self._instrument.hears]
+    def describe(self, client: Client) -> None:
+        """What every control is, so that a program can show controls that it has never seen."""
+        table = self._known_now().table
         for data in bundles(
-            message("/hears", address_of(p.name).path, to_osc(p, own.get(p.name, p.default)))
-            for p in heard
+            message("/controls/info", control_address(control.name), description(control))
+            for control in table
         ):
             self._clients.answer_raw(client, data)
-        self._clients.answer(client, "/hears/end", len(heard))
+        self._clients.answer(client, "/controls/end", len(table))
 
     def watch(self) -> None:
         """Publish which block controls have become audible. Call some times a second."""
@@ -222,7 +223,7 @@ class Controls:
                 if left <= _HEARD:
                     done = self._pending.pop(name)
                     self._tell_pending(name, done.value, 0.0, None)
-                    asker, address = done.asker, address_of(name)
+                    asker, address = done.asker, self.space.of(name)
                     if asker is not None and address.path not in asker.wanted:
                         self._answer_pending(asker, address)
         self._clients.flush()
@@ -241,8 +242,20 @@ class Controls:
         """Publish the changes that wait, in their order."""
         while self._changes:
             change = self._changes.popleft()
-            self._known = change.settings
-            self._tell(change.new, self._clients.of(change.origin.client))
+            before, self._known = self._known, change.settings
+            if change.settings.table is not before.table:
+                self._move(address_space(before.table))
+            self._tell(_with_parts(change), self._clients.of(change.origin.client))
+
+    def _move(self, before: AddressSpace) -> None:
+        """The controls are others now: tell whoever listens to some."""
+        self._pending = {n: p for n, p in self._pending.items() if n in self._known.table}
+        self._clients.move_to(self.space)
+        for client in self._clients.all():
+            if client.patterns:
+                count = len(self._known.table)
+                self._clients.answer(client, "/controls/changed", count)
+        self.moved(before, self.space)
 
     def _known_now(self) -> Settings:
         """All controls, after everything that changed them has been published."""
@@ -253,10 +266,11 @@ class Controls:
         """Publish values; for block controls also when they will be audible."""
         mark = self._instrument.horizon()[1]
         for name, value in changed.items():
-            address, control = address_of(name), param(name)
-            self._clients.publish(address.path, address.path, to_osc(control, value), but=but)
-            norm = address.path + "/norm"
-            self._clients.publish(norm, norm, to_norm(control, value), but=but)
+            address, control = self.space.of(name), self._known.table[name]
+            self._clients.publish(address.path, address.path, *to_osc(control, value), but=but)
+            if control.has_position:
+                norm = address.path + "/norm"
+                self._clients.publish(norm, norm, to_norm(control, value), but=but)
             if address.when == "block":
                 self._pending[name] = _Pending(value, mark, but)
         for name in changed:
@@ -277,19 +291,49 @@ class Controls:
         return max(0.0, pending.mark - self._instrument.horizon()[0] + self._live)
 
     def _tell_pending(self, name: str, value: Value, left: float, but: Client | None) -> None:
-        path = address_of(name).path
-        wire = to_osc(param(name), value)
-        self._clients.publish(path, path + "/pending", wire, float(left), but=but)
+        path = self.space.of(name).path
+        wire = to_osc(self._known.table[name], value)
+        self._clients.publish(path, path + "/pending", *wire, float(left), but=but)
 
     def _answer_pending(self, client: Client, address: Address) -> None:
-        """Tell the sender of a block control when it will be heard."""
+        """Tell the sender of a block control when it will be audible."""
         left = self._left(address.param)
-        control = param(address.param)
-        path = address_of(control.name).path
+        control = self._known.table[address.param]
+        path = self.space.of(control.name).path
         wire = to_osc(control, self._known[control.name])
-        self._clients.answer(client, path + "/pending", wire, float(left))
+        self._clients.answer(client, path + "/pending", *wire, float(left))
 
-    def _wire(self, address: Address, settings: Settings) -> Wire:
-        control = param(address.param)
+    def _wire(self, address: Address, settings: Settings) -> tuple[Wire, ...]:
+        control = settings.table[address.param]
         value = settings[control.name]
-        return to_norm(control, value) if address.kind == "norm" else to_osc(control, value)
+        if address.kind == "norm":
+            return (to_norm(control, value),)
+        return to_osc(control, value)
+
+
+def _taken(control: Control, address: Address, arguments: Sequence[object]) -> Value:
+    if address.kind != "norm":
+        return from_osc(control, arguments)
+    if len(arguments) > 1:
+        raise ConfigError(f"{address.path}: {len(arguments)} values; it takes one")
+    return from_norm(control, arguments[0])
+
+
+def _with_parts(change: Change) -> dict[str, Value]:
+    """The values that changed, and those of the parts that changed, by full names."""
+    values: dict[str, Value] = {}
+    for name, value in change.new.items():
+        values[name] = value
+        for part in change.settings.table[name].parts:
+            old, new = (_weight(v, part.index) for v in (change.old[name], value))
+            if old != new:
+                values[part.name] = new
+    return values
+
+
+def _weight(value: Value, index: int) -> Value:
+    return value[index] if isinstance(value, tuple) else 0.0  # type: ignore[return-value]
+
+
+def _nothing(_: AddressSpace, __: AddressSpace) -> None:
+    pass

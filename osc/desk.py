@@ -6,11 +6,11 @@ hands over immutable values and does not wait.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from engine.errors import ConfigError
-from osc.addresses import address_of, by_path
+from osc.addresses import AddressSpace, control_address
 from osc.clients import Client, Clients
 from osc.handlers import Handler
 from osc.values import Wire, pressed, text_of
@@ -125,10 +125,13 @@ class DeskCommands:
     ----------
     clients : who asks.
     desk : of this performance, or None.
+    space : tells the addresses that there are now.
     """
 
-    def __init__(self, clients: Clients, desk: Desk | None) -> None:
-        self._clients, self._desk = clients, desk
+    def __init__(
+        self, clients: Clients, desk: Desk | None, space: Callable[[], AddressSpace]
+    ) -> None:
+        self._clients, self._desk, self._space = clients, desk, space
 
     def handlers(self) -> Mapping[str, Handler]:
         """What answers to which address."""
@@ -147,7 +150,7 @@ class DeskCommands:
         desk = self._there("/midi/learn")
         if arguments:
             path = text_of("/midi/learn", arguments[0])
-            desk.arm(_target("/midi/learn", path) if path else "")
+            desk.arm(self._target("/midi/learn", path) if path else "")
             self._clients.answer(client, "/midi/learn", path)
         else:
             self._clients.answer(client, "/midi/learn", _path(desk.figures.learning))
@@ -157,7 +160,7 @@ class DeskCommands:
         if not arguments:
             raise ConfigError("/midi/forget: give the path of a control, such as /gain")
         path = text_of("/midi/forget", arguments[0])
-        desk.forget(_target("/midi/forget", path))
+        desk.forget(self._target("/midi/forget", path))
         self._clients.answer(client, "/midi/forget", path)
 
     def _takeover(self, client: Client, arguments: Sequence[object]) -> None:
@@ -173,7 +176,7 @@ class DeskCommands:
         if not arguments:
             raise ConfigError("/midi/mode: the path of a control is missing; send one like /gain")
         path = text_of("/midi/mode", arguments[0])
-        target = _target("/midi/mode", path)
+        target = self._target("/midi/mode", path)
         if len(arguments) > 1:
             mode = text_of("/midi/mode", arguments[1])
             desk.set_mode(target, mode)
@@ -196,6 +199,19 @@ class DeskCommands:
             self._clients.answer(client, "/midi/port", port.way, port.name, int(port.taken))
         self._clients.answer(client, "/midi/ports/end", len(found))
 
+    def _target(self, address: str, path: str) -> str:
+        """The name that a desk has for what is at a path."""
+        found = self._space().by_path.get(path)
+        if found is not None and found.param:
+            return found.param
+        if path in _ACTIONS:
+            return path[1:]
+        if self._desk is not None and any(_path(m.target) == path for m in self._desk.mappings):
+            return path[1:]  # of a control of another pack
+        raise ConfigError(
+            f"{address}: {path[:60]!r} is neither a control nor one of {', '.join(_ACTIONS)}"
+        )
+
 
 def desk_figures(desk: Desk | None) -> dict[str, Wire]:
     """What `/status` tells of it."""
@@ -206,20 +222,8 @@ def desk_figures(desk: Desk | None) -> dict[str, Wire]:
     return {**counts, "midi/learning": _path(f.learning)}
 
 
-def _target(address: str, path: str) -> str:
-    """The name that a desk has for what is at a path."""
-    found = by_path().get(path)
-    if found is not None and found.param:
-        return found.param
-    if path in _ACTIONS:
-        return path[1:]
-    raise ConfigError(
-        f"{address}: {path[:60]!r} is neither a control nor one of {', '.join(_ACTIONS)}"
-    )
-
-
 def _path(target: str) -> str:
     """The path of what a desk has a name for; "" stays what it is."""
     if not target or f"/{target}" in _ACTIONS:
         return f"/{target}" if target else ""
-    return address_of(target).path
+    return control_address(target)

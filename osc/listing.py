@@ -1,6 +1,6 @@
 """The address space for people and programs: as text, as Markdown (docs/osc.md), as JSON.
 
-All of it is walked out of `ADDRESSES`. Pure functions, any thread.
+All of it is walked out of an `AddressSpace`. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from osc import LOOPBACK, PORT, QUERY_PORT
-from osc.addresses import ADDRESSES, Address
+from osc.addresses import Address, AddressSpace
 from osc.clients import LEASE
 
 __all__ = ["FORMATS", "as_json", "markdown", "text"]
@@ -21,7 +21,7 @@ _KINDS = (
 
 _HEAD = f"""# OSC
 
-Made by `docs/build.py` from `osc/addresses.py` and `engine/params.py`: change those tables and run
+Made by `docs/build.py` from `osc/addresses.py` and `engine/controls/`: change those tables and run
 `make docs`. `attacca osc` prints the same for a terminal, `attacca osc --format json` for programs.
 
 `attacca play` listens on {LOOPBACK} port {PORT}, over UDP and, under the same number, over TCP
@@ -74,7 +74,7 @@ bundle sets of blocks is set in one go, and one block hears all of it.
 from the line of play to the end of the lead and beyond as it grows, 25 columns a second, a message
 under 1,400 bytes for up to 12. `/playhead`, `/block` and `/picture` count seconds of music on one
 axis, as doubles: it stands still while the music is held, and goes on over `/panic`, `/reset` and
-`/pack/load`. Columns are sent again where a block stands in place of music that was made; after
+`/packs/load`. Columns are sent again where a block stands in place of music that was made; after
 `/panic` and a change of pack `/picture/clear from` says that nothing from there on will be heard as
 it was, and `/picture/clear 0` that the axis begins anew. Each figure is computed once for all who
 ask, at most 80 times a second, and nothing while nobody asks.
@@ -88,7 +88,7 @@ script, and the same whether their letters are composed or not. No recording rep
 carried out, or -1 when a second press took its place. `/panic`, `/stop` and `/play` never wait.
 
 **OSCQuery.** `http://{LOOPBACK}:{QUERY_PORT}/` tells programs all of this as JSON (the proposal of
-Vidvox: `?HOST_INFO`, `/gain?VALUE`, `/harmony`); `--oscquery-port` takes another port, and a free
+Vidvox: `?HOST_INFO`, `/gain?VALUE`, `/pack`); `--oscquery-port` takes another port, and a free
 one is taken when nobody asked and that one is in use. A WebSocket on the same port takes
 `{{"COMMAND": "LISTEN", "DATA": "/gain"}}` and `IGNORE`, is pushed changes as binary OSC, and takes
 binary OSC. `VALUE` is null where a control holds the word `free`; `TAGS` say *live* or *block*;
@@ -118,17 +118,20 @@ answered with `/error ... limit`. The packets that wait for their time share 8 M
 """
 
 
-def text() -> str:
+def text(space: AddressSpace) -> str:
     """Columns for a terminal."""
     lines: list[str] = []
     for kind, title in _KINDS:
-        rows = [(a.path, a.types, a.span or a.unit, a.when, a.about) for a in _of(kind)]
+        rows = [(a.path, a.types, a.span or a.unit, a.when, a.about) for a in _of(space, kind)]
         lines += [f"{title.upper()}", *_columns(rows), ""]
-    lines.append("Every control has a twin from 0 to 1 at ADDRESS/norm. docs/osc.md says the rest.")
+    lines.append(
+        "Numbers, switches and choices have a twin from 0 to 1 at ADDRESS/norm. "
+        "docs/osc.md says the rest."
+    )
     return "\n".join(lines)
 
 
-def markdown() -> str:
+def markdown(space: AddressSpace) -> str:
     """The whole of docs/osc.md."""
     parts = [_HEAD]
     for kind, title in _KINDS:
@@ -136,32 +139,34 @@ def markdown() -> str:
         if kind == "control":
             head = ("address", "type", "values", "default", "heard", "what it does")
             rows = [
-                (f"`{a.path}`", a.types, a.span, _default(a), a.when, a.about) for a in _of(kind)
+                (f"`{a.path}`", a.types, a.span, _default(a), a.when, a.about)
+                for a in _of(space, kind)
             ]
         else:
             head = ("address", "type", "values", "what it does")
-            rows = [(f"`{a.path}`", a.types, a.span or a.unit, a.about) for a in _of(kind)]
+            rows = [(f"`{a.path}`", a.types, a.span or a.unit, a.about) for a in _of(space, kind)]
         parts.append(_table(head, rows))
     return "".join(parts)
 
 
-def as_json() -> str:
+def as_json(space: AddressSpace) -> str:
     """One object an address; what an address lacks is left out."""
-    return json.dumps({"port": PORT, "addresses": [_object(a) for a in ADDRESSES]}, indent=1)
+    return json.dumps({"port": PORT, "addresses": [_object(a) for a in space.addresses]}, indent=1)
 
 
 FORMATS = {"text": text, "markdown": markdown, "json": as_json}
 
 
-def _of(kind: str) -> list[Address]:
-    return [a for a in ADDRESSES if a.kind == kind]
+def _of(space: AddressSpace, kind: str) -> list[Address]:
+    return [a for a in space.addresses if a.kind == kind]
 
 
 def _object(a: Address) -> dict[str, object]:
     low_high = None if a.low is None else [a.low, a.high]
+    default = list(a.default) if isinstance(a.default, tuple) else a.default
     every = {
         "path": a.path, "kind": a.kind, "types": a.types, "access": a.access, "range": low_high,
-        "unit": a.unit, "choices": list(a.choices), "default": a.default, "free": a.free or None,
+        "unit": a.unit, "choices": list(a.choices), "default": default, "free": a.free or None,
         "when": a.when, "control": a.param, "about": a.about,
     }  # fmt: skip
     return {name: value for name, value in every.items() if value not in ("", None, [])}
@@ -170,6 +175,8 @@ def _object(a: Address) -> dict[str, object]:
 def _default(a: Address) -> str:
     if isinstance(a.default, bool):
         return str(int(a.default))
+    if isinstance(a.default, tuple):
+        return "none"
     return f"{a.default:g}" if isinstance(a.default, float) else str(a.default)
 
 

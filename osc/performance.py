@@ -21,11 +21,10 @@ from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.handlers import Handler, Later, Slow
 from osc.quantised import Quantised, until_block, until_output, until_recorded
-from osc.values import number_of, pressed, text_of
+from osc.values import pressed, text_of
 
 __all__ = ["Performance"]
 
-_MOST_KEYS = 88
 _DATAGRAM_BYTES, _STREAM_BYTES = 1_200, 60_000  # of names that go into one message
 
 
@@ -82,7 +81,7 @@ class Performance:
             "/redo": lambda _: self._step(instrument.controls.redo),
         }
         self._commands: dict[str, Handler] = {
-            "/record": self._record, "/hold": self._hold, "/snapshot/save": self._save,
+            "/record": self._record, "/snapshot/save": self._save,
             "/snapshot/recall": self._recall, "/snapshot/delete": self._delete,
             "/snapshot/list": self._list,
         }  # fmt: skip
@@ -139,16 +138,6 @@ class Performance:
         if bpm is not None and "/tempo" not in client.wanted:
             self._clients.answer(client, "/tempo", bpm)
 
-    def _hold(self, client: Client, arguments: Sequence[object]) -> None:
-        if arguments:
-            if len(arguments) > _MOST_KEYS:
-                raise ConfigError(f"/hold: {len(arguments)} keys; a piano has {_MOST_KEYS}")
-            numbers = [number_of("/hold", a) for a in arguments]
-            # 0 stands for no key; the engine refuses what is on no piano.
-            keys = sorted({int(min(max(n, -1), 128)) for n in numbers if n != 0})
-            self._instrument.hold(keys)
-        self._clients.answer(client, "/hold", *(self._instrument.held or (0,)))
-
     def _record(self, client: Client, arguments: Sequence[object]) -> None:
         if not arguments:
             path = self._instrument.status().recording
@@ -175,7 +164,7 @@ class Performance:
 
     def _save(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/save", arguments)
-        values = self._instrument.settings.values
+        values = self._instrument.settings.for_presets()
         pack = self._instrument.manifest.name
 
         def work() -> object:
@@ -192,16 +181,16 @@ class Performance:
 
     def _recall(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/snapshot/recall", arguments)
+        loaded: list[Mapping[str, object]] = []
+        left: list[str] = []  # what this pack does not take
 
         def set_all(values: object) -> str | None:
             assert isinstance(values, dict)
+            loaded.append(values)
             if self._instrument.settings["quantise"] == "off":
                 self._instrument.quantised_actions.cancel(RECALL)
-                self._step(lambda: self._instrument.controls.restore(values))
+                restore()
                 return name
-
-            def restore(when: str) -> None:
-                self._step(lambda: self._instrument.controls.restore(values, when))
 
             def restore_live() -> None:
                 restore("live")
@@ -213,6 +202,12 @@ class Performance:
                 (lambda: restore("block"), until_block), (restore_live, until_output),
             )  # fmt: skip
             return None
+
+        def restore(when: str = "") -> None:
+            values = loaded[0]
+            self._step(lambda: left.extend(self._instrument.controls.restore(values, when).left))
+            if left and when != "block":
+                self._clients.answer(client, "/snapshot/recall/left", name, *dict.fromkeys(left))
 
         self._slow(client, "/snapshot/recall", lambda: self._snapshots.load(name), set_all)
 

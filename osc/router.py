@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from itertools import groupby
 
 from engine.errors import AttaccaError, ConfigError, StorageError
-from osc.addresses import ADDRESSES, Address, by_path
+from osc.addresses import Address
 from osc.ahead import Ahead
 from osc.clients import Client, Clients
 from osc.control import Controls
@@ -32,7 +32,6 @@ _MOST_SLOW = 16  # pieces of slow work that wait
 _MOST_WORK = 4_096
 _PATTERN, _PRESS, _ASK = 16, 8, 64
 _MESSAGE_BYTES = 256  # of memory that a waiting message takes beside what it holds
-_CONTROLS = {a.path: a for a in ADDRESSES if a.kind in ("control", "norm")}
 _log = logging.getLogger("attacca.osc")
 
 
@@ -142,11 +141,12 @@ class Router:
         path, arguments = message.address, message.arguments
         self._worked(max(_PATTERN, len(path)) if is_pattern(path) else 1)
         if is_pattern(path):
-            found = [_CONTROLS[p] for p in matching(path, _CONTROLS)]  # never a button
+            controls = self._controls.space.controls  # never a button
+            found = [controls[p] for p in matching(path, controls)]
             if not found:
                 raise _Unknown(f"{path[:80]!r} matches no control; /dump has them all")
         else:
-            address = by_path().get(path)
+            address = self._controls.space.by_path.get(path)
             if address is None or address.kind == "answer":
                 raise _Unknown(f"{path[:80]!r} is no address; 'attacca osc' lists them")
             found = [address]
@@ -177,7 +177,7 @@ class Router:
             "/subscribe": self._subscribe,
             "/unsubscribe": self._unsubscribe,
             "/dump": lambda client, _: self._controls.dump(client),
-            "/hears": lambda client, _: self._controls.hears(client),
+            "/controls": lambda client, _: self._controls.describe(client),
             "/spectrum/bands": lambda client, _: self._clients.answer_raw(
                 client, self._streams.sound.bands()
             ),

@@ -19,6 +19,7 @@ from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
 from engine.status import Event
 from osc import LOOPBACK, PORT
+from osc.addresses import address_space
 from osc.ahead import Ahead
 from osc.beats import Beats
 from osc.changes import Changes
@@ -182,7 +183,8 @@ class OscServer:
             elif self._query is not None:
                 self._query.send(peer, data)
 
-        clients = Clients(send, now, self._lease)
+        space = address_space(self._instrument.settings.table)
+        clients = Clients(send, space, now, self._lease)
         schedule = Schedule(loop)
         controls = Controls(self._instrument, clients, partial(_soon, loop))
         streams = Streams(self._instrument, clients, now)
@@ -227,7 +229,8 @@ class OscServer:
                 self._instrument, clients, partial(router.slow, beside=changing), router.slow,
                 router.later, self._library / "recordings", self._leave,
             )  # fmt: skip
-            for part in (performance, changes, DeskCommands(clients, self._midi)):
+            desk = DeskCommands(clients, self._midi, lambda: controls.space)
+            for part in (performance, changes, desk):
                 router.handlers |= part.handlers()
             queries.midi = self._midi
             beats = Beats(self._instrument, clients)
@@ -257,7 +260,7 @@ class OscServer:
         from osc.query.server import Hooks, QueryServer
 
         hooks = Hooks(
-            controls.value, router.take,
+            controls.value, lambda: controls.space, router.take,
             lambda peer, path: clients.subscribe(clients.seen(peer), None, path),
             lambda peer, path: clients.unsubscribe(clients.seen(peer), path),
             clients.seen, clients.gone, endpoint.allowed, endpoint.refuse,
@@ -267,6 +270,7 @@ class OscServer:
         )
         await query.open()
         self._query = query
+        controls.moved = query.move
         announcement = Announcement(self._listen, endpoint.port, query.port)
         telling = asyncio.create_task(announcement.begin()) if self._announce else None
         try:

@@ -1,8 +1,9 @@
 """Values: what comes in over OSC as a control takes it, what a control holds as OSC sends it.
 
 In: int32 and int64, float and double, True, False and Impulse, and text with a number in it, each
-where it makes sense; a choice by its index or its name. Numbers out of range are brought into it.
-Between a control and its twin from 0 to 1 stands `engine/norm.py`. Pure functions, any thread.
+where it makes sense; a choice by its index or its name; a text alone, or pairs of a text and its
+weight; pitch classes as names or 12 weights; keys one argument each, 0 for none. Numbers out of
+range are brought into it. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -10,63 +11,97 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from engine import norm
+from engine.controls.control import FREE, NUMERIC, Control, Value
 from engine.errors import ConfigError
-from engine.norm import to_norm
-from engine.params import FREE, Param, Value
 
-__all__ = ["Wire", "from_norm", "from_osc", "number_of", "pressed", "text_of", "to_norm", "to_osc"]
+__all__ = [
+    "Wire", "from_norm", "from_osc", "number_of", "pressed", "text_of", "to_norm", "to_osc",
+]  # fmt: skip
 
 Wire = float | int | str  # what is sent
 _LONGEST = 60  # characters of a value in a message to people
+_SEVERAL = ("text", "pitch_classes", "keys")  # kinds that take several arguments
 
 
-def from_osc(param: Param, argument: object) -> Value:
-    """`argument` as `param` holds it, in its own units, brought into range.
+def from_osc(control: Control, arguments: Sequence[object]) -> Value:
+    """Arguments as `control` holds them, in its own unit, brought into range.
 
     Raises
     ------
     ConfigError
-        When it is neither a number nor a word that the control knows.
+        When they are not of the control's kind, or too many.
     """
-    argument = _plain(param.name, argument)
+    if control.kind in _SEVERAL:
+        return _several(control, [_plain(control.name, one) for one in arguments])
+    if len(arguments) != 1:
+        raise ConfigError(f"{control.name}: {len(arguments)} values; it takes one")
+    return _one(control, arguments[0])
+
+
+def _several(control: Control, arguments: list[float | int | str]) -> Value:
+    if control.kind == "keys":
+        return control.clip([one for one in arguments if one != 0])  # 0 stands for no key
+    if len(arguments) == 1 and isinstance(arguments[0], str):
+        return control.clip(arguments[0])
+    if control.kind == "text":
+        if len(arguments) % 2:
+            raise ConfigError(f"{control.name}: {len(arguments)} values; it takes {control.span()}")
+        return control.clip(list(zip(arguments[::2], arguments[1::2], strict=True)))
+    return control.clip(arguments)
+
+
+def _one(control: Control, argument: object) -> Value:
+    argument = _plain(control.name, argument)
     if isinstance(argument, str):
-        if param.kind == "choice" and argument in param.choices:
+        if control.kind == "choice" and argument in control.choices:
             return argument
-        if param.kind == "bool" and argument.lower() in ("on", "off", "true", "false"):
-            return param.clip(argument)
-        if param.free and argument == FREE:
+        if control.kind in ("switch", "action", "chords"):
+            return control.clip(argument)
+        if control.free and argument == FREE:
             return FREE
         try:
             argument = float(argument)
         except ValueError:
-            raise ConfigError(_wrong(param, argument)) from None
+            raise ConfigError(_wrong(control, argument)) from None
     if math.isnan(argument):
-        raise ConfigError(_wrong(param, "nan"))
-    if param.kind == "choice":
-        last = len(param.choices) - 1
-        return param.choices[int(min(max(argument, 0), last))]
-    if param.kind == "bool":
+        raise ConfigError(_wrong(control, "nan"))
+    if control.kind == "choice":
+        last = len(control.choices) - 1
+        return control.choices[int(min(max(argument, 0), last))]
+    if control.kind in ("switch", "action"):
         return argument != 0
-    return param.clip(argument)
+    return control.clip(argument)
 
 
-def from_norm(param: Param, argument: object) -> Value:
-    """A value from 0 to 1 as `param` holds it; `free` stays what it is.
+def from_norm(control: Control, argument: object) -> Value:
+    """A position from 0 to 1 as `control` holds it; `free` stays what it is.
 
     Raises
     ------
     ConfigError
-        When it is no number.
+        When it is not a number.
     """
-    if param.free and argument == FREE:
+    if control.free and argument == FREE:
         return FREE
-    return norm.from_norm(param, number_of(param.name + "/norm", argument))
+    return control.from_position(number_of(control.name + "/norm", argument))
 
 
-def to_osc(param: Param, value: Value) -> Wire:
-    """`value` as it is sent: a float, an int (0 or 1 for a switch) or a word."""
-    return int(value) if param.kind == "bool" else value
+def to_norm(control: Control, value: Value) -> Wire:
+    """The position of a value from 0 to 1, or the word `free`."""
+    return control.to_position(value)
+
+
+def to_osc(control: Control, value: Value) -> tuple[Wire, ...]:
+    """The arguments that `value` is sent as: floats, ints (0 or 1 for a switch) or words."""
+    if isinstance(value, tuple):
+        if control.kind == "keys":
+            return value or (0,)  # type: ignore[return-value]
+        if control.kind == "text":
+            return tuple(one for pair in value for one in pair)  # type: ignore[union-attr]
+        return value  # type: ignore[return-value]
+    if control.kind in ("switch", "action"):
+        return (int(value),)
+    return (value,)
 
 
 def number_of(name: str, argument: object) -> float:
@@ -119,9 +154,9 @@ def _plain(name: str, argument: object) -> float | int | str:
     raise ConfigError(f"{name}: {_short(argument)} is neither a number nor text")
 
 
-def _wrong(param: Param, argument: object) -> str:
-    kind = "unknown" if param.kind == "choice" else "not a number"
-    return f"{param.name}: {_short(argument)} is {kind}; give {param.span()}"
+def _wrong(control: Control, argument: object) -> str:
+    kind = "not a number" if control.kind in NUMERIC else "unknown"
+    return f"{control.name}: {_short(argument)} is {kind}; enter {control.span()}"
 
 
 def _short(argument: object) -> str:

@@ -6,16 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 
+from control_tables import shipped_settings
+
 from engine.controls.bus import PYTHON, TEMPO, ControlBus
-from engine.params import Settings
+from engine.controls.settings import Settings
 from engine.time.tempo import Tempo
 
 
 def bare_bus(now: Callable[[], float] = time.monotonic, **controls) -> ControlBus:
-    """A bus whose pack takes every value."""
+    """A bus of the shipped pack's controls."""
     return ControlBus(
-        Settings.defaults(**controls), check=lambda _: None, accepts=lambda *_: True,
-        apply=lambda *_: None, lock=threading.RLock(), now=now,
+        shipped_settings(**controls), apply=lambda *_: None, lock=threading.RLock(), now=now,
     )  # fmt: skip
 
 

@@ -26,8 +26,8 @@ from taking_turns import (  # noqa: F401 (pytest finds the hooks here)
 )
 from tiny_pack import TINY
 
+from engine.controls.settings import Settings
 from engine.instrument import Instrument
-from engine.params import Settings
 
 # Programs in tests get signals as in a terminal, whatever started the tests: a background job
 # ignores SIGINT, `nohup` SIGHUP, and children inherit that.

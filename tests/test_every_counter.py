@@ -29,7 +29,7 @@ from engine.instrument import Instrument
 from engine.status import Status
 from engine.troubles import Troubles
 from midi.figures import MidiFigures
-from osc.addresses import COUNTED, by_path
+from osc.addresses import COUNTED, FIXED
 from osc.desk import _COUNTS
 from osc.endpoint import Counts
 from osc.queries import OscFigures, Queries
@@ -44,6 +44,8 @@ LEVELS = {
     "take.seconds", "take.bytes", "take.free", "mixer.realtime",
     "latencies.device", "latencies.ring", "latencies.mixer", "latencies.lead", "latencies.block",
 }  # fmt: skip
+
+BY_PATH = {a.path: a for a in FIXED}
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +94,14 @@ def test_what_a_recorder_says_reaches_the_status():
 
 def test_every_count_of_osc_and_midi_has_an_address():
     for field in fields(OscFigures):
-        assert f"/status/osc/{field.name}" in by_path(), field.name
+        assert f"/status/osc/{field.name}" in BY_PATH, field.name
     sockets = {"packets": "packets", "sent": "sent", "refused": "refused", "unsent": "dropped",
                "bad_streams": "bad"}  # fmt: skip
     assert {f.name for f in fields(Counts)} == set(sockets)
     assert set(sockets.values()) <= {f.name for f in fields(OscFigures)}
     states = {"learning", "takeover"}
     assert {f.name for f in fields(MidiFigures)} - states == set(_COUNTS.values())
-    assert all(f"/status/{name}" in by_path() for name in _COUNTS)
+    assert all(f"/status/{name}" in BY_PATH for name in _COUNTS)
 
 
 # Public attributes that are counted up outside of a dataclass, and who reads each.
@@ -152,7 +154,7 @@ def test_each_counter_reaches_osc(status, instrument, monkeypatch, counter):
     own = OscFigures(*[0] * len(fields(OscFigures)))
     figures = Queries(instrument, None, lambda: own, time.monotonic, "").read()
     assert figures[counter.name] == pytest.approx(7 * counter.factor)
-    address = by_path()[f"/status/{counter.name}"]
+    address = BY_PATH[f"/status/{counter.name}"]
     assert address.types == ("i" if counter.is_whole else "f")
     assert address.about == counter.about
     assert counter.name in COUNTED

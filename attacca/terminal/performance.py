@@ -18,9 +18,10 @@ from attacca.terminal.readout import Readout, readout
 from attacca.terminal.stopping import Stopping, is_ignored
 from engine.audio.take_names import NewTake
 from engine.controls.bus import KEYBOARD
+from engine.controls.control import Value
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
-from engine.params import Settings, Value
 from engine.status import Event
 from engine.time.clock import Clock
 

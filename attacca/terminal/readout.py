@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine.counters import errors_of
 
 if TYPE_CHECKING:
-    from engine.params import Settings
+    from engine.controls.settings import Settings
     from engine.status import Status
 
 __all__ = ["KEYS_HELP", "Readout", "bar", "clock_time", "decibels", "readout"]

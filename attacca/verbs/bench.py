@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from attacca.options import add_target, checked
-from engine.params import LATENCIES, Param
+from engine.arguments import LATENCIES
+from engine.controls.control import Control
 
 if TYPE_CHECKING:
     from attacca.measuring import Report
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "run"]
 
-_SECONDS = Param("seconds", "float", 40.0, "block", "", 1.0, 86400.0, "s")
-_THREADS = Param("threads", "int", 1, "block", "", 1, 256)
+_SECONDS = Control("seconds", "number", 40.0, "block", "", 1.0, 86400.0, "s")
+_THREADS = Control("threads", "whole", 1, "block", "", 1, 256)
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

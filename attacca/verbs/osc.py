@@ -9,6 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.controls.shipped_table import SHIPPED_TABLE
+from engine.controls.table import ControlTable
 from engine.errors import ConfigError, StorageError
 
 __all__ = ["add", "run"]
@@ -31,6 +33,9 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write it into this file, not to the terminal"
     )
+    parser.add_argument(
+        "--pack", metavar="NAME", help="with the controls of this pack; by default the shipped one"
+    )
     parser.set_defaults(run=run)
 
 
@@ -43,13 +48,16 @@ def run(args: argparse.Namespace) -> int:
         The layout is no text and would go to a terminal; the file cannot be written.
     """
     from osc import LOOPBACK, PORT
+    from osc.addresses import address_space
     from osc.listing import FORMATS
     from osc.templates import TEMPLATES
+    from osc.templates.surface import surface
 
     template = TEMPLATES.get(args.format)
+    space = address_space(_table(args.pack))
     data = (
-        template.make(LOOPBACK, PORT) if template is not None
-        else (FORMATS[args.format]() + "\n").encode()
+        template.make(surface(space), LOOPBACK, PORT) if template is not None
+        else (FORMATS[args.format](space) + "\n").encode()
     )  # fmt: skip
     if args.out is not None:
         try:
@@ -58,8 +66,19 @@ def run(args: argparse.Namespace) -> int:
             raise StorageError(f"{args.out} cannot be written: {error.strerror}") from error
     elif template is not None and not template.text and sys.stdout.isatty():
         name = f"attacca{template.suffix}"
-        raise ConfigError(f"--format {args.format} is no text for a terminal; give --out {name}")
+        raise ConfigError(f"--format {args.format} is not text for a terminal; use --out {name}")
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
     return 0
+
+
+def _table(pack: str | None) -> ControlTable:
+    """The controls of an instrument that plays a pack."""
+    if pack is None:
+        return SHIPPED_TABLE
+    from engine.hearing import table_of
+    from engine.packs.discovery import find_pack
+    from engine.packs.manifest import read_manifest
+
+    return table_of(read_manifest(find_pack(pack)))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attacca.midi_options import add_midi, midi_of
-from attacca.options import add_playing, checked, chosen
+from attacca.options import add_playing, checked, chosen, set_others
 from attacca.remote import add_osc, osc_of
 from attacca.tempo_options import add_tempo, tempo_of
-from engine.params import Param
+from engine.controls.control import Control
 
 if TYPE_CHECKING:
     from attacca.beginning import Beginning
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "add_options", "new_seed", "run"]
 
-_DURATION = Param("duration", "float", 1.0, "live", "", 0.1, 31_536_000.0, "s")
+_DURATION = Control("duration", "number", 1.0, "live", "", 0.1, 31_536_000.0, "s")
 _HIGHEST_SEED = 999_999  # a fresh seed is short enough to be typed again
 
 
@@ -90,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
             clock=clock,
             **controls,
         ) as instrument:
+            set_others(args, instrument)
             first = beginning(args, instrument)
             record: Path | None = args.record
             keys = open_keys()

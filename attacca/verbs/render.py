@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from attacca.options import add_playing, checked, chosen
-from engine.params import Param
+from attacca.options import add_playing, checked, chosen, set_others
+from engine.controls.control import Control
 
 __all__ = ["add", "run"]
 
 _LONGEST = 365 * 24 * 3600.0
-_SECONDS = Param("seconds", "float", 60.0, "block", "", 0.1, _LONGEST, "s")
-_MINUTES = Param("minutes", "float", 1.0, "block", "", 0.002, _LONGEST / 60, "min")
-_RATE = Param("rate", "int", 48000, "block", "", 8000, 192000, "Hz")
+_SECONDS = Control("seconds", "number", 60.0, "block", "", 0.1, _LONGEST, "s")
+_MINUTES = Control("minutes", "number", 1.0, "block", "", 0.002, _LONGEST / 60, "min")
+_RATE = Control("rate", "whole", 48000, "block", "", 8000, 192000, "Hz")
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         instrument = Instrument(
             args.pack, latency=args.latency, threads=args.threads, target=args.target, **controls
         )
+        set_others(args, instrument)
         past, phrase = beginning(args, instrument)
         seconds: float = args.seconds if args.seconds is not None else 60.0 * args.minutes
         began = time.monotonic()

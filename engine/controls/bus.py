@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from threading import RLock
 from types import MappingProxyType
 
+from engine.controls.control import Value
 from engine.controls.history import History
-from engine.params import PARAMS, Settings, Value, param
+from engine.controls.settings import Settings
 
 __all__ = [
-    "KEYBOARD", "MIDI", "PACK", "PANIC", "PRESET", "PYTHON", "REDO", "REFUSED", "TEMPO", "UNDO",
-    "Change", "ControlBus", "Origin",
+    "KEYBOARD", "MIDI", "PACK", "PANIC", "PRESET", "PYTHON", "REDO", "REFUSED", "TAKEN", "TEMPO",
+    "UNDO", "Change", "ControlBus", "Origin", "Restored",
 ]  # fmt: skip
 
-_LOCKS = {p.name: p.name.removeprefix("lock_") for p in PARAMS if p.name.startswith("lock_")}
+_LOCK = "lock/"  # before the name of a control: the control that locks it
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,18 @@ class Origin:
 PYTHON, MIDI, KEYBOARD = Origin("python"), Origin("midi"), Origin("keyboard")
 PRESET, UNDO, REDO = Origin("preset"), Origin("undo"), Origin("redo")
 TEMPO, PACK, PANIC = Origin("tempo"), Origin("pack"), Origin("panic")
+TAKEN = Origin("taken")  # a block has taken an action that was pressed
 REFUSED = Origin("refused")  # the pack does not take a value: back to the one it plays with
 # What these change follows from something else, so it is no gesture of its own.
-_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC, REFUSED)
+_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC, TAKEN, REFUSED)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What changed: `old` and `new` have the same names, those whose value differs.
+    """What changed: `old` and `new` have the same full names, those whose value differs.
 
-    `settings` are all controls after the change.
+    `settings` are all controls after the change; their table is another one after a change of
+    pack.
     """
 
     origin: Origin
@@ -60,15 +63,20 @@ class Change:
     settings: Settings
 
 
+@dataclass(frozen=True)
+class Restored:
+    """A preset was applied: what it changed, and the names that the pack does not take."""
+
+    change: Change
+    left: tuple[str, ...]
+
+
 class ControlBus:
     """The controls of one instrument.
 
     Parameters
     ----------
     settings : the values at the start.
-    check : raises ConfigError for values that cannot be set now.
-    accepts : whether the pack has this control or takes this value; presets and undo leave out
-        what it does not.
     apply : applies settings to what plays; gets them and the names that were set.
     lock : held during a change.
     now : seconds of a monotonic clock, for undo.
@@ -78,14 +86,12 @@ class ControlBus:
         self,
         settings: Settings,
         *,
-        check: Callable[[Mapping[str, object]], None],
-        accepts: Callable[[str, Value], bool],
         apply: Callable[[Settings, Collection[str]], None],
         lock: RLock,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
-        self._check, self._accepts, self._apply = check, accepts, apply
+        self._apply = apply
         self._lock = lock
         self._history = History(now)
         self._listeners: tuple[Callable[[Change], None], ...] = ()
@@ -98,8 +104,10 @@ class ControlBus:
     @property
     def locked(self) -> frozenset[str]:
         """Controls that presets, undo and redo leave alone."""
-        settings = self._settings
-        return frozenset(name for lock, name in _LOCKS.items() if settings[lock])
+        return frozenset(
+            name.removeprefix(_LOCK)
+            for name, value in self._settings.values.items() if name.startswith(_LOCK) and value
+        )  # fmt: skip
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` with every change, in the thread that makes it and under the lock.
@@ -141,28 +149,29 @@ class ControlBus:
         """
         with self._lock:
             if seen is not None:
-                values = {n: v for n, v in values.items() if self._settings[n] == seen[n]}
-            self._check({n: v for n, v in values.items() if n not in planned})
-            applied = [name for name in values if name not in planned]
-            return self._change(self._settings.changed(**values), applied, origin)
+                now = self._settings
+                values = {
+                    n: v for n, v in values.items()
+                    if n in now.table and n in seen.table and now[n] == seen[n]
+                }  # fmt: skip
+            table = self._settings.table
+            applied = [table[name].name for name in values if name not in planned]
+            return self._change(self._settings.changed(values), applied, origin)
 
-    def restore(self, values: Mapping[str, Value], when: str = "") -> Change:
+    def restore(self, values: Mapping[str, object], when: str = "") -> Restored:
         """Set what a preset holds, but for what is locked and what the pack does not take.
 
         `when` restricts it to `live` or `block` controls.
-
-        Raises
-        ------
-        ConfigError
-            For an unknown name or a value of the wrong kind; nothing is changed.
         """
         with self._lock:
-            usable = {
-                n: v for n, v in values.items()
-                if param(n).in_presets and n not in self.locked and self._accepts(n, v)
-                and when in ("", param(n).when)
+            table = self._settings.table
+            usable = self._settings.usable(values)
+            left = tuple(n for n in values if n not in table or table[n].name not in usable)
+            wanted = {
+                n: v for n, v in usable.items()
+                if table[n].in_presets and n not in self.locked and when in ("", table[n].when)
             }  # fmt: skip
-            return self.set(usable, PRESET)
+            return Restored(self.set(wanted, PRESET), left)
 
     def undo(self) -> Change:
         """Undo the last gesture of any interface.
@@ -187,33 +196,36 @@ class ControlBus:
             return self._step(self._history.redo, REDO)
 
     def replace(self, settings: Settings, origin: Origin) -> Change:
-        """Set all controls, unchecked: for another pack, whose values they are."""
+        """Set all controls and their table: for another pack, whose values they are."""
         with self._lock:
             return self._change(settings, list(settings.values), origin)
 
     # ------------------------------------------------------------------ under the lock
 
     def _step(self, step: Callable[[Collection[str]], dict[str, Value]], origin: Origin) -> Change:
-        values = step(self.locked)
-        return self.set({n: v for n, v in values.items() if self._accepts(n, v)}, origin)
+        return self.set(self._settings.usable(step(self.locked)), origin)
 
     def _change(self, new: Settings, applied: Collection[str], origin: Origin) -> Change:
         old = self._settings
-        names = [name for name, value in new.values.items() if value != old[name]]
-        if names:
+        names = [n for n, value in new.values.items() if value != old.values.get(n, value)]
+        if names or new.table is not old.table:
             self._settings = new
         change = Change(
-            origin, MappingProxyType({name: old[name] for name in names}),
-            MappingProxyType({name: new[name] for name in names}), self._settings,
+            origin, MappingProxyType({name: old.values[name] for name in names}),
+            MappingProxyType({name: new.values[name] for name in names}), self._settings,
         )  # fmt: skip
         self._apply(self._settings, applied)
         if origin not in _NOT_UNDOABLE:
-            undoable = [n for n in names if not param(n).transport and n not in _LOCKS]
+            undoable = [n for n in names if self._is_undoable(n)]
             self._history.add(
-                origin, {n: old[n] for n in undoable}, {n: new[n] for n in undoable},
+                origin, {n: old.values[n] for n in undoable}, {n: new.values[n] for n in undoable},
                 may_continue=origin != PRESET,
             )  # fmt: skip
-        if names:
+        if names or new.table is not old.table:
             for listener in self._listeners:
                 listener(change)
         return change
+
+    def _is_undoable(self, name: str) -> bool:
+        control = self._settings.table[name]
+        return not (control.transport or control.kind == "action" or name.startswith(_LOCK))

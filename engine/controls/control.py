@@ -34,7 +34,16 @@ from engine.scalars import number_of, plain, shown
 from engine.text_files import composed
 
 __all__ = [
-    "FREE", "KINDS", "MOST_PROMPTS", "NUMERIC", "PITCH_CLASSES", "Control", "Kind", "Value", "When",
+    "FREE",
+    "KINDS",
+    "MOST_PROMPTS",
+    "NUMERIC",
+    "PITCH_CLASSES",
+    "Control",
+    "Kind",
+    "Value",
+    "When",
+    "as_number",
 ]  # fmt: skip
 
 Kind = Literal[
@@ -206,6 +215,19 @@ class Control:
         return (float(value) - self.low) / (self.high - self.low)
 
 
+def as_number(value: Value) -> float:
+    """The value of a numeric control or of a switch.
+
+    Raises
+    ------
+    ConfigError
+        It is not a number: `free`, say.
+    """
+    if isinstance(value, (str, tuple)):
+        raise ConfigError(f"{shown(value)} is not a number")
+    return float(value)
+
+
 # ---------------------------------------------------------------------------- one reader per kind
 
 
@@ -240,7 +262,7 @@ def _switch(control: Control, value: object) -> Value:
     words = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
     if isinstance(value, str) and value.lower() in words:
         return words[value.lower()]
-    if isinstance(value, (bool, int, float)) and not math.isnan(value):
+    if isinstance(value, (bool, int, float)) and value == value:  # not NaN
         return bool(value)
     raise _wrong(control, value, "is neither on nor off")
 

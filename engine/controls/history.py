@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 
+from engine.controls.control import Value
 from engine.errors import ConfigError
-from engine.params import Value
 
 __all__ = ["PAUSE", "History"]
 

@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterable
 
 from engine.errors import ConfigError
-from engine.params import HARMONY, Value
 from engine.scalars import shown
 
-__all__ = ["harmony", "pitch", "pitch_classes"]
+__all__ = ["pitch", "pitch_classes"]
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NAME = re.compile(r"([A-G])([#♯b♭]?)(-?\d)?", re.IGNORECASE | re.ASCII)
@@ -55,12 +54,3 @@ def _class(match: re.Match[str]) -> int:
     """Semitones above C."""
     bend = {"": 0, "#": 1, "♯": 1}.get(match[2], -1)
     return _STEPS[match[1].upper()] + bend
-
-
-def harmony(names: object) -> dict[str, Value]:
-    """The twelve controls of harmony for names of notes, as in `pitch_classes`, or `free`."""
-    if isinstance(names, str) and names == "free":
-        names = ""
-    several = isinstance(names, (str, list, tuple, set, frozenset))
-    weights = pitch_classes("harmony", names if several else (names,))  # type: ignore[arg-type]
-    return dict(zip(HARMONY, weights, strict=True))

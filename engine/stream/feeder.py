@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
 from engine.notes.note import Note
 from engine.packs.plan import Plan
-from engine.params import Settings
 from engine.stages.request import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
@@ -85,6 +85,7 @@ class Feeder:
     refused : called with controls that the pack does not take, and with those that it plays with
         instead; must not wait.
     clock : for pauses, and of its thread.
+    taken : called with the controls of each block that was generated; must not wait.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
         that it happens in; must not wait.
     """
@@ -103,8 +104,9 @@ class Feeder:
         refused: Callable[[Settings, Settings], None],
         clock: Clock,
         made: Callable[[Made], object] = lambda _: None,
+        taken: Callable[[Settings], object] = lambda _: None,
     ) -> None:
-        self._made = made
+        self._made, self._taken = made, taken
         self._telling = threading.Lock()  # so that blocks and drops are told in their order
         self._generator, self._lead, self._governor = generator, lead, governor
         self._plan = plan
@@ -115,7 +117,6 @@ class Feeder:
         self._clock = clock
         self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
-        self._held: tuple[int, ...] = ()
         self.history = History(lead.rate)
         self._has_past = False  # whether the piece has anything to continue
         self._phrase = 0  # blocks of a phrase that are still to come
@@ -170,10 +171,6 @@ class Feeder:
     def set(self, settings: Settings) -> None:
         """Use these controls from the next block on."""
         self._settings = settings
-
-    def hold(self, keys: tuple[int, ...]) -> None:
-        """Play around these keys (MIDI pitches) from the next block on."""
-        self._held = keys
 
     def phrase(self, notes: Sequence[Note], *, played: bool) -> None:
         """Play notes next, or go on from them as if they had just been played."""
@@ -272,6 +269,7 @@ class Feeder:
         finally:
             self._making = 0.0
         self._good = settings
+        self._taken(settings)
         with self._telling:
             if any(command.name in ("reset", "anew") for command in list(self._commands)):
                 return  # made for the piece that has just been ended
@@ -302,7 +300,7 @@ class Feeder:
         self._take_keyframe()
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
-        return request_from(self._plan, settings, self._index, steps, stride, self._held)
+        return request_from(self._plan, settings, self._index, steps, stride)
 
     def _carry_out_commands(self) -> None:
         while self._commands:

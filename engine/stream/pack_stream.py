@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.resample import StreamResampler
+from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.notes.note import Note
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
-from engine.params import Settings
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
@@ -41,8 +41,8 @@ class StreamSetup:
     `threads` of the network; `target` such as `cpu`; `say` is called with (kind, text) for what a
     performer should know, `trouble` with (kind, text, seconds) for what may go wrong again,
     `refused` with controls that the pack does not take and those it plays with instead, `made` with
-    every block that is made and with what is dropped; `wait` for rendering offline, where the
-    mixer waits for music.
+    every block that is made and with what is dropped, `taken` with the controls of each block;
+    `wait` for rendering offline, where the mixer waits for music.
     """
 
     threads: int
@@ -53,6 +53,7 @@ class StreamSetup:
     refused: Callable[[Settings, Settings], None]
     wait: bool = False
     made: Callable[[Made], None] = lambda _: None
+    taken: Callable[[Settings], None] = lambda _: None
 
 
 class PackStream:
@@ -64,7 +65,6 @@ class PackStream:
     settings : controls to begin with.
     wanted : seconds of lead to keep.
     setup : what does not depend on the pack.
-    held : keys to play around (MIDI pitches).
     origin : seconds of music that were played before this pack.
 
     Attributes
@@ -80,7 +80,6 @@ class PackStream:
         wanted: float,
         setup: StreamSetup,
         *,
-        held: tuple[int, ...] = (),
         origin: float = 0.0,
     ) -> None:
         self.manifest, self.wanted, self.origin = manifest, wanted, origin
@@ -103,9 +102,8 @@ class PackStream:
             generator, self.lead, governor,
             plan=plan, wanted=wanted, settings=settings,
             say=setup.say, trouble=self._trouble, refused=setup.refused, clock=setup.clock,
-            made=self.teller.made,
+            made=self.teller.made, taken=setup.taken,
         )  # fmt: skip
-        self.feeder.hold(held)
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
         """Open the pack and begin to fill the lead; `past` and `phrase` as in `Instrument.play`.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from engine.controls.settings import Settings
 from engine.packs.plan import Plan
-from engine.params import HARMONY, PARAMS, Settings
 from engine.stages.request import PACKS_OWN, Request, StageRequest
 
-__all__ = ["make_request", "pack_values", "request_from"]
+__all__ = ["make_request", "request_from"]
 
 
 def make_request(
@@ -56,26 +56,13 @@ def make_request(
     return Request(index, seed, stages, controls or {})
 
 
-def request_from(
-    plan: Plan,
-    settings: Settings,
-    index: int,
-    steps: int,
-    stride: float,
-    held: tuple[int, ...] = (),
-) -> Request:
+def request_from(plan: Plan, settings: Settings, index: int, steps: int, stride: float) -> Request:
     """The request of the next block with the controls as they are set, at the governor's `steps`
     and `stride`.
     """
     return make_request(
         plan, index, steps=steps, stride=stride, seed=int(settings.number("seed")),
         sampler=str(settings["sampler"]), temperature=settings.number("temperature"),
-        guidance=settings.number("guidance"), controls=pack_values(settings, held),
+        guidance=settings.number("guidance"),
+        controls={c.short: settings.values[c.name] for c in settings.table.pack},
     )  # fmt: skip
-
-
-def pack_values(settings: Settings, held: tuple[int, ...]) -> dict[str, Any]:
-    """The values of the pack's controls by their short names."""
-    values: dict[str, Any] = {p.name: settings[p.name] for p in PARAMS if p.packs}
-    weights = tuple(float(values.pop(name)) for name in HARMONY)
-    return {**values, "harmony": weights if any(weights) else "free", "held": held}

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.controls.bus import PYTHON, TEMPO, Change
+from engine.controls.control import Value, as_number
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError
-from engine.params import Settings, Value, param
 from engine.time.timeline import Quantise, Timeline
 
 __all__ = ["OWN", "Source", "Tempo", "TempoStatus"]
@@ -174,7 +175,7 @@ class Tempo:
             if len(self._taps) < 2:
                 return None
             mean = (now - self._taps[0]) / (len(self._taps) - 1)
-            bpm = float(param("tempo").clip(round(60.0 / mean, 1)))
+            bpm = self._in_range(round(60.0 / mean, 1))
             if self._source is None or not self._locked:
                 self._timeline = Timeline(
                     float(round(self._timeline.beat_at(now))), now, bpm, self._timeline.quantum
@@ -206,6 +207,10 @@ class Tempo:
 
     # ------------------------------------------------------------------ inside the lock
 
+    def _in_range(self, bpm: float) -> float:
+        control = self._settings.table["tempo"]
+        return min(max(bpm, control.low), control.high)
+
     def _look(self, now: float, events: list[str]) -> Mapping[str, Value]:
         """Apply the changes that wait; returns what the controls should show instead."""
         shown: dict[str, Value] = {}
@@ -217,7 +222,7 @@ class Tempo:
         if self._source is not None:
             self._hear(self._source, now, self._timeline.quantum, events)
             if self._locked and abs(self._timeline.bpm - self._shown) > _SHOWN:
-                self._shown = float(param("tempo").clip(round(self._timeline.bpm, 1)))
+                self._shown = self._in_range(round(self._timeline.bpm, 1))
                 if self._shown != self._settings.number("tempo"):
                     shown["tempo"] = self._shown
         return shown
@@ -233,9 +238,9 @@ class Tempo:
                 events.append(f"{problem}; the tempo stays internal")
                 shown["tempo_source"] = OWN
         if "beats" in new:
-            self._timeline = replace(self._timeline, quantum=int(float(new["beats"])))
+            self._timeline = replace(self._timeline, quantum=int(as_number(new["beats"])))
         if "tempo" in new:
-            self._shown = bpm = float(new["tempo"])
+            self._shown = bpm = as_number(new["tempo"])
             if self._source is None or not self._locked:
                 self._timeline = self._timeline.turned(bpm, now)
             if self._source is not None:

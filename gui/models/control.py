@@ -1,6 +1,6 @@
-"""One control as a window shows it: value, pending, default, unheard; feedback without fights.
+"""One control as a window shows it: value, pending, default; feedback without fights.
 
-Contract for a widget: read `value`, `norm`, `text`, `pending_seconds`, `is_heard`; listen to
+Contract for a widget: read `value`, `norm`, `text`, `pending_seconds`; listen to
 `changed`; while a hand is on it call `grab()` and `release()`, in between `set` or `set_norm` as
 often as you like. What the engine says meanwhile does not move the control: it is shown when the
 hand has let go and the engine has had time to answer. Sendings are 60 a second at most, the last
@@ -10,11 +10,12 @@ value always among them. Qt's main thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from engine.params import FREE, Param, Value
+from engine.controls.control import FREE, NUMERIC, PITCH_CLASSES, Control, Value, as_number
 from osc.addresses import control_address
 from osc.values import from_norm, from_osc, to_norm, to_osc
 
@@ -26,26 +27,40 @@ SETTLE = 0.4  # seconds after the last touch until what the engine says is shown
 _RETRY = 0.4  # seconds until a value that nobody has answered is asked for again
 
 
-def shown(param: Param, value: Value) -> str:
+def shown(control: Control, value: Value) -> str:
     """A value for people, with its unit."""
-    if param.kind == "bool":
+    if isinstance(value, tuple):
+        return _several(control, value)
+    if control.kind in ("switch", "action"):
         return "on" if value else "off"
     if isinstance(value, str):
         return value
-    number = f"{value:d}" if param.kind == "int" else f"{float(value):.{decimals(param)}f}"
-    return f"{number.replace('-', chr(0x2212))} {param.unit}".strip()
+    number = f"{value:d}" if control.kind == "whole" else f"{value:.{decimals(control)}f}"
+    return f"{number.replace('-', chr(0x2212))} {control.unit}".strip()
 
 
-def decimals(param: Param) -> int:
+def _several(control: Control, value: tuple[Any, ...]) -> str:
+    """Keys, pitch classes, or texts with their weights."""
+    if control.kind == "pitch_classes":
+        names = [n[0].upper() + "#" * (len(n) > 1) for n in PITCH_CLASSES]
+        return " ".join(name for name, weight in zip(names, value, strict=True) if weight)
+    if control.kind == "text":
+        return ", ".join(f"{text} ({weight:g})" for text, weight in value)
+    return " ".join(map(str, value))
+
+
+def decimals(control: Control) -> int:
     """How many digits after the point tell its values apart."""
-    if param.kind != "float":
+    if control.kind != "number":
         return 0
-    return 2 if param.high - param.low < 10 else 1
+    return 2 if control.high - control.low < 10 else 1
 
 
-def _read(param: Param, wire: object) -> Value:
+def _read(control: Control, wire: Sequence[object]) -> Value:
     """What came in, without the digits that float32 makes up: 0.3, not 0.30000001192."""
-    value = from_osc(param, wire)
+    value = from_osc(control, wire)
+    if isinstance(value, tuple) and control.kind == "pitch_classes":
+        return tuple(float(f"{one:.6g}") for one in value)
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
@@ -54,23 +69,22 @@ class ControlModel(QObject):
 
     Attributes
     ----------
-    param : its row of the table.
+    control : its row of the table.
     path : its OSC address.
     value : as it is shown: the hand's while it is on it, else the engine's.
-    default : what a double click goes back to; the pack's own where the engine tells one.
-    is_heard : whether the pack that plays hears it; assumed until the engine has told.
+    default : what a double click goes back to.
     is_known : whether the engine has told a value yet.
     """
 
     changed = pyqtSignal()
 
     def __init__(
-        self, param: Param, send: Send, now: Callable[[], float], parent: QObject | None = None
+        self, control: Control, send: Send, now: Callable[[], float], parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self.param, self.path = param, control_address(param)
-        self.value = self.default = param.default
-        self.is_heard, self.is_known = True, False
+        self.control, self.path = control, control_address(control.name)
+        self.value = control.default
+        self.is_known = False
         self._send, self._now = send, now
         self._told: Value | None = None  # what the engine said last
         self._grabbed, self._touched, self._sent = False, -SETTLE, -FRAME
@@ -80,25 +94,32 @@ class ControlModel(QObject):
     # ------------------------------------------------------------------ reading
 
     @property
+    def default(self) -> Value:
+        """What it goes back to."""
+        return self.control.default
+
+    @property
     def is_block(self) -> bool:
         """Whether it is heard from the next block on, not at once."""
-        return self.param.when == "block"
+        return self.control.when == "block"
 
     @property
     def is_enabled(self) -> bool:
         """Whether turning it does anything."""
-        return self.is_heard and self.is_known
+        return self.is_known
 
     @property
     def norm(self) -> float:
-        """The value from 0 to 1; in the middle for `free`, which is no number."""
-        place = to_norm(self.param, self.value)
+        """The value from 0 to 1; in the middle for `free`, which is no number, and for texts."""
+        if not self.control.has_position:
+            return 0.5
+        place = to_norm(self.control, self.value)
         return float(place) if not isinstance(place, str) else 0.5
 
     @property
     def is_free(self) -> bool:
         """Whether it is left to the music."""
-        return self.param.free and self.value == FREE
+        return self.control.free and self.value == FREE
 
     @property
     def is_default(self) -> bool:
@@ -108,12 +129,16 @@ class ControlModel(QObject):
     @property
     def text(self) -> str:
         """The value for people, with its unit."""
-        return shown(self.param, self.value)
+        return shown(self.control, self.value)
 
     @property
     def name(self) -> str:
         """The name for people."""
-        words = self.param.name.removeprefix("harmony_").replace("_sharp", "♯")
+        if self.control.name.startswith("lock/"):
+            return f"Lock {self.control.short}"
+        words = self.control.short
+        if self.control.part_of:
+            words = words.replace("_sharp", "♯")
         return words.replace("_", " ").capitalize()
 
     @property
@@ -152,9 +177,10 @@ class ControlModel(QObject):
         ConfigError
             It is no value of this control.
         """
-        new = from_osc(self.param, value)
+        has_position = self.control.has_position
+        new = from_osc(self.control, (value,)) if has_position else self.control.clip(value)
         self._touched = self._now()
-        if new == self.value and not self._unsent:
+        if new == self.value and not self._unsent and self.control.kind != "action":
             return
         self.value, self._unsent = new, True
         self.flush()
@@ -168,51 +194,56 @@ class ControlModel(QObject):
         ConfigError
             It is not a value of this control, or out of its range, in one line with the range.
         """
+        if self.control.kind not in NUMERIC:
+            self.set(self.control.check(text.strip()))
+            return
         typed = text.strip().replace("\N{MINUS SIGN}", "-").replace(",", ".")
-        unit = self.param.unit
+        unit = self.control.unit
         if unit and typed.casefold().endswith(unit.casefold()):
             typed = typed[: -len(unit)].strip()
-        if self.param.free and typed.casefold() == FREE:
+        if self.control.free and typed.casefold() == FREE:
             typed = FREE
-        self.set(to_osc(self.param, self.param.check(typed)))
+        self.set(self.control.check(typed))
 
     def set_norm(self, place: float) -> None:
         """Turn it to a place from 0 to 1."""
-        self.set(to_osc(self.param, from_norm(self.param, place)))
+        self.set(from_norm(self.control, place))
 
     @property
     def step(self) -> float:
         """What a key or a notch of a wheel turns it by, in its own units: 1, or 0.1, or 0.01."""
-        if self.param.kind != "float":
+        if self.control.kind != "number":
             return 1.0
-        return 10.0 ** math.floor(math.log10((self.param.high - self.param.low) / 40))
+        return 10.0 ** math.floor(math.log10((self.control.high - self.control.low) / 40))
 
     def nudge(self, steps: float) -> None:
         """Turn it by so many steps; a choice or a switch by whole ones."""
-        if self.param.kind == "choice":
-            place = self.param.choices.index(str(self.value)) + round(steps)
-            self.set(min(max(place, 0), len(self.param.choices) - 1))
-        elif self.param.kind == "bool":
+        if not self.control.has_position:
+            return
+        if self.control.kind == "choice":
+            place = self.control.choices.index(str(self.value)) + round(steps)
+            self.set(min(max(place, 0), len(self.control.choices) - 1))
+        elif self.control.kind in ("switch", "action"):
             self.set(int(steps > 0))
         elif self.is_free:
             self.set_norm(self.norm)
         else:
-            self.set(round(float(self.value) + steps * self.step, 6))
+            self.set(round(as_number(self.value) + steps * self.step, 6))
 
     def reset(self) -> None:
         """Back to the default."""
-        self.set(to_osc(self.param, self.default))
+        self.set(self.default)
 
     def free(self) -> None:
         """Leave it to the music, where it can be."""
-        if self.param.free:
+        if self.control.free:
             self.set(FREE)
 
     # ------------------------------------------------------------------ the engine
 
-    def take_value(self, wire: object) -> None:
+    def take_value(self, *wire: object) -> None:
         """The engine says what holds."""
-        self._told = _read(self.param, wire)
+        self._told = _read(self.control, wire)
         answered = self._unanswered and (self._asked or not self.is_block)
         if answered:  # of a block control, not before it is told when it is heard
             self._unanswered = False
@@ -231,20 +262,14 @@ class ControlModel(QObject):
         self._unanswered, self._touched = False, -SETTLE
         self._adopt()
 
-    def take_default(self, wire: object) -> None:
-        """The pack that plays hears it, with this default."""
-        self.default = _read(self.param, wire)
-        self._set_heard(True)
-
-    def take_unheard(self) -> None:
-        """The pack that plays does not hear it."""
-        self.default = self.param.default
-        self._set_heard(False)
+    def take_control(self, control: Control) -> None:
+        """The engine describes it anew: another pack has another default, say."""
+        self.control = control
+        self.changed.emit()
 
     def take_lost(self) -> None:
         """The engine is gone: nothing is pending, and what it says next holds."""
         self._heard_at = self._told = None
-        self.is_heard = True
         self._unsent = self._unanswered = self.is_known = False
         self._touched = -SETTLE
         self.changed.emit()
@@ -254,7 +279,7 @@ class ControlModel(QObject):
         now = self._now()
         if self._unsent and now - self._sent >= FRAME:
             self._unsent = False
-            if self._send(self.path, to_osc(self.param, self.value)):
+            if self._send(self.path, *to_osc(self.control, self.value)):
                 self._sent, self._unanswered, self._asked = now, True, False
             else:
                 self._touched = -SETTLE
@@ -283,7 +308,3 @@ class ControlModel(QObject):
         if first or self._told != self.value:
             self.value = self._told
             self.changed.emit()
-
-    def _set_heard(self, heard: bool) -> None:
-        self.is_heard = heard
-        self.changed.emit()

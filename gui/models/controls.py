@@ -1,25 +1,29 @@
-"""All controls of the table, and what the engine says of them.
+"""All controls that the engine describes, and what it says of their values.
 
 `ControlModels.take` is fed by the session; widgets take their `ControlModel` by its name, or walk
-`groups()`. Qt's main thread.
+`groups()`, and build themselves again on `table_changed`: another pack has other controls. Until
+an engine has described its own, they are those of the shipped pack. Qt's main thread.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
-from PyQt6.QtCore import QObject, QTimer
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
-from engine.params import GROUPS, PARAMS, Value
+from engine.controls.control import Control, Value
+from engine.controls.shipped_table import SHIPPED_TABLE
+from engine.controls.table import ControlTable
 from gui.models.control import FRAME, ControlModel, Send
-from osc.values import to_osc
+from osc.descriptions import described
 
 __all__ = ["ControlModels"]
 
 
 class ControlModels(QObject):
-    """All controls of the table.
+    """All controls of the table, and the numbers that they consist of.
 
     Parameters
     ----------
@@ -27,63 +31,76 @@ class ControlModels(QObject):
     now : seconds of a clock that only goes on.
     """
 
+    table_changed = pyqtSignal()
+    changed = pyqtSignal()  # some control
+
     def __init__(
         self, send: Send, now: Callable[[], float] = time.monotonic, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._by_name = {p.name: ControlModel(p, send, now, self) for p in PARAMS}
-        self._by_path = {c.path: c for c in self}
-        self._hears: set[str] = set()
+        self._send, self._now = send, now
+        self.table = ControlTable()
+        self._by_name: dict[str, ControlModel] = {}
+        self._by_path: dict[str, ControlModel] = {}
+        self._described: list[Control] = []
         self._timer = QTimer(self)
         self._timer.setInterval(round(1000 * FRAME))
         self._timer.timeout.connect(self._tick)
-        for control in self:
-            control.changed.connect(self._wake)
+        self._move_to(SHIPPED_TABLE)
 
     def __iter__(self) -> Iterator[ControlModel]:
         return iter(self._by_name.values())
 
     def __getitem__(self, name: str) -> ControlModel:
-        return self._by_name[name]
+        return self._by_name[self.table[name].name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.table
 
     def groups(self) -> dict[str, list[ControlModel]]:
         """The controls by their group, in the order of the table."""
-        found = {g: [c for c in self if c.param.group == g] for g in GROUPS}
-        return {g: controls for g, controls in found.items() if controls}
+        return {g: [c for c in self if c.control.group == g] for g in self.table.groups}
+
+    def parts(self, model: ControlModel) -> list[ControlModel]:
+        """The numbers that a control consists of."""
+        return [self._by_name[part.name] for part in model.control.parts]
 
     def values(self) -> dict[str, Value]:
         """What every control shows that the engine has told a value of, by name."""
-        return {c.param.name: c.value for c in self if c.is_known}
+        return {c.control.name: c.value for c in self._wholes() if c.is_known}
 
     def reported(self) -> dict[str, Value]:
         """What the engine said last of every control that a preset keeps, by name."""
         return {
-            c.param.name: c.reported for c in self if c.param.in_presets and c.reported is not None
+            c.control.name: c.reported for c in self._wholes()
+            if c.control.in_presets and c.reported is not None
         }  # fmt: skip
 
     def restore(self, values: Mapping[str, Value]) -> None:
-        """Turn controls to what they were, those that the pack hears."""
+        """Turn controls to what they were, those that the pack has."""
         for name, value in values.items():
             control = self._by_name.get(name)
-            if control is not None and control.is_heard:
-                control.set(to_osc(control.param, value))
+            if control is not None:
+                control.set(value)
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about a control."""
+        """A message of the engine. Returns whether it was about a control.
+
+        Raises
+        ------
+        ConfigError
+            It describes a control that cannot be shown.
+        """
         path, _, last = address.rpartition("/")
         if address in self._by_path and arguments:
-            self._by_path[address].take_value(arguments[0])
-        elif last == "pending" and path in self._by_path and len(arguments) == 2:
-            self._by_path[path].take_pending(float(str(arguments[1])))
-        elif address == "/hears" and len(arguments) == 2:
-            self._hears.add(str(arguments[0]))
-            if control := self._by_path.get(str(arguments[0])):
-                control.take_default(arguments[1])
-        elif address == "/hears/end":
-            for control in self:
-                if control.path not in self._hears:
-                    control.take_unheard()
-            self._hears.clear()
+            self._by_path[address].take_value(*arguments)
+        elif last == "pending" and path in self._by_path and len(arguments) >= 2:
+            self._by_path[path].take_pending(float(str(arguments[-1])))
+        elif address == "/controls/info" and len(arguments) == 2:
+            self._described.append(described(str(arguments[1])))
+        elif address == "/controls/end":
+            found, self._described = self._described, []
+            self._move_to(ControlTable(tuple(found)))
         elif address == "/error" and arguments and arguments[0] in self._by_path:
             self._by_path[str(arguments[0])].take_refusal()
         else:
@@ -92,11 +109,35 @@ class ControlModels(QObject):
 
     def take_lost(self) -> None:
         """The engine is gone."""
-        self._hears.clear()
+        self._described.clear()
         for control in self:
             control.take_lost()
 
+    def _wholes(self) -> Iterator[ControlModel]:
+        return (c for c in self if not c.control.part_of)
+
+    def _move_to(self, table: ControlTable) -> None:
+        """There are these controls now; what is the same keeps its model."""
+        before, self.table = self._by_name, table
+        self._by_name = {}
+        is_new = False
+        for control in table.with_parts:
+            model = before.pop(control.name, None)
+            if model is not None and _looks_alike(model.control, control):
+                model.take_control(control)
+            else:
+                is_new = True
+                model = ControlModel(control, self._send, self._now, self)
+                model.changed.connect(self._wake)
+            self._by_name[control.name] = model
+        self._by_path = {c.path: c for c in self}
+        if is_new or before:
+            self.table_changed.emit()
+        for model in before.values():
+            model.deleteLater()
+
     def _wake(self) -> None:
+        self.changed.emit()
         if not self._timer.isActive():
             self._timer.start()
 
@@ -106,3 +147,10 @@ class ControlModels(QObject):
             control.flush()
         if not any(c.is_busy for c in self):
             self._timer.stop()
+
+
+def _looks_alike(one: Control, other: Control) -> bool:
+    """Whether the same widgets can show both."""
+    return replace(
+        one, default=other.default, about=other.about, graph_input="", codes=(), length=0
+    ) == replace(other, graph_input="", codes=(), length=0)

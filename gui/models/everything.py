@@ -45,8 +45,7 @@ class EngineModels(QObject):
         self.transport = Transport(send, self.controls, self.figures, self)
         self.meters = Meters(now, self)
         self.snapshots = Snapshots(send, self.controls.reported, self)
-        for control in self.controls:
-            control.changed.connect(self.snapshots.look)
+        self.controls.changed.connect(self.snapshots.look)
         self.history = History(send, self)
         self.punches = Punches(now, self)
         self.midi = MidiMap(send, self.figures, self)

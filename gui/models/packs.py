@@ -17,7 +17,7 @@ __all__ = ["Pack", "Packs"]
 
 @dataclass(frozen=True)
 class Pack:
-    """One as `/pack/info` tells: frames a second, seconds of a block, megabytes on disk.
+    """One as `/packs/info` tells: frames a second, seconds of a block, megabytes on disk.
 
     `trouble` says what is wrong with it, `verdict` what `attacca bench` found on the engine's
     machine; either may be empty.
@@ -80,14 +80,14 @@ class Packs(QObject):
 
     def list(self) -> None:
         """Ask for them anew."""
-        if not self.is_listing and self._send("/pack/list"):
+        if not self.is_listing and self._send("/packs/list"):
             self.is_listing = True
             self._coming.clear()
             self.changed.emit()
 
     def load(self, name: str) -> None:
         """Go over to another."""
-        if not self.loading and name != self.current and self._send("/pack/load", name):
+        if not self.loading and name != self.current and self._send("/packs/load", name):
             self.loading, self.progress, self.problem = name, 0.0, ""
             self.changed.emit()
 
@@ -96,18 +96,18 @@ class Packs(QObject):
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
         """A message of the engine. Returns whether it was about packs."""
         about = str(arguments[0]) if arguments else ""
-        if address == "/pack/info" and len(arguments) == 10:
+        if address == "/packs/info" and len(arguments) == 10:
             self._coming.append(_pack(arguments))
-        elif address == "/pack/list/end":
+        elif address == "/packs/list/end":
             self.packs, self._coming = tuple(self._coming), []
             self.is_listing = False
             self.changed.emit()
-        elif address == "/progress" and about == "/pack/load" and len(arguments) == 2:
+        elif address == "/progress" and about == "/packs/load" and len(arguments) == 2:
             self.progress = min(max(_number(arguments[1]), 0.0), 1.0)
             self.changed.emit()
-        elif address in ("/done", "/error") and about == "/pack/load":
+        elif address in ("/done", "/error") and about == "/packs/load":
             self._end(str(arguments[-1]) if address == "/error" else "")
-        elif address == "/error" and about == "/pack/list":
+        elif address == "/error" and about == "/packs/list":
             self.is_listing, self.problem = False, str(arguments[-1])
             self.changed.emit()
         else:

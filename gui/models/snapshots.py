@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from engine.params import Value
+from engine.controls.control import Value
 from gui.models.natural import in_natural_order
 
 __all__ = ["SLOTS", "Snapshots"]

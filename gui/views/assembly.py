@@ -65,6 +65,7 @@ class Views(QObject):
         window.views.setCornerWidget(self._corner(), Qt.Corner.TopRightCorner)
         self._place()
         self._tab_order()
+        window.controls.rebuilt.connect(self._tab_order)
         window.installEventFilter(self)
         self.picture.set_reduced_motion(window.settings.reduced_motion)
         window.reduced_action.toggled.connect(self.picture.set_reduced_motion)

@@ -23,15 +23,13 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from engine.params import HARMONY
 from gui.models.controls import ControlModels
 from gui.models.packs import Pack, Packs
 
 __all__ = ["PacksView"]
 
 _NAME = Qt.ItemDataRole.UserRole
-_OF_MUSIC = ("sound", "harmony")  # groups of controls that packs differ in
-_ROWS = ("Name", "Licence", "Sound", "Blocks", "Size", "This machine", "Hears", "Trouble")
+_ROWS = ("Name", "Licence", "Sound", "Blocks", "Size", "This machine", "Controls", "Trouble")
 
 
 class PacksView(QWidget):
@@ -40,7 +38,7 @@ class PacksView(QWidget):
     Parameters
     ----------
     packs : listed, and gone over to.
-    controls : say what the pack that plays hears.
+    controls : those of the pack that plays.
     """
 
     def __init__(
@@ -48,6 +46,7 @@ class PacksView(QWidget):
     ) -> None:
         super().__init__(parent)
         self._packs, self._controls = packs, controls
+        controls.table_changed.connect(self._show_chosen)
         self.list = QListWidget()
         self.list.setAccessibleName("Packs")
         self.list.setStyleSheet("QListWidget::item { padding: 4px; }")
@@ -176,18 +175,15 @@ class PacksView(QWidget):
         self.title.setText((pack.title or pack.name) if pack is not None else "")
         for name, cell in self.cells.items():
             text = _TEXTS[name](pack) if pack is not None else ""
-            if name == "Hears" and pack is not None:
-                text = self._hears() if pack.name == self._packs.current else ""
+            if name == "Controls" and pack is not None:
+                text = self._controls_text() if pack.name == self._packs.current else ""
             cell.setText(text)
             self._form.setRowVisible(cell, bool(text))
 
-    def _hears(self) -> str:
-        """The controls that the pack which plays hears, in a few words."""
-        music = (c for c in self._controls if c.param.group in _OF_MUSIC and c.is_heard)
-        names = [c.name.lower() for c in music if c.param.name not in HARMONY]
-        if any(self._controls[name].is_heard for name in HARMONY):
-            names.insert(0, "harmony (12 notes)")
-        return ", ".join(names) or "only what every pack hears"
+    def _controls_text(self) -> str:
+        """The controls of the pack that plays, in a few words."""
+        names = [c.short.replace("_", " ") for c in self._controls.table.pack]
+        return ", ".join(names) or "only those of every pack"
 
 
 def _sound(pack: Pack) -> str:
@@ -202,6 +198,6 @@ _TEXTS: dict[str, Callable[[Pack], str]] = {
     "Blocks": lambda p: f"{p.block_seconds:.2f} s" if p.block_seconds else "",
     "Size": lambda p: f"{p.megabytes:.1f} MB" if p.megabytes else "",
     "This machine": lambda p: "" if p.trouble else p.verdict_text,
-    "Hears": lambda p: "",
+    "Controls": lambda p: "",
     "Trouble": lambda p: f"\N{WARNING SIGN} {p.trouble}" if p.trouble else "",
 }

@@ -1,8 +1,7 @@
 """One control: its name, what turns it, its value, and when that applies.
 
-The lowest line says `live` or `block`, `in 1.2 s` until a block control applies, and `unused` where
-the current pack does not use it. A right click, or the menu key, has the
-default, the OSC address, and MIDI learn where the engine offers it.
+The lowest line says `live` or `block`, and `in 1.2 s` until a block control applies. A right click,
+or the menu key, has the default, the OSC address, and MIDI learn where the engine offers it.
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ from gui.widgets.knob import Knob
 __all__ = ["ControlCell", "waiting_text"]
 
 _WIDE, _NARROW = 84, 46  # pixels, at least
+_TEXT = 260  # pixels of a field for words
+_LONGEST_TEXT = 2_000  # characters
 _TOP = 58  # pixels of height for what turns it, so that all entries are in one line
 _MOST_TURNS = 100_000  # a wider range than that is typed, not turned
 
@@ -37,10 +38,8 @@ _MOST_TURNS = 100_000  # a wider range than that is typed, not turned
 def waiting_text(model: ControlModel) -> str:
     """When the value that is shown applies, in a word or two."""
     pending = model.pending_seconds
-    if not model.is_heard:
-        return "unused"
     if pending is None:
-        return model.param.when
+        return model.control.when
     return f"in {pending:.1f} s" if pending else "waiting"
 
 
@@ -97,11 +96,7 @@ class ControlCell(QWidget):
         text = "move it" if learning else waiting_text(self.model)
         if self._waiting.text() != text:
             self._waiting.setText(text)
-            self._waiting.setEnabled(self.model.is_heard)
-        about = self.model.param.about
-        if not self.model.is_heard:
-            about = f"{about} The current pack does not use it."
-        lines = [about, self.model.path]
+        lines = [self.model.control.about, self.model.path]
         if learning:
             lines.append("Move the MIDI controller that is to move it.")
         elif self.model.path in self._midi.mappings:
@@ -125,16 +120,24 @@ class ControlCell(QWidget):
 
     def _parts(self) -> tuple[QWidget, QWidget | None]:
         """What turns it, and what it is typed into."""
-        kind, param = self.model.param.kind, self.model.param
+        kind, control = self.model.control.kind, self.model.control
         if kind == "choice":
             return Choice(self.model), None
-        if kind == "bool":
+        if kind == "switch":
             return Switch(self.model), None
+        if kind == "action":
+            return Action(self.model), None
         entry = Entry(self.model)
+        if not control.has_position:  # a text, chords, keys
+            entry.setFixedWidth(_TEXT)
+            entry.setAlignment(Qt.AlignmentFlag.AlignLeft)
+            entry.setMaxLength(_LONGEST_TEXT)
+            entry.setPlaceholderText(control.span())
+            return entry, None
         entry.setFixedWidth((_NARROW if self._narrow else _WIDE) - 6)
         if self._narrow:
             return Fader(self.model, _TOP), entry
-        if param.high - param.low > _MOST_TURNS:
+        if control.high - control.low > _MOST_TURNS:
             another = QPushButton("Another")
             another.setToolTip("Another seed, at random")
             another.clicked.connect(lambda: self.model.set(random.randint(1, 999_999)))
@@ -144,11 +147,12 @@ class ControlCell(QWidget):
         return Knob(self.model), entry
 
     def _describe(self, part: QWidget) -> None:
-        param = self.model.param
-        what = {"harmony": "Harmony "}.get(param.group, "") if self._narrow else ""
-        unit = f", {param.unit}" if param.unit else ""
+        control = self.model.control
+        whole = control.part_of.rpartition("/")[2].replace("_", " ").capitalize()
+        what = f"{whole} " if whole else ""
+        unit = f", {control.unit}" if control.unit else ""
         part.setAccessibleName(f"{what}{self.model.name}{unit}")
-        part.setAccessibleDescription(f"{param.about} {param.span()}. {param.when} control.")
+        part.setAccessibleDescription(f"{control.about} {control.span()}. {control.when} control.")
 
     def _menu(self, at: QPoint) -> None:
         menu = QMenu(self)
@@ -156,7 +160,7 @@ class ControlCell(QWidget):
         back = menu.addAction("Back to the default")
         back.setEnabled(model.is_enabled)
         back.triggered.connect(model.reset)
-        if model.param.free:
+        if model.control.free:
             menu.addAction("Leave it to the music").triggered.connect(model.free)
         menu.addSeparator()
         self._midi_entries(menu)
@@ -165,6 +169,8 @@ class ControlCell(QWidget):
 
     def _midi_entries(self, menu: QMenu) -> None:
         midi, path = self._midi, self.model.path
+        if not self.model.control.has_position:
+            return
         if not midi.is_there:
             menu.addAction("No MIDI in this engine").setEnabled(False)
         elif midi.learning == path:
@@ -188,7 +194,7 @@ class Choice(ChoiceList):
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
         super().__init__(model.name, parent)
         self._model = model
-        self.addItems([c.replace("_", " ") for c in model.param.choices])
+        self.addItems([c.replace("_", " ") for c in model.control.choices])
         self.setFixedWidth(_WIDE - 6)
         self.setMinimumContentsLength(4)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
@@ -198,7 +204,24 @@ class Choice(ChoiceList):
 
     def refresh(self) -> None:
         """Show what the model holds."""
-        self.setCurrentIndex(self._model.param.choices.index(str(self._model.value)))
+        self.setCurrentIndex(self._model.control.choices.index(str(self._model.value)))
+        self.setEnabled(self._model.is_enabled)
+
+
+class Action(QPushButton):
+    """Does something once, with the next block."""
+
+    def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
+        super().__init__(model.name, parent)
+        self._model = model
+        self.setFixedWidth(_WIDE - 6)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.clicked.connect(lambda: model.set(1))
+        model.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show whether it can be pressed."""
         self.setEnabled(self._model.is_enabled)
 
 

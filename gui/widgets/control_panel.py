@@ -1,11 +1,10 @@
-"""Every control of the table, group by group, made by walking it."""
+"""Every control that the engine describes, group by group."""
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QGroupBox, QWidget
 
-from engine.params import HARMONY
 from gui.models.control import ControlModel
 from gui.models.controls import ControlModels
 from gui.models.midi_map import MidiMap
@@ -22,32 +21,45 @@ _ELSEWHERE = {"pause"}  # shown by the transport
 class ControlPanel(ScrollPage):
     """The groups in rows, as many side by side as there is room for."""
 
+    rebuilt = pyqtSignal()  # there are other cells now
+
     def __init__(
         self, controls: ControlModels, midi: MidiMap, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.cells: dict[str, ControlCell] = {}
-        self._midi = midi
+        self._controls, self._midi = controls, midi
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a click beside a field leaves the field
-        inside = QWidget()
-        flow = FlowLayout(inside)
-        flow.setContentsMargins(8, 0, 8, 4)
-        for group, models in controls.groups().items():
-            shown = [m for m in models if m.param.name not in _ELSEWHERE]
-            if shown:
-                flow.addWidget(self._group(group.capitalize(), shown))
-        self.setWidget(inside)
+        self._build()
+        controls.table_changed.connect(self._build)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._tick)
         self._timer.start(_TICK)
+
+    def _build(self) -> None:
+        """Show the controls that there are now."""
+        self.cells = {}
+        inside = QWidget()
+        flow = FlowLayout(inside)
+        flow.setContentsMargins(8, 0, 8, 4)
+        for group, models in self._controls.groups().items():
+            shown = [m for m in models if self._is_shown(m)]
+            if shown:
+                flow.addWidget(self._group(group.capitalize(), shown))
+        self.setWidget(inside)
+        self.rebuilt.emit()
+
+    def _is_shown(self, model: ControlModel) -> bool:
+        """Pitch classes are shown one by one, the transport's controls elsewhere."""
+        return model.control.name not in _ELSEWHERE and not self._controls.parts(model)
 
     def _group(self, title: str, models: list[ControlModel]) -> QGroupBox:
         box = QGroupBox(title)
         row = FlowLayout(box, 0)
         row.setContentsMargins(4, 2, 4, 2)
         for model in models:
-            cell = ControlCell(model, self._midi, narrow=model.param.name in HARMONY)
-            self.cells[model.param.name] = cell
+            cell = ControlCell(model, self._midi, narrow=bool(model.control.part_of))
+            self.cells[model.control.name] = cell
             row.addWidget(cell)
         return box
 

@@ -36,8 +36,7 @@ class Entry(Field):
         """Show what the model holds, unless something is being typed."""
         self.setEnabled(self._model.is_enabled)
         if not self.isModified():
-            known = self._model.is_known or not self._model.is_heard
-            self.setText(self._model.text if known else "\N{EN DASH}")
+            self.setText(self._model.text if self._model.is_known else "\N{EN DASH}")
             if self.hasFocus():
                 self.selectAll()
 

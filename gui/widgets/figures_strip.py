@@ -17,7 +17,7 @@ from gui.session import Session
 from gui.widgets.flow import FlowLayout
 from gui.widgets.gauge import Gauge
 from gui.widgets.latency_table import LatencyTable
-from osc.addresses import COUNTED, ERRORS, by_path
+from osc.addresses import COUNTED, ERRORS, fixed_address
 
 __all__ = ["FiguresStrip", "counter_lines"]
 
@@ -170,7 +170,7 @@ def counter_lines(figures: Figures) -> Iterator[str]:
     """A line for every counter that is not 0, errors first."""
     for name in sorted(COUNTED, key=lambda name: name not in ERRORS):
         if count := figures.number(name):
-            yield f"{name}: {count:g}. {by_path()[f'/status/{name}'].about}"
+            yield f"{name}: {count:g}. {fixed_address(f'/status/{name}').about}"
 
 
 def _counted(count: int, names: str) -> str:

@@ -64,7 +64,7 @@ class Knob(Turner):
 
     def _from(self) -> float:
         """Where the lit arc begins: at nought where the range goes to both sides of it."""
-        low, high = self._model.param.low, self._model.param.high
+        low, high = self._model.control.low, self._model.control.high
         return -low / (high - low) if low < 0 < high and low == -high else 0.0
 
     def _face(self, painter: QPainter, face: QRectF, lit: QColor) -> None:

@@ -12,6 +12,7 @@ from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 from PyQt6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QWidget
 
+from engine.controls.control import as_number
 from gui.models.control import ControlModel
 from gui.widgets.scrolling import is_passing
 
@@ -29,7 +30,7 @@ class Turner(QDoubleSpinBox):
 
     Parameters
     ----------
-    model : a control of kind `float` or `int`.
+    model : a control of kind `number` or `whole`.
     """
 
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
@@ -44,7 +45,7 @@ class Turner(QDoubleSpinBox):
         field.hide()
         self.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled, False)
         self.setDecimals(6)
-        self.setRange(model.param.low, model.param.high)
+        self.setRange(model.control.low, model.control.high)
         self.setSingleStep(model.step)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # the cell around has it
@@ -73,8 +74,8 @@ class Turner(QDoubleSpinBox):
     def _held(self) -> float:
         """The value as a number; in the middle for `free`, which is not one."""
         if self._model.is_free:
-            return (self._model.param.low + self._model.param.high) / 2
-        return float(self._model.value)
+            return (self._model.control.low + self._model.control.high) / 2
+        return as_number(self._model.value)
 
     def _moved(self, value: float) -> None:
         """A screen reader has set it."""
@@ -145,5 +146,5 @@ class Turner(QDoubleSpinBox):
         event.accept()
 
     def _fine(self, modifiers: Qt.KeyboardModifier) -> float:
-        whole = self._model.param.kind == "int"
+        whole = self._model.control.kind == "whole"
         return _FINE if modifiers & Qt.KeyboardModifier.ShiftModifier and not whole else 1.0

@@ -1,4 +1,4 @@
-"""The address space as OSCQuery tells it: a tree of JSON objects, walked out of `ADDRESSES`.
+"""The address space as OSCQuery tells it: a tree of JSON objects, walked out of an `AddressSpace`.
 
 Attributes are those of the Vidvox proposal; `DEFAULT_VALUE` is an addition that others use as well.
 What is only ever sent (`/pong`, `/error`) is left out. Pure functions, any thread.
@@ -6,10 +6,10 @@ What is only ever sent (`/pong`, `/error`) is left out. Pure functions, any thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from engine.params import FREE
-from osc.addresses import ADDRESSES, Address
+from engine.controls.control import FREE
+from osc.addresses import Address, AddressSpace
 from osc.values import Wire
 
 __all__ = ["ATTRIBUTES", "Node", "attributes", "node"]
@@ -23,18 +23,18 @@ ATTRIBUTES = (
 )  # fmt: skip
 
 
-def node(path: str, value: Callable[[Address], Wire]) -> Node | None:
+def node(space: AddressSpace, path: str, value: Callable[[Address], Sequence[Wire]]) -> Node | None:
     """What there is at `path`, with all below it; None when there is nothing.
 
     Parameters
     ----------
-    path : such as `/` or `/harmony`.
+    path : such as `/` or `/pack`.
     value : tells the value of a control or of its twin, as OSC sends it.
     """
     path = "/" + path.strip("/")
     prefix = path.rstrip("/") + "/"
-    itself = next((a for a in _listed() if a.path == path), None)
-    below = [a for a in _listed() if a.path.startswith(prefix)]
+    itself = next((a for a in _listed(space) if a.path == path), None)
+    below = [a for a in _listed(space) if a.path.startswith(prefix)]
     if itself is None and not below:
         return None
     made: Node = {"FULL_PATH": path, "ACCESS": 0}
@@ -42,25 +42,27 @@ def node(path: str, value: Callable[[Address], Wire]) -> Node | None:
         made |= attributes(itself, value)
     names = dict.fromkeys(a.path[len(prefix) :].partition("/")[0] for a in below)
     if names:
-        made["CONTENTS"] = {name: node(prefix + name, value) for name in names}
+        made["CONTENTS"] = {name: node(space, prefix + name, value) for name in names}
     return made
 
 
-def attributes(address: Address, value: Callable[[Address], Wire]) -> Node:
+def attributes(address: Address, value: Callable[[Address], Sequence[Wire]]) -> Node:
     """What one address says of itself."""
     made: Node = {"DESCRIPTION": _about(address), "ACCESS": _access(address)}
     if address.types:
         made["TYPE"] = address.types
     if address.kind in ("control", "norm"):
-        made["VALUE"] = [_number(address, value(address))]
+        made["VALUE"] = _numbers(address, value(address))
     if address.kind == "control" and address.default is not None:
-        default = int(address.default) if isinstance(address.default, bool) else address.default
-        made["DEFAULT_VALUE"] = [_number(address, default)]
+        default = address.default if isinstance(address.default, tuple) else (address.default,)
+        plain = [int(one) if isinstance(one, bool) else one for one in default]
+        made["DEFAULT_VALUE"] = _numbers(address, plain)
     if address.choices:
         made["RANGE"] = [{"VALS": list(address.choices)}]
     elif address.low is not None:
-        made["RANGE"] = [{"MIN": address.low, "MAX": address.high}]
-        made["CLIPMODE"] = ["both"]
+        several = max(1, len(address.types))
+        made["RANGE"] = [{"MIN": address.low, "MAX": address.high}] * several
+        made["CLIPMODE"] = ["both"] * several
     if address.unit:
         made["UNIT"] = [address.unit]
     if address.when:
@@ -68,8 +70,8 @@ def attributes(address: Address, value: Callable[[Address], Wire]) -> Node:
     return made
 
 
-def _listed() -> Iterable[Address]:
-    return (a for a in ADDRESSES if a.kind != "answer")
+def _listed(space: AddressSpace) -> Iterable[Address]:
+    return (a for a in space.addresses if a.kind != "answer")
 
 
 def _access(address: Address) -> int:
@@ -79,9 +81,11 @@ def _access(address: Address) -> int:
     return 0 if address.kind == "query" else _ACCESS["set"]
 
 
-def _number(address: Address, value: Wire) -> Wire | None:
-    """The value as its TYPE has it: the word `free` is no number, so it is null."""
-    return None if address.types != "s" and value == FREE else value
+def _numbers(address: Address, values: Sequence[object]) -> list[object]:
+    """The values as TYPE has them: the word `free` is not a number, so it is null."""
+    if address.types != "s" and tuple(values) == (FREE,):
+        return [None] * len(address.types)
+    return list(values)
 
 
 def _about(address: Address) -> str:

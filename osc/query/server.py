@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from aiohttp import WSMessage, WSMsgType, web
 
 from engine.errors import ConfigError
-from osc.addresses import Address, by_path
+from osc.addresses import Address, AddressSpace
 from osc.endpoint import Peer
 from osc.query.door import host_is_ours, origin_is_ours
 from osc.query.namespace import ATTRIBUTES, node
@@ -42,6 +42,7 @@ class Hooks:
     Attributes
     ----------
     value : tells what a control, or its twin, holds.
+    space : tells the addresses that there are now.
     take : acts on an OSC packet of a peer.
     listen, ignore : begin and end to tell a peer of a path; they may raise ConfigError.
     seen, gone : a peer is still there, or no more.
@@ -49,7 +50,8 @@ class Hooks:
     refused : counts a connection that could not be taken.
     """
 
-    value: Callable[[Address], Wire]
+    value: Callable[[Address], Sequence[Wire]]
+    space: Callable[[], AddressSpace]
     take: Callable[[Peer, bytes], None]
     listen: Callable[[Peer, str], None]
     ignore: Callable[[Peer, str], None]
@@ -75,7 +77,7 @@ class QueryServer:
         self._osc_port, self._host_name = osc_port, socket.gethostname()
         self.port = 0
         self.unsent = 0  # packets for sockets that are gone, or did not read
-        self._queues: dict[Peer, asyncio.Queue[bytes | None]] = {}
+        self._queues: dict[Peer, asyncio.Queue[bytes | str | None]] = {}
         self._next = 0
         self._runner: web.AppRunner | None = None
         self._acceptor: Acceptor | None = None
@@ -130,8 +132,20 @@ class QueryServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def send(self, peer: Peer, packet: bytes) -> None:
-        """Push a packet to a socket; never waits, never raises."""
+    def move(self, before: AddressSpace, after: AddressSpace) -> None:
+        """There are other addresses now: tell every socket which."""
+        old, new = before.controls, after.controls
+        told = [
+            *(("PATH_REMOVED", path) for path in old if path not in new),
+            *(("PATH_ADDED", path) for path in new if path not in old),
+            *(("PATH_CHANGED", path) for path in new if path in old and new[path] != old[path]),
+        ]
+        for peer in list(self._queues):
+            for command, path in told:
+                self.send(peer, json.dumps({"COMMAND": command, "DATA": path}))
+
+    def send(self, peer: Peer, packet: bytes | str) -> None:
+        """Push a packet, or a message in JSON, to a socket; never waits, never raises."""
         queue = self._queues.get(peer)
         if queue is None:
             self.unsent += 1
@@ -143,7 +157,7 @@ class QueryServer:
             self._end(queue)
 
     @staticmethod
-    def _end(queue: asyncio.Queue[bytes | None]) -> None:
+    def _end(queue: asyncio.Queue[bytes | str | None]) -> None:
         """Have the socket of a queue closed, whatever still waits in it."""
         while not queue.empty():
             queue.get_nowait()
@@ -176,7 +190,7 @@ class QueryServer:
             return web.json_response(self._host_info())
         if attribute and attribute not in ATTRIBUTES:
             return _problem(400, f"{attribute[:40]!r} is no attribute; there are {ATTRIBUTES}")
-        found = node(path, self._hooks.value)
+        found = node(self._hooks.space(), path, self._hooks.value)
         if found is None:
             return _problem(404, f"there is nothing at {path[:80]!r}")
         if not attribute:
@@ -191,7 +205,8 @@ class QueryServer:
             "WS_PORT": self.port,
             "EXTENSIONS": {
                 "ACCESS": True, "VALUE": True, "RANGE": True, "DESCRIPTION": True, "UNIT": True,
-                "CLIPMODE": True, "TAGS": True, "LISTEN": True, "PATH_CHANGED": False,
+                "CLIPMODE": True, "TAGS": True, "LISTEN": True, "PATH_CHANGED": True,
+                "PATH_ADDED": True, "PATH_REMOVED": True,
             },
         }  # fmt: skip
         if not ipaddress.ip_address(self._listen).is_unspecified:
@@ -207,7 +222,7 @@ class QueryServer:
         await ws.prepare(request)
         self._next -= 1
         peer = Peer(request.remote or "", 0, self._next)
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(_UNSENT)
+        queue: asyncio.Queue[bytes | str | None] = asyncio.Queue(_UNSENT)
         self._queues[peer] = queue
         sender = asyncio.create_task(_sender(ws, queue))
         try:
@@ -228,14 +243,17 @@ class QueryServer:
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, ConfigError):
             asked = json.loads(message.data)
             path, command = str(asked["DATA"]), asked["COMMAND"]
-            if path in by_path() and command in ("LISTEN", "IGNORE"):
+            if path in self._hooks.space().by_path and command in ("LISTEN", "IGNORE"):
                 (self._hooks.listen if command == "LISTEN" else self._hooks.ignore)(peer, path)
 
 
-async def _sender(ws: web.WebSocketResponse, queue: asyncio.Queue[bytes | None]) -> None:
+async def _sender(ws: web.WebSocketResponse, queue: asyncio.Queue[bytes | str | None]) -> None:
     with contextlib.suppress(ConnectionError):
         while (packet := await queue.get()) is not None:
-            await ws.send_bytes(packet)
+            if isinstance(packet, str):
+                await ws.send_str(packet)
+            else:
+                await ws.send_bytes(packet)
     await ws.close()
 
 

@@ -1,7 +1,7 @@
 """Layouts for other programs, made from the address space: `TEMPLATES` names them all.
 
-Each is a pure function of where the server listens, and gives the bytes of a file. All of them walk
-`osc.templates.surface.surface()`, so that none can know of a control that the others lack.
+Each is a pure function of a `Surface` and of where the server listens, and returns the bytes of a
+file. All of them walk the same surface, so that none can know of a control that the others lack.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from osc.templates import max_patch, open_stage_control, pure_data, reaper, supercollider, touchosc
+from osc.templates.surface import Surface
 
 __all__ = ["TEMPLATES", "Template"]
 
@@ -20,12 +21,12 @@ class Template:
 
     Attributes
     ----------
-    make : gives the file's bytes for (host, port) of the server.
+    make : returns the file's bytes for a surface and (host, port) of the server.
     suffix : of its name.
     text : whether a terminal can show it.
     """
 
-    make: Callable[[str, int], bytes]
+    make: Callable[[Surface, str, int], bytes]
     suffix: str
     text: bool = True
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from engine.params import FREE
-from osc.templates.surface import Knob, surface
+from engine.controls.control import FREE
+from osc.templates.surface import Knob, Surface
 
 __all__ = ["patch"]
 
@@ -42,9 +42,9 @@ class _Patch:
         self.lines.append({"patchline": ends})
 
 
-def patch(host: str, port: int) -> bytes:
+def patch(whole: Surface, host: str, port: int) -> bytes:
     """The file."""
-    made, whole = _Patch(), surface()
+    made = _Patch()
     send = made.box("newobj", (400, 80), 1, 0, text=f"udpsend {host} {port}")
     gate = made.box("newobj", (400, 40), 2, 1, text="gate 1 0", outlettype=[""])
     made.cord(gate, 0, send)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from engine.params import FREE
-from osc.templates.surface import Button, Knob, plain, surface
+from engine.controls.control import FREE
+from osc.templates.surface import Button, Knob, Surface, plain
 
 __all__ = ["session"]
 
@@ -13,16 +13,15 @@ _ACROSS, _WIDTH, _HEIGHT = 6, 190, 90  # widgets in a row, their size in pixels
 _DECIMALS = 3
 
 
-def session(host: str, port: int) -> bytes:
+def session(whole: Surface, host: str, port: int) -> bytes:
     """The file. It says /subscribe as it is opened, so that it follows what others turn."""
-    all_of_it = surface()
     widgets: list[dict[str, object]] = []
-    for knob in all_of_it.knobs:
+    for knob in whole.knobs:
         widgets.append(_place(_widget(knob), len(widgets)))
         if knob.free:
             free = _push(f"{knob.path[1:]}_{FREE}", f"{knob.label}: {FREE}", knob.path, FREE)
             widgets.append(_place(free, len(widgets)))
-    for button in all_of_it.buttons:
+    for button in whole.buttons:
         widgets.append(_place(_button(button), len(widgets)))
     target = f"{host}:{port}"
     root = {

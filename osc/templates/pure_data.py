@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.params import FREE
-from osc.templates.surface import Knob, plain, surface
+from engine.controls.control import FREE
+from osc.templates.surface import Knob, Surface, plain
 
 __all__ = ["patch"]
 
@@ -31,9 +31,9 @@ class _Patch:
         self.cords.append(f"#X connect {source} {outlet} {target} {inlet};")
 
 
-def patch(host: str, port: int) -> bytes:
+def patch(whole: Surface, host: str, port: int) -> bytes:
     """The file."""
-    made, whole = _Patch(), surface()
+    made = _Patch()
     net = made.add("obj", (20, 150), "netsend -u -b")
     for x, text in ((20, f"connect {host} {port}"), (170, "disconnect")):
         made.cord(made.add("msg", (x, 20), text), 0, net)
@@ -66,24 +66,25 @@ def patch(host: str, port: int) -> bytes:
     return ("\n".join([head, *made.lines, *made.cords]) + "\n").encode()
 
 
-def _routes(made: _Patch, source: int, paths: list[str]) -> dict[str, tuple[int, int]]:
-    """Objects that part what comes in by its address: where each path comes out.
+def _routes(
+    made: _Patch, source: int, paths: list[str], above: str = "", outlet: int = 0
+) -> dict[str, tuple[int, int]]:
+    """Objects that part what comes in by its address: where each path below `above` comes out.
 
     What is parsed is a list of the parts of the address, then the arguments.
     """
-    parts = [path[1:].split("/") for path in paths]
-    firsts = list(dict.fromkeys(part[0] for part in parts))
-    route = made.add("obj", (20, 200), "route " + " ".join(firsts))
-    made.cord(source, 0, route)
+    firsts = list(dict.fromkeys(path[len(above) + 1 :].partition("/")[0] for path in paths))
+    at = (700, 200) if above else (20, 200)
+    route = made.add("obj", at, "route " + " ".join(firsts))
+    made.cord(source, outlet, route)
     places: dict[str, tuple[int, int]] = {}
-    for outlet, first in enumerate(firsts):
-        below = [part[1] for part in parts if part[0] == first and len(part) > 1]
-        if not below:
-            places[f"/{first}"] = (route, outlet)
-            continue
-        inner = made.add("obj", (700, 200), "route " + " ".join(below))
-        made.cord(route, outlet, inner)
-        places |= {f"/{first}/{one}": (inner, i) for i, one in enumerate(below)}
+    for i, first in enumerate(firsts):
+        whole = f"{above}/{first}"
+        below = [path for path in paths if path.startswith(f"{whole}/")]
+        if below:
+            places |= _routes(made, route, below, whole, i)
+        else:
+            places[whole] = (route, i)
     return places
 
 

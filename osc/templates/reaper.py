@@ -8,9 +8,8 @@ programs that read it, in comments.
 
 from __future__ import annotations
 
-from engine.params import FREE
-from osc.addresses import by_path
-from osc.templates.surface import Knob, plain, surface
+from engine.controls.control import FREE
+from osc.templates.surface import Knob, Surface, plain
 
 __all__ = ["patterns"]
 
@@ -24,7 +23,7 @@ _BOUND = (
 _NONE = ("TRACK", "SEND", "RECEIVE", "FX", "FX_PARAM", "FX_INST_PARAM", "MARKER", "REGION")
 
 
-def patterns(host: str, port: int) -> bytes:
+def patterns(whole: Surface, host: str, port: int) -> bytes:
     """The file."""
     lines = [
         "# Attacca, as REAPER's transport and master fader steer it. Preferences, Control/OSC/web,",
@@ -33,12 +32,12 @@ def patterns(host: str, port: int) -> bytes:
         "# Every control: address, range, default. REAPER has no action for most; a script,",
         "# or any other program, sends to these addresses, or to ADDRESS/norm from 0 to 1.",
         "#",
-        *(_line(knob) for knob in surface().knobs),
+        *(_line(knob) for knob in whole.knobs),
         "",
         *(f"DEVICE_{what}_COUNT 0" for what in _NONE),
         "",
     ]
-    lines += [f"{action} {flag}{by_path()[path].path}" for action, flag, path in _BOUND]
+    lines += [f"{action} {flag}{path}" for action, flag, path in _BOUND]
     return ("\n".join(lines) + "\n").encode()
 
 

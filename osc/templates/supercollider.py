@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from engine.params import FREE
-from osc.templates.surface import Knob, plain, surface
+from engine.controls.control import FREE
+from osc.templates.surface import Knob, Surface, plain
 
 __all__ = ["snippet"]
 
@@ -37,9 +37,8 @@ _TAIL = """
 """
 
 
-def snippet(host: str, port: int) -> bytes:
+def snippet(whole: Surface, host: str, port: int) -> bytes:
     """The file."""
-    whole = surface()
     rows = ",\n".join(f"  {_row(knob)}" for knob in whole.knobs)
     buttons = ", ".join(f"'{button.path}'" for button in whole.buttons)
     head = _HEAD.replace("%HOST%", host).replace("%PORT%", str(port))

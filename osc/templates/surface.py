@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.params import FREE
-from osc.addresses import ADDRESSES, Address
+from engine.controls.control import FREE
+from osc.addresses import Address, AddressSpace
 
 __all__ = ["Button", "Knob", "Surface", "plain", "surface"]
 
@@ -68,11 +68,21 @@ class Surface:
     buttons: tuple[Button, ...]
 
 
-def surface() -> Surface:
-    """The controls and buttons of `ADDRESSES`."""
+def surface(space: AddressSpace) -> Surface:
+    """The controls that have a position, and the buttons and actions.
+
+    Texts, chords and keys have none; pitch classes are shown class by class.
+    """
+    controls = [
+        (a, space.table[a.param]) for a in space.addresses
+        if a.kind == "control" and space.table[a.param].has_position
+    ]  # fmt: skip
     return Surface(
-        tuple(_knob(a) for a in ADDRESSES if a.kind == "control"),
-        tuple(Button(a.path, a.about) for a in ADDRESSES if a.kind == "button"),
+        tuple(_knob(a) for a, control in controls if control.kind != "action"),
+        (
+            *(Button(a.path, a.about) for a, control in controls if control.kind == "action"),
+            *(Button(a.path, a.about) for a in space.addresses if a.kind == "button"),
+        ),
     )
 
 
@@ -90,7 +100,7 @@ def _knob(a: Address) -> Knob:
         )
     assert a.low is not None
     assert a.high is not None
-    assert a.default is not None
+    assert isinstance(a.default, (int, float, str))
     return Knob(
         a.path, "switch" if isinstance(a.default, bool) else looks[a.types], a.low, a.high,
         None if a.default == FREE else float(a.default), a.unit, (), a.free, a.about,

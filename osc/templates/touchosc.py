@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from engine.params import FREE
-from osc.templates.surface import Knob, plain, surface
+from engine.controls.control import FREE
+from osc.templates.surface import Knob, Surface, plain
 
 __all__ = ["layout"]
 
@@ -26,9 +26,8 @@ Frame = tuple[int, int, int, int]
 Argument = tuple[str, str, str, float, float]  # type, conversion, value, scale from and to
 
 
-def layout(host: str, port: int) -> bytes:
+def layout(whole: Surface, host: str, port: int) -> bytes:
     """The file."""
-    whole = surface()
     count = len(whole.knobs) + len(whole.buttons)
     size = (_ACROSS * _WIDTH, -(-count // _ACROSS) * _HEIGHT)
     tree = ET.Element("lexml", version=_LEXML)

@@ -12,9 +12,7 @@ from pathlib import Path
 
 import pytest
 from command_line import attacca, environment, running
-
-from engine.params import PARAMS
-from osc.addresses import ADDRESSES
+from control_tables import SHIPPED_SPACE, SHIPPED_TABLE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "osc"))
 from osc_program import Program
@@ -106,18 +104,19 @@ def test_the_list_has_every_address_in_every_format(tmp_path: Path) -> None:
         for form in ("text", "markdown", "json")
     }
     listed = json.loads(outputs["json"])["addresses"]
-    assert [a["path"] for a in listed] == [a.path for a in ADDRESSES]
+    assert [a["path"] for a in listed] == [a.path for a in SHIPPED_SPACE.addresses]
     by_control = {a["control"]: a for a in listed if a["kind"] == "control"}
-    for p in PARAMS:
+    for p in SHIPPED_TABLE:
         entry = by_control[p.name]
-        assert entry["default"] == p.default
+        default = p.default if not isinstance(p.default, tuple) else list(p.default)
+        assert entry.get("default", []) == default
         assert entry.get("unit", "") == p.unit
         assert entry.get("choices", []) == list(p.choices)
         assert entry["when"] == p.when
         assert entry["about"] == p.about
-        if p.kind in ("float", "int"):
+        if p.kind in ("number", "whole"):
             assert entry["range"] == [p.low, p.high]
-    for address in ADDRESSES:
+    for address in SHIPPED_SPACE.addresses:
         if address.kind != "norm":
             assert f"`{address.path}`" in outputs["markdown"]
             assert re.search(rf"^  {address.path} ", outputs["text"], re.MULTILINE)

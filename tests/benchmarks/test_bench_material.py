@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from control_tables import SHIPPED_TABLE
 
 from benchmarks.continuation import strangers, wins
 from benchmarks.live import growth_per_hour, located
@@ -19,7 +20,6 @@ from benchmarks.settings import SWEEP
 from engine.errors import ConfigError
 from engine.instrument import Instrument
 from engine.packs.discovery import find_pack
-from engine.params import param
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
 
@@ -169,5 +169,5 @@ def test_a_section_is_refreshed_in_its_place_and_the_rest_of_the_page_kept() -> 
 
 def test_every_sampler_of_the_sweep_exists() -> None:
     for sampler, steps in SWEEP:
-        assert sampler in param("sampler").choices
+        assert sampler in SHIPPED_TABLE["sampler"].choices
         assert len(table_for(sampler, steps, lambda n: make_schedule("karras", n))) == steps

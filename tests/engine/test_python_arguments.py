@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from control_tables import ENGINE_TABLE
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -15,13 +16,15 @@ from tiny_pack import TINY
 
 from attacca import Pack, read_past
 from engine.arguments import checked_path
+from engine.controls.pack_controls import EARLIER_CONTROLS
+from engine.controls.settings import Settings
+from engine.controls.table import ControlTable
 from engine.errors import AttaccaError, ConfigError
-from engine.hearing import checked_keys, checked_phrase, checked_sound, is_sound
+from engine.hearing import checked_phrase, checked_sound, is_sound
 from engine.instrument import Instrument
 from engine.notes.note import Note
-from engine.notes.note_names import harmony, pitch
-from engine.packs.read import read_manifest
-from engine.params import HARMONY, Settings
+from engine.notes.note_names import pitch
+from engine.packs.manifest import read_manifest
 from engine.scalars import number_of, shown
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
@@ -96,7 +99,7 @@ CALLS = {
     "set.gain": lambda i, x: i.set(gain=x),
     "set.steps": lambda i, x: i.set(seed=x),
     "set.sampler": lambda i, x: i.set(sampler=x),
-    "set.lock_gain": lambda i, x: i.set(lock_gain=x),
+    "set.lock/gain": lambda i, x: i.set({"lock/gain": x}),
     "set.density": lambda i, x: i.set(density=x),
     "set.harmony": lambda i, x: i.set(harmony=x),
     "set_at": lambda i, x: i.set_at(x, gain=0.0),
@@ -233,11 +236,11 @@ def test_seconds_in_place_of_a_path_are_refused_with_the_way_out(silent):
     ids=lambda keys: type(keys).__name__,
 )  # fmt: skip
 def test_one_key_or_several_of_any_kind_are_held(keys):
-    assert checked_keys(PACK, keys) == (60,)
+    assert ControlTable(EARLIER_CONTROLS)["held"].clip(keys) == (60,)
 
 
 def test_keys_by_name_are_split_and_sorted():
-    assert checked_keys(PACK, "C8, A0 Bb3 F#4") == (21, 58, 66, 108)
+    assert ControlTable(EARLIER_CONTROLS)["held"].clip("C8, A0 Bb3 F#4") == (21, 58, 66, 108)
     assert pitch("C-1") == 0
     assert pitch("H4") is None
 
@@ -323,37 +326,40 @@ def test_an_array_of_four_columns_is_notes_and_any_other_is_sound():
 )
 def test_harmony_is_set_by_names_as_on_the_command_line(names):
     settings = Instrument(PIANO).set(harmony=names)
-    on = [name for name in HARMONY if settings[name] == 1.0]
-    assert on == ["harmony_c", "harmony_e", "harmony_g"]
-    assert sum(settings.number(name) for name in HARMONY) == 3.0
+    weights = settings["harmony"]
+    assert [i for i, weight in enumerate(weights) if weight == 1.0] == [0, 4, 7]
+    assert sum(weights) == 3.0
 
 
 @pytest.mark.parametrize("free", ["free", "", []])
 def test_harmony_is_freed_by_a_word(free):
     instrument = Instrument(PIANO, harmony="F# Bb")
-    assert instrument.settings["harmony_f_sharp"] == instrument.settings["harmony_a_sharp"] == 1.0
-    assert not any(instrument.set(harmony=free)[name] for name in HARMONY)
+    assert instrument.settings["harmony/f_sharp"] == instrument.settings["harmony/a_sharp"] == 1.0
+    assert instrument.set(harmony=free)["harmony"] == "free"
 
 
 @pytest.mark.parametrize("names", ["H", "C4", "C E X", "harmony", 5, None, [None], b"C"])
 def test_what_is_no_name_of_a_note_is_refused(names):
-    with pytest.raises(ConfigError, match=r"harmony: .*such as .*C.E.G"):
-        harmony(names)
+    with pytest.raises(ConfigError, match=r"pack/harmony: .*(such as .*C.E.G|names of notes)"):
+        Instrument(PIANO, harmony=names)
 
 
 def test_a_control_of_a_wrong_name_is_refused_with_the_nearest():
     instrument = Instrument(TINY)
-    with pytest.raises(ConfigError, match=r"^'temprature' is no control; did you mean temperature"):
+    with pytest.raises(ConfigError, match=r"^'temprature' is not a control; did you mean temp"):
         instrument.set(temprature=1.0)
-    with pytest.raises(ConfigError, match=r"^'xyz' is no control; there are gain, pause"):
+    with pytest.raises(ConfigError, match=r"^'xyz' is not a control; there are gain, pause"):
         instrument.set(xyz=1.0)
     with pytest.raises(ConfigError, match=r"did you mean gain"):
         instrument.settings["gian"]
 
 
 def test_settings_show_only_what_is_not_at_its_default():
-    assert repr(Settings.defaults()) == "Settings()"
-    assert repr(Settings.defaults(seed=7, temperature=0.9)) == "Settings(temperature=0.9, seed=7)"
+    assert repr(Settings.defaults(ENGINE_TABLE)) == "Settings()"
+    assert (
+        repr(Settings.defaults(ENGINE_TABLE, seed=7, temperature=0.9))
+        == "Settings(temperature=0.9, seed=7)"
+    )
     assert len(repr(Instrument(PIANO).set(harmony="C E G"))) < 100
 
 

@@ -160,9 +160,13 @@ def match(data: bytes) -> None:
 
 def words(folder: Path) -> Path:
     """A dictionary for the fuzzer: addresses, type tags, and what else it would have to guess."""
-    from osc.addresses import ADDRESSES
+    from engine.controls.shipped_table import SHIPPED_TABLE
+    from osc.addresses import address_space
 
-    found = [a.path.encode() + b"\0" * (4 - len(a.path) % 4) for a in ADDRESSES]
+    found = [
+        a.path.encode() + b"\0" * (4 - len(a.path) % 4)
+        for a in address_space(SHIPPED_TABLE).addresses
+    ]
     found += [b"," + tags.ljust(3, b"\0") for tags in (b"f", b"i", b"s", b"is", b"b", b"T", b"d")]
     found += [b"#bundle\0" + b"\0" * 7 + b"\1", b"\x7f\xc0\0\0", b"free", b"/norm"]
     found += [b"{,", b"[!", b"*"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from control_tables import SHIPPED_TABLE, SHIPPED_TURNED
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.controls.control import Control
 from engine.errors import ConfigError
-from engine.params import PARAMS, param
 from gui.models.control import FRAME, SETTLE, shown
 from gui.models.controls import ControlModels
+from osc.descriptions import description
+from osc.values import to_osc
 
 
 class Desk:
@@ -35,8 +40,7 @@ class Desk:
 
     def dump(self) -> None:
         for control in self.models:
-            value = control.param.default
-            self.models.take(control.path, (int(value) if isinstance(value, bool) else value,))
+            self.models.take(control.path, to_osc(control.control, control.control.default))
 
 
 @pytest.fixture
@@ -159,7 +163,7 @@ def test_a_refused_value_goes_back_to_what_holds(desk):
     density = desk.models["density"]
     density.set(5.0)
     assert density.value == 5.0
-    assert desk.models.take("/error", ("/density", "value", "this pack does not hear it"))
+    assert desk.models.take("/error", ("/pack/density", "value", "refused"))
     assert density.is_free
     assert density.pending_seconds is None
 
@@ -184,21 +188,34 @@ def test_nothing_is_shown_as_turned_where_no_engine_is(desk):
     assert gain.is_enabled
 
 
-def test_the_pack_says_what_it_hears_and_where_it_stands_by_itself(desk):
-    models = desk.models
-    models.take("/hears/end", (0,))
-    assert not models["density"].is_heard
-    for path, default in (("/gain", 0.0), ("/steps", 16), ("/density", "free")):
-        models.take("/hears", (path, default))
-    models.take("/hears/end", (3,))
-    assert models["density"].is_heard
-    assert not models["room"].is_heard
-    assert not models["room"].is_enabled
+def describe(models: ControlModels, *controls: Control) -> None:
+    for control in controls:
+        models.take("/controls/info", (f"/{control.name}", description(control)))
+    models.take("/controls/end", (len(controls),))
+
+
+def test_the_engine_describes_the_controls_that_there_are(desk):
+    models, rebuilt = desk.models, []
+    models.table_changed.connect(lambda: rebuilt.append(1))
+    gain = models["gain"]
+    steps = replace(SHIPPED_TABLE["steps"], default=16)
+    mood = Control("pack/mood", "text", "", "block", "What it is like.", group="play", free=True)
+    describe(models, SHIPPED_TABLE["gain"], steps, SHIPPED_TABLE["density"], mood)
+    assert len(rebuilt) == 1
+    assert models["gain"] is gain, "what stays the same keeps its model"
+    assert "room" not in models
     models["steps"].reset()
     assert models["steps"].value == 16
-    models.restore({"room": 0.9, "density": 4.0, "no_such": 1})
-    assert models["room"].value == 0.3
+    assert not models["mood"].is_enabled, "its value is not known yet"
+    models.take("/pack/mood", ("rain", 1.0, "sun", 0.5))
+    assert models["mood"].text == "rain (1), sun (0.5)"
+    models["mood"].set_text("slow, and quiet")
+    desk.pass_time(0.1)
+    assert desk.sent[-1] == ("/pack/mood", "slow, and quiet")
+    models.restore({"room": 0.9, "pack/density": 4.0, "no_such": 1})
     assert models["density"].value == 4.0
+    describe(models, SHIPPED_TABLE["gain"], steps, SHIPPED_TABLE["density"], mood)
+    assert len(rebuilt) == 1, "the same again builds nothing"
 
 
 def test_float32_does_not_make_up_digits(desk):
@@ -206,12 +223,12 @@ def test_float32_does_not_make_up_digits(desk):
     assert desk.models["temperature"].value == 0.8
 
 
-@pytest.mark.parametrize("control", PARAMS, ids=lambda p: p.name)
+@pytest.mark.parametrize("control", SHIPPED_TURNED, ids=lambda p: p.name)
 def test_every_control_goes_from_0_to_1_and_says_its_value_with_its_unit(desk, control):
     model = desk.models[control.name]
     model.set_norm(1.0)
     assert model.norm == pytest.approx(1.0)
-    assert model.value == {"choice": control.choices[-1:], "bool": (True,)}.get(
+    assert model.value == {"choice": control.choices[-1:], "switch": (True,)}.get(
         control.kind, (control.high,)
     )[0]  # fmt: skip
     assert control.unit in model.text
@@ -224,14 +241,14 @@ def test_every_control_goes_from_0_to_1_and_says_its_value_with_its_unit(desk, c
 
 
 def test_values_are_written_for_people():
-    assert shown(param("gain"), -6.0) == "\N{MINUS SIGN}6.0 dB"
-    assert shown(param("temperature"), 0.9) == "0.90"
-    assert shown(param("steps"), 8) == "8"
-    assert shown(param("pause"), True) == "on"
-    assert shown(param("density"), "free") == "free"
+    assert shown(SHIPPED_TABLE["gain"], -6.0) == "\N{MINUS SIGN}6.0 dB"
+    assert shown(SHIPPED_TABLE["temperature"], 0.9) == "0.90"
+    assert shown(SHIPPED_TABLE["steps"], 8) == "8"
+    assert shown(SHIPPED_TABLE["pause"], True) == "on"
+    assert shown(SHIPPED_TABLE["density"], "free") == "free"
 
 
 def test_every_control_is_in_a_group(desk):
-    grouped = [c.param.name for controls in desk.models.groups().values() for c in controls]
-    assert sorted(grouped) == sorted(p.name for p in PARAMS)
+    grouped = [c.control.name for controls in desk.models.groups().values() for c in controls]
+    assert sorted(grouped) == sorted(p.name for p in SHIPPED_TABLE.with_parts)
     assert next(iter(desk.models.groups())) == "sound"

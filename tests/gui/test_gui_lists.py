@@ -122,11 +122,11 @@ INFO = ("first", "First", "1.0", "CC0-1.0", 24_000, 1, 0.68, 30.0, "", "plays wi
 
 def test_packs_say_what_they_are_and_what_was_measured(packs, engine):
     packs.take_connected(True)
-    assert engine.sent == [("/pack/list",)]
-    packs.take("/pack/info", INFO)
-    packs.take("/pack/info", ("broken", "", "", "", 0, 0, 0.0, 0.0, "no such file", ""))
-    packs.take("/pack/info", ("short",))
-    packs.take("/pack/list/end", (2,))
+    assert engine.sent == [("/packs/list",)]
+    packs.take("/packs/info", INFO)
+    packs.take("/packs/info", ("broken", "", "", "", 0, 0, 0.0, 0.0, "no such file", ""))
+    packs.take("/packs/info", ("short",))
+    packs.take("/packs/list/end", (2,))
     first, broken = packs.packs
     assert first.verdict_text == "plays with ease"
     assert "attacca bench broken" in broken.verdict_text
@@ -140,13 +140,13 @@ def test_a_pack_is_loaded_step_by_step_and_the_current_one_is_not(packs, engine,
     loaded = []
     packs.loaded.connect(loaded.append)
     packs.load("second")
-    packs.take("/progress", ("/pack/load", 0.5))
+    packs.take("/progress", ("/packs/load", 0.5))
     packs.take("/progress", ("/device/select", 0.9))
     assert (packs.loading, packs.progress, loaded) == ("second", 0.5, [])
-    packs.take("/done", ("/pack/load", "second"))
+    packs.take("/done", ("/packs/load", "second"))
     assert (packs.loading, loaded) == ("", ["second"])
     packs.load("third")
-    packs.take("/error", ("/pack/load", "refused", "step.onnx is damaged"))
+    packs.take("/error", ("/packs/load", "refused", "step.onnx is damaged"))
     assert (packs.loading, packs.problem, loaded) == ("", "step.onnx is damaged", ["second"])
 
 

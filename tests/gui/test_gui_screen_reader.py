@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import screen_reader
+from control_tables import SHIPPED_TABLE
 from PyQt6.QtWidgets import QComboBox, QLabel
 
-from engine.params import HARMONY, PARAMS
 from gui.widgets.turner import Turner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def test_a_knob_holds_its_value_and_its_bounds_in_its_own_unit(window):
     """What Qt hands to a screen reader of a spin box, wherever the test below cannot run."""
     for model in window.session.controls:
         for knob in [k for k in window.findChildren(Turner) if k._model is model]:
-            low, high = model.param.low, model.param.high
+            low, high = model.control.low, model.control.high
             assert (knob.minimum(), knob.maximum()) == (low, high)
             assert knob.textFromValue(0.0) == knob.lineEdit().text() == model.text
             assert low <= knob.value() <= high
@@ -92,7 +92,9 @@ def read(tmp_path_factory) -> list[dict]:
 
 def test_knobs_are_read_with_their_value_and_unit(read):
     knobs = {t["name"]: t for t in read if t["role"] == "spin button"}
-    numbers = [p for p in PARAMS if p.kind in ("float", "int") and p.name != "seed"]
+    numbers = [
+        p for p in SHIPPED_TABLE.with_parts if p.kind in ("number", "whole") and p.name != "seed"
+    ]
     assert len(knobs) == len(numbers)
     gain = knobs["Gain, dB"]
     assert (gain["value"], gain["low"], gain["high"]) == (-12.5, -60.0, 12.0)
@@ -100,7 +102,7 @@ def test_knobs_are_read_with_their_value_and_unit(read):
     assert knobs["Density, notes/s"]["text"] == "6.0 notes/s"
     assert knobs["Register"]["text"] == "free"
     assert knobs["Room"]["value"] == pytest.approx(0.45)
-    assert sum(name.startswith("Harmony") for name in knobs) == len(HARMONY)
+    assert sum(name.startswith("Harmony") for name in knobs) == 12
 
 
 def test_lists_are_read_with_their_name_before_their_value(read):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from control_tables import ENGINE_TABLE
 from PyQt6.QtTest import QTest
 
-from engine.hearing import first_sampling
-from engine.params import PARAMS
 from gui.engine_process import EngineProcess
 from gui.session import Session
 from osc.server import OscServer
 
 
-def test_it_takes_up_an_engine_that_plays_and_knows_everything(session, instrument):
+def test_it_takes_up_an_engine_that_plays_and_knows_everything(session, instrument, until):
     assert session.state == "playing"
     assert session.connection.program == "attacca"
     assert session.figures.text("pack") == instrument.manifest.name
+    until(lambda: len(session.controls.values()) == len(ENGINE_TABLE))
     assert all(c.is_known for c in session.controls)
-    assert len(session.controls.values()) == len(PARAMS)
 
 
 def test_a_turned_control_reaches_the_engine_and_anothers_reaches_the_window(
@@ -32,16 +31,11 @@ def test_a_turned_control_reaches_the_engine_and_anothers_reaches_the_window(
     until(lambda: session.controls["temperature"].pending_seconds is None)
 
 
-def test_what_this_pack_does_not_hear_is_not_offered(session, instrument, until):
-    until(lambda: not session.controls["density"].is_heard)
-    assert "density" not in instrument.hears
-    assert not session.controls["density"].is_enabled
-    assert session.controls["gain"].is_enabled
-    until(
-        lambda: (
-            session.controls["steps"].default == first_sampling(instrument.manifest).steps.default
-        )
-    )
+def test_a_control_that_this_pack_does_not_have_is_not_offered(session, instrument, until):
+    until(lambda: "density" not in session.controls)
+    assert "density" not in instrument.settings.table
+    until(lambda: session.controls["gain"].is_enabled)
+    assert session.controls["steps"].default == instrument.manifest.stage.steps
 
 
 def test_the_transport_shows_what_the_engine_says(session, instrument, until):
@@ -135,7 +129,7 @@ def test_what_waits_for_the_bar_says_so_until_it_is_done(session, instrument, un
 
 def test_an_engine_begun_anew_has_the_pack_and_the_device_that_were_chosen(session, tmp_path):
     session.engine = EngineProcess(["--pack", "piano", "--steps", "4"], 9, tmp_path)
-    session.connection.received.emit("/done", ("/pack/load", "strings"))
+    session.connection.received.emit("/done", ("/packs/load", "strings"))
     session.connection.received.emit("/done", ("/device/select", "Scarlett (ALSA)"))
     assert session.engine.options == [
         "--steps", "4", "--pack", "strings", "--device", "Scarlett (ALSA)",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from steering_bench import Bench
 
+from engine.controls.settings import Settings
 from engine.instrument import Instrument
-from engine.params import Settings
 
 
 @pytest.fixture

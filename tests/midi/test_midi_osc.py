@@ -38,22 +38,22 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         window.send("/events", 1)
         (port,) = [p for p in answers(window, "/midi/ports", "/midi/port") if "nano" in p[1]]
         assert port == ("in", "nano:port", 1)
-        assert window.ask("/midi/learn", "/harmony/c") == ("/midi/learn", "/harmony/c")
-        window.wait("/event", lambda m: "move a controller for harmony_c" in m[2])
-        assert window.ask("/midi/learn") == ("/midi/learn", "/harmony/c")
+        assert window.ask("/midi/learn", "/lock/gain") == ("/midi/learn", "/lock/gain")
+        window.wait("/event", lambda m: "move a controller for lock/gain" in m[2])
+        assert window.ask("/midi/learn") == ("/midi/learn", "/lock/gain")
         nano.send("control_change", control=20, value=1)
         nano.send("control_change", control=52, value=3)
-        window.wait("/event", lambda m: "CC 20 and 52, channel 1 moves harmony_c" in m[2])
+        window.wait("/event", lambda m: "CC 20 and 52, channel 1 moves lock/gain" in m[2])
         assert answers(window, "/midi/mappings", "/midi/mapping") == [
-            ("/harmony/c", "CC 20 and 52, channel 1")
+            ("/lock/gain", "CC 20 and 52, channel 1")
         ]
         assert window.ask("/midi/learn") == ("/midi/learn", "")
-        assert window.ask("/midi/mode", "/harmony/c") == ("/midi/mode", "/harmony/c", "absolute")
-        window.send("/midi/mode", "/harmony/c", "signed-bit")
+        assert window.ask("/midi/mode", "/lock/gain") == ("/midi/mode", "/lock/gain", "absolute")
+        window.send("/midi/mode", "/lock/gain", "signed-bit")
         window.wait("/event", lambda m: "read as signed-bit" in m[2])
-        assert window.ask("/midi/mode", "/harmony/c")[2] == "signed-bit"
+        assert window.ask("/midi/mode", "/lock/gain")[2] == "signed-bit"
         assert answers(window, "/midi/mappings", "/midi/mapping") == [
-            ("/harmony/c", "CC 20 and 52, channel 1, relative, signed-bit")
+            ("/lock/gain", "CC 20 and 52, channel 1, relative, signed-bit")
         ]
         assert window.ask("/midi/learn", "/panic") == ("/midi/learn", "/panic")
         until(lambda: desk.figures.learning == "panic", "armed")
@@ -61,7 +61,7 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         until(lambda: len(desk.mappings) == 2, "an action is learnt as well")
         assert window.ask("/midi/takeover", 0) == ("/midi/takeover", 0)
         until(lambda: not desk.figures.takeover, "takeover is off")
-        window.send("/midi/forget", "/harmony/c")
+        window.send("/midi/forget", "/lock/gain")
         until(lambda: [m.target for m in desk.mappings] == ["panic"], "it is forgotten")
         for address, argument in (
             ("/midi/learn", "/nothing"), ("/midi/learn", "/undo"), ("/midi/forget", "/gain"),
@@ -81,7 +81,7 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
 def test_without_a_desk_each_address_is_one_error(instrument, tmp_path) -> None:
     with OscServer(instrument, port=0, library=tmp_path) as server:
         window = Program(server.port)
-        for address in DeskCommands(None, None).handlers():  # type: ignore[arg-type]
+        for address in DeskCommands(None, None, None).handlers():  # type: ignore[arg-type]
             error = window.ask(address, answer="/error")
             assert error[1] == address
             assert "no MIDI here" in error[3]

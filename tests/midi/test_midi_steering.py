@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import mido
 import pytest
+from control_tables import SHIPPED_TABLE
 from steering_bench import GAIN, Bench, cc, note
 
 from engine.controls.bus import MIDI, Change
-from engine.params import FREE, param
+from engine.controls.control import FREE
 from midi.mapping import Mapping, Source
 
 
@@ -69,7 +70,7 @@ def test_switches_choices_and_what_is_left_free_follow_a_knob(bench: Bench) -> N
     bench.send(cc(1, 63))
     assert bench["pause"] is False
     bench.send(cc(2, 127))
-    assert bench["sampler"] == param("sampler").choices[-1]
+    assert bench["sampler"] == SHIPPED_TABLE["sampler"].choices[-1]
 
 
 def test_a_pad_switches_there_and_back_and_plays_no_key(bench: Bench) -> None:
@@ -122,13 +123,13 @@ def test_what_comes_together_is_set_together(bench: Bench) -> None:
 
 
 def test_a_control_the_pack_does_not_hear_is_said_once_and_the_others_are_set(bench: Bench) -> None:
-    bench.map(Mapping("brightness", Source("cc", 1, 1)), GAIN)
+    bench.map(Mapping("pack/brightness", Source("cc", 1, 1)), GAIN)
     for value in (100, 110, 120):
         bench.steering.take("nano", cc(1, value), bench.now)
         bench.steering.take("nano", cc(7, value), bench.now)
         bench.steering.settle(bench.now)
     assert len(bench.said) == 1
-    assert "does not hear it" in bench.said[0]
+    assert "does not have this control" in bench.said[0]
     assert bench["gain"] > 6
 
 
@@ -162,7 +163,7 @@ def test_takeover_can_be_off_and_never_holds_switches_or_free_controls_up(bench:
     assert bench["pause"] is True
     from midi.takeover import Takeover
 
-    density = param("density")
+    density = SHIPPED_TABLE["density"]
     assert Takeover().takes("k", density, 0.9, 10.0, FREE, step=0.01)
 
 

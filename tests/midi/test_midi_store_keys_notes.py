@@ -7,12 +7,12 @@ from pathlib import Path
 
 import mido
 import pytest
+from control_tables import SHIPPED_TABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import StorageError
 from engine.notes.note import NoteEvent
-from engine.params import PARAMS
 from midi import store
 from midi.controllers import share
 from midi.heard_notes import HeardNotes
@@ -32,7 +32,7 @@ sources = st.sampled_from(sorted(KINDS)).flatmap(
 mappings = st.one_of(
     st.builds(Mapping, st.sampled_from(ACTIONS), sources, st.floats(0, 1), st.floats(0, 1)),
     st.builds(
-        Mapping, st.sampled_from([p.name for p in PARAMS]), sources,
+        Mapping, st.sampled_from([p.name for p in SHIPPED_TABLE]), sources,
         st.floats(0, 1), st.floats(0, 1), st.sampled_from(MODES),
     ),
 )  # fmt: skip
@@ -44,6 +44,15 @@ def test_what_is_written_is_read(tmp_path_factory, listed: list[Mapping], takeov
     kept = store.Kept(tuple(listed), takeover)
     store.write(path, kept)
     assert store.read(path) == kept
+
+
+def test_targets_of_an_earlier_version_are_read_as_they_are_called_today(tmp_path: Path) -> None:
+    path = tmp_path / store.FILE
+    names = ("harmony_c_sharp", "density", "lock_gain", "gain", "pack/anything", "play")
+    path.write_text("".join(f'[[mapping]]\ntarget = "{n}"\nkind = "cc"\n' for n in names))
+    assert [m.target for m in store.read(path).mappings] == [
+        "pack/harmony/c_sharp", "pack/density", "lock/gain", "gain", "pack/anything", "play",
+    ]  # fmt: skip
 
 
 def test_no_file_is_no_mappings_and_takeover(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from osc_program import Program, Stream
 
+from engine.controls.settings import Settings
 from engine.instrument import Instrument
-from engine.params import Settings
 from osc.server import OscServer
 
 

@@ -6,39 +6,68 @@ import math
 import re
 
 import pytest
+from control_tables import SHIPPED_SPACE, SHIPPED_TABLE, SHIPPED_TURNED
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.controls.control import NUMERIC, Control
 from engine.errors import ConfigError
-from engine.params import HARMONY, PARAMS, param
-from osc.addresses import ADDRESSES, address_of, by_path
 from osc.values import from_norm, from_osc, number_of, pressed, to_norm, to_osc
 
 
 def test_every_control_has_one_address_and_a_twin_that_say_what_the_table_says():
-    for p in PARAMS:
-        a = address_of(p.name)
+    for p in SHIPPED_TABLE.with_parts:
+        a = SHIPPED_SPACE.of(p.name)
         assert (a.default, a.unit, a.choices, a.when, a.about, a.free) == (
-            p.default, p.unit, p.choices, p.when, p.about, p.free,
+            p.default, p.unit, p.choices, p.when, p.about, p.free and not p.choices,
         )  # fmt: skip
-        if p.kind in ("float", "int"):
+        if p.kind in NUMERIC:
             assert (a.low, a.high) == (p.low, p.high)
-        twin = by_path()[a.path + "/norm"]
+        if not p.has_position:
+            assert a.path + "/norm" not in SHIPPED_SPACE.by_path
+            continue
+        twin = SHIPPED_SPACE.by_path[a.path + "/norm"]
         assert (twin.kind, twin.low, twin.high, twin.param) == ("norm", 0, 1, p.name)
-    controls = [a for a in ADDRESSES if a.kind == "control"]
-    assert len(controls) == len(PARAMS)
+    controls = [a for a in SHIPPED_SPACE.addresses if a.kind == "control"]
+    assert len(controls) == len(SHIPPED_TABLE.with_parts)
 
 
 def test_addresses_differ_and_keep_to_the_characters_that_osc_leaves():
-    paths = [a.path for a in ADDRESSES]
+    paths = [a.path for a in SHIPPED_SPACE.addresses]
     assert len(set(paths)) == len(paths)
     assert all(re.fullmatch(r"(/[a-z0-9_]+)+", path) for path in paths)
 
 
-def test_harmony_is_one_container_of_twelve():
-    twelve = [address_of(name).path for name in HARMONY]
-    assert twelve[:2] == ["/harmony/c", "/harmony/c_sharp"]
-    assert all(path.startswith("/harmony/") for path in twelve)
+def test_pitch_classes_have_an_address_each_below_that_of_the_control():
+    twelve = [SHIPPED_SPACE.of(part.name).path for part in SHIPPED_TABLE["harmony"].parts]
+    assert twelve[:2] == ["/pack/harmony/c", "/pack/harmony/c_sharp"]
+    assert all(path.startswith("/pack/harmony/") for path in twelve)
+    assert SHIPPED_SPACE.of("harmony").types == "f" * 12
+
+
+@pytest.mark.parametrize(("name", "arguments", "value", "wire"), [
+    ("harmony", ("C E G",), (1.0, 0, 0, 0, 1.0, 0, 0, 1.0, 0, 0, 0, 0), None),
+    ("harmony", (0.5, *[0.0] * 11), (0.5, *[0.0] * 11), None),
+    ("harmony", ("free",), "free", ("free",)),
+    ("held", (64, 60), (60, 64), (60, 64)), ("held", ("C4",), (60,), (60,)),
+    ("held", (0,), (), (0,)),
+])  # fmt: skip
+def test_controls_of_several_values_take_them_all(name, arguments, value, wire):
+    got = from_osc(SHIPPED_TABLE[name], arguments)
+    assert got == value
+    assert to_osc(SHIPPED_TABLE[name], got) == (wire or value)
+
+
+@pytest.mark.parametrize(("arguments", "value"), [
+    (("slow rain",), "slow rain"), (("rain", 1.0, "sun", 0.5), (("rain", 1.0), ("sun", 0.5))),
+    (("rain", 1.0), "rain"), (("",), ""),
+])  # fmt: skip
+def test_a_text_comes_alone_or_as_pairs_with_weights(arguments, value):
+    text = Control("pack/prompt", "text", "", "block", "", free=True)
+    assert from_osc(text, arguments) == value
+    assert from_osc(text, to_osc(text, value)) == value
+    with pytest.raises(ConfigError, match="3 values"):
+        from_osc(text, ("rain", 1.0, "sun"))
 
 
 @pytest.mark.parametrize(("name", "argument", "value"), [
@@ -51,7 +80,7 @@ def test_harmony_is_one_container_of_twelve():
     ("density", "free", "free"), ("density", 4, 4.0),
 ])  # fmt: skip
 def test_values_of_every_type_are_taken_where_they_make_sense(name, argument, value):
-    got = from_osc(param(name), argument)
+    got = from_osc(SHIPPED_TABLE[name], (argument,))
     assert got == value
     assert type(got) is type(value)
 
@@ -63,19 +92,19 @@ def test_values_of_every_type_are_taken_where_they_make_sense(name, argument, va
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_one_short_line(name, argument):
     with pytest.raises(ConfigError) as caught:
-        from_osc(param(name), argument)
+        from_osc(SHIPPED_TABLE[name], (argument,))
     assert name in str(caught.value)
     assert len(str(caught.value)) < 220
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("p", PARAMS, ids=lambda p: p.name)
+@pytest.mark.parametrize("p", SHIPPED_TURNED, ids=lambda p: p.name)
 @given(share=st.floats(0, 1))
 def test_the_twin_goes_there_and_back(p, share):
     value = from_norm(p, share)
     assert p.clip(value) == value
     again = from_norm(p, to_norm(p, value))
-    if p.kind == "float":
+    if p.kind == "number":
         assert again == pytest.approx(value, rel=1e-9, abs=1e-9)
         assert to_norm(p, value) == pytest.approx(share, abs=1e-9)
     else:
@@ -83,11 +112,18 @@ def test_the_twin_goes_there_and_back(p, share):
 
 
 def test_the_twin_reaches_both_ends_and_is_brought_into_range():
-    for p in PARAMS:
+    for p in SHIPPED_TURNED:
         low, high = from_norm(p, -3), from_norm(p, 7.0)
-        ends = {"choice": (p.choices[0], p.choices[-1]) if p.choices else (), "bool": (False, True)}
+        ends = {
+            "choice": (p.choices[0], p.choices[-1]) if p.choices else (),
+            "switch": (False, True),
+        }
         assert (low, high) == ends.get(p.kind, (p.low, p.high))
-    assert from_norm(param("density"), "free") == to_norm(param("density"), "free") == "free"
+    assert (
+        from_norm(SHIPPED_TABLE["density"], "free")
+        == to_norm(SHIPPED_TABLE["density"], "free")
+        == "free"
+    )
 
 
 @given(argument=st.one_of(
@@ -95,16 +131,16 @@ def test_the_twin_reaches_both_ends_and_is_brought_into_range():
     st.binary(), st.lists(st.integers()), st.tuples(st.integers(), st.integers()),
 ))  # fmt: skip
 def test_anything_is_either_a_value_in_range_or_one_line(argument):
-    for p in PARAMS:
+    for p in SHIPPED_TURNED:
         for take in (from_osc, from_norm):
             refused = ""
             try:
-                value = take(p, argument)
+                value = take(p, (argument,) if take is from_osc else argument)
             except ConfigError as error:
                 refused = str(error)
             else:
                 assert p.clip(value) == value
-                assert isinstance(to_osc(p, value), (int, float, str))
+                assert isinstance(to_osc(p, value)[0], (int, float, str))
             assert len(refused.splitlines()) < 2
 
 

@@ -52,19 +52,19 @@ def server(first, tmp_path, ended):
 
 def test_a_pack_is_loaded_with_progress_while_the_old_one_plays_on(program, first):
     one = program()
-    assert one.ask("/pack/load") == ("/pack/load", "first")
-    one.send("/pack/load", "second")
+    assert one.ask("/packs/load") == ("/packs/load", "first")
+    one.send("/packs/load", "second")
     told = []
     while not told or told[-1][0] != "/done":
         told += one.listen(0.2)
         assert not [t for t in told if t[0] == "/error"]
     fractions = [t[2] for t in told if t[0] == "/progress"]
-    assert all(t[1] == "/pack/load" for t in told if t[0] == "/progress")
+    assert all(t[1] == "/packs/load" for t in told if t[0] == "/progress")
     assert fractions == sorted(fractions)
     assert len(fractions) > 3
     assert fractions[-1] == 1.0
-    assert told[-1] == ("/done", "/pack/load", "second")
-    assert one.ask("/pack/load") == ("/pack/load", "second")
+    assert told[-1] == ("/done", "/packs/load", "second")
+    assert one.ask("/packs/load") == ("/packs/load", "second")
     assert first.status().lead.gaps == 0
 
 
@@ -79,9 +79,9 @@ def test_a_pack_is_loaded_with_progress_while_the_old_one_plays_on(program, firs
 )
 def test_a_pack_that_cannot_be_had_is_an_error_and_the_old_one_plays_on(program, first, name, says):
     one = program()
-    one.send("/pack/load", name)
+    one.send("/packs/load", name)
     address, where, _, text = one.wait("/error", timeout=20)
-    assert (address, where) == ("/error", "/pack/load")
+    assert (address, where) == ("/error", "/packs/load")
     for word in says.split(": "):
         assert all(part in text for part in word.split(", "))
     assert first.manifest.name == "first"
@@ -89,10 +89,10 @@ def test_a_pack_that_cannot_be_had_is_an_error_and_the_old_one_plays_on(program,
 
 def test_packs_are_listed_with_what_is_wrong_with_them(program):
     one = program()
-    one.send("/pack/list")
-    count = one.wait("/pack/list/end")[1]
-    one.send("/pack/list")
-    told = [t for t in one.listen(1.0) if t[0] == "/pack/info"]
+    one.send("/packs/list")
+    count = one.wait("/packs/list/end")[1]
+    one.send("/packs/list")
+    told = [t for t in one.listen(1.0) if t[0] == "/packs/info"]
     assert len(told) == count >= 3
     mine = {t[1]: t for t in told}
     assert mine["first"][5:7] == (8000, 1)

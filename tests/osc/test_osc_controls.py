@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-
-from engine.params import PARAMS
-from osc.addresses import address_of
+from control_tables import ENGINE_SPACE, ENGINE_TABLE
 
 
 def answers(program, *also):
@@ -42,8 +40,8 @@ def test_every_type_is_taken(program, sent, address, applied):
 
 def test_every_control_is_got_at_its_address(program, instrument):
     one = program()
-    for p in PARAMS:
-        path = address_of(p.name).path
+    for p in ENGINE_TABLE:
+        path = ENGINE_SPACE.of(p.name).path
         (_, value) = one.ask(path)
         held = instrument.settings[p.name]
         assert value == (int(held) if isinstance(held, bool) else pytest.approx(held, rel=1e-6)
@@ -161,10 +159,8 @@ def test_patterns_set_and_get_many(program, instrument):
     assert {one.wait("/gain"), one.wait("/seed")} == {("/gain", 5.0), ("/seed", 5)}
     assert (instrument.settings["gain"], instrument.settings["seed"]) == (5.0, 5)
     two = program()
-    two.send("/harmony/[c-e]*")
-    assert [m[0] for m in answers(two)] == [
-        "/harmony/c", "/harmony/c_sharp", "/harmony/d", "/harmony/d_sharp", "/harmony/e",
-    ]  # fmt: skip
+    two.send("/lock/*")
+    assert [m[0] for m in answers(two)] == ["/lock/gain", "/lock/seed"]
 
 
 def test_a_pattern_never_presses_a_button(program, instrument):
@@ -189,18 +185,19 @@ def test_what_python_changes_is_heard_over_osc(program, instrument):
 def test_a_dump_has_every_control_in_small_packets(program):
     one = program()
     one.send("/dump")
-    assert one.wait("/dump/end") == ("/dump/end", len(PARAMS))
+    assert one.wait("/dump/end") == ("/dump/end", len(ENGINE_TABLE))
     got = {m[0] for m in one.heard}
-    assert {address_of(p.name).path for p in PARAMS} <= got
+    assert {ENGINE_SPACE.of(p.name).path for p in ENGINE_TABLE} <= got
     assert max(one.sizes) < 1400
 
 
 @pytest.mark.parametrize(("message", "code", "words"), [
     (("/gain", "loud"), "value", "not a number"), (("/gian", 1), "unknown", "attacca osc"),
-    (("/harmony/c", 1.0), "value", "does not hear"), (("/gain", 1.0, 2.0), "value", "takes one"),
+    (("/pack/harmony/c", 1.0), "unknown", "is no address"),
+    (("/gain", 1.0, 2.0), "value", "takes one"),
     (("/[x", 1), "value", "does not close"), (("/nothing*", 1), "unknown", "no control"),
     (("/subscribe", "/nothing*"), "value", "matches no control"),
-    (("/subscribe", 99999), "value", "no port"), (("/hold", 60), "value", "held keys"),
+    (("/subscribe", 99999), "value", "no port"), (("/pack/held", 60), "unknown", "is no address"),
     (("/snapshot/recall", "../x"), "value", "cannot be a name"),
     (("/error", 1), "unknown", "no address"),
     (("/redo", 1), "value", "nothing is left"), (("/panic", "x"), "value", "not a number"),

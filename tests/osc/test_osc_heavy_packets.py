@@ -6,6 +6,7 @@ import struct
 import time
 
 import pytest
+from control_tables import ENGINE_SPACE
 
 from benchmarks.live import resident_mb
 from osc.clients import Clients
@@ -74,7 +75,7 @@ def test_packets_that_wait_for_their_time_take_bounded_memory(program):
 
 def test_answers_over_the_budget_are_not_even_made():
     sent: list[bytes] = []
-    clients = Clients(lambda _, data: sent.append(data), lambda: 100.0)
+    clients = Clients(lambda _, data: sent.append(data), ENGINE_SPACE, lambda: 100.0)
     client = clients.seen(Peer("127.0.0.1", 9))
     for _ in range(10_000):
         clients.answer(client, "/gain", 1.0)

@@ -15,15 +15,16 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
+from control_tables import SHIPPED_SPACE, SHIPPED_TABLE, SHIPPED_TURNED
 
-from engine.params import FREE, PARAMS
-from osc.addresses import ADDRESSES, address_of
+from engine.controls.control import FREE
 from osc.listing import as_json
 from osc.server import OscServer
 from osc.templates import TEMPLATES
+from osc.templates.surface import surface
 
 DOCS = Path(__file__).parents[2] / "docs"
-TYPES = {"float": "f", "int": "i", "bool": "i", "choice": "s"}
+TYPES = {"number": "f", "whole": "i", "switch": "i", "choice": "s"}
 
 
 class Said(NamedTuple):
@@ -41,12 +42,12 @@ class Said(NamedTuple):
 
 
 def table() -> dict[str, Said]:
-    """The table itself, engine/params.py."""
+    """The table itself, engine/controls/."""
     said = {}
-    for p in PARAMS:
+    for p in SHIPPED_TURNED:
         numbers = (None, None) if p.choices else (p.low, p.high)
         default = p.default if isinstance(p.default, str) else float(p.default)
-        said[address_of(p.name).path] = Said(
+        said[SHIPPED_SPACE.of(p.name).path] = Said(
             TYPES[p.kind], *numbers, p.choices or (), default, p.unit, p.free and not p.choices,
             p.when, p.about,
         )  # fmt: skip
@@ -90,6 +91,8 @@ def agree(found: dict[str, Said]) -> None:
 def test_the_page_of_addresses():
     found = {}
     for row in rows((DOCS / "osc.md").read_text(encoding="utf-8"), "Controls"):
+        if row["address"].strip("`") not in table():
+            continue  # several values
         low, high, words, unit, free = span(row["values"])
         found[row["address"].strip("`")] = Said(
             row["type"], low, high, words, number(row["default"]), unit, free, row["heard"],
@@ -105,7 +108,7 @@ def test_the_page_of_addresses_has_all_that_are_not_controls_too():
         ("stream", "Streams"), ("answer", "What it sends"),
     ):  # fmt: skip
         found = {r["address"].strip("`"): r for r in rows(text, title)}
-        wanted = {a.path: a for a in ADDRESSES if a.kind == kind}
+        wanted = {a.path: a for a in SHIPPED_SPACE.addresses if a.kind == kind}
         assert list(found) == list(wanted)
         for path, a in wanted.items():
             assert found[path]["type"] == a.types
@@ -117,14 +120,17 @@ def test_the_page_of_addresses_has_all_that_are_not_controls_too():
 def test_the_page_of_controls():
     text = (DOCS / "controls.md").read_text(encoding="utf-8")
     found = {r["control"].strip("`"): r for r in rows(text, "Controls")}
-    assert list(found) == [p.name for p in PARAMS]
-    for p in PARAMS:
-        row, want = found[p.name], table()[address_of(p.name).path]
-        if p.kind != "bool":
+    assert list(found) == [p.name for p in SHIPPED_TABLE]
+    for p in SHIPPED_TABLE:
+        if not p.has_position:
+            assert found[p.name]["what it does"] == p.about
+            continue
+        row, want = found[p.name], table()[SHIPPED_SPACE.of(p.name).path]
+        if p.kind != "switch":
             low, high, words, unit, _ = span(row["values"])
             assert (low, high, words, unit) == (want.low, want.high, want.words, want.unit), p.name
         default = row["default"].removesuffix(f" {p.unit}" if p.unit else "")
-        if p.kind == "bool":
+        if p.kind == "switch":
             default = {"on": "1", "off": "0"}[default]
         assert number(default) == want.default
         assert (row["heard"], row["what it does"]) == (p.when, p.about)
@@ -145,7 +151,8 @@ def test_oscquery_as_it_is_served(instrument, at_first, tmp_path):
     nodes = {one["FULL_PATH"]: one for one in leaves(tree)}
     left = f" The word {FREE} (null here) leaves it to the music."
     found = {}
-    for path, want in table().items():
+    own = {path: want for path, want in table().items() if not path.startswith("/pack/")}
+    for path, want in own.items():
         node = nodes[path]
         (kind,), (default,) = node["RANGE"], node["DEFAULT_VALUE"]
         words = tuple(kind.get("VALS", ()))
@@ -158,13 +165,15 @@ def test_oscquery_as_it_is_served(instrument, at_first, tmp_path):
         )  # fmt: skip
         assert nodes[path + "/norm"]["RANGE"] == [{"MIN": 0, "MAX": 1}]
         assert nodes[path + "/norm"]["TYPE"] == "f"
-    agree(found)
+    assert list(found) == list(own)
+    assert found.pop("/steps").default == instrument.manifest.stage.steps
+    agree({path: found.get(path, want) for path, want in table().items()})
 
 
 def test_the_list_for_programs():
     found = {}
-    for one in json.loads(as_json())["addresses"]:
-        if one["kind"] != "control":
+    for one in json.loads(as_json(SHIPPED_SPACE))["addresses"]:
+        if one["kind"] != "control" or one["path"] not in table():
             continue
         low, high = one.get("range", (None, None))
         words = tuple(one.get("choices", ()))
@@ -255,7 +264,7 @@ def of_reaper(data: bytes) -> dict[str, tuple[str, str]]:
     ("max", of_max), ("supercollider", of_supercollider), ("reaper", of_reaper),
 ])  # fmt: skip
 def test_types_and_units_of_a_layout(name, read):
-    found = read(TEMPLATES[name].make("127.0.0.1", 9010))
+    found = read(TEMPLATES[name].make(surface(SHIPPED_SPACE), "127.0.0.1", 9010))
     wanted = table()
     assert set(found) == set(wanted)
     for path, (kind, unit) in found.items():

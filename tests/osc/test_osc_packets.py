@@ -122,7 +122,7 @@ def test_a_good_packet_that_is_worn_is_taken_or_refused(data):
 def test_the_largest_packets_are_read_in_no_time():
     packets = [
         b"/x\0\0,b\0\0" + struct.pack(">i", 65_000) + b"\1" * 65_000,
-        bundle(*[message("/harmony/c", 0.5)] * 2000),
+        bundle(*[message("/pack/harmony/c", 0.5)] * 2000),
         b"/" + b"a" * (LARGEST - 1),
         b"/x\0\0,s\0\0" + b"a" * (LARGEST - 8),
     ]

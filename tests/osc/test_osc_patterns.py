@@ -6,25 +6,25 @@ import fnmatch
 import time
 
 import pytest
+from control_tables import SHIPPED_SPACE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from osc.addresses import ADDRESSES
 from osc.patterns import LONGEST, is_pattern, matches, matching
 
-PATHS = [a.path for a in ADDRESSES]
+PATHS = [a.path for a in SHIPPED_SPACE.addresses]
 
 
 @pytest.mark.parametrize(("pattern", "address", "fits"), [
     ("/gain", "/gain", True), ("/gain", "/gai", False), ("/gain", "/gains", False),
     ("/g?in", "/gain", True), ("/gain?", "/gain", False),
-    ("/*", "/gain", True), ("/*", "/harmony/c", False), ("/*/*", "/harmony/c", True),
+    ("/*", "/gain", True), ("/*", "/pack/harmony/c", False), ("/*/*/*", "/pack/harmony/c", True),
     ("/*", "/", True), ("/*a*n", "/gain", True), ("/s*s", "/steps", True), ("**", "a", True),
     ("/[gs]*", "/seed", True), ("/[!gs]*", "/seed", False), ("/[a-g]ain", "/gain", True),
     ("/[g-a]ain", "/gain", True), ("/x[a-]", "/x-", True), ("/x[!/]", "/x/", False),
     ("/{gain,seed}", "/seed", True), ("/{gain,seed}", "/steps", False), ("/a{,b}c", "/ac", True),
-    ("/{st,s}{eed,eps}", "/steps", True), ("/harmony/*_sharp", "/harmony/c_sharp", True),
+    ("/{st,s}{eed,eps}", "/steps", True), ("/pack/harmony/*_sharp", "/pack/harmony/c_sharp", True),
     ("/?ain", "//ain", False), ("", "", True), ("/[]x", "/x", False), ("/[!]x", "/ax", True),
 ])  # fmt: skip
 def test_patterns(pattern, address, fits):
@@ -39,12 +39,12 @@ def test_what_is_no_pattern_is_refused(pattern):
 
 
 def test_a_pattern_gives_the_addresses_in_their_order():
-    assert matching("/harmony/[cd]*", PATHS) == [
-        "/harmony/c", "/harmony/c_sharp", "/harmony/d", "/harmony/d_sharp",
+    assert matching("/pack/harmony/[cd]*", PATHS) == [
+        "/pack/harmony/c", "/pack/harmony/c_sharp", "/pack/harmony/d", "/pack/harmony/d_sharp",
     ]  # fmt: skip
     assert matching("/nothing*", PATHS) == []
     assert is_pattern("/a*")
-    assert not is_pattern("/harmony/c_sharp")
+    assert not is_pattern("/pack/harmony/c_sharp")
 
 
 @pytest.mark.parametrize("pattern", [

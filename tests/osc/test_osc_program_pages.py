@@ -7,14 +7,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+from control_tables import SHIPPED_SPACE
 
 from attacca.cli import make_parser
-from osc.addresses import ADDRESSES
 from osc.patterns import is_pattern, matching
 
 FOLDER = Path(__file__).parents[2] / "docs" / "programs"
 PAGES = sorted(FOLDER.glob("*.md"))
-PATHS = {a.path for a in ADDRESSES}
+PATHS = {a.path for a in SHIPPED_SPACE.addresses}
 THEIRS = {"/transport_play"}  # Ardour's own
 
 

@@ -6,9 +6,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from control_tables import ENGINE_SPACE
 from printing_program import need, printing, wait_until
 
 from osc.templates import TEMPLATES
+from osc.templates.surface import surface
 
 # Sets a control, subscribes at a port of its own, and prints what comes to it.
 CLIENT = r"""#N canvas 40 40 450 300 12;
@@ -83,7 +85,9 @@ class Layout:
     """The generated patch, to which a test adds what a hand at its window would do."""
 
     def __init__(self, port: int) -> None:
-        self.head, *lines = TEMPLATES["pd"].make("127.0.0.1", port).decode().splitlines()
+        self.head, *lines = (
+            TEMPLATES["pd"].make(surface(ENGINE_SPACE), "127.0.0.1", port).decode().splitlines()
+        )
         self.boxes = [line for line in lines if line[:6] in ("#X obj", "#X msg")]
         self.cords = [line for line in lines if line.startswith("#X connect")]
         assert len(lines) == len(self.boxes) + len(self.cords)

@@ -14,13 +14,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from control_tables import ENGINE_SPACE, ENGINE_TABLE, SHIPPED_SPACE
 from osc_program import Program, build, flat
 from zeroconf import ServiceBrowser, ServiceStateChange, Zeroconf
 
+from engine.controls.control import FREE
+from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from engine.params import FREE, PARAMS, Settings
-from osc.addresses import ADDRESSES, address_of
 from osc.query.door import host_is_ours, origin_is_ours
 from osc.query.namespace import node
 from osc.server import OscServer
@@ -60,10 +61,10 @@ def test_the_whole_tree_says_what_the_table_says(server, instrument):
     status, tree = ask(server, "/")
     assert (status, tree["FULL_PATH"]) == (200, "/")
     by_path = {one["FULL_PATH"]: one for one in leaves(tree)}
-    assert {a.path for a in ADDRESSES if a.kind != "answer"} <= set(by_path)
-    assert not {a.path for a in ADDRESSES if a.kind == "answer"} & set(by_path)
-    for p in PARAMS:
-        a = address_of(p.name)
+    assert {a.path for a in ENGINE_SPACE.addresses if a.kind != "answer"} <= set(by_path)
+    assert not {a.path for a in ENGINE_SPACE.addresses if a.kind == "answer"} & set(by_path)
+    for p in ENGINE_TABLE:
+        a = ENGINE_SPACE.of(p.name)
         one = by_path[a.path]
         assert (one["TYPE"], one["ACCESS"], one.get("UNIT")) == (
             a.types, 3, [p.unit] if p.unit else None,
@@ -72,7 +73,7 @@ def test_the_whole_tree_says_what_the_table_says(server, instrument):
         assert one["TAGS"] == [p.when]
         held = instrument.settings[p.name]
         assert one["VALUE"] == [None if held == FREE and p.free and not p.choices else held]
-        assert one["DEFAULT_VALUE"] == [None if p.free and not p.choices else p.default]
+        assert one["DEFAULT_VALUE"] == [instrument.settings.table[p.name].default]
         if p.choices:
             assert one["RANGE"] == [{"VALS": list(p.choices)}]
         else:
@@ -81,8 +82,8 @@ def test_the_whole_tree_says_what_the_table_says(server, instrument):
         assert by_path[a.path + "/norm"]["RANGE"] == [{"MIN": 0, "MAX": 1}]
     assert by_path["/panic"]["ACCESS"] == 2
     assert "VALUE" not in by_path["/panic"]
-    assert by_path["/harmony"]["ACCESS"] == 0
-    assert set(by_path["/harmony"]["CONTENTS"]) >= {"c", "c_sharp", "b"}
+    assert by_path["/lock"]["ACCESS"] == 0
+    assert set(by_path["/lock"]["CONTENTS"]) >= {"gain", "seed"}
 
 
 def test_one_attribute_is_asked_for_and_follows_the_instrument(server, instrument):
@@ -176,7 +177,7 @@ def test_a_socket_that_listens_is_pushed_what_others_turn_until_it_ignores(serve
 
 def test_a_socket_listens_to_every_control_at_once(server, instrument):
     async def talk(ws):
-        for a in ADDRESSES:
+        for a in ENGINE_SPACE.addresses:
             if a.kind in ("control", "norm"):
                 await ws.send_json({"COMMAND": "LISTEN", "DATA": a.path})
         await settled(ws)
@@ -263,8 +264,11 @@ def test_zeroconf_finds_both_services_on_loopback(instrument, tmp_path):
 
 
 def test_the_tree_is_told_of_one_branch_and_nothing_beyond():
-    values = {a.path: 0.25 for a in ADDRESSES}
-    branch = node("/harmony/", lambda a: values[a.path])
+    branch = node(SHIPPED_SPACE, "/pack/harmony/", lambda a: [0.25] * len(a.types))
     assert branch is not None
-    assert {one["FULL_PATH"].split("/")[1] for one in leaves(branch)} == {"harmony"}
-    assert node("/harm", lambda a: 0.0) is None
+    assert {tuple(one["FULL_PATH"].split("/")[1:3]) for one in leaves(branch)} == {
+        ("pack", "harmony")
+    }
+    assert len(branch["VALUE"]) == len(branch["RANGE"]) == 12
+    assert set(branch["CONTENTS"]) >= {"c", "c_sharp", "b"}
+    assert node(SHIPPED_SPACE, "/harm", lambda a: [0.0]) is None

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from control_tables import ENGINE_SPACE, ENGINE_TABLE
 from osc_program import Program
 from printing_program import wait_until
 from pythonoscquery.osc_query_browser import OSCQueryBrowser
 from pythonoscquery.osc_query_client import OSCQueryClient
 from pythonoscquery.shared.osc_access import OSCAccess
 
+from engine.controls.settings import Settings
 from engine.instrument import Instrument
-from engine.params import PARAMS, Settings
-from osc.addresses import address_of
 from osc.server import OscServer
 from osc.values import to_norm
 
@@ -62,12 +62,12 @@ def test_it_finds_the_server_and_where_osc_is_taken(client, announced, instrumen
 
 def test_it_reads_every_control_from_0_to_1_with_its_type(client, instrument):
     instrument.set(gain=-24.0, seed=0)
-    for p in PARAMS:
-        node = client.query_node(address_of(p.name).path + "/norm")
+    for p in ENGINE_TABLE:
+        node = client.query_node(ENGINE_SPACE.of(p.name).path + "/norm")
         held = to_norm(p, instrument.settings[p.name])
         value = None if isinstance(held, str) else held
         assert (node.full_path, node.access) == (
-            address_of(p.name).path + "/norm", OSCAccess.READWRITE_VALUE,
+            ENGINE_SPACE.of(p.name).path + "/norm", OSCAccess.READWRITE_VALUE,
         )  # fmt: skip
         assert node.value == [value]
         assert node.type == [type(None) if value is None else float]
@@ -77,8 +77,8 @@ def test_it_reads_every_control_from_0_to_1_with_its_type(client, instrument):
 
 def test_what_it_does_not_model_it_still_hands_on_as_json(client, instrument):
     instrument.set(gain=-7.5)
-    for p in PARAMS:
-        address = address_of(p.name)
+    for p in ENGINE_TABLE:
+        address = ENGINE_SPACE.of(p.name)
         with pytest.raises(ValueError, match=r"child nodes .* or values"):
             client.query_node(address.path)
         said = client.last_json

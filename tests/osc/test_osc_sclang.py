@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from control_tables import ENGINE_SPACE, ENGINE_TURNED
 from printing_program import need, printing, wait_until
 
-from engine.params import PARAMS
-from osc.addresses import address_of
 from osc.templates import TEMPLATES
+from osc.templates.surface import surface
 
 # Loads the snippet, posts how many controls it knows, sets some, and posts what changes.
 SCRIPT = """
@@ -46,14 +46,16 @@ def sclang() -> None:
 
 def test_the_snippet_sets_controls_and_follows_what_others_turn(server, instrument, tmp_path):
     snippet, script = tmp_path / "attacca.scd", tmp_path / "script.scd"
-    snippet.write_bytes(TEMPLATES["supercollider"].make("127.0.0.1", server.port))
+    snippet.write_bytes(
+        TEMPLATES["supercollider"].make(surface(ENGINE_SPACE), "127.0.0.1", server.port)
+    )
     script.write_text(SCRIPT % {"snippet": snippet}, encoding="utf-8")
-    instrument.set(temperature=0.75, style="free")
+    instrument.set(temperature=0.75)
     env = HEADLESS | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     with printing(["sclang", "-D", str(script)], env) as program:
-        program.wait(lambda line: line == f"knows {len(PARAMS)}", 60.0)
+        program.wait(lambda line: line == f"knows {len(ENGINE_TURNED)}", 60.0)
         program.wait(lambda line: line == "holds /temperature 0.75")  # by the /dump
-        program.wait(lambda line: line == "holds /density free")
+        program.wait(lambda line: line == "holds /temperature 0.75")
         wait_until(lambda: instrument.settings["pause"] is True, "/stop is pressed")
         settings = instrument.settings
         assert (settings["gain"], settings["sampler"]) == (-6.0, "heun")
@@ -65,5 +67,5 @@ def test_the_snippet_sets_controls_and_follows_what_others_turn(server, instrume
         program.wait(lambda line: line == "holds /pause 0")
         program.wait(lambda line: line == "holds /seed 1234")
         known = {line.split()[1] for line in program.lines if line.startswith("holds ")}
-        assert known == {address_of(p.name).path for p in PARAMS}
+        assert known == {ENGINE_SPACE.of(p.name).path for p in ENGINE_TURNED}
         assert not [line for line in program.lines if "error" in line.lower()]

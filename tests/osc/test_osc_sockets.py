@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import pytest
+from control_tables import ENGINE_SPACE
 from osc_program import Program, Stream, build
 from pythonosc import slip
 
 from engine.errors import ConfigError
-from osc.addresses import ADDRESSES
 from osc.endpoint import networks
 from osc.server import OscServer
 
@@ -140,8 +140,8 @@ def test_any_message_to_any_address_is_carried_out_or_refused(program, instrumen
     values = [0, 1, -1, 7, 2**40, -(2**63), 0.5, -0.0, math.inf, -math.inf, math.nan, True,
               (1e300, "d"), False, None, "", "1", "free", "heun", "/x", "/*", "../x", "a" * 500,
               "\u00e9", b"\0\1", ((0, 1, 2, 3), "m"), one.port, 70_000, 60, 64]  # fmt: skip
-    paths = [a.path for a in ADDRESSES] + [
-        "/*", "/*/*", "/*/norm", "/{gain,seed}", "/[!a]*", "/harmony/?", "/nothing", "/", "//",
+    paths = [a.path for a in ENGINE_SPACE.addresses] + [
+        "/*", "/*/*", "/*/norm", "/{gain,seed}", "/[!a]*", "/pack/harmony/?", "/nothing", "/", "//",
     ]  # fmt: skip
     for i in range(4000):
         arguments = [dice.choice(values) for _ in range(dice.choice((0, 1, 1, 1, 2, 3)))]

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
+from control_tables import SHIPPED_SPACE, SHIPPED_TURNED
 
-from engine.params import FREE, PARAMS
-from osc.addresses import ADDRESSES, address_of, by_path
+from engine.controls.control import FREE
 from osc.templates import TEMPLATES
+from osc.templates.surface import surface
 
 HOST, PORT = "192.168.1.7", 9123
 
@@ -29,17 +30,17 @@ class Held(NamedTuple):
 def table() -> dict[str, Held]:
     """The same out of the table of controls itself."""
     found = {}
-    for p in PARAMS:
+    for p in SHIPPED_TURNED:
         low, high = (0, len(p.choices) - 1) if p.choices else (p.low, p.high)
         default = (
             p.choices.index(p.default) if p.choices else low if p.default == FREE else p.default
         )
-        found[address_of(p.name).path] = Held(low, high, float(default), p.choices)
+        found[SHIPPED_SPACE.of(p.name).path] = Held(low, high, float(default), p.choices)
     return found
 
 
 def made(name: str) -> bytes:
-    return TEMPLATES[name].make(HOST, PORT)
+    return TEMPLATES[name].make(surface(SHIPPED_SPACE), HOST, PORT)
 
 
 def agree(found: dict[str, Held], *, has_words: bool = True) -> None:
@@ -54,12 +55,12 @@ def agree(found: dict[str, Held], *, has_words: bool = True) -> None:
             assert (held.words or ()) == want.words, path
 
 
-FREE_PATHS = {address_of(p.name).path for p in PARAMS if p.free}
-BUTTONS = {a.path for a in ADDRESSES if a.kind == "button"}
+FREE_PATHS = {SHIPPED_SPACE.of(p.name).path for p in SHIPPED_TURNED if p.free and not p.choices}
+BUTTONS = {a.path for a in SHIPPED_SPACE.addresses if a.kind == "button"}
 
 
 def test_the_table_has_what_every_layout_is_searched_for():
-    assert "/density" in FREE_PATHS
+    assert "/pack/density" in FREE_PATHS
     assert {"/play", "/panic"} <= BUTTONS
     assert any(held.words for held in table().values())
 
@@ -85,9 +86,9 @@ def test_an_open_stage_control_session_holds_them_all():
         else:
             low, high = w["range"]["min"], w["range"]["max"]
             free = w["default"] == FREE
-            assert free == (by_path()[w["address"]].default == FREE)
+            assert free == (SHIPPED_SPACE.by_path[w["address"]].default == FREE)
             found[w["address"]] = Held(low, high, low if free else w["default"])
-        assert w["typeTags"] == by_path()[w["address"]].types
+        assert w["typeTags"] == SHIPPED_SPACE.by_path[w["address"]].types
     agree(found)
 
 
@@ -230,7 +231,7 @@ def test_a_supercollider_snippet_holds_them_all_and_its_brackets_match():
         text, re.MULTILINE,
     ):  # fmt: skip
         listed = tuple(re.findall(r"'(\w+)'", words))
-        address = by_path()[path]
+        address = SHIPPED_SPACE.by_path[path]
         assert default.strip("'") == (
             address.default if isinstance(address.default, str) else f"{float(address.default):g}"
         )
@@ -262,4 +263,4 @@ def test_a_reaper_file_lists_them_all_and_binds_only_addresses_that_exist():
     agree(found)
     bound = re.findall(r"^[A-Z_]+ [tbn](/\S+)$", text, re.MULTILINE)
     assert len(bound) >= 4
-    assert {by_path()[path].kind for path in bound} <= {"control", "norm", "button"}
+    assert {SHIPPED_SPACE.by_path[path].kind for path in bound} <= {"control", "norm", "button"}

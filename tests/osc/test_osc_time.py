@@ -157,7 +157,7 @@ def test_a_bundle_is_heard_by_one_block_and_what_it_asks_for_comes_after(program
 
 def test_one_that_cannot_be_set_does_not_keep_the_bundle_from_the_rest(program, instrument):
     one = program()
-    one.send_at(0, build("/gain", -6.0), build("/harmony/c", 1.0), build("/seed", 12))
-    assert one.wait("/error")[1:3] == ("/harmony/c", "value")
+    one.send_at(0, build("/gain", -6.0), build("/pack/harmony/c", 1.0), build("/seed", 12))
+    assert one.wait("/error")[1:3] == ("/pack/harmony/c", "unknown")
     one.ask("/ping", answer="/pong")
     assert (instrument.settings["gain"], instrument.settings["seed"]) == (-6.0, 12)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.audio.clock import SystemClock
 from sound_servers import alsa_over_jack, machine_floor
 
+from engine.arguments import LATENCIES
 from engine.audio.device import OutputDevice
 from engine.audio.mixer import Mixer
 from engine.audio.portaudio import PortAudio
@@ -21,8 +23,6 @@ from engine.audio.sinks import RingSink
 from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
 from engine.output import Output
-from engine.params import LATENCIES
-from engine.time.clock import SystemClock
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import replace
 
 import pytest
 from bare_controls import bare_bus
+from control_tables import ENGINE_TABLE, SHIPPED_TABLE, shipped_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.controls.bus import KEYBOARD, MIDI, PACK, PRESET, PYTHON, TEMPO, UNDO, Origin
+from engine.controls.table import ControlTable
 from engine.errors import ConfigError
-from engine.params import PARAMS, Settings, param
 
 
 def test_a_listener_receives_who_changed_what_and_nothing_when_nothing_changes():
@@ -47,7 +49,7 @@ def test_racing_sources_lose_nothing_and_listeners_see_one_order():
     for thread in threads:
         thread.join()
     assert len(seen) == 900
-    values = dict(Settings.defaults().values)
+    values = dict(shipped_settings().values)
     for change in seen:
         assert {name: values[name] for name in change.old} == dict(change.old)
         assert names[change.origin] in change.new
@@ -57,16 +59,11 @@ def test_racing_sources_lose_nothing_and_listeners_see_one_order():
 
 
 def test_what_is_refused_changes_nothing():
-    def check(values) -> None:
-        if "density" in values:
-            raise ConfigError("density: not this pack")
-
     bus, changes = bare_bus(), []
-    bus._check = check
     bus.listen(changes.append)
-    with pytest.raises(ConfigError, match="not this pack"):
-        bus.set({"gain": -3.0, "density": 4.0}, PYTHON)
-    with pytest.raises(ConfigError, match="is no control"):
+    with pytest.raises(ConfigError, match="pack/density: 'many' is not a number"):
+        bus.set({"gain": -3.0, "density": "many"}, PYTHON)
+    with pytest.raises(ConfigError, match="is not a control"):
         bus.set({"gain": -3.0, "loudnes": 4.0}, PYTHON)
     assert (bus.settings["gain"], changes) == (0.0, [])
 
@@ -80,12 +77,12 @@ def test_a_value_that_somebody_has_set_since_is_left_alone():
     assert bus.settings["tempo"] == 90.0
 
 
-TRANSPORT = [p.name for p in PARAMS if p.transport]
+TRANSPORT = [p.name for p in SHIPPED_TABLE if p.transport]
 
 
-def test_pause_is_transport():
-    assert TRANSPORT == ["pause"]
-    assert not any(param(name).in_presets for name in TRANSPORT)
+def test_pause_and_held_keys_are_transport():
+    assert TRANSPORT == ["pause", "pack/held"]
+    assert not any(SHIPPED_TABLE[name].in_presets for name in TRANSPORT)
 
 
 @given(st.lists(st.sampled_from(["pause", "gain", "seed", "undo", "redo", "preset"]), max_size=30))
@@ -113,15 +110,16 @@ def test_no_preset_no_undo_and_no_redo_starts_or_stops_the_music(steps):
 def test_a_locked_gain_and_seed_stay_through_presets_undo_and_redo():
     bus = bare_bus()
     bus.set({"gain": -6.0, "seed": 7, "steps": 9}, PYTHON)
-    bus.set({"lock_gain": True, "lock_seed": True}, PYTHON)
-    assert dict(bus.restore({"gain": 0.0, "seed": 1, "steps": 12}).new) == {"steps": 12}
+    bus.set({"lock/gain": True, "lock/seed": True}, PYTHON)
+    restored = bus.restore({"gain": 0.0, "seed": 1, "steps": 12})
+    assert dict(restored.change.new) == {"steps": 12}
     assert bus.undo().new["steps"] == 9
     assert dict(bus.undo().new) == {"steps": 8}, "of the first gesture, what is not locked"
     with pytest.raises(ConfigError, match="nothing is left to undo"):
         bus.undo()
-    assert (bus.settings["lock_gain"], bus.settings["lock_seed"]) == (True, True)
+    assert (bus.settings["lock/gain"], bus.settings["lock/seed"]) == (True, True)
     assert (bus.settings["gain"], bus.settings["seed"]) == (-6.0, 7)
-    bus.set({"lock_gain": False, "lock_seed": False}, PYTHON)
+    bus.set({"lock/gain": False, "lock/seed": False}, PYTHON)
     bus.restore({"gain": -1.0})
     assert bus.settings["gain"] == -1.0
 
@@ -143,21 +141,46 @@ def test_a_midi_knob_can_be_undone_and_a_followed_tempo_cannot():
         bus.undo()
 
 
-def test_presets_and_undo_leave_out_what_another_pack_does_not_use():
+def test_presets_and_undo_leave_out_what_another_pack_does_not_have():
     bus = bare_bus()
     bus.set({"density": 5.0, "gain": -2.0}, PYTHON)
-    bus._accepts = lambda name, value: name != "density" or value == "free"
-    bus.replace(bus.settings.changed(density="free"), PACK)
-    change = bus.restore({"density": 7.0, "gain": -4.0})
-    assert (change.origin, dict(change.new)) == (PRESET, {"gain": -4.0})
+    bus.replace(bus.settings.moved_to(ENGINE_TABLE), PACK)
+    restored = bus.restore({"pack/density": 7.0, "gain": -4.0, "sampler": "none such"})
+    assert restored.change.origin == PRESET
+    assert dict(restored.change.new) == {"gain": -4.0}
+    assert restored.left == ("pack/density", "sampler")
     bus.undo()
     bus.undo()
-    assert bus.settings["density"] == "free"
+    assert "density" not in bus.settings.table
     assert dict(bus.redo().new) == {"gain": -2.0}
+
+
+def test_another_pack_keeps_the_values_that_exist_there_and_are_valid():
+    bus, changes = bare_bus(), []
+    bus.listen(changes.append)
+    bus.set({"density": 5.0, "room": 0.9, "harmony": "C E"}, PYTHON)
+    narrow = replace(SHIPPED_TABLE["density"], high=4.0)
+    table = ControlTable((*ENGINE_TABLE, narrow, SHIPPED_TABLE["room"]))
+    bus.replace(bus.settings.moved_to(table), PACK)
+    assert bus.settings["room"] == 0.9
+    assert bus.settings["density"] == "free", "5 is out of its range"
+    assert changes[-1].settings.table is table
+    assert dict(changes[-1].new) == {"pack/density": "free"}
+
+
+def test_a_part_of_a_control_changes_its_place_in_the_value():
+    bus, changes = bare_bus(), []
+    bus.listen(changes.append)
+    bus.set({"pack/harmony/c": 1.0, "harmony/g": 0.5}, MIDI)
+    assert bus.settings["harmony"] == (1.0, *[0.0] * 6, 0.5, *[0.0] * 4)
+    assert bus.settings["harmony/g"] == 0.5
+    bus.set({"harmony/c": 0, "harmony/g": 0}, MIDI)
+    assert bus.settings["harmony"] == "free"
+    assert [set(change.new) for change in changes] == [{"pack/harmony"}] * 2
 
 
 def test_half_a_preset_is_restored_at_a_time():
     bus = bare_bus()
     values = {"gain": -2.0, "seed": 5}
-    assert dict(bus.restore(values, "block").new) == {"seed": 5}
-    assert dict(bus.restore(values, "live").new) == {"gain": -2.0}
+    assert dict(bus.restore(values, "block").change.new) == {"seed": 5}
+    assert dict(bus.restore(values, "live").change.new) == {"gain": -2.0}

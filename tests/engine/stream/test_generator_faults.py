@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from control_tables import engine_settings
 from onnx_by_hand import pack_without_numbers
 
 from engine.errors import AttaccaError, PackError
@@ -20,7 +21,6 @@ from engine.instrument import Instrument
 from engine.notes.note import Note
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
-from engine.params import Settings
 from engine.stages.request import Request
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, Generator, GeneratorDied
@@ -213,7 +213,7 @@ class Fed:
         self.lead = Lead(8000, 1, clock=SystemClock())
         self.feeder = Feeder(
             generator, self.lead, Governor(0.01, 1, active=False), plan=PLAN, wanted=0.02,
-            settings=Settings.defaults(), say=lambda *a: self.said.append(a),
+            settings=engine_settings(), say=lambda *a: self.said.append(a),
             trouble=lambda *a: self.troubles.append(a), refused=lambda *_: None,
             clock=SystemClock(),
         )  # fmt: skip

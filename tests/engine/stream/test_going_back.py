@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from control_tables import engine_settings
 from made_packs import latent, stereo_waveform
 from virtual_clock import VirtualClock
 
@@ -9,7 +10,6 @@ from engine.errors import ConfigError, StorageError
 from engine.execution.executor import make_executor
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
-from engine.params import Settings
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Block, GeneratorDied
 from engine.stream.governor import Governor
@@ -66,7 +66,7 @@ class Stream:
         self.generator = LocalGenerator(self.manifest)
         self.generator.die_at = die_at
         self.said = []
-        settings = Settings.defaults(steps=8, **controls)
+        settings = engine_settings(steps=8, **controls)
         self.feeder = Feeder(
             self.generator, self.lead, Governor(block, 1, active=False), plan=plan,
             wanted=2.5 * block, settings=settings,

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from control_tables import shipped_settings
 from tiny_pack import TINY
 from virtual_clock import VirtualClock
 
 from engine.notes.note import Note
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
-from engine.params import Settings
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
@@ -68,7 +68,7 @@ def play(pack, periods, deaths=(), *, phrase=(), past=None, actions=None, **cont
     lead = Lead(manifest.rate, manifest.channels, clock=clock, heard=due.append)
     feeder = Feeder(
         Mortal(pack, deaths), lead, Governor(seconds, 1, active=False), plan=plan,
-        wanted=0.5 * seconds, settings=Settings.defaults(**controls), say=lambda *_: None,
+        wanted=0.5 * seconds, settings=shipped_settings(**controls), say=lambda *_: None,
         trouble=lambda *_: None, refused=lambda *_: None, clock=clock,
     )  # fmt: skip
     feeder.start(past, phrase)
@@ -116,7 +116,7 @@ def test_a_killed_generator_is_restored_to_the_bit(tiny, deaths):
 
 def test_the_first_samples_depend_on_all_that_is_restored(tiny):
     """So that the test above can fail: another seed from a later block on changes what follows."""
-    later = {TINY_PERIODS // 2: lambda f: f.set(Settings.defaults(steps=2, stride=0.5, seed=7))}
+    later = {TINY_PERIODS // 2: lambda f: f.set(shipped_settings(steps=2, stride=0.5, seed=7))}
     other = play(TINY, TINY_PERIODS, steps=2, stride=0.5, actions=later)
     half = len(tiny.samples) // 2
     np.testing.assert_array_equal(other.samples[: half - 512], tiny.samples[: half - 512])

@@ -6,26 +6,30 @@ import json
 from pathlib import Path
 
 import pytest
+from control_tables import engine_settings, shipped_settings
 from tiny_pack import TINY
 
 from engine.hearing import adapted
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
-from engine.params import Settings
 from engine.stages.request import PACKS_OWN, Request
-from engine.stream.requests import make_request, pack_values, request_from
+from engine.stream.requests import make_request, request_from
 
 MANIFEST = read_manifest(Path(__file__).parents[3] / "packs" / "piano")
 PIANO = make_plan(MANIFEST)
 
 
+def requested(**controls):
+    """The controls of a request, with these values set."""
+    return request_from(PIANO, shipped_settings(**controls), 0, 16, 1.0).controls
+
+
 def test_every_control_of_the_shipped_pack_has_a_value():
-    values = pack_values(Settings.defaults(), ())
-    assert {c.short for c in MANIFEST.controls} <= set(values)
+    assert {c.short for c in MANIFEST.controls} == set(requested())
 
 
 def test_what_is_not_requested_is_left_to_the_music():
-    values = pack_values(Settings.defaults(), ())
+    values = requested()
     assert {n: values[n] for n in ("harmony", "register", "density", "loudness", "style")} == {
         "harmony": "free", "register": "free", "density": "free", "loudness": "free",
         "style": "free",
@@ -33,14 +37,8 @@ def test_what_is_not_requested_is_left_to_the_music():
     assert values["held"] == ()
 
 
-def test_one_weight_makes_a_harmony_of_twelve():
-    settings = Settings.defaults(harmony_g=1.0, harmony_c_sharp=0.25)
-    weights = pack_values(settings, ())["harmony"]
-    assert weights == (0.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-
-
 def test_held_keys_and_other_controls_keep_their_values():
-    values = pack_values(Settings.defaults(density=7.5, style="pop"), (60, 64))
+    values = requested(density=7.5, style="pop", held=(60, 64))
     assert (values["held"], values["density"], values["style"]) == ((60, 64), 7.5, "pop")
 
 
@@ -77,7 +75,7 @@ def test_a_temperature_goes_to_the_stages_that_read_it():
 def test_a_player_requests_what_the_manifest_says():
     manifest = read_manifest(TINY)
     plan = make_plan(manifest)
-    settings = adapted(Settings.defaults(), manifest, 0.5)
+    settings = adapted(engine_settings(), manifest, 0.5)
     steps = int(settings.number("steps"))
     request = request_from(plan, settings, 0, steps, 0.5)
     assert request.stages == make_request(plan, 0, stride=0.5).stages
