@@ -13,7 +13,7 @@ from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import verify_files
 from engine.packs.manifest import Manifest
 from engine.packs.read import read_manifest
-from engine.packs.verify import SelfTest
+from engine.stream.self_test import SelfTest
 
 __all__ = ["Pack"]
 
@@ -70,6 +70,6 @@ class Pack:
         """
         threads = checked_whole("threads", threads, 1, 256)
         from engine.execution.executor import make_executor
-        from engine.packs.verify import self_test
+        from engine.stream.self_test import self_test
 
         return self_test(self.manifest, make_executor("cpu", threads))

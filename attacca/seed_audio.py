@@ -40,8 +40,8 @@ def read_past(path: AnyPath, rate: int, channels: int) -> NDArray[np.float32]:
     path = checked_path("read_past", path)
     rate = checked_whole("rate", rate, 1000, 384_000, "Hz")
     channels = checked_whole("channels", channels, 1, 2)
-    from engine.audio.resample import resample
     from engine.audio.sound_reader import read_end
+    from engine.resample import resample
 
     sound, own = read_end(path, LONGEST, channels)
     if len(sound) < _SHORTEST * own:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.resample import resample
 from engine.errors import ConfigError
+from engine.resample import resample
 
 RATE = 16_000
 WINDOW = 15_600

@@ -22,9 +22,9 @@ from benchmarks.obedience import CHORDS, LEVELS, asked_chord, asked_level
 from benchmarks.pictures import ACCENT, RANGE_DB, TOP_HZ, _plotting, spectrum_db
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
-from engine.audio.resample import resample
 from engine.errors import ConfigError
 from engine.notes.note import Note
+from engine.resample import resample
 
 Samples = NDArray[np.float32]
 SECONDS = 30.0

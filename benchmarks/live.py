@@ -20,12 +20,12 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from engine.audio.resample import resample
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink, Sink
 from engine.instrument import Instrument
 from engine.output import CHANNELS_OUT, Output, ring_for
 from engine.packs.plan import make_plan
+from engine.resample import resample
 from engine.stream.generator import Block
 from engine.stream.pack_stream import PackStream
 from engine.stream.requests import make_request

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from benchmarks.embedding import QUIET_DB, level_db
 from engine.audio.limiter import Limiter
-from engine.audio.resample import resample
 from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.execution.executor import Executor, make_executor
@@ -33,8 +32,9 @@ from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.packs.plan import Plan
 from engine.packs.read import read_manifest
-from engine.packs.signals import Signal
 from engine.representations.kinds import make_representation
+from engine.representations.signals import Signal
+from engine.resample import resample
 from engine.stages.request import Request
 from engine.stream.requests import request_from
 from engine.stream.walk import PlanWalk

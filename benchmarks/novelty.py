@@ -19,8 +19,8 @@ from benchmarks.asked import Found, Value
 from benchmarks.embedding import QUIET_DB, RATE, WINDOW, level_db
 from benchmarks.phrases import Phrases, pieces_of
 from benchmarks.workbench import Cloud, Workbench
-from engine.audio.resample import resample
 from engine.errors import ConfigError
+from engine.resample import resample
 
 EXCERPT_S = 2.0
 RISK = 0.05  # of calling it too near when it is not

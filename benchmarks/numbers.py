@@ -41,9 +41,9 @@ from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
-from engine.packs.verify import self_test
 from engine.stream.generator import Generator
 from engine.stream.requests import make_request
+from engine.stream.self_test import self_test
 
 # Runs the front door itself, and says when the first block is there to be played.
 _FRONT_DOOR = """

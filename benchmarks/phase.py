@@ -27,9 +27,9 @@ from benchmarks.phase_measures import (
     seam_jumps,
     spectral_convergence,
 )
-from engine.audio.resample import resample
 from engine.representations.phase_stream import DEFAULT_PHASE, StreamingGriffinLim, make_phase
 from engine.representations.stft import Stft
+from engine.resample import resample
 
 
 class Row(NamedTuple):

@@ -22,10 +22,10 @@ from engine.audio.sinks import ArraySink, FileSink, Sink
 from engine.errors import ConfigError, StorageError
 from engine.listeners import Listeners
 from engine.notes.note import Note, NoteEvent
+from engine.notes.notes_file import CollectedNotes, NotesFile
+from engine.notes.notes_out import NotesOut
 from engine.output import CHANNELS_OUT
 from engine.playing import PERIOD, Playing, make_mixer
-from engine.stream.notes_file import CollectedNotes, NotesFile
-from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.time.clock import Event
 

@@ -17,11 +17,11 @@ from engine.audio.mixer import LiveControls, Mixer
 from engine.audio.mixer_counters import MixerStats
 from engine.audio.sinks import Sink
 from engine.errors import AttaccaError, ConfigError, DeviceError
+from engine.notes.notes_out import NotesOut
 from engine.outlets import Outlets
 from engine.output import Output
 from engine.status import Status
 from engine.stream.made import Dropped
-from engine.stream.notes_out import NotesOut
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.time.clock import Clock, Event
 from engine.time.latencies import Latencies

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from engine.packs.fields import Field
+from engine.fields import Field
 from engine.packs.format_3 import LISTS, TABLES
 from engine.representations.kinds import KINDS
 

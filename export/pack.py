@@ -21,7 +21,7 @@ from engine.execution.executor import make_executor
 from engine.packs.files import verify_files
 from engine.packs.manifest import MANIFEST
 from engine.packs.read import FORMAT, read_manifest
-from engine.packs.verify import self_test
+from engine.stream.self_test import self_test
 from export.contents import Card, Contents, StageContents
 from export.golden import golden_vectors
 from export.graphs import export_graph

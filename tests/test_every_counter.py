@@ -109,7 +109,7 @@ READ = {
     "engine/audio/effects.py errors": "MixerStats.effect_errors",
     "engine/listeners.py errors": "Status.listener_errors",
     "engine/time/quantised_actions.py faults": "Status.action_faults",
-    "engine/stream/notes_file.py dropped": "what is reported of a take's notes",
+    "engine/notes/notes_file.py dropped": "what is reported of a take's notes",
     "engine/notes/midi_file.py notes": "a list, not a count",
     "engine/notes/midi_writer.py notes": "how many are in the file, in what is reported of a take",
     "engine/stages/log.py position": "a position, not a count",

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from engine.audio.soundfiles import SoundWriter
 from engine.errors import StorageError
-from engine.stream.notes_file import NotesFile
+from engine.notes.notes_file import NotesFile
 from engine.time.clock import Clock, Event
 
 __all__ = ["Recorder", "RecorderStatus"]

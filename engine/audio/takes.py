@@ -17,8 +17,8 @@ from engine.audio.recorder import Recorder, RecorderStatus
 from engine.audio.soundfiles import SoundWriter
 from engine.audio.take_names import NewTake, create_beside, path_of
 from engine.errors import ConfigError, StorageError
-from engine.stream.notes_file import CollectedNotes, NotesFile
-from engine.stream.notes_out import NotesOut
+from engine.notes.notes_file import CollectedNotes, NotesFile
+from engine.notes.notes_out import NotesOut
 from engine.time.clock import Clock
 
 __all__ = ["Kept", "TakeStatus", "Takes"]

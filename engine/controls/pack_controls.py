@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.controls.control import FREE, KINDS, NUMERIC, Control, Value
 from engine.errors import ConfigError, PackError
-from engine.packs.fields import Field, read_table
+from engine.fields import Field, read_table
 from engine.scalars import shown
 
 __all__ = ["CONTROL_FIELDS", "EARLIER_CONTROLS", "earlier_controls", "read_controls"]

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.resample import resample
 from engine.errors import ConfigError, PackError
 from engine.notes.note import LOWEST, PITCHES, Note
 from engine.notes.striking import velocities
+from engine.resample import resample
 
 __all__ = ["HOP", "RATE", "Posteriors", "Transcriber", "infer_onsets", "read_notes"]
 

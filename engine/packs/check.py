@@ -14,9 +14,9 @@ import numpy as np
 from engine.errors import ConfigError, PackError
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
-from engine.packs.signals import Signal
 from engine.packs.stages import Stage
 from engine.representations.kinds import KINDS as REPRESENTATIONS
+from engine.representations.signals import Signal
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import Schedule, make_schedule
 

@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from engine.controls.pack_controls import EARLIER_CONTROLS, earlier_controls
 from engine.errors import PackError
-from engine.packs.fields import Field, read_table
+from engine.fields import Field, read_table
 from engine.packs.manifest import Manifest
-from engine.packs.signals import Grid, Signal
 from engine.packs.stages import Guidance, Input, Sampling, Stage, Steps
 from engine.representations.roll import ROWS
+from engine.representations.signals import Grid, Signal
 
 __all__ = ["TABLES", "read_earlier"]
 

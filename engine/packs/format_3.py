@@ -13,11 +13,11 @@ from typing import Any, cast
 
 from engine.controls.pack_controls import CONTROL_FIELDS, read_controls
 from engine.errors import PackError
-from engine.packs.fields import Field, read_table
+from engine.fields import Field, read_table
 from engine.packs.manifest import Encoder, Manifest
-from engine.packs.signals import Grid, Signal
 from engine.packs.stages import CONTINUES, KINDS, Guidance, Input, Sampling, Stage, Steps
 from engine.representations.kinds import KINDS as REPRESENTATIONS
+from engine.representations.signals import Grid, Signal
 from engine.sampling.replace import DEFAULT_ROUNDS, default_overlap
 
 __all__ = ["LISTS", "STAGE_FIELDS", "TABLES", "read_format_3"]

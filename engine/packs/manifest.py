@@ -15,8 +15,8 @@ from typing import Any
 
 from engine.controls.control import Control
 from engine.errors import PackError, StorageError
-from engine.packs.signals import Signal
 from engine.packs.stages import Stage
+from engine.representations.signals import Signal
 from engine.text_files import read_text
 
 __all__ = ["MANIFEST", "Encoder", "Manifest", "read_toml"]

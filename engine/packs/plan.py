@@ -17,8 +17,8 @@ from fractions import Fraction
 
 from engine.errors import PackError
 from engine.packs.manifest import MANIFEST, Manifest
-from engine.packs.signals import Signal
 from engine.packs.stages import Input, Stage
+from engine.representations.signals import Signal
 
 __all__ = ["InputPlan", "Plan", "StagePlan", "block_seconds", "make_plan"]
 

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.notes.note import Note
-from engine.packs.signals import Signal
 from engine.representations.keyboard import Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
+from engine.representations.signals import Signal
 from engine.representations.state import taken
 from engine.sampling.replace import Replace
 

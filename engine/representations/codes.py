@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.signals import Signal
 from engine.representations.frames import check_frames, empty_frame
 from engine.representations.protocol import Array, Decoder, Event
+from engine.representations.signals import Signal
 from engine.representations.without_notes import WithoutNotes
 
 __all__ = ["Codes", "Nearest"]

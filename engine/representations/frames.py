@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.signals import Signal
 from engine.representations.protocol import Array
+from engine.representations.signals import Signal
 
 __all__ = ["check_frames", "check_samples", "empty_frame", "whole_hop"]
 

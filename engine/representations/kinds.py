@@ -14,9 +14,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.fields import Field, read_table
-from engine.packs.signals import Signal
+from engine.fields import Field, read_table
 from engine.representations.protocol import Representation
+from engine.representations.signals import Signal
 
 __all__ = ["KINDS", "Kind", "make_representation"]
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.signals import Signal
 from engine.representations.bounds import Bounds
 from engine.representations.frames import check_frames, empty_frame
 from engine.representations.protocol import Array, Decoder
+from engine.representations.signals import Signal
 
 __all__ = ["Latent"]
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.packs.signals import Signal
 from engine.representations.bounds import Bounds
 from engine.representations.frames import check_samples, empty_frame, whole_hop
 from engine.representations.log_scale import LogScale
 from engine.representations.magnitude_decoder import MagnitudeDecoder, encode_magnitudes
 from engine.representations.phase_stream import DEFAULT_PHASE
 from engine.representations.protocol import Array
+from engine.representations.signals import Signal
 from engine.representations.stft import Stft
 
 __all__ = ["LogMagnitude"]

@@ -21,10 +21,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.signals import Signal
 from engine.representations.bounds import Bounds
 from engine.representations.frames import check_frames, check_samples, empty_frame, whole_hop
 from engine.representations.protocol import Array, State
+from engine.representations.signals import Signal
 from engine.representations.state import taken
 
 __all__ = ["Mdct", "MdctDecoder", "forward", "inverse", "make_window"]

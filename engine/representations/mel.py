@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.signals import Signal
 from engine.representations.bounds import Bounds
 from engine.representations.frames import check_samples, empty_frame, whole_hop
 from engine.representations.log_scale import LogScale
 from engine.representations.magnitude_decoder import MagnitudeDecoder, encode_magnitudes
 from engine.representations.protocol import Array
+from engine.representations.signals import Signal
 from engine.representations.stft import Stft
 
 __all__ = ["Mel", "filter_bank"]

@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engine.packs.signals import Signal
 from engine.representations.beat_roll import BeatRoll
 from engine.representations.roll import Roll
+from engine.representations.signals import Signal
 
 __all__ = ["make_roll"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError
-from engine.packs.signals import Signal
 from engine.representations.bounds import Bounds
 from engine.representations.frames import check_frames, check_samples, empty_frame
 from engine.representations.protocol import Array, State
+from engine.representations.signals import Signal
 
 __all__ = ["Samples", "SamplesDecoder"]
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
 from engine.notes.note import Note
+from engine.notes.timed_note import TimedNote
 from engine.packs.plan import Plan
 from engine.stages.request import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
@@ -26,7 +27,6 @@ from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
 from engine.stream.requests import request_from
-from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up

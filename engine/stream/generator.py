@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from engine import errors
 from engine.child_process import child_command, child_environment
 from engine.notes.note import Note
+from engine.notes.timed_note import TimedNote
 from engine.stages.request import Request
 from engine.stream.heartbeat import Heartbeat
 from engine.stream.messages import Arrays, Message, receive, send
-from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock, SystemClock
 
 _LOOK = 0.05  # seconds between looks whether it is late

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.notes.timed_note import TimedNote
 from engine.stream.conceal import Concealer
 from engine.stream.pending_notes import PendingNotes
-from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock
 
 Array = NDArray[np.float32]

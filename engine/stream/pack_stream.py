@@ -12,19 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.resample import StreamResampler
 from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.notes.note import Note
+from engine.notes.notes_out import NotesOut
+from engine.notes.timed_note import TimedNote
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
+from engine.resample import StreamResampler
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
 from engine.stream.made import Made, Teller
-from engine.stream.notes_out import NotesOut
-from engine.stream.timed_note import TimedNote
 from engine.time.clock import Clock
 
 __all__ = ["PackStream", "StreamSetup"]

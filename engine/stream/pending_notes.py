@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
-from engine.stream.timed_note import TimedNote
+from engine.notes.timed_note import TimedNote
 
 _MOST = 100_000  # notes in the queue; more are a pack gone astray
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from engine.errors import ConfigError
 from engine.execution.executor import Executor
 from engine.notes.note import Note
+from engine.notes.timed_note import TimedNote
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.packs.plan import Plan, StagePlan, make_plan
@@ -33,7 +34,6 @@ from engine.stages.diffusion import BlockInputs, DiffusionStage
 from engine.stages.log import SignalLog
 from engine.stages.network import NetworkStage
 from engine.stages.request import Request, StageRequest
-from engine.stream.timed_note import TimedNote
 
 __all__ = ["PlanWalk", "Produced"]
 

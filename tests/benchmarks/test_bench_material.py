@@ -132,7 +132,7 @@ def test_interior_places_keep_clear_of_the_seams() -> None:
 
 def test_a_block_is_located_in_what_was_played_at_another_rate() -> None:
     rng = np.random.default_rng(3)
-    from engine.audio.resample import resample
+    from engine.resample import resample
 
     block = rng.standard_normal(16000).astype(np.float32) * 0.1
     played = resample(np.concatenate([np.zeros(8000, np.float32), block]), 16000, 48000)

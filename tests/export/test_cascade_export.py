@@ -18,9 +18,9 @@ from engine.execution.executor import make_executor  # noqa: E402
 from engine.notes.note import PITCHES, Note  # noqa: E402
 from engine.packs.files import verify_files  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
-from engine.packs.verify import self_test  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
 from engine.stream.requests import make_request  # noqa: E402
+from engine.stream.self_test import self_test  # noqa: E402
 from engine.stream.walk import PlanWalk  # noqa: E402
 from export.graphs import halve_weights  # noqa: E402
 from export.pack import PARITY, write_pack  # noqa: E402

@@ -20,9 +20,9 @@ from engine.packs import earlier_formats, format_3
 from engine.packs.files import verify_files
 from engine.packs.manifest import read_toml
 from engine.packs.read import read_manifest
-from engine.packs.verify import self_test
 from engine.representations.kinds import KINDS
 from engine.stream.requests import make_request
+from engine.stream.self_test import self_test
 from engine.stream.walk import PlanWalk
 
 ROOT = Path(__file__).resolve().parents[2]

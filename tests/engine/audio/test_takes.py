@@ -17,8 +17,8 @@ from engine.audio.take_names import NewTake, create_beside
 from engine.audio.takes import Takes
 from engine.errors import ConfigError, StorageError
 from engine.notes.midi_file import read_midi
-from engine.stream.notes_out import NotesOut
-from engine.stream.timed_note import TimedNote
+from engine.notes.notes_out import NotesOut
+from engine.notes.timed_note import TimedNote
 from engine.time.clock import SystemClock
 
 RATE = 48000

@@ -15,7 +15,7 @@ from engine.instrument import Instrument
 from engine.packs.discovery import find_pack, installed_packs
 from engine.packs.files import load_arrays, verify_files
 from engine.packs.read import read_manifest
-from engine.packs.verify import self_test
+from engine.stream.self_test import self_test
 from engine.stream.walk import PlanWalk
 
 TINY = Path(__file__).parents[2] / "data" / "packs" / "tiny"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from engine.errors import PackError
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
-from engine.packs.signals import Grid, Signal
 from engine.packs.stages import Input, Stage
+from engine.representations.signals import Grid, Signal
 
 
 def signal(name: str, samples: Fraction | int | str = 1, rows: int = 1) -> Signal:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from engine.errors import ConfigError
 from engine.notes.note import Note
-from engine.packs.signals import Grid, Signal
 from engine.representations.beat_roll import encode, length_value, sounding
 from engine.representations.keyboard import PIANO
 from engine.representations.kinds import make_representation
+from engine.representations.signals import Grid, Signal
 
 KEYS, PER_BEAT, BLOCK = 88, 4, 4
 ROWS = 4 * KEYS

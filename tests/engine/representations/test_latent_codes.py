@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, PackError
-from engine.packs.signals import Grid, Signal
 from engine.representations.kinds import make_representation
+from engine.representations.signals import Grid, Signal
 
 RNG = np.random.default_rng(0)
 LEVELS, ENTRIES, DIMENSIONS = 3, 8, 4

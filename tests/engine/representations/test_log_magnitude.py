@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.phase_measures import spectral_convergence
 from engine.errors import ConfigError, PackError
-from engine.packs.signals import Grid, Signal
 from engine.representations.kinds import make_representation
+from engine.representations.signals import Grid, Signal
 
 RATE = 16_000
 STORED = Path(__file__).parent / "log_magnitude_samples.npz"

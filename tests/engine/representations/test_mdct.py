@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, PackError
-from engine.packs.signals import Grid, Signal
 from engine.representations.kinds import make_representation
 from engine.representations.mdct import forward, make_window
+from engine.representations.signals import Grid, Signal
 
 HOP = 32
 FILES = {"scales.npy": np.linspace(4.0, 0.5, HOP).astype(np.float32), "bad.npy": np.zeros(HOP)}

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError, PackError
-from engine.packs.signals import Grid, Signal
 from engine.representations.kinds import make_representation
 from engine.representations.mel import filter_bank
+from engine.representations.signals import Grid, Signal
 
 MEANS = {"mean.npy": np.linspace(-2, -6, 40).astype(np.float32)}
 

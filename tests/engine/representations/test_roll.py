@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from engine.errors import ConfigError
 from engine.notes.note import LOWEST, PITCHES, Note
-from engine.packs.signals import Grid, Signal
 from engine.representations.keyboard import Keyboard
 from engine.representations.kinds import make_representation
 from engine.representations.protocol import Event
 from engine.representations.roll import CHANNELS, encode, silence
+from engine.representations.signals import Grid, Signal
 
 HOP, RATE, TOKENS = 2048, 24000, 8
 SECONDS = HOP / RATE

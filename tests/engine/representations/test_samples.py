@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError, PackError
-from engine.packs.fields import read_table
-from engine.packs.signals import Grid, Signal
+from engine.fields import read_table
 from engine.representations.kinds import KINDS, make_representation
+from engine.representations.signals import Grid, Signal
 
 
 def make(channels=2, rows=None, samples: Fraction | int = 1, kind="samples", **options):

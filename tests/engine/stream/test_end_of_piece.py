@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from virtual_clock import VirtualClock
 
+from engine.notes.timed_note import TimedNote
 from engine.stream.lead import Lead
-from engine.stream.timed_note import TimedNote
 
 RATE = 1000
 

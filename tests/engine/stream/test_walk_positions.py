@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from engine.execution.protocols import TensorInfo
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
-from engine.packs.signals import Grid, Signal
 from engine.packs.stages import Input, Stage
+from engine.representations.signals import Grid, Signal
 from engine.stages.request import Request, StageRequest
 from engine.stream.walk import PlanWalk
 

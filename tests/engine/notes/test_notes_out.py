@@ -6,11 +6,11 @@ from virtual_clock import VirtualClock
 
 from engine.notes.midi_file import read_midi
 from engine.notes.note import NoteEvent
+from engine.notes.notes_file import CollectedNotes, NotesFile
+from engine.notes.notes_out import NotesOut
+from engine.notes.timed_note import TimedNote
 from engine.stream.lead import Lead
-from engine.stream.notes_file import CollectedNotes, NotesFile
-from engine.stream.notes_out import NotesOut
 from engine.stream.pending_notes import _MOST, PendingNotes
-from engine.stream.timed_note import TimedNote
 
 RATE = 24000
 OUT = 48000

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.audio.resample import StreamResampler, resample
 from engine.errors import ConfigError
+from engine.resample import StreamResampler, resample
 
 
 def sine(rate: float, count: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 
 from engine.notes.note import NoteEvent
-from engine.stream.notes_file import CollectedNotes
-from engine.stream.timed_note import TimedNote
+from engine.notes.notes_file import CollectedNotes
+from engine.notes.timed_note import TimedNote
 
 Listener = Callable[[NoteEvent], None]
 _NOBODY = object()  # the player when no more is to be heard
