@@ -32,7 +32,7 @@ steer it, so name who may with `--osc-allow 192.168.1.7` or `--osc-allow 192.168
 ```
 oscsend localhost {PORT} /gain f -6            # set
 oscsend localhost {PORT} /subscribe i 9011     # hear of changes on port 9011: oscdump 9011
-oscsend localhost {PORT} '/harmony/[ceg]' i 1  # a pattern sets all that it matches
+oscsend localhost {PORT} '/pack/harmony/[ceg]' i 1  # a pattern sets all that it matches
 ```
 
 **Values.** One address, one control, one argument, in the control's own unit. `ADDRESS/norm` is

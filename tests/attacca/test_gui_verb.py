@@ -28,7 +28,7 @@ def test_options_are_checked_here_and_handed_on_as_they_were_typed():
     args = make_parser().parse_args(["play", *given])
     assert args.latency == 0.9
     assert args.steps == 4
-    with pytest.raises(ConfigError, match="steps: 900 is out of range"):
+    with pytest.raises(ConfigError, match="steps: '900' is out of range"):
         options("--steps", "900")
 
 
