@@ -466,9 +466,9 @@ def test_a_pack_without_notes_says_so_in_one_line_and_plays_on(playing, wait_unt
     sound = np.zeros((8000, 1), np.float32)
     for ask, says in (
         (lambda: playing.hold([60]), "pack 'tiny' does not use held keys"),
-        (lambda: playing.play_phrase(PHRASE), "play_phrase: pack 'tiny' makes no notes"),
-        (lambda: playing.answer(PHRASE), "answer: pack 'tiny' makes no notes"),
-        (lambda: playing.answer(sound), "answer: pack 'tiny' makes no notes"),
+        (lambda: playing.play_phrase(PHRASE), "play_phrase: pack 'tiny' generates no notes"),
+        (lambda: playing.answer(PHRASE), "answer: pack 'tiny' generates no notes"),
+        (lambda: playing.answer(sound), "answer: pack 'tiny' generates no notes"),
     ):
         with pytest.raises(ConfigError) as caught:
             ask()

@@ -24,7 +24,7 @@ from engine.hearing import checked_phrase, checked_sound, is_sound
 from engine.instrument import Instrument
 from engine.notes.note import Note
 from engine.notes.note_names import pitch
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.scalars import number_of, shown
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"

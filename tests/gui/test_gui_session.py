@@ -5,6 +5,7 @@ from __future__ import annotations
 from control_tables import ENGINE_TABLE
 from PyQt6.QtTest import QTest
 
+from engine.hearing import first_sampling
 from gui.engine_process import EngineProcess
 from gui.session import Session
 from osc.server import OscServer
@@ -35,7 +36,7 @@ def test_a_control_that_this_pack_does_not_have_is_not_offered(session, instrume
     until(lambda: "density" not in session.controls)
     assert "density" not in instrument.settings.table
     until(lambda: session.controls["gain"].is_enabled)
-    assert session.controls["steps"].default == instrument.manifest.stage.steps
+    assert session.controls["steps"].default == first_sampling(instrument.manifest).steps.default
 
 
 def test_the_transport_shows_what_the_engine_says(session, instrument, until):

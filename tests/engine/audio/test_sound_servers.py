@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.audio.clock import SystemClock
 from sound_servers import alsa_over_jack, machine_floor
 
 from engine.arguments import LATENCIES
@@ -23,6 +22,7 @@ from engine.audio.sinks import RingSink
 from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
 from engine.output import Output
+from engine.time.clock import SystemClock
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 

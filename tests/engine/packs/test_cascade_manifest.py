@@ -7,7 +7,9 @@ import pytest
 from engine.errors import PackError
 from engine.execution.executor import make_executor
 from engine.packs.files import verify_files
+from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
+from engine.packs.stages import Input
 from engine.stream.walk import PlanWalk
 
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
@@ -49,20 +51,23 @@ NOTES, SOUND = 'name = "notes"', 'name = "sound"'
 def test_a_cascade_reads_as_notes_and_then_their_sound(pack):
     m = read_manifest(pack)
     verify_files(m)
-    assert [s.name for s in m.stages] == ["notes", "sound"]
-    assert m.stage is m.notes is m.stages[0]
-    assert m.sound is m.stages[1]
-    assert m.sound.after == "notes"
-    assert m.hop(m.notes) * m.notes.frames == m.block_samples == m.sound.frames * 256
-    assert m.block_seconds == pytest.approx(m.block_samples / 24000)
+    notes, sound, decode = m.stages
+    assert [s.kind for s in m.stages] == ["diffusion", "diffusion", "transform"]
+    assert m.sampled == (notes, sound)
+    assert [s.output for s in m.stages] == ["notes", "sound", m.output]
+    assert [m.signal(s.output).kind for s in m.stages] == ["roll", "log-magnitude", "samples"]
+    assert sound.inputs == (Input("notes", before=64, after=1, graph_input="notes"),)
+    assert decode.inputs[0].signal == "sound"
+    assert 2048 * notes.block == make_plan(m).block_samples == sound.block * 256
     assert {"held", "density", "room"} <= {c.short for c in m.controls}
-    assert (m.notes.past_frames, m.sound.past_frames) == (128, 16)
+    assert (notes.read_past, sound.read_past) == (128, 16)
+    assert m.has_notes
 
 
 def test_a_pack_of_one_stage_makes_no_notes():
     m = read_manifest(Path(__file__).parents[2] / "data" / "packs" / "tiny")
-    assert m.notes is None
-    assert m.stage is m.sound
+    assert not m.has_notes
+    assert [s.kind for s in m.stages] == ["diffusion", "transform"]
     assert m.controls == ()
 
 

@@ -133,9 +133,9 @@ def test_what_continues_a_recording_is_restored_with_it():
 
 PIANO_PERIODS = 4 * 8
 ACTIONS = {
-    14: lambda feeder: feeder.hold((60, 64)),
+    14: lambda feeder: feeder.set(shipped_settings(steps=4, held=(60, 64))),
     18: lambda feeder: feeder.phrase(ANSWERED, played=False),
-    22: lambda feeder: feeder.hold(()),
+    22: lambda feeder: feeder.set(shipped_settings(steps=4)),
 }
 
 
