@@ -26,7 +26,8 @@ def description(control: Control) -> str:
         "group": control.group, "about": control.about, "in_presets": control.in_presets,
         "transport": control.transport,
     }  # fmt: skip
-    return json.dumps({name: value for name, value in every.items() if value not in ("", [])})
+    said = {n: v for n, v in every.items() if n == "default" or v not in ("", [])}
+    return json.dumps(said)
 
 
 def described(text: str) -> Control:

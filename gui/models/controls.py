@@ -100,7 +100,8 @@ class ControlModels(QObject):
             self._described.append(described(str(arguments[1])))
         elif address == "/controls/end":
             found, self._described = self._described, []
-            self._move_to(ControlTable(tuple(found)))
+            if arguments and arguments[0] == len(found):  # else its beginning came before we did
+                self._move_to(ControlTable(tuple(found)))
         elif address == "/error" and arguments and arguments[0] in self._by_path:
             self._by_path[str(arguments[0])].take_refusal()
         else:
@@ -118,19 +119,22 @@ class ControlModels(QObject):
 
     def _move_to(self, table: ControlTable) -> None:
         """There are these controls now; what is the same keeps its model."""
-        before, self.table = self._by_name, table
-        self._by_name = {}
-        is_new = False
+        before = dict(self._by_name)
+        models: dict[str, ControlModel] = {}
+        kept: list[tuple[ControlModel, Control]] = []
         for control in table.with_parts:
             model = before.pop(control.name, None)
             if model is not None and _looks_alike(model.control, control):
-                model.take_control(control)
+                kept.append((model, control))
             else:
-                is_new = True
                 model = ControlModel(control, self._send, self._now, self)
                 model.changed.connect(self._wake)
-            self._by_name[control.name] = model
+            models[control.name] = model
+        is_new = len(kept) < len(models)
+        self.table, self._by_name = table, models
         self._by_path = {c.path: c for c in self}
+        for model, control in kept:  # whoever is told of a change finds all the others
+            model.take_control(control)
         if is_new or before:
             self.table_changed.emit()
         for model in before.values():

@@ -142,9 +142,13 @@ class ControlCell(QWidget):
             another.setToolTip("Another seed, at random")
             another.clicked.connect(lambda: self.model.set(random.randint(1, 999_999)))
             another.setEnabled(self.model.is_enabled)
-            self.model.changed.connect(lambda: another.setEnabled(self.model.is_enabled))
+            self._another = another
+            self.model.changed.connect(self._enable_another)  # a method: it ends with the cell
             return another, entry
         return Knob(self.model), entry
+
+    def _enable_another(self) -> None:
+        self._another.setEnabled(self.model.is_enabled)
 
     def _describe(self, part: QWidget) -> None:
         control = self.model.control

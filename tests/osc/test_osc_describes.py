@@ -6,6 +6,7 @@ import pytest
 from control_tables import SHIPPED_TABLE
 
 from engine.errors import ConfigError
+from engine.hearing import first_sampling
 from osc.descriptions import described, description
 
 
@@ -16,7 +17,7 @@ def test_every_control_is_described_with_the_packs_own_default(program, instrume
     found = {m[1]: described(m[2]) for m in one.heard if m[0] == "/controls/info"}
     assert max(one.sizes) < 1_400
     assert count == len(found) == len(instrument.settings.table)
-    assert found["/steps"].default == instrument.manifest.stage.steps
+    assert found["/steps"].default == first_sampling(instrument.manifest).steps.default
     assert found["/gain"].unit == "dB"
     assert "/pack/density" not in found
 

@@ -18,6 +18,7 @@ import pytest
 from control_tables import SHIPPED_SPACE, SHIPPED_TABLE, SHIPPED_TURNED
 
 from engine.controls.control import FREE
+from engine.hearing import first_sampling
 from osc.listing import as_json
 from osc.server import OscServer
 from osc.templates import TEMPLATES
@@ -166,7 +167,7 @@ def test_oscquery_as_it_is_served(instrument, at_first, tmp_path):
         assert nodes[path + "/norm"]["RANGE"] == [{"MIN": 0, "MAX": 1}]
         assert nodes[path + "/norm"]["TYPE"] == "f"
     assert list(found) == list(own)
-    assert found.pop("/steps").default == instrument.manifest.stage.steps
+    assert found.pop("/steps").default == first_sampling(instrument.manifest).steps.default
     agree({path: found.get(path, want) for path, want in table().items()})
 
 
