@@ -46,7 +46,11 @@ class ControlPanel(ScrollPage):
             shown = [m for m in models if self._is_shown(m)]
             if shown:
                 flow.addWidget(self._group(group.capitalize(), shown))
+        before = self.takeWidget()
         self.setWidget(inside)
+        if before is not None:
+            before.hide()
+            before.deleteLater()  # not at once: one of its own signals may have led here
         self.rebuilt.emit()
 
     def _is_shown(self, model: ControlModel) -> bool:

@@ -60,7 +60,7 @@ def test_a_knob_holds_its_value_and_its_bounds_in_its_own_unit(window):
 
 def test_each_list_has_its_label_beside_it(window):
     lists = window.findChildren(QComboBox)
-    assert len(lists) >= 6
+    assert len(lists) >= 5
     for part in lists:
         labels = [
             kid.text() for kid in part.parentWidget().children()
