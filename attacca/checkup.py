@@ -153,13 +153,11 @@ def _callback(m: Machine) -> Finding:
 
 
 def _onnxruntime(m: Machine) -> Finding:
+    from engine.execution.targets import offered_targets
     from engine.onnx_runtime import library
 
-    onnxruntime = library()
-    providers = [p.removesuffix("ExecutionProvider") for p in onnxruntime.get_available_providers()]
-    return Finding(
-        "onnxruntime", "ok", f"{onnxruntime.__version__}, runs on {', '.join(providers)}"
-    )
+    targets = ", ".join(target.name for target in offered_targets())
+    return Finding("onnxruntime", "ok", f"{library().__version__}, targets: {targets}")
 
 
 def _cores(m: Machine) -> Finding:

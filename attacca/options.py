@@ -17,6 +17,7 @@ from engine.params import HARMONY, PARAMS, Param, Value, param
 __all__ = [
     "add_pack",
     "add_playing",
+    "add_target",
     "checked",
     "chosen",
 ]
@@ -72,6 +73,16 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=checked(_THREADS), metavar="N",
         help="processor threads of the network; by default all cores but one",
+    )  # fmt: skip
+    add_target(parser)
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """`--target`."""
+    parser.add_argument(
+        "--target", default="cpu", metavar="NAME",
+        help="where the network runs: cpu, cuda, tensorrt, openvino or coreml (cpu); "
+        "'attacca doctor' lists what this ONNX Runtime offers",
     )  # fmt: skip
 
 

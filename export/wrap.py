@@ -27,7 +27,7 @@ class Denoiser(nn.Module):
 
     Parameters
     ----------
-    net : see the module's docstring. It is told the noise level as [batch].
+    net : see the module's docstring. Its `level` is [batch].
     parameterisation : a name of `engine.sampling.parameterisation.PARAMETERISATIONS`.
     sigma_data : standard deviation of the stage's frames.
 

@@ -16,6 +16,7 @@ from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
 from engine.packs.discovery import installed_packs
+from engine.packs.plan import block_seconds
 from engine.packs.read import read_manifest
 from engine.packs.verdicts import kept_verdict
 from osc.clients import Client, Clients
@@ -168,7 +169,7 @@ def _about_packs() -> list[tuple[str | int | float, ...]]:
             m = read_manifest(folder)
             size = sum(p.stat().st_size for p in folder.iterdir() if p.is_file()) / 1e6
             found.append((
-                name, m.title, m.version, m.licence, m.rate, m.channels, float(m.block_seconds),
+                name, m.title, m.version, m.licence, m.rate, m.channels, block_seconds(m),
                 float(size), "",
                 kept_verdict(m.name, m.version),
             ))  # fmt: skip

@@ -1,7 +1,7 @@
 """Actions of a client that wait for the beat: it is told when, and when they were carried out.
 
 `ADDRESS/pending WHAT seconds` says in how many seconds an action will be heard; 0 that it was
-carried out, -1 that another took its place. The OSC thread's; the punches' own thread only hands
+carried out, -1 that another took its place. The OSC thread's; the actions' own thread only hands
 actions back to it.
 """
 
@@ -22,7 +22,7 @@ Step = tuple[Callable[[], object], Callable[[Instrument], float]]
 
 
 class Quantised:
-    """Hands actions to the punches of an instrument.
+    """Hands actions to the quantised actions of an instrument.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class Quantised:
         AttaccaError
             Of a step that was carried out now.
         """
-        instrument, punches = self._instrument, self._instrument.quantised_actions
+        instrument, waiting = self._instrument, self._instrument.quantised_actions
         if instrument.settings["quantise"] == "off":
-            punches.cancel(key)
+            waiting.cancel(key)
             for action, _ in steps:
                 action()
             return
@@ -62,7 +62,7 @@ class Quantised:
             )
             for action, ahead in (*steps[:-1], (_then(steps[-1][0], pending), steps[-1][1]))
         ]  # fmt: skip
-        left = punches.at(
+        left = waiting.at(
             key, *parts,
             dropped=partial(self._later, client, address, partial(pending, -1.0)),
         )  # fmt: skip

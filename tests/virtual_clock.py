@@ -9,12 +9,14 @@ lock) takes no time. Threads that do not take part may wait on it, but hold noth
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
+import selectors
 import threading
 from collections.abc import Callable
 
-__all__ = ["VirtualClock"]
+__all__ = ["VirtualClock", "VirtualLoop"]
 
 
 class _Waiter:
@@ -182,3 +184,26 @@ class _Thread(threading.Thread):
         if self.ident is not None and not self._ended.wait(timeout):
             return
         super().join(timeout)
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits for nothing: where nothing is ready, time passes instead."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list:
+        ready = super().select(0)
+        if not ready and timeout:
+            self.now += timeout
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on virtual time: when all its tasks wait, it goes on to the next deadline."""
+
+    def __init__(self) -> None:
+        self._time = _Selector()
+        super().__init__(self._time)
+
+    def time(self) -> float:
+        return self._time.now

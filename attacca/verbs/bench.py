@@ -8,7 +8,7 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
-from attacca.options import checked
+from attacca.options import add_target, checked
 from engine.params import LATENCIES, Param
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="how long to measure (40); more make the rare slow block likelier to be seen",
     )  # fmt: skip
     parser.add_argument("--threads", type=checked(_THREADS), metavar="N")
+    add_target(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r\x1b[Kmeasuring: {text}", end="", file=sys.stderr, flush=True)
 
-    generator = Generator(manifest.folder, threads)
+    generator = Generator(manifest.folder, threads, args.target)
     try:
         first, reports = measure(
             manifest, generator, LATENCIES, args.seconds, clock=SystemClock(), say=say

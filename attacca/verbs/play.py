@@ -83,7 +83,12 @@ def run(args: argparse.Namespace) -> int:
         clock = SystemClock()
         controls = chosen(args, new_seed)
         with Instrument(
-            args.pack, latency=args.latency, threads=args.threads, clock=clock, **controls
+            args.pack,
+            latency=args.latency,
+            threads=args.threads,
+            target=args.target,
+            clock=clock,
+            **controls,
         ) as instrument:
             first = beginning(args, instrument)
             record: Path | None = args.record

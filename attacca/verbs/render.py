@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
 
         refuse_replacing_inputs(args, args.out)
         controls = chosen(args, new_seed)
-        instrument = Instrument(args.pack, latency=args.latency, threads=args.threads, **controls)
+        instrument = Instrument(
+            args.pack, latency=args.latency, threads=args.threads, target=args.target, **controls
+        )
         past, phrase = beginning(args, instrument)
         seconds: float = args.seconds if args.seconds is not None else 60.0 * args.minutes
         began = time.monotonic()

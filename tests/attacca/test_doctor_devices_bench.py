@@ -110,9 +110,10 @@ class FakeGenerator:
         self.stopped = True
 
     def make(self, request: Any) -> Block:
-        self._clock.advance(0.1 + self._per_step * request.steps)
-        frames = round(16384 * request.stride)
-        return Block(np.zeros((frames, 1), np.float32), 0, request.steps, 0, 0.0, 0, request)
+        notes = request.stages["notes"]
+        self._clock.advance(0.1 + self._per_step * notes.steps)
+        samples = np.zeros((2048 * notes.keep, 1), np.float32)
+        return Block(samples, 0, notes.steps, 0, 0.0, 0, request)
 
 
 def measured(per_step: float) -> tuple[float, list[measuring.Report]]:

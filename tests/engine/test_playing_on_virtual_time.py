@@ -17,12 +17,15 @@ def played(seconds: float) -> tuple[np.ndarray, list[tuple[float, int]]]:
     with Instrument(TINY, latency=1.0, threads=1, steps=2, seed=4, clock=clock) as instrument:
         instrument.tap(lambda block: heard.append(block.copy()))
         instrument.listen_blocks(lambda b: blocks.append((b.start, getattr(b, "index", -1))))
+        instrument.set(pause=True)  # until the lead stands: no clock orders the threads' start
         instrument.play(None)
+        clock.sleep(1.0)
+        instrument.set(pause=False)
         clock.sleep(seconds / 2)
         instrument.set(gain=-12.0, temperature=0.5)
         clock.sleep(seconds / 2)
         assert instrument.status().lead.gaps == 0
-        assert clock.now() == seconds
+        assert clock.now() == seconds + 1.0
     return np.concatenate(heard), blocks
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from osc_program import build
+from virtual_clock import VirtualLoop
 
 from engine.errors import ConfigError
 from osc.clients import Budget
@@ -72,35 +76,63 @@ def test_what_is_too_far_ahead_is_refused(program, instrument):
 
 
 class Wall:
-    def __init__(self) -> None:
-        self.now = 1000.0
+    """A clock of the day on a loop's time; the test may set it."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop, self.ahead = loop, 1000.0
 
     def __call__(self) -> float:
-        return self.now
+        return self._loop.time() + self.ahead
 
 
-def test_a_clock_that_is_set_is_followed_and_the_queue_is_bounded():
-    async def play() -> None:
-        wall, done = Wall(), []
-        schedule = Schedule(asyncio.get_running_loop(), wall)
-        schedule.at(1000.03, lambda: done.append("a"))
-        await asyncio.sleep(0.1)
-        assert done == []  # this clock stands still
-        wall.now = 1000.04
-        await asyncio.sleep(0.7)
-        assert done == ["a"]
-        schedule.at(1000.0, lambda: done.append("late"))
-        assert done == ["a", "late"]
-        assert schedule.late == 1
-        assert schedule.latest == pytest.approx(0.04)
-        for _ in range(MOST):
-            schedule.at(1001.0, lambda: done.append("x"))
-        with pytest.raises(ConfigError, match="wait for their time"):
-            schedule.at(1001.0, lambda: None)
-        schedule.clear()
-        assert len(schedule) == 0
+@pytest.fixture
+def loop() -> Iterator[VirtualLoop]:
+    loop = VirtualLoop()
+    yield loop
+    loop.close()
 
-    asyncio.run(play())
+
+def test_a_clock_that_is_set_is_followed(loop):
+    wall, done = Wall(loop), []
+    schedule = Schedule(loop, wall)
+    schedule.at(1100.0, lambda: done.append(wall()))
+    loop.run_until_complete(asyncio.sleep(50.0))
+    wall.ahead -= 3600.0
+    loop.run_until_complete(asyncio.sleep(60.0))
+    assert done == []  # it is an hour earlier now
+    wall.ahead += 3600.0
+    loop.run_until_complete(asyncio.sleep(1.0))
+    (at,) = done
+    assert 1110.0 <= at < 1111.0
+
+
+def test_what_is_late_is_done_at_once_and_counted_and_the_queue_is_bounded(loop):
+    wall, done = Wall(loop), []
+    schedule = Schedule(loop, wall)
+    schedule.at(999.96, lambda: done.append("late"))
+    assert done == ["late"]
+    assert schedule.late == 1
+    assert schedule.latest == pytest.approx(0.04)
+    for _ in range(MOST):
+        schedule.at(1001.0, lambda: done.append("x"))
+    with pytest.raises(ConfigError, match="wait for their time"):
+        schedule.at(1001.0, lambda: None)
+    schedule.clear()
+    assert len(schedule) == 0
+
+
+@given(st.lists(st.integers(0, 20_000).map(lambda ms: ms / 1000), max_size=40))
+def test_actions_are_carried_out_at_their_times_in_their_order(times):
+    loop, done = VirtualLoop(), []
+    wall = Wall(loop)
+    schedule = Schedule(loop, wall)
+    for number, at in enumerate(times):
+        schedule.at(1000.0 + at, lambda n=number: done.append((n, wall())))
+    loop.run_until_complete(asyncio.sleep(21.0))
+    loop.close()
+    assert [times[n] for n, _ in done] == sorted(times)
+    assert all(times[n] - 1e-6 <= at - 1000.0 <= times[n] + 0.001 for n, at in done)
+    assert schedule.late == len(schedule) == 0
 
 
 def test_a_budget_fills_up_again():

@@ -103,13 +103,13 @@ class DenoiserLayer(nn.Module):
     def forward(
         self,
         x: Tensor,
-        told: Tensor,
+        modulation: Tensor,
         keys: tuple[Tensor, Tensor],
         turn: tuple[Tensor, Tensor],
         mask: Tensor | None,
     ) -> Tensor:
         b, n, d = x.shape
-        scale1, shift1, scale2, shift2 = self.modulate(told).chunk(4, dim=-1)
+        scale1, shift1, scale2, shift2 = self.modulate(modulation).chunk(4, dim=-1)
         y = rms_norm(x) * (1 + scale1) + shift1
         q, k, v = self.qkv(y).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = rotate(rms_norm(q), turn), rotate(rms_norm(k), turn)
@@ -288,7 +288,7 @@ class NotesNet(nn.Module):
             x = layer(x, turn, mask)
         return rms_norm(x)
 
-    def told(self, sigma: Tensor, condition: Tensor) -> Tensor:
+    def modulation(self, sigma: Tensor, condition: Tensor) -> Tensor:
         """Noise level [batch, n, 1] and conditions as one vector [batch, n, width]."""
         rates = torch.exp(torch.linspace(0, math.log(60), 16, device=sigma.device))
         angle = 0.25 * sigma.log() * rates
@@ -312,13 +312,13 @@ class NotesNet(nn.Module):
         look everywhere.
         """
         blocks = x.shape[1] // self.config.block
-        told = self.told(sigma, condition)
+        modulation = self.modulation(sigma, condition)
         features = _features(x, sigma)
         just_before = self.recent(recent.flatten(2)).repeat_interleave(self.config.block, dim=1)
-        h = self.noised(features) + self.place.repeat(blocks, 1) + told + just_before
+        h = self.noised(features) + self.place.repeat(blocks, 1) + modulation + just_before
         turn = rotary(positions, self.head_width)
         for layer, of_past in zip(self.layers, keys, strict=True):
-            h = layer(h, told, of_past, turn, mask)
+            h = layer(h, modulation, of_past, turn, mask)
         beliefs = self.key_head(self.head(rms_norm(h)), features[..., ROWS:], recent, sigma)
         return Beliefs(*beliefs.split(PITCHES, dim=-1))
 

@@ -95,7 +95,7 @@ def ending(previous: Tensor, patch: int) -> Tensor:
 
 
 class ContextEncoder(nn.Module):
-    """The spectrogram embedding: previous block -> what every level of the U-Net is told of it.
+    """The spectrogram embedding: previous block -> what every level of the U-Net receives of it.
 
     Returns a dict of tensors: `vector` [batch, embedding]; with columns, `column1`.. [batch,
     channels, frequency, 1] one a level, and `column0`, how the past ends bin by bin; with memory,

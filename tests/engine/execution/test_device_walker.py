@@ -13,7 +13,7 @@ from engine.execution.executor import SamplingJob
 from engine.execution.host_walker import HostWalker
 from engine.execution.onnx_executor import OnnxExecutor
 from engine.execution.targets import checked_target
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.sampling.replace import Replace
 from engine.sampling.samplers import SAMPLERS, Table, table_for
 from engine.sampling.schedules import MAX_STEPS, karras
@@ -21,17 +21,21 @@ from engine.sampling.schedules import MAX_STEPS, karras
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
 
 
+def sampled_stages(manifest):
+    return [stage for stage in manifest.stages if stage.kind == "diffusion"]
+
+
 class Opened:
     """A stage's graphs, both walkers, and a context for each branch."""
 
     def __init__(self, folder: Path, number: int) -> None:
         manifest = read_manifest(folder)
-        stage = manifest.stages[number]
+        stage = sampled_stages(manifest)[number]
         executor = OnnxExecutor(
             checked_target("cpu"), 1, flush_denormals=False, announce=lambda _: None
         )
-        context = executor.open(manifest, stage.context)
-        step = executor.open(manifest, stage.step)
+        context = executor.open(manifest, stage.graphs["context"])
+        step = executor.open(manifest, stage.graphs["step"])
         self.shape = step.inputs["x"].shape[-2:]
         self.host, self.device = (
             HostWalker(step, self.shape),

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.packs.sessions import Sessions
-from engine.stream.blocks import BlockMaker, Request
 from tiny_pack import TINY
 
 from engine.errors import PackError
 from engine.execution.executor import SamplingJob, make_executor
 from engine.execution.fallback import FallbackExecutor
-from engine.packs.manifest import read_manifest
+from engine.packs.read import read_manifest
 from engine.sampling.samplers import table_for
+from engine.stream.requests import make_request
+from engine.stream.walk import PlanWalk
 
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
 
@@ -51,13 +51,10 @@ class FailingGraph:
 
 def blocks(executor=None, count=4):
     """Blocks of the shipped piano in a row, with guidance, and what was reported."""
-    manifest = read_manifest(SHIPPED)
-    with pytest.MonkeyPatch.context() as patch:
-        if executor is not None:
-            patch.setattr("engine.packs.sessions.make_executor", lambda *_, **__: executor)
-        maker = BlockMaker(manifest, Sessions(manifest))
+    walk = PlanWalk(read_manifest(SHIPPED), executor or make_executor())
     made = [
-        maker.make(Request(i, 8, guidance=2.0, controls={"density": 6.0})) for i in range(count)
+        walk.make(make_request(walk.plan, i, steps=8, guidance=2.0, controls={"density": 6.0}))
+        for i in range(count)
     ]
     return np.concatenate([m.samples for m in made]), [m.faults for m in made]
 
@@ -77,10 +74,10 @@ def test_targets_are_tried_in_order_and_one_that_cannot_open_is_passed_over():
     order = [lambda: Failing(100, opens=False), make_executor]
     executor = FallbackExecutor(Failing(3), order)
     manifest = read_manifest(TINY)
-    step = executor.open(manifest, manifest.stages[0].step)
+    step = executor.open(manifest, manifest.stages[0].graphs["step"])
     shape = step.inputs["x"].shape[-2:]
     walker, out = executor.walker(step, shape), np.zeros(shape, np.float32)
-    context = executor.open(manifest, manifest.stages[0].context)
+    context = executor.open(manifest, manifest.stages[0].graphs["context"])
     feed = {name: np.zeros(info.shape, np.float32) for name, info in context.inputs.items()}
     found = dict(zip(context.outputs, context.run(feed, list(context.outputs)), strict=True))
     job = SamplingJob(
@@ -95,7 +92,7 @@ def test_targets_are_tried_in_order_and_one_that_cannot_open_is_passed_over():
 def test_when_the_last_target_fails_its_error_is_raised():
     executor = FallbackExecutor(Failing(0), [lambda: Failing(0)])
     manifest = read_manifest(TINY)
-    graph = executor.open(manifest, manifest.stages[0].context)
+    graph = executor.open(manifest, manifest.stages[0].graphs["context"])
     feed = {name: np.zeros(info.shape, np.float32) for name, info in graph.inputs.items()}
     with pytest.raises(PackError, match=r"context\.onnx: the graph fails \(device lost\)"):
         graph.run(feed, list(graph.outputs))
@@ -104,6 +101,6 @@ def test_when_the_last_target_fails_its_error_is_raised():
 def test_a_graph_of_another_executor_is_refused():
     executor = FallbackExecutor(Failing(0), [])
     manifest = read_manifest(TINY)
-    step = make_executor().open(manifest, manifest.stages[0].step)
+    step = make_executor().open(manifest, manifest.stages[0].graphs["step"])
     with pytest.raises(PackError, match="opened elsewhere"):
         executor.walker(step, (64, 32))

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine.signal.roll import Note
 from tiny_pack import TINY
 from virtual_clock import VirtualClock
 
+from engine.notes.note import Note
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 from engine.params import Settings
