@@ -49,8 +49,10 @@ class ControlPanel(ScrollPage):
         before = self.takeWidget()
         self.setWidget(inside)
         if before is not None:
+            # Qt's again, and deleted later: one of its own signals may have led here.
             before.hide()
-            before.deleteLater()  # not at once: one of its own signals may have led here
+            before.setParent(self)
+            before.deleteLater()
         self.rebuilt.emit()
 
     def _is_shown(self, model: ControlModel) -> bool:
