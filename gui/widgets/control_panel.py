@@ -49,10 +49,9 @@ class ControlPanel(ScrollPage):
         before = self.takeWidget()
         self.setWidget(inside)
         if before is not None:
-            # Qt's again, and deleted later: one of its own signals may have led here.
+            # It ends with the panel: one of its own signals may have led here.
             before.hide()
             before.setParent(self)
-            before.deleteLater()
         self.rebuilt.emit()
 
     def _is_shown(self, model: ControlModel) -> bool:
