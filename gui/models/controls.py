@@ -41,6 +41,7 @@ class ControlModels(QObject):
         self._send, self._now = send, now
         self.table = ControlTable()
         self._by_name: dict[str, ControlModel] = {}
+        self._elsewhere: dict[str, ControlModel] = {}  # of controls that other packs have
         self._by_path: dict[str, ControlModel] = {}
         self._described: list[Control] = []
         self._timer = QTimer(self)
@@ -123,7 +124,7 @@ class ControlModels(QObject):
         models: dict[str, ControlModel] = {}
         kept: list[tuple[ControlModel, Control]] = []
         for control in table.with_parts:
-            model = before.pop(control.name, None)
+            model = before.pop(control.name, None) or self._elsewhere.pop(control.name, None)
             if model is not None and _looks_alike(model.control, control):
                 kept.append((model, control))
             else:
@@ -137,8 +138,7 @@ class ControlModels(QObject):
             model.take_control(control)
         if is_new or before:
             self.table_changed.emit()
-        for model in before.values():
-            model.deleteLater()
+        self._elsewhere.update(before)
 
     def _wake(self) -> None:
         self.changed.emit()

@@ -49,8 +49,9 @@ class ControlPanel(ScrollPage):
         before = self.takeWidget()
         self.setWidget(inside)
         if before is not None:
+            # It ends with the panel: one of its own signals may have led here.
             before.hide()
-            before.deleteLater()  # not at once: one of its own signals may have led here
+            before.setParent(self)
         self.rebuilt.emit()
 
     def _is_shown(self, model: ControlModel) -> bool:
