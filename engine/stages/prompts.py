@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, cast
 
 import numpy as np
@@ -39,7 +40,7 @@ def load_tokenizer(manifest: Manifest, encoder: Encoder) -> Tokens:
         The file cannot be used.
     """
     try:
-        from tokenizers import Tokenizer  # type: ignore[import-not-found]
+        library: Any = import_module("tokenizers")  # no types where it is not installed
     except ImportError as error:
         raise MissingExtra(
             f"pack {manifest.name!r} takes text, which needs the library tokenizers; install it "
@@ -47,7 +48,7 @@ def load_tokenizer(manifest: Manifest, encoder: Encoder) -> Tokens:
         ) from error
     data = read_file(manifest, encoder.tokenizer)
     try:
-        tokenizer: Any = Tokenizer.from_str(data.decode("utf-8"))
+        tokenizer: Any = library.Tokenizer.from_str(data.decode("utf-8"))
     except Exception as error:  # the library raises plain Exceptions
         text = " ".join(str(error).split())[:120]
         raise PackError(f"{manifest.path(encoder.tokenizer)}: not a tokenizer ({text})") from error
