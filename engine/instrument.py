@@ -224,7 +224,7 @@ class Instrument:
         notes = checked_phrase(phrase)
         setup = replace(self._setup, wait=wait)
         stream = PackStream(self.manifest, self.settings, wanted, setup)
-        self._outlets.blocks.publish(Dropped(0.0, 0.0))  # the axis begins anew
+        self._outlets.blocks.publish(Dropped(0.0, 0.0))  # positions count from 0 again
         stream.teller.begin(0.0)
         self._publish(Playing(stream))
         stream.start(past, notes)
@@ -847,18 +847,18 @@ class Instrument:
 
     @property
     def rate(self) -> int:
-        """Frames per second of what is heard; 0 when nothing is playing."""
+        """Frames per second of the output; 0 when nothing is playing."""
         return self._playing.rate if self._playing is not None else 0
 
     def set_at(self, at: float, **controls: Value) -> float | None:
-        """Have `gain` and `pause` begin at the frame that is heard at `at`, of `now`'s clock.
+        """Have `gain` and `pause` begin at the frame that is audible at `at`, of `now`'s clock.
 
         The settings stay as they are: whoever plans this sets them at that time, as `planned`.
 
         Returns
         -------
-        Seconds that it comes too late for that, and is heard as soon as can be; 0 when it does
-        not. None when it could not be planned: then set them at that time.
+        Seconds by which it comes too late; then it begins with the next period. 0 when it is in
+        time. None when it cannot be planned: then set them at that time.
         """
         at = checked_number("set_at", at, -1e12, 1e12, "s")
         if self._playing is None:

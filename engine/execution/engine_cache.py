@@ -1,7 +1,7 @@
 """Where engines that were built for a pack on this machine are kept. Any process.
 
 An engine is only good for one pack, graphics card, driver and version of ONNX Runtime; all of them
-are in the name of its folder, so that a change of any builds anew.
+are in the name of its folder, so that a change of any of them builds another engine.
 """
 
 from __future__ import annotations

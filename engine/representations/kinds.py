@@ -76,7 +76,7 @@ KINDS: Mapping[str, Kind] = {
         (
             Field("window", int, "samples of the Hann window: even, a multiple of the grid's "
                   "samples, at least twice", 16, 16384),
-            Field("floor", float, "smallest band value that is told from silence", 1e-12, 10.0),
+            Field("floor", float, "band values below this count as silence", 1e-12, 10.0),
             Field("floor_rule", str, "add: the floor is added before the logarithm; clamp: smaller "
                   "values are raised to it", choices=("add", "clamp"), default="add",
                   required=False),

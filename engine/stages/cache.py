@@ -111,7 +111,11 @@ class FrameCache:
         return {**self._entries, "cache_count": np.array([self._count, known, position], np.int64)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a state."""
-        self._entries = {name: np.array(state[name], np.float32) for name in self._shapes}
+        """Continue from a state; raises ValueError for that of another cache."""
+        entries = {name: np.array(state[name], np.float32) for name in self._shapes}
+        for name, array in entries.items():
+            if array.shape != self._shapes[name]:
+                raise ValueError(f"{name} of shape {array.shape} for {self._shapes[name]}")
+        self._entries = entries
         self._count, known, position = (int(n) for n in state["cache_count"])
         self._position = position if known else None

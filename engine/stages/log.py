@@ -103,8 +103,17 @@ class SignalLog:
         return {"frames": self._frames, "tail": self._tail, "position": where}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from a state."""
-        self._frames = np.array(state["frames"], np.float32)
-        self._tail = np.array(state["tail"], np.float32)
+        """Continue from a state, to the bit.
+
+        Raises
+        ------
+        ValueError
+            It is the state of another signal; nothing has changed then.
+        """
+        frames = np.array(state["frames"], np.float32)
+        tail = np.array(state["tail"], np.float32)
+        if frames.shape != self._frames.shape or tail.shape[:-1] != frames.shape[:-1]:
+            raise ValueError(f"frames of shape {frames.shape} for {self._frames.shape}")
+        self._frames, self._tail = frames, tail
         self.position, present = (int(n) for n in state["position"])
         self.has_past = bool(present)

@@ -271,8 +271,8 @@ class Feeder:
         self._good = settings
         self._taken(settings)
         with self._telling:
-            if any(command.name in ("reset", "anew") for command in list(self._commands)):
-                return  # made for the piece that has just been ended
+            if self._piece_ends():
+                return
             lead = self._lead.seconds
             self._governor.made(asked, plan, block.seconds, lead, self.wanted)
             self._lead.append(block.samples, block.rewind, block.notes)
@@ -301,6 +301,10 @@ class Feeder:
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
         return request_from(self._plan, settings, self._index, steps, stride)
+
+    def _piece_ends(self) -> bool:
+        """Whether a new piece was requested: what was generated meanwhile is not for it."""
+        return any(command.name in ("reset", "anew") for command in list(self._commands))
 
     def _carry_out_commands(self) -> None:
         while self._commands:
@@ -365,6 +369,8 @@ class Feeder:
         made = self._lead_in(place, has_past=has_past, phrase=phrase)
         after = self._generator.state()
         with self._telling:
+            if self._piece_ends():
+                return
             self._made(Dropped(*self._lead.switch()))
             since = self._lead.position[1]
             self.history.cut(since)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ConfigError, StorageError
+from engine.errors import StorageError
 from engine.stages.request import Request
 from engine.stream.history import Keyframe, Place
 
@@ -27,6 +27,7 @@ SUFFIX = ".attacca-snapshot"
 _FORMAT = 1
 _LARGEST = 512 << 20  # bytes
 _MOST_ARRAYS = 4096
+_MOST_REQUESTS = 4096
 _TEXT = "about"
 
 
@@ -96,8 +97,9 @@ def read_snapshot(path: Path) -> Snapshot:
         return _snapshot(text, {n.removeprefix("state/"): a for n, a in arrays.items()})
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise StorageError(f"{path} is no snapshot ({error}); choose another file") from error
+    except Exception as error:  # a damaged archive raises a dozen unrelated types
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StorageError(f"{path} is no snapshot ({text}); choose another file") from error
 
 
 def _refuse_unusual(path: Path) -> None:
@@ -110,9 +112,11 @@ def _refuse_unusual(path: Path) -> None:
 
 def _snapshot(text: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Snapshot:
     if text["format"] != _FORMAT:
-        raise ConfigError(f"format {text['format']!r}")
+        raise ValueError(f"format {text['format']!r}")
     keyframe = Keyframe(state, 0, 0, bool(text["has_past"]), int(text["phrase"]))
     request = text["request"] and Request.from_message(text["request"])
+    if len(text["before"]) > _MOST_REQUESTS:
+        raise ValueError(f"{len(text['before'])} requests")
     before = tuple(Request.from_message(r) for r in text["before"])
     return Snapshot(
         str(text["pack"]), str(text["version"]), str(text["digest"]),

@@ -1,5 +1,7 @@
 """Going back, forking, recalling and restarting: the same samples as they enter the lead."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from control_tables import engine_settings
@@ -197,14 +199,64 @@ def test_the_state_of_another_pack_is_refused_and_the_music_goes_on(stream, pack
     before = one.pull(1.0)
     place = one.feeder.history.find(one.lead.position[0])
     state = {name: array for name, array in place.keyframe.state.items() if "blocks/" not in name}
-    from dataclasses import replace
-
     one.feeder.go_to(replace(place, keyframe=replace(place.keyframe, state=state)))
     one.clock.sleep(0.2)
     after = one.pull(3.0)
     assert [kind for kind, _ in one.said] == ["refused"]
     expected = stream().pull(4.0)
     np.testing.assert_array_equal(np.concatenate([before, after]), expected)
+
+
+def test_a_state_of_other_shapes_is_refused_and_the_music_goes_on(stream):
+    one = stream()
+    before = one.pull(1.0)
+    place = one.feeder.history.find(one.lead.position[0])
+    state = {
+        name: array[..., 1:] if name.endswith("/frames") and array.size else array
+        for name, array in place.keyframe.state.items()
+    }
+    one.feeder.go_to(replace(place, keyframe=replace(place.keyframe, state=state)))
+    one.clock.sleep(0.2)
+    after = one.pull(3.0)
+    assert [kind for kind, _ in one.said] == ["refused"]
+    np.testing.assert_array_equal(np.concatenate([before, after]), stream().pull(4.0))
+
+
+def test_a_new_piece_drops_what_was_generated_to_go_back(stream):
+    one = stream()
+    one.pull(2.0)
+    place = one.feeder.history.find(one.lead.position[0])
+    make = one.generator.make
+
+    def reset_meanwhile(request):
+        one.generator.make = make
+        one.feeder.reset()
+        return make(request)
+
+    one.generator.make = reset_meanwhile
+    one.feeder.go_to(place)
+    one.clock.sleep(0.2)
+    np.testing.assert_array_equal(one.pull(2.0), stream().pull(2.0))
+
+
+def test_a_damaged_snapshot_is_read_or_refused_in_one_line(stream, tmp_path):
+    one = stream()
+    one.pull(1.0)
+    place = one.feeder.history.find(one.lead.position[0])
+    path = tmp_path / "moment.attacca-snapshot"
+    write_snapshot(Snapshot("made", "1", "d", place, {}, {}), path)
+    whole, rng, refused = path.read_bytes(), np.random.default_rng(0), []
+    for _ in range(200):
+        data = bytearray(whole)
+        at = int(rng.integers(len(data)))
+        data[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data if rng.random() < 0.8 else data[:at])
+        try:
+            read_snapshot(path)
+        except StorageError as error:
+            refused.append(str(error))
+    assert len(refused) > 50
+    assert not any("\n" in line for line in refused)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip", bytes(100)])
