@@ -124,7 +124,7 @@ def piano() -> Iterator[Instrument]:
 def test_held_keys_reach_the_music_and_its_notes_come_out_in_time(jack, piano, tmp_path) -> None:
     held: list[tuple[int, ...]] = []
     original = piano.hold
-    piano.hold = lambda keys: (held.append(tuple(keys)), original(keys))
+    piano.hold = lambda keys, origin: (held.append(tuple(keys)), original(keys, origin))
     heard: list[float] = []
     piano.listen_notes(lambda n: heard.append(time.monotonic()) if n.velocity else None)
     keys, panel = Device("keys"), Listener("module")
@@ -215,7 +215,7 @@ def test_a_device_connected_to_attaccas_port_and_opened_by_name_counts_once(
 def test_notes_that_come_back_to_attacca_are_no_held_keys(jack, piano, tmp_path) -> None:
     held: list[tuple[int, ...]] = []
     original = piano.hold
-    piano.hold = lambda keys: (held.append(tuple(keys)), original(keys))
+    piano.hold = lambda keys, origin: (held.append(tuple(keys)), original(keys, origin))
     with MidiDesk(piano, folder=tmp_path) as desk:
         until(lambda: "Attacca out:Attacca" in jack.ports(), "its output is there")
         connect(jack, "Attacca out:Attacca", "Attacca:Attacca")
