@@ -195,7 +195,7 @@ EARLIER_CONTROLS: tuple[Control, ...] = (
     Control(
         "pack/held", "keys", (), "block",
         "The keys to play around, as MIDI pitches or names; none releases all.", 21.0, 108.0,
-        free=True, group="harmony", in_presets=False, transport=True, graph_input="held",
+        free=True, group="keys", in_presets=False, transport=True, graph_input="held",
     ),
     Control(
         "pack/instrument", "number", 0.0, "block", "From the grand (0) to the upright (1).",

@@ -44,6 +44,11 @@ class Lead:
     wait : whether `pull` waits for audio instead of concealing: for rendering offline.
     heard : called in the mixer's thread with the notes that are due in what `pull` returns next;
         must not wait.
+
+    Attributes
+    ----------
+    begin : seconds that must be ready before sound begins: the mixer takes several periods at once
+        then, more than a short block holds. May be changed at any time.
     """
 
     def __init__(
@@ -54,8 +59,10 @@ class Lead:
         clock: Clock,
         wait: bool = False,
         heard: Callable[[tuple[TimedNote, ...]], None] | None = None,
+        begin: float = 0.0,
     ) -> None:
         self.rate, self.channels = rate, channels
+        self.begin = begin
         self._pending = PendingNotes(heard)
         self._wait = wait
         self._blocks: deque[Array] = deque()
@@ -165,12 +172,12 @@ class Lead:
     def pull(self, frames: int) -> Array:
         """Exactly `frames` of sound: music where there is some, held sound where there is none.
 
-        Before the first block it is silence. Offline it waits for music instead.
+        Until `begin` seconds are ready it is silence. Offline it waits for music instead.
         """
         with self._lock:
             if self._wait:
                 self._lock.wait_for(lambda: self._frames >= frames or self._closed)
-            elif not self._started and not self._frames:
+            elif not self._started and self._frames <= self.begin * self.rate:
                 self._pending.tell(self._pending.passed(0))
                 return np.zeros((frames, self.channels), np.float32)
             got = self._take(frames)

@@ -32,6 +32,8 @@ __all__ = ["PackStream", "StreamSetup"]
 # A generator that is started again goes on from sound, not from its own state: other samples than
 # the seed stands for. Where no sound is missed meanwhile, only one that surely hangs is replaced.
 _OFFLINE_PATIENCE = 120.0
+# Seconds ready before sound begins: less than a block of most packs, more than an output ring.
+_BEGIN = 0.3
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class PackStream:
         self.teller = Teller(setup.made)
         self.lead = Lead(
             manifest.rate, manifest.channels, clock=setup.clock, wait=setup.wait,
-            heard=self._on_notes,
+            heard=self._on_notes, begin=min(wanted / 2, _BEGIN),
         )  # fmt: skip
         plan = make_plan(manifest)
         governor = Governor(
@@ -122,6 +124,7 @@ class PackStream:
     def want(self, seconds: float) -> None:
         """Keep so many seconds of lead from now on."""
         self.wanted = seconds
+        self.lead.begin = min(seconds / 2, _BEGIN)
         self.feeder.want(seconds)
 
     def stop(self) -> None:

@@ -30,6 +30,7 @@ __all__ = ["Views", "add_views"]
 
 _PICTURE, _DEVICES, _PACKS, _LOG = range(4)
 _LEAST = 190  # pixels of height of a page
+_MOST_CONTROLS = 0.56  # of the height, before the controls scroll: two rows at 1280 by 800
 
 
 def add_views(window: MainWindow) -> Views:
@@ -126,13 +127,14 @@ class Views(QObject):
         return super().eventFilter(watched, event)
 
     def _share_out(self) -> None:
-        """The controls get the height that they need, the page above them the rest."""
+        """The controls get the height that they need, up to a share, the page above the rest."""
         splitter, inside = self._window.views.parentWidget(), self._window.controls.widget()
         layout = inside.layout() if inside is not None else None
         if not isinstance(splitter, QSplitter) or layout is None:
             return
         whole = splitter.height() - splitter.handleWidth()
-        needed = min(layout.heightForWidth(self._window.controls.width()) + 2, whole - _LEAST)
+        most = min(whole - _LEAST, round(_MOST_CONTROLS * whole))
+        needed = min(layout.heightForWidth(self._window.controls.width()) + 2, most)
         splitter.setSizes([whole - needed, needed])
 
     def _corner(self) -> QWidget:

@@ -29,7 +29,7 @@ from gui.widgets.knob import Knob
 __all__ = ["ControlCell", "waiting_text"]
 
 _WIDE, _NARROW = 84, 46  # pixels, at least
-_TEXT = 260  # pixels of a field for words
+_TEXT = 320  # pixels of a field for words
 _LONGEST_TEXT = 2_000  # characters
 _TOP = 58  # pixels of height for what turns it, so that all entries are in one line
 _MOST_TURNS = 100_000  # a wider range than that is typed, not turned

@@ -44,8 +44,8 @@ def wait_until(condition, seconds=20.0):
 
 @pytest.fixture
 def playing() -> Iterator[Instrument]:
-    """With the default latency, and the lead that belongs to it."""
-    with Instrument(TINY, threads=1) as instrument:
+    """With a lead of more than a process takes to start on a slow machine."""
+    with Instrument(TINY, latency=4.0, threads=1) as instrument:
         instrument.play(device=None)
         instrument.wait_for_sound()
         wait_until(lambda: instrument.status().lead.seconds >= instrument.latencies().lead)
