@@ -289,7 +289,7 @@ def test_the_last_seconds_are_kept_though_nobody_recorded(playing, clock, tmp_pa
 
 def test_keeping_before_playing_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="nothing is playing; start playing first"):
-        Instrument(TINY).keep(tmp_path / "kept.wav", 5)
+        Instrument(TINY).save_recent(tmp_path / "kept.wav", 5)
 
 
 def test_xruns_are_counted_from_nought_when_asked(playing):
