@@ -56,7 +56,7 @@ def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> di
     if table is None:
         raise PackError(f"{where}: table [{name}] is missing")
     if not isinstance(table, dict):
-        raise PackError(f"{where}: {name} is {table!r}; it takes a table")
+        raise PackError(f"{where}: {name} is {table!r}; use a table")
     known = {f.name: f for f in fields}
     table = cast("dict[str, Any]", table)
     for key in table:
@@ -96,14 +96,14 @@ def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
     elif f.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
-        raise PackError(f"{where}: {name} is {value!r}; it takes {_KINDS[f.kind]}")
+        raise PackError(f"{where}: {name} is {value!r}; use {_KINDS[f.kind]}")
     if f.choices and value not in f.choices:
         takes = ", ".join(filter(None, f.choices))
-        raise PackError(f"{where}: {name} is {value!r}; it takes {takes}")
+        raise PackError(f"{where}: {name} is {value!r}; use {takes}")
     if isinstance(value, (int, float, Fraction)) and not isinstance(value, bool):
         low = f.low if f.low is not None else value
         high = f.high if f.high is not None else value
         if not low <= value <= high:
             span = f"{low:g} to {high:g}" if low < high else f.about
-            raise PackError(f"{where}: {name} is {value}; it takes {span}")
+            raise PackError(f"{where}: {name} is {value}; use {span}")
     return value

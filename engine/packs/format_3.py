@@ -199,7 +199,7 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
     kind = str(table.get("kind"))
     if kind not in REPRESENTATIONS:
         known = ", ".join(REPRESENTATIONS)
-        raise PackError(f"{where}: signal.kind is {kind!r}; it takes {known}")
+        raise PackError(f"{where}: signal.kind is {kind!r}; use {known}")
     own: Sequence[Field] = REPRESENTATIONS[kind].options
     values = read_table(where, "signal", (*TABLES["signal"], *own), table)
     options = {f.name: values[f.name] for f in own}

@@ -20,7 +20,7 @@ from engine.errors import MissingExtra, PackError
 from engine.execution.protocols import Executor, Graph
 from engine.packs.files import read_file
 from engine.packs.manifest import Encoder, Manifest
-from engine.representations.state import taken
+from engine.representations.state import array_of
 
 __all__ = ["PromptEncoder", "Tokens", "load_tokenizer", "open_prompts"]
 
@@ -198,7 +198,7 @@ class PromptEncoder:
         shapes = self.shapes
         keys = dict.fromkeys(key_and_name.partition("/")[0] for key_and_name in state)
         found = {
-            key: {name: taken(state, f"{key}/{name}", shapes[name], "f4") for name in shapes}
+            key: {name: array_of(state, f"{key}/{name}", shapes[name], "f4") for name in shapes}
             for key in keys
         }
         self._kept |= found

@@ -90,7 +90,7 @@ def test_a_pack_may_have_controls_of_every_kind():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (row(kind="knob"), "control.kind is 'knob'; it takes number, whole"),
+        (row(kind="knob"), "control.kind is 'knob'; use number, whole"),
         (row("Density"), "control.name is 'Density'; use up to 40 lower-case letters"),
         (row("norm", range=[0, 1]), "control.name is 'norm'"),
         (row(), "control 'density': range is missing; use two numbers such as"),
