@@ -128,6 +128,7 @@ class Instrument:
         self._setup = StreamSetup(
             threads, target, self._clock, self._say, self._troubles.note, self._take_back,
             made=self._outlets.blocks.publish, taken=self._release_actions,
+            pace=lambda: self.tempo.pace(),
         )  # fmt: skip
         self._playing: Playing | None = None
         self._ending = self._clock.event()

@@ -28,6 +28,7 @@ from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
 from engine.stream.requests import request_from
 from engine.time.clock import Clock
+from engine.time.tempo_map import Pace
 
 RESTARTS = 5  # in a row without a block between them; then the generator is given up
 _POLL = 0.01  # seconds between looks at the lead
@@ -86,6 +87,7 @@ class Feeder:
         instead; must not wait.
     clock : for pauses, and of its thread.
     taken : called with the controls of each block that was generated; must not wait.
+    pace : returns the present tempo; must not wait.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
         that it happens in; must not wait.
     """
@@ -103,9 +105,11 @@ class Feeder:
         trouble: Callable[[str, str, float], None],
         refused: Callable[[Settings, Settings], None],
         clock: Clock,
+        pace: Callable[[], Pace] = Pace,
         made: Callable[[Made], object] = lambda _: None,
         taken: Callable[[Settings], object] = lambda _: None,
     ) -> None:
+        self._pace = pace
         self._made, self._taken = made, taken
         self._telling = threading.Lock()  # so that blocks and drops are told in their order
         self._generator, self._lead, self._governor = generator, lead, governor
@@ -300,7 +304,7 @@ class Feeder:
         self._take_keyframe()
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
-        return request_from(self._plan, settings, self._index, steps, stride)
+        return request_from(self._plan, settings, self._index, steps, stride, self._pace())
 
     def _piece_ends(self) -> bool:
         """Whether a new piece was requested: what was generated meanwhile is not for it."""

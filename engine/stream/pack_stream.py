@@ -26,6 +26,7 @@ from engine.stream.governor import Governor
 from engine.stream.lead import Lead
 from engine.stream.made import Made, Teller
 from engine.time.clock import Clock
+from engine.time.tempo_map import Pace
 
 __all__ = ["PackStream", "StreamSetup"]
 
@@ -44,7 +45,7 @@ class StreamSetup:
     performer should know, `trouble` with (kind, text, seconds) for what may go wrong again,
     `refused` with controls that the pack does not take and those it plays with instead, `made` with
     every block that is made and with what is dropped, `taken` with the controls of each block;
-    `wait` for rendering offline, where the mixer waits for music.
+    `wait` for rendering offline, where the mixer waits for music; `pace` returns the present tempo.
     """
 
     threads: int
@@ -56,6 +57,7 @@ class StreamSetup:
     wait: bool = False
     made: Callable[[Made], None] = lambda _: None
     taken: Callable[[Settings], None] = lambda _: None
+    pace: Callable[[], Pace] = Pace
 
 
 class PackStream:
@@ -104,7 +106,7 @@ class PackStream:
             generator, self.lead, governor,
             plan=plan, wanted=wanted, settings=settings,
             say=setup.say, trouble=self._trouble, refused=setup.refused, clock=setup.clock,
-            made=self.teller.made, taken=setup.taken,
+            made=self.teller.made, taken=setup.taken, pace=setup.pace,
         )  # fmt: skip
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
