@@ -247,7 +247,7 @@ def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old
         with pulse.recording() as recorded:
             instrument.move("default")
             time.sleep(1.5)
-            with pytest.raises(DeviceError, match="no sound device is called 'no such card'"):
+            with pytest.raises(DeviceError, match="there is no sound device 'no such card'"):
                 instrument.move("no such card")
             label = instrument.status().device
             assert label != "none"

@@ -52,13 +52,13 @@ def test_a_file_holds_what_was_written(tmp_path, suffix, error):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("take.mp3", "'.mp3'; end the name in .flac, .wav, .ogg"),
+        ("take.mp3", "'.mp3' is not a sound format; use a name ending in .flac, .wav, .ogg"),
         ("take", "''"),
-        ("no/such/take.wav", "no folder"),
+        ("no/such/take.wav", "there is no folder"),
         ("folder.wav", "is a directory"),
     ],
 )
-def test_a_file_that_cannot_be_made_is_told_in_one_line(tmp_path, path, words):
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path, path, words):
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(StorageError) as caught:
         FileSink(tmp_path / path, RATE, 2)
@@ -223,7 +223,7 @@ print(said, recorder.status().error)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.startswith("['ended'] this disk or account allows no larger file. take.flac")
+    assert done.stdout.startswith("['ended'] the file has reached the size limit of this disk or account. take.flac")
     assert soundfile.read(path)[0].shape[0] == soundfile.info(path).frames > RATE
 
 

@@ -85,7 +85,9 @@ def test_a_name_that_is_taken_is_refused_and_the_file_is_left_alone(tmp_path):
     take = NewTake(tmp_path, "verse")
     assert take.create(7).name == "verse.flac"
     (tmp_path / "verse.flac").write_bytes(b"music")
-    with pytest.raises(ConfigError, match=r"there is a 'verse.flac' already; choose another name"):
+    with pytest.raises(
+        ConfigError, match=r"a file named 'verse.flac' exists already; choose another"
+    ):
         take.create(7)
     assert (tmp_path / "verse.flac").read_bytes() == b"music"
     assert NewTake(tmp_path, "verse.wav").create(7).name == "verse.wav"
