@@ -129,7 +129,7 @@ class Instrument:
         self._setup = StreamSetup(
             threads, target, self._clock, self._publish_event, self._problems.report,
             on_refused=self._restore_accepted, on_block_event=self._outlets.blocks.publish,
-            on_applied=self._release_actions,
+            on_applied=self._release_actions, pace=lambda: self.tempo.pace(),
         )  # fmt: skip
         self._playing: Playing | None = None
         self._ending = self._clock.event()

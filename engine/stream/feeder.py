@@ -27,6 +27,7 @@ from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.requests import request_from
 from engine.time.clock import Clock
+from engine.time.tempo_map import Pace
 
 RESTARTS = 5  # in a row without a block between them; then the stream ends
 _POLL = 0.01  # seconds between looks at the lead
@@ -88,6 +89,7 @@ class Feeder:
     on_block_event : called with every block as it joins the lead, and with all dropped audio, in
         the thread of the event; must not wait.
     on_applied : called with the settings of each generated block; must not wait.
+    pace : returns the present tempo; must not wait.
     """
 
     def __init__(
@@ -105,8 +107,10 @@ class Feeder:
         clock: Clock,
         on_block_event: Callable[[BlockEvent], object] = lambda _: None,
         on_applied: Callable[[Settings], object] = lambda _: None,
+        pace: Callable[[], Pace] = Pace,
     ) -> None:
         self._on_block_event, self._on_applied = on_block_event, on_applied
+        self._pace = pace
         self._event_lock = threading.Lock()  # keeps blocks and drops in order
         self._generator, self._lead, self._governor = generator, lead, governor
         self._plan = plan
@@ -302,7 +306,7 @@ class Feeder:
         self._take_keyframe()
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
-        return request_from(self._plan, settings, self._index, steps, stride)
+        return request_from(self._plan, settings, self._index, steps, stride, self._pace())
 
     def _piece_ends(self) -> bool:
         """Whether a new piece was requested, to which the present block does not belong."""

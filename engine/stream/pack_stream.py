@@ -26,6 +26,7 @@ from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
 from engine.time.clock import Clock
+from engine.time.tempo_map import Pace
 
 __all__ = ["PackStream", "StreamSetup"]
 
@@ -51,6 +52,7 @@ class StreamSetup:
     wait : the mixer waits for music, for rendering offline.
     on_block_event : called with every generated block and all dropped audio.
     on_applied : called with the settings of each generated block.
+    pace : returns the present tempo.
     """
 
     threads: int
@@ -62,6 +64,7 @@ class StreamSetup:
     wait: bool = False
     on_block_event: Callable[[BlockEvent], None] = lambda _: None
     on_applied: Callable[[Settings], None] = lambda _: None
+    pace: Callable[[], Pace] = Pace
 
 
 class PackStream:
@@ -111,6 +114,7 @@ class PackStream:
             plan=plan, target_lead=target_lead, settings=settings, clock=setup.clock,
             on_event=setup.on_event, on_problem=self._on_problem, on_refused=setup.on_refused,
             on_block_event=self.block_publisher.add, on_applied=setup.on_applied,
+            pace=setup.pace,
         )  # fmt: skip
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
