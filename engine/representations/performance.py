@@ -22,6 +22,7 @@ from engine.representations import beat_roll
 from engine.representations.beat_roll import TOKEN, BeatRoll, Strike
 from engine.representations.protocol import Array, Event, Representation, State
 from engine.representations.roll import Roll, encode
+from engine.representations.state import array_of
 from engine.time.tempo_map import TempoMap
 
 __all__ = ["Performance"]
