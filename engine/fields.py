@@ -1,4 +1,4 @@
-"""Tables of a manifest's fields, and how one table of TOML is read against them.
+"""The fields of a manifest as tables, and a reader that checks a TOML table against them.
 
 Pure data: any thread, any process. The documentation and the JSON schema of packs are generated
 from the same rows.
@@ -25,9 +25,9 @@ _FRACTION = re.compile(r"-?[0-9]{1,15}(/[0-9]{1,15})?")  # bounded: "1e999999999
 
 @dataclass(frozen=True)
 class Field:
-    """One row of a table: its name, its type, its bounds, and what it means.
+    """One field: its name, type, bounds and meaning.
 
-    A `kind` of Fraction takes a whole number, or a fraction written as text, such as "3/2".
+    A `kind` of Fraction accepts a whole number, or a fraction as text, such as "3/2".
     """
 
     name: str
@@ -41,7 +41,7 @@ class Field:
 
 
 def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> dict[str, Any]:
-    """Check one table of a manifest; fields that are missing take their defaults.
+    """Check one table of a manifest, and fill in the defaults of missing fields.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> di
     Raises
     ------
     PackError
-        For a missing, unknown or wrong field, with what it takes.
+        A field is missing, unknown or wrong.
     """
     if table is None:
         raise PackError(f"{where}: table [{name}] is missing")
@@ -72,7 +72,7 @@ def read_fraction(where: str, name: str, value: Any) -> Fraction:
     Raises
     ------
     PackError
-        When it is neither.
+        It is neither.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     text = isinstance(value, str) and _FRACTION.fullmatch(value)

@@ -48,7 +48,7 @@ def test_an_unknown_name_is_refused_with_names_that_are_near():
 
 
 def test_two_controls_of_one_name_are_refused():
-    with pytest.raises(ConfigError, match="two controls are called 'gain'"):
+    with pytest.raises(ConfigError, match="two controls are named 'gain'"):
         ControlTable.merged([GAIN, GAIN])
 
 
@@ -111,7 +111,7 @@ def test_a_wrong_control_is_refused_with_its_field(table, message):
 
 
 def test_two_controls_of_a_pack_with_one_name_are_refused():
-    with pytest.raises(PackError, match="two controls are called 'density'"):
+    with pytest.raises(PackError, match="two controls named 'density'"):
         read_controls("pack.toml", [row(range=[0, 1]), row(range=[0, 1])])
 
 

@@ -139,15 +139,15 @@ def test_a_pack_without_stages_is_refused(pack):
     ("after", "old", "new", "says"),
     [
         (NOTES, "context_frames = 128", "context_frames = 64",
-         r"notes-context\.onnx: input 'past' is \[1, 352, 128\]; it has to be \[1, 352, 64\]"),
+         r"notes-context\.onnx: input 'past' is \[1, 352, 128\]; use \[1, 352, 64\]"),
         (SOUND, "context_frames = 16", "context_frames = 8",
-         r"sound-context\.onnx: input 'past' is \[1, 512, 16\]; it has to be \[1, 512, 8\]"),
+         r"sound-context\.onnx: input 'past' is \[1, 512, 16\]; use \[1, 512, 8\]"),
         (SOUND, "history = 64", "history = 32",
-         r"sound-context\.onnx: input 'notes' is \[1, 352, 73\]; it has to be \[1, 352, 41\]"),
+         r"sound-context\.onnx: input 'notes' is \[1, 352, 73\]; use \[1, 352, 41\]"),
         (NOTES, '"density", ', "",
          r"notes-context\.onnx: input 'density' is unknown; known are harmony, held"),
         (SOUND, 'step = "sound-step.onnx"', 'step = "notes-step.onnx"',
-         r"notes-step\.onnx: input 'x' is \[1, 352, 8\]; it has to be \[1, 512, 64\]"),
+         r"notes-step\.onnx: input 'x' is \[1, 352, 8\]; use \[1, 512, 64\]"),
     ],
 )  # fmt: skip
 def test_graphs_that_are_not_the_manifests_are_refused(pack, after, old, new, says):
@@ -157,5 +157,5 @@ def test_graphs_that_are_not_the_manifests_are_refused(pack, after, old, new, sa
 
 def test_a_transcription_that_is_not_in_the_pack_is_refused(pack):
     edited(pack, '"transcription.onnx"', '"ears.onnx"', "[listening]")
-    with pytest.raises(PackError, match=r"'ears\.onnx' is no file listed in the pack"):
+    with pytest.raises(PackError, match=r"'ears\.onnx' is not a listed file of the pack"):
         read_manifest(pack)

@@ -37,7 +37,7 @@ def refusal(folder: Path, text: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("format = 3", "format = true", "format is True; it has to be 1 to 3"),
+        ("format = 3", "format = true", "format is True; use 1 to 3"),
         ('name = "brook"', 'name = "a b"', "use letters, digits, dots and dashes"),
         ('name = "spectrum"', 'name = "a b"', "signal 'a b': names are words"),
         ('name = "spectrum"', 'name = "sound"', "signal 'sound': names are words, each used once"),
@@ -61,9 +61,9 @@ def refusal(folder: Path, text: str) -> str:
         ('continues = "prefix"', 'continues = "replace"\noverlap = 40', "use 0 to past, 32"),
         ('step = "step.onnx"', 'stop = "step.onnx"', "graphs.stop is unknown"),
         (', step = "step.onnx"', "", "graphs.step is missing"),
-        (', step = "step.onnx"', ', step = "other.onnx"', "'other.onnx' is no file listed"),
-        ('"mean.npy"  ', '"other.npy"  ', "'other.npy' is no file listed"),
-        ('file = "golden.npz"', 'file = "other.npz"', "'other.npz' is no file listed"),
+        (', step = "step.onnx"', ', step = "other.onnx"', "'other.onnx' is not a listed file"),
+        ('"mean.npy"  ', '"other.npy"  ', "'other.npy' is not a listed file"),
+        ('file = "golden.npz"', 'file = "other.npz"', "'other.npz' is not a listed file"),
         ('"depth", ', '"width", ', "control 'width' is unknown; the pack's are depth"),
         ("least = 2", "least = 5", "steps are 5, 4, 16"),
         ('kind = "ddim"', 'kind = "magic"', "Unknown sampler 'magic'"),
