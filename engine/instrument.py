@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -285,7 +285,7 @@ class Instrument:
             if changing:
                 self._changing.release()
 
-    def __enter__(self) -> Instrument:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
