@@ -223,7 +223,8 @@ print(said, recorder.status().error)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.startswith("['ended'] the file has reached the size limit of this disk or account. take.flac")
+    problem = "the file has reached the size limit of this disk or account"
+    assert done.stdout.startswith(f"['ended'] {problem}. take.flac")
     assert soundfile.read(path)[0].shape[0] == soundfile.info(path).frames > RATE
 
 
