@@ -103,8 +103,8 @@ class ProbedInstrument(Instrument):
         self.card = output.card
         return output
 
-    def _begin(self, *args: Any, **how: Any) -> PackStream:
-        stream = super()._begin(*args, **how)
+    def _start_stream(self, *args: Any, **how: Any) -> PackStream:
+        stream = super()._start_stream(*args, **how)
         generator = stream.feeder._generator
         make = generator.make
 

@@ -38,6 +38,7 @@ from engine.resample import resample
 from engine.stages.request import Request
 from engine.stream.requests import request_from
 from engine.stream.walk import PlanWalk
+from engine.time.tempo_map import Pace
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"
@@ -160,7 +161,7 @@ class StreamRequest:
         """The request of one block; `whole`: all of it is kept, whatever the stride."""
         stride = 1.0 if whole else self.settings.number("stride")
         steps = int(self.settings.number("steps"))
-        return request_from(plan, self.settings, index, steps, stride)
+        return request_from(plan, self.settings, index, steps, stride, Pace())
 
     def __str__(self) -> str:
         s = self.settings
