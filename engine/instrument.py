@@ -43,6 +43,7 @@ from engine.controls.control import Value
 from engine.controls.settings import Settings
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
+from engine.execution.targets import known_target
 from engine.hearing import adapted, checked_phrase, checked_sound, table_of
 from engine.listeners import Listeners
 from engine.moments import audible_position, check_snapshot, place_back, reach, snapshot_of
@@ -92,7 +93,7 @@ class Instrument:
     pack : name or folder.
     latency : seconds until a block control is audible, or `default` or `jam`.
     threads : of the generator's network; by default all cores but one.
-    target : `cpu` or `cuda`.
+    target : where the network runs, such as `cpu` or `cuda`; see docs/install.md.
     clock : of the live parts.
     controls : as in `set`; steps and sampler are the pack's by default.
 
@@ -121,7 +122,7 @@ class Instrument:
         if threads is None:
             threads = max(1, usable_cores() - 1)
         threads = checked_whole("threads", threads, 1, 256)
-        target = checked_text("target", target)
+        target = known_target(checked_text("target", target)).name
         self._troubles = Troubles(self._say, self._clock.now)
         failed = partial(self._troubles.note, "listener", lasts=FAILING)
         self._outlets = Outlets(self._say, failed, self._clock)
@@ -314,28 +315,68 @@ class Instrument:
         name = str(checked_path("pack", pack))
         with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
-            wanted, stride = profile(self._latency, block_seconds(manifest))
-            tell(0.05)
-            settings = adapted(self.settings, manifest, stride)
-            new = PackStream(manifest, settings, wanted, self._setup)
-            try:
-                new.start()
-                tell(0.5)
-                await_lead(new, self._clock, self._ending, lambda done: tell(0.5 + 0.4 * done))
-                with self._lock:
-                    if self._playing is not playing:
-                        raise ConfigError(f"pack {manifest.name!r}: playing has ended meanwhile")
-                    faded = playing.go_over(new)
-                    with self._control_lock:
-                        self.manifest, self._wanted = manifest, wanted
-                        # Controls that were turned meanwhile hold for the new pack too.
-                        self.controls.replace(adapted(self.settings, manifest, stride), PACK)
-            except BaseException:
-                new.stop()
-                raise
-            faded()
-            self._say("pack", manifest.name)
-            tell(1.0)
+            _, stride = profile(self._latency, block_seconds(manifest))
+            self._go_over(
+                playing, manifest, self._setup, tell, lambda now: adapted(now, manifest, stride)
+            )
+
+    def change_target(self, target: str, progress: Callable[[float], object] | None = None) -> None:
+        """Run the network elsewhere: the pack is opened there while it plays on, as in `load`.
+
+        A new piece begins there, with the controls as they are. The target also holds for packs
+        that are loaded later. To try one again that has failed, change to it again.
+
+        Parameters
+        ----------
+        target : such as `cuda`; `targets` has those that are offered.
+        progress : called with the fraction done, in this thread.
+
+        Raises
+        ------
+        PackError, WorkerError, ConfigError
+            There is no such target, the pack cannot be played there, another change is under way,
+            or nothing plays; the network runs on where it did.
+        """
+        tell = _no_progress if progress is None else checked_function("progress", progress)
+        target = known_target(checked_text("target", target)).name
+        with self._change(f"target {target}") as playing:
+            setup = replace(self._setup, target=target)
+            self._go_over(playing, self.manifest, setup, tell, lambda now: now)
+            self._setup = setup
+
+    def _go_over(
+        self,
+        playing: LivePlaying,
+        manifest: Manifest,
+        setup: StreamSetup,
+        tell: Callable[[float], object],
+        adapt: Callable[[Settings], Settings],
+    ) -> None:
+        """Open a stream beside the one that plays, and fade to it once its lead stands.
+
+        `adapt` returns the controls that it plays with, from those as they are set.
+        """
+        wanted, _ = profile(self._latency, block_seconds(manifest))
+        tell(0.05)
+        new = PackStream(manifest, adapt(self.settings), wanted, setup)
+        try:
+            new.start()
+            tell(0.5)
+            await_lead(new, self._clock, self._ending, lambda done: tell(0.5 + 0.4 * done))
+            with self._lock:
+                if self._playing is not playing:
+                    raise ConfigError(f"pack {manifest.name!r}: playing has ended meanwhile")
+                faded = playing.go_over(new)
+                with self._control_lock:
+                    self.manifest, self._wanted = manifest, wanted
+                    # Controls that were turned meanwhile hold for the new stream too.
+                    self.controls.replace(adapt(self.settings), PACK)
+        except BaseException:
+            new.stop()
+            raise
+        faded()
+        self._say("pack", manifest.name)
+        tell(1.0)
 
     def move(self, device: str | None) -> None:
         """Go on into another sound device (None: into nothing), with a fade between the two.
@@ -487,6 +528,16 @@ class Instrument:
         return self._outlets.takes.problem
 
     # ------------------------------------------------------------------- status
+
+    @property
+    def target(self) -> str:
+        """Where the network is to run; a target that fails while it plays gives way to `cpu`."""
+        return self._setup.target
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that are offered here; none while nothing plays."""
+        return () if self._playing is None else self._playing.stream.feeder.targets
 
     @property
     def generator_pid(self) -> int | None:
@@ -715,7 +766,7 @@ class Instrument:
         playing, position = self._audible("take_snapshot")
         settings = self.settings
         controls = settings.for_presets()
-        about = {"target": self._setup.target}
+        about = {"target": self.target}
         return snapshot_of(playing.stream, position, controls, about)
 
     def go_back(self, seconds: float = 0.0, *, beats: float = 0.0, blocks: int = 0) -> None:

@@ -202,6 +202,11 @@ class Feeder:
         """Process number of the generator while it runs."""
         return self._generator.pid
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that ONNX Runtime offers the generator."""
+        return self._generator.targets
+
     def stats(self) -> StreamStats:
         """A snapshot."""
         last, loads = self._last, list(self._loads)
