@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        # A user's folder of its own: the pictures show nobody's snapshots.
+        # A user's folder of its own: the pictures show nobody's presets.
         env = child_environment(
             XDG_DATA_HOME=f"{home}/.local/share", HOME=home, QT_QPA_PLATFORM="offscreen"
         )
@@ -92,7 +92,7 @@ def take(scale: int, folder: Path) -> None:
                             ("density", 6.0), ("gain", -3.0), ("room", 0.45)):  # fmt: skip
             session.controls[name].set(value)
         for name in ("Quiet", "Bright", "Last encore"):
-            session.snapshots.save(name)
+            session.presets.save(name)
             QTest.qWait(200)
         QTest.qWait(18_000)  # until the picture is full, and the first hurry over
         session.transport.record(True, f"take {scale}")

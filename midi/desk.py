@@ -57,7 +57,7 @@ class MidiDesk:
     Parameters
     ----------
     instrument : playing.
-    folder : the user's, with `midi.toml` and the snapshots.
+    folder : the user's, with `midi.toml` and the presets.
     inputs : names or parts of names of the ports to listen to, or `all`; none listens to nothing.
     output : the port for the notes; "" is a port of Attacca's own, None sends nothing.
     api : of midi.backend.APIS; "" is the system's.
@@ -236,7 +236,7 @@ class MidiDesk:
             self._dropped += 1
 
     def _say(self, text: str) -> None:
-        self._instrument.say("midi", text)
+        self._instrument.publish_event("midi", text)
 
     def _live(self) -> float:
         try:

@@ -161,16 +161,16 @@ _OTHERS: tuple[Address, ...] = (
     Address("/quit", "button", "i", "set",
             "End Attacca; only from the machine it plays on."),
     Address(
-        "/snapshot/save", "command", "s", "set",
+        "/preset/save", "command", "s", "set",
         "Save the controls under a name; pause, tempo and locks are not part of it.",
     ),
     Address(
-        "/snapshot/recall", "command", "s", "set",
+        "/preset/recall", "command", "s", "set",
         "Set the controls saved under a name, but for those that /lock/gain and /lock/seed lock.",
     ),
-    Address("/snapshot/delete", "command", "s", "set", "Forget a snapshot."),
-    Address("/snapshot/list", "query", "s", "get",
-            "Names of the snapshots, one argument each; subscribers receive it whenever one is "
+    Address("/preset/delete", "command", "s", "set", "Forget a preset."),
+    Address("/preset/list", "query", "s", "get",
+            "Names of the presets, one argument each; subscribers receive it whenever one is "
             "saved or deleted."),
     Address("/spectrum/bands", "query", "f", "get",
             "Middle frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
@@ -281,13 +281,13 @@ _ANSWERS: tuple[Address, ...] = (
         "So many s until /reset is heard, with /quantise; 0: done, -1: another replaced it.",
     ),
     Address(
-        "/snapshot/recall/left",
+        "/preset/recall/left",
         "answer",
         "ss",
         "get",
-        "Of a snapshot: its name, then the controls that the pack which plays does not have.",
+        "Of a preset: its name, then the controls that the pack which plays does not have.",
     ),
-    Address("/snapshot/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
+    Address("/preset/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
     Address(
         "/record/pending", "answer", "sf", "get", "The same: a file, or nothing to end, and s."
     ),

@@ -79,11 +79,11 @@ axis, as doubles: it stands still while the music is held, and goes on over `/pa
 it was, and `/picture/clear 0` that the axis begins anew. Each figure is computed once for all who
 ask, at most 80 times a second, and nothing while nobody asks.
 
-**Buttons** act on 1, or on no argument, and ignore 0. **Snapshots and recordings** lie in the
+**Buttons** act on 1, or on no argument, and ignore 0. **Presets and recordings** lie in the
 user's data folder (`~/.local/share/attacca` on Linux); their names are names, not paths, in any
 script, and the same whether their letters are composed or not. No recording replaces another.
 
-**Beat.** With `/quantise beat` or `bar`, `/snapshot/recall`, `/reset` and `/record` wait for it
+**Beat.** With `/quantise beat` or `bar`, `/preset/recall`, `/reset` and `/record` wait for it
 (docs/tempo.md): the sender is told `ADDRESS/pending WHAT seconds`, then the same with 0 when it was
 carried out, or -1 when a second press took its place. `/panic`, `/stop` and `/play` never wait.
 

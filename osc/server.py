@@ -52,7 +52,7 @@ class OscServer:
     port : of UDP and TCP; 0 takes a free one.
     listen : the address to listen on: this machine alone by default.
     allow : addresses and networks that may speak; with none, everyone who reaches the address.
-    library : the folder for snapshots and recordings.
+    library : the folder for presets and recordings.
     version : what `/pong` says.
     lease : seconds from a client's last message until it is forgotten.
     query_ports : of OSCQuery, tried in this order, 0 for a free one; none for no OSCQuery.

@@ -14,7 +14,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 __all__ = ["Punches"]
 
 _WORDS = {
-    "/snapshot/recall": "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
+    "/preset/recall": "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
     "/reset": "new piece", "/record": "take",
 }  # fmt: skip
 

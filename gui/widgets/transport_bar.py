@@ -21,13 +21,13 @@ from PyQt6.QtWidgets import (
 
 from gui.icons import icon
 from gui.session import Session
-from gui.widgets.snapshot_bar import SnapshotBar
+from gui.widgets.preset_bar import PresetBar
 
 __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
 
 PANIC_KEY = "Shift+Esc"  # found blindly; Esc alone leaves a field, and must not end the music
 KEEP = (10, 30, 60)  # seconds on offer
-_AFTER = 5  # the place of the snapshots in the upper row
+_AFTER = 5  # the place of the presets in the upper row
 _TICK = 100  # ms between two looks at how long is left of what waits
 
 
@@ -98,7 +98,7 @@ class TransportBar(QFrame):
         self.play = play_button(session)
         self.record = record_button(session)
         self.panic = panic_button(session)
-        self.snapshots = SnapshotBar(session)
+        self.presets = PresetBar(session)
         self.waiting = QLabel()
         self.waiting.setToolTip("What waits for the next beat or bar, as Quantise is set")
         self.waiting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -128,7 +128,7 @@ class TransportBar(QFrame):
         more = QHBoxLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(6)
-        more.addWidget(self.snapshots, 1)
+        more.addWidget(self.presets, 1)
         more.addSpacing(8)
         more.addWidget(self.undo)
         more.addWidget(self.redo)

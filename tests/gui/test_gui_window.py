@@ -179,8 +179,8 @@ def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
     until(lambda: window.record_line.figures.text() == "Recorded")
 
 
-def test_snapshots_and_comparing_from_the_bar(window, instrument, until):
-    bar = window.transport.snapshots
+def test_presets_and_comparing_from_the_bar(window, instrument, until):
+    bar = window.transport.presets
     bar.ask_and_save()
     dialog = QApplication.activeModalWidget()
     dialog.setTextValue("Encore")

@@ -198,7 +198,7 @@ def test_a_dump_has_every_control_in_small_packets(program):
     (("/[x", 1), "value", "does not close"), (("/nothing*", 1), "unknown", "no control"),
     (("/subscribe", "/nothing*"), "value", "matches no control"),
     (("/subscribe", 99999), "value", "no port"), (("/pack/held", 60), "unknown", "is no address"),
-    (("/snapshot/recall", "../x"), "value", "cannot be a name"),
+    (("/preset/recall", "../x"), "value", "cannot be a name"),
     (("/error", 1), "unknown", "no address"),
     (("/redo", 1), "value", "nothing is left"), (("/panic", "x"), "value", "not a number"),
 ])  # fmt: skip
