@@ -63,6 +63,10 @@ class Generator:
     threads, target : for its ONNX sessions.
     clock : for timeouts.
     patience : factor on all timeouts; large for rendering.
+
+    Attributes
+    ----------
+    targets : offered by ONNX Runtime in the process; empty before `start`.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Generator:
         self._heartbeat = Heartbeat(self._clock.now, patience)
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.Queue[Message | None] = queue.Queue()
+        self.targets: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int | None:
@@ -118,7 +123,7 @@ class Generator:
             "target": self._target,
         }
         self._heartbeat.started()
-        self._request(head)
+        self.targets = tuple(self._request(head).head["targets"])
 
     def stop(self) -> None:
         """End the process: close its input, then kill it if necessary."""
