@@ -52,10 +52,10 @@ class StagePlan:
     Attributes
     ----------
     frame : length of one frame of the output, in samples or, where it lies on beats, in beats.
-    frame_samples : in samples; of beats, at 120 BPM. start : position of the first frame of the
-    output. unit : the number of kept frames of a block is a multiple of it, so that the next block
-    starts on
-        a frame of every input.
+    frame_samples : in samples; of beats, at 120 BPM.
+    start : position of the first frame of the output.
+    unit : the number of kept frames of a block is a multiple of it, so that the next block starts
+        on a frame of every input.
     """
 
     stage: Stage
