@@ -25,16 +25,16 @@ def measured(
     theirs: Checkout, ours: Checkout, blocks: int, stride: float, rng: np.random.Generator
 ) -> tuple[list[Block], list[Block]]:
     """The blocks of both sides, generated in turns."""
-    blocks: dict[Checkout, list[Block]] = {theirs: [], ours: []}
-    for side in blocks:
+    generated: dict[Checkout, list[Block]] = {theirs: [], ours: []}
+    for side in generated:
         side.do("begin")
     for index in range(blocks + _WARM):
-        sides = list(blocks)
+        sides = list(generated)
         if rng.random() < 0.5:
             sides.reverse()
         for side in sides:
-            blocks[side].append(side.make(Wanted(index, stride=stride)))
-    return blocks[theirs][_WARM:], blocks[ours][_WARM:]
+            generated[side].append(side.make(Wanted(index, stride=stride)))
+    return generated[theirs][_WARM:], generated[ours][_WARM:]
 
 
 def main(arguments: list[str] | None = None) -> None:
