@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from engine.errors import AttaccaError
 
 if TYPE_CHECKING:
-    import mido
-
     from engine.instrument import Instrument
     from midi.desk import MidiDesk
+    from midi.message import Message
 
 __all__ = ["add_midi", "midi_of"]
 
@@ -46,7 +45,7 @@ def add_midi(parser: argparse.ArgumentParser) -> None:
 def midi_of(
     args: argparse.Namespace,
     instrument: Instrument,
-    realtime: Callable[[mido.Message, float], None],
+    realtime: Callable[[Message, float], None],
 ) -> Iterator[MidiDesk | None]:
     """The MIDI desk that the options ask for, beside an instrument that plays; None without one.
 

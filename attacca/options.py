@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.arguments import checked_latency
 from engine.controls.control import Control, Value
@@ -118,7 +118,7 @@ def _assignment(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, Value]:
+def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, Any]:
     """The controls that were set, and a new seed if none was: for `Instrument(**controls)`."""
     options = {c.name: getattr(args, c.short) for c in OPTIONS}
     values = {name: value for name, value in options.items() if value is not None}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction, QActionGroup, QCloseEvent, QKeyEvent, QKeySequence
 from PyQt6.QtWidgets import (
     QAbstractButton,
@@ -81,8 +81,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._pages)
         self._menus()
         self.closing = Closing(self, session, self._leaves, self._part)
-        # Queued: it may come while the window is closing, when it cannot be closed.
-        session.ended.connect(self._close_now, Qt.ConnectionType.QueuedConnection)
+        # Later: the signal may come while the window is closing, when it cannot be closed.
+        session.ended.connect(lambda: QTimer.singleShot(0, self._close_now))
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._focus_moved)
@@ -244,7 +244,8 @@ class MainWindow(QMainWindow):
         if isinstance(new, Field) and new.window() is self:
             new.came_from(old)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         # Space plays and pauses, so Enter presses the button, or opens the list, with the focus.
         part = self.focusWidget()
         enter = event is not None and event.key() in _ENTER and not event.modifiers() & ~_KEYPAD
@@ -263,7 +264,8 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------------ closing
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, D102
+    def closeEvent(self, a0: QCloseEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         if event is None or self._may_close:
             return
         event.ignore()

@@ -25,7 +25,10 @@ class Settings:
     def theme(self) -> Theme:
         """Light, dark, or as the system has it."""
         kept = self._file.value("theme", "system")
-        return next((theme for theme in THEMES if theme == kept), "system")
+        for theme in THEMES:
+            if theme == kept:
+                return theme
+        return "system"
 
     @theme.setter
     def theme(self, theme: Theme) -> None:

@@ -43,8 +43,8 @@ def described(text: str) -> Control:
         name, kind = str(row["name"]), row["kind"]
         if kind not in KINDS or row["when"] not in ("live", "block"):
             raise ValueError(f"kind {kind!r}")
-        texts = {key: str(row.get(key, "")) for key in _TEXTS}
-        flags = {key: bool(row.get(key, False)) for key in _FLAGS}
+        texts: dict[str, Any] = {key: str(row.get(key, "")) for key in _TEXTS}
+        flags: dict[str, Any] = {key: bool(row.get(key, False)) for key in _FLAGS}
         low, high = float(row.get("low", 0.0)), float(row.get("high", 1.0))
         if not low < high:
             raise ValueError(f"range {low} to {high}")

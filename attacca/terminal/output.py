@@ -211,7 +211,8 @@ def _tolerant(stream: IO[str]) -> IO[str]:
     with contextlib.suppress(OSError):
         stream.flush()
     buffered_by_line = bool(getattr(stream, "line_buffering", False))
-    return TolerantStream(raw, stream.encoding, line_buffering=buffered_by_line)
+    encoding = str(getattr(stream, "encoding", "utf-8"))
+    return TolerantStream(raw, encoding, line_buffering=buffered_by_line)
 
 
 def fill_standard_streams() -> None:

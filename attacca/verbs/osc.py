@@ -79,6 +79,6 @@ def _table(pack: str | None) -> ControlTable:
         return SHIPPED_TABLE
     from engine.hearing import table_of
     from engine.packs.discovery import find_pack
-    from engine.packs.manifest import read_manifest
+    from engine.packs.read import read_manifest
 
     return table_of(read_manifest(find_pack(pack)))

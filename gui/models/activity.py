@@ -45,8 +45,8 @@ class Activity(QObject):
         """Another engine counts from elsewhere."""
         self._most: dict[str, int] = {}
         self._settled: dict[str, float] = {}
-        self._until = dict.fromkeys(NAMES, 0.0)
-        self._counts = dict.fromkeys(NAMES, 0)
+        self._until: dict[str, float] = dict.fromkeys(NAMES, 0.0)
+        self._counts: dict[str, int] = dict.fromkeys(NAMES, 0)
         self._lit: tuple[bool, ...] = (False,) * len(NAMES)
 
     def is_told(self, name: str) -> bool:

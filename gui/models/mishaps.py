@@ -28,7 +28,7 @@ class Mishaps(QObject):
     ) -> None:
         super().__init__(parent)
         self._send, self._figures = send, figures
-        self._forgotten = dict.fromkeys(MISHAPS, 0)
+        self._forgotten: dict[str, int] = dict.fromkeys(MISHAPS, 0)
         figures.changed.connect(self._look)
 
     def count(self, name: str) -> int:

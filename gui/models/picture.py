@@ -117,7 +117,8 @@ class Picture(QObject):
         """A message of the engine. Returns whether it was of the picture; what is odd is left."""
         if address == "/picture":
             if len(arguments) == 4 and isinstance(arguments[3], bytes):
-                self._columns(*_numbers(arguments[:3], 3), arguments[3])
+                start, hop, bands = _numbers(arguments[:3], 3)
+                self._columns(start, hop, bands, arguments[3])
         elif address == "/playhead":
             _played, made, heard = _numbers(arguments, 3)
             if math.isfinite(made) and math.isfinite(heard):

@@ -138,8 +138,8 @@ class Snapshots(QObject):
 def _alike(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
     """Whether they are the same, but for what float32 loses on the way."""
     return one.keys() == other.keys() and all(
-        math.isclose(value, other[name], rel_tol=1e-5, abs_tol=1e-5)
-        if isinstance(value, float) and isinstance(other[name], float)
+        math.isclose(value, twin, rel_tol=1e-5, abs_tol=1e-5)
+        if isinstance(value, float) and isinstance(twin := other[name], float)
         else value == other[name]
         for name, value in one.items()
     )  # fmt: skip

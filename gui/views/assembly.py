@@ -120,11 +120,12 @@ class Views(QObject):
         for one, next_one in itertools.pairwise(parts):
             QWidget.setTabOrder(one, next_one)
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802, D102
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802, D102
+        event = a1
         if event is not None and event.type() == QEvent.Type.Show:
             self._window.removeEventFilter(self)
             QTimer.singleShot(0, self._share_out)
-        return super().eventFilter(watched, event)
+        return super().eventFilter(a0, event)
 
     def _share_out(self) -> None:
         """The controls get the height that they need, up to a share, the page above the rest."""

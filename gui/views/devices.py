@@ -130,8 +130,8 @@ class DevicesView(QWidget):
         elif label and not self._plays(str(label)):
             self._devices.select(str(label))
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802, D102
-        super().showEvent(event)
+    def showEvent(self, a0: QShowEvent | None) -> None:  # noqa: N802, D102
+        super().showEvent(a0)
         self._look_once()
 
     def _look_once(self) -> None:

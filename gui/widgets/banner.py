@@ -113,8 +113,8 @@ class Banner(Message):
             self.button.setText(button)
         self.button.setVisible(bool(button))
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
-        super().paintEvent(event)
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
+        super().paintEvent(a0)
         colours = colours_of(self)
         edge = colours.bad if self._level == "error" else colours.accent
         QPainter(self).fillRect(0, 0, _EDGE, self.height(), edge)

@@ -69,7 +69,8 @@ class BlockStrip:
         painter.drawPixmap(QPointF(area.left() + shift, 0), made.pixmap)
         painter.setPen(QPen(_SEAM, 1))
         painter.translate(area.left() + shift, 0)
-        painter.drawLines(made.seams)
+        for seam in made.seams:
+            painter.drawLine(seam)
         painter.translate(-area.left() - shift, 0)
 
     def _draw(

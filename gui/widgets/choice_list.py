@@ -40,11 +40,12 @@ class ChoiceList(QComboBox):
         if parent is not None:
             self._label.setParent(parent)
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802, D102
-        if event is not None:
-            event.ignore()  # the open list is a widget of its own
+    def wheelEvent(self, e: QWheelEvent | None) -> None:  # noqa: N802, D102
+        if e is not None:
+            e.ignore()  # the open list is a widget of its own
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is not None and event.key() == Qt.Key.Key_Space:
             event.ignore()  # plays and pauses, also while it is held down
         else:

@@ -25,6 +25,7 @@ from gui.widgets.choice_list import ChoiceList
 from gui.widgets.entry import Entry
 from gui.widgets.fader import Fader
 from gui.widgets.knob import Knob
+from gui.widgets.menus import add_entry
 
 __all__ = ["ControlCell", "waiting_text"]
 
@@ -161,14 +162,12 @@ class ControlCell(QWidget):
     def _menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         model = self.model
-        back = menu.addAction("Back to the default")
-        back.setEnabled(model.is_enabled)
-        back.triggered.connect(model.reset)
+        add_entry(menu, "Back to the default", model.reset if model.is_enabled else None)
         if model.control.free:
-            menu.addAction("Leave it to the music").triggered.connect(model.free)
+            add_entry(menu, "Leave it to the music", model.free)
         menu.addSeparator()
         self._midi_entries(menu)
-        menu.addAction(f"Copy the OSC address {model.path}").triggered.connect(self._copy)
+        add_entry(menu, f"Copy the OSC address {model.path}", self._copy)
         menu.popup(self.mapToGlobal(at))
 
     def _midi_entries(self, menu: QMenu) -> None:
@@ -176,15 +175,14 @@ class ControlCell(QWidget):
         if not self.model.control.has_position:
             return
         if not midi.is_there:
-            menu.addAction("No MIDI in this engine").setEnabled(False)
+            add_entry(menu, "No MIDI in this engine", None)
         elif midi.learning == path:
-            menu.addAction("Wait for no MIDI controller").triggered.connect(lambda: midi.learn(""))
+            add_entry(menu, "Wait for no MIDI controller", lambda: midi.learn(""))
         else:
-            learn = menu.addAction("Learn MIDI: then move a controller")
-            learn.triggered.connect(lambda: midi.learn(path))
+            add_entry(menu, "Learn MIDI: then move a controller", lambda: midi.learn(path))
         if path in midi.mappings:
-            forget = menu.addAction(f"Forget MIDI ({midi.mappings[path]})")
-            forget.triggered.connect(lambda: midi.forget(path))
+            text = f"Forget MIDI ({midi.mappings[path]})"
+            add_entry(menu, text, lambda: midi.forget(path))
 
     def _copy(self) -> None:
         clipboard = QGuiApplication.clipboard()

@@ -40,18 +40,19 @@ class Entry(Field):
             if self.hasFocus():
                 self.selectAll()
 
-    def focusInEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, D102
-        super().focusInEvent(event)
+    def focusInEvent(self, a0: QFocusEvent | None) -> None:  # noqa: N802, D102
+        super().focusInEvent(a0)
         self.selectAll()
-        self._clicked = event is not None and event.reason() == Qt.FocusReason.MouseFocusReason
+        self._clicked = a0 is not None and a0.reason() == Qt.FocusReason.MouseFocusReason
 
-    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        super().mouseReleaseEvent(event)
+    def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
+        super().mouseReleaseEvent(a0)
         if self._clicked and not self.hasSelectedText():  # the press has put a cursor there
             self.selectAll()
         self._clicked = False
 
-    def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, D102
+    def focusOutEvent(self, a0: QFocusEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         super().focusOutEvent(event)
         if event is not None and event.reason() == Qt.FocusReason.ActiveWindowFocusReason:
             return  # another program is in front for a while: what is half typed waits
@@ -61,7 +62,8 @@ class Entry(Field):
         self.cancel()  # what was refused does not stay to be taken for the value
         self._show(problem)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         key = Qt.Key(event.key()) if event is not None else None
         if event is not None and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self.setModified(False)

@@ -34,7 +34,8 @@ class Fader(Turner):
         """Pixels of a drag over the whole range."""
         return float(self._height - _HANDLE - 4)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mousePressEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
+        event = e
         super().mousePressEvent(event)
         if event is None or self._drag is None:
             return
@@ -52,7 +53,7 @@ class Fader(Turner):
         """Pixels from the top to the middle of the handle."""
         return 2 + _HANDLE / 2 + (1.0 - self._model.norm) * self.travel
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, e: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)

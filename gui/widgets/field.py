@@ -44,7 +44,8 @@ class Field(QLineEdit):
         else:
             self.clearFocus()
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         if event is None:
             return
         key = Qt.Key(event.key())

@@ -28,9 +28,9 @@ class FlowLayout(QLayout):
         self._fill = fill
         self.setSpacing(spacing)
 
-    def addItem(self, item: QLayoutItem | None) -> None:  # noqa: N802, D102
-        if item is not None:
-            self._items.append(item)
+    def addItem(self, a0: QLayoutItem | None) -> None:  # noqa: N802, D102
+        if a0 is not None:
+            self._items.append(a0)
 
     def count(self) -> int:  # noqa: D102
         return len(self._items)
@@ -47,12 +47,12 @@ class FlowLayout(QLayout):
     def hasHeightForWidth(self) -> bool:  # noqa: N802, D102
         return True
 
-    def heightForWidth(self, width: int) -> int:  # noqa: N802, D102
-        return self._place(QRect(0, 0, width, 0), move=False)
+    def heightForWidth(self, a0: int) -> int:  # noqa: N802, D102
+        return self._place(QRect(0, 0, a0, 0), move=False)
 
-    def setGeometry(self, rect: QRect) -> None:  # noqa: N802, D102
-        super().setGeometry(rect)
-        self._place(rect, move=True)
+    def setGeometry(self, a0: QRect) -> None:  # noqa: N802, D102
+        super().setGeometry(a0)
+        self._place(a0, move=True)
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         margins = self.contentsMargins()

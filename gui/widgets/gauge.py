@@ -62,7 +62,7 @@ class Gauge(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
         return self.sizeHint()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         small = self.font()

@@ -42,7 +42,7 @@ class Knob(Turner):
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(self._size, self._size)
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, e: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colours, model = colours_of(self), self._model

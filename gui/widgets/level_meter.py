@@ -61,7 +61,7 @@ class LevelMeter(QWidget):
         """Pixels of width of the bars."""
         return max(1.0, self.width() - _NUMBERS * self._unit)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
         self._meters.forget_clips()
 
     def _look(self) -> None:
@@ -89,7 +89,7 @@ class LevelMeter(QWidget):
 
     # ------------------------------------------------------------------ drawing
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)
         small = self.font()
         small.setPointSizeF(small.pointSizeF() * 0.85 * self._scaled)

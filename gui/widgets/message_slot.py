@@ -74,13 +74,14 @@ class MessageSlot(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
         return self.sizeHint()
 
-    def moveEvent(self, event: QMoveEvent | None) -> None:  # noqa: N802, D102
+    def moveEvent(self, a0: QMoveEvent | None) -> None:  # noqa: N802, D102
         self._place()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
         self._place()
 
-    def event(self, event: QEvent | None) -> bool:  # noqa: D102
+    def event(self, a0: QEvent | None) -> bool:  # noqa: D102
+        event = a0
         done = super().event(event)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             self._place()

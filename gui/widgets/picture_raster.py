@@ -8,6 +8,8 @@ device pixels here. Qt's main thread.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRect, QRectF
@@ -88,7 +90,8 @@ class Raster:
         self._pixels = np.full((height, width), self._unknown, np.uint32)
         # The image looks at the array: what is written there is drawn.
         self._image = QImage(
-            self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32
+            cast("bytes", self._pixels.data),  # PyQt takes any buffer; its stubs name only bytes
+            width, height, 4 * width, QImage.Format.Format_RGB32,
         )  # fmt: skip
         self.forget()
 

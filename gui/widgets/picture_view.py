@@ -151,22 +151,23 @@ class PictureView(QWidget):
         if text != self.accessibleDescription():
             self.setAccessibleDescription(text)
 
-    def showEvent(self, event: object) -> None:  # noqa: N802, D102
+    def showEvent(self, a0: object) -> None:  # noqa: N802, D102
         self._timer.start(_SLOW_FRAME if self._slow else _FRAME)
 
-    def hideEvent(self, event: object) -> None:  # noqa: N802, D102
+    def hideEvent(self, a0: object) -> None:  # noqa: N802, D102
         self._timer.stop()
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802, D102
-        super().changeEvent(event)
+    def changeEvent(self, a0: QEvent | None) -> None:  # noqa: N802, D102
+        super().changeEvent(a0)
         self._strip.forget()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
         self.area = self.rect().adjusted(_LEFT, _TOP, -_RIGHT, -_BOTTOM)
         self.pixels_a_second = max(_A_SECOND, self.area.width() / _SPAN)
         self._room = min(self._room, max(self._span / 2, 1.0))
 
-    def event(self, event: QEvent | None) -> bool:  # noqa: D102
+    def event(self, a0: QEvent | None) -> bool:  # noqa: D102
+        event = a0
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             QToolTip.showText(event.globalPos(), self._tip(event.pos().x()), self)
             return True
@@ -187,7 +188,8 @@ class PictureView(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(320, 120)
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         painter, area = QPainter(self), self.area
         self.frames += 1
         painter.setFont(self._small)

@@ -86,8 +86,8 @@ class RecordLine(Message):
             kept = _STOPPED
         self.set_urgency(_RECORDS if transport.is_recording else kept)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(a0)
         self._elide()
 
     def _elide(self) -> None:

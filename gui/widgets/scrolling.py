@@ -29,7 +29,8 @@ class ScrollPage(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802, D102
+    def wheelEvent(self, a0: QWheelEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         bar = self.verticalScrollBar()
         if event is not None and bar is not None and bar.maximum() > 0:
             self._note(event)

@@ -20,6 +20,7 @@ from PyQt6.QtWidgets import (
 from gui.models.snapshots import SLOTS
 from gui.session import Session
 from gui.widgets.choice_list import ChoiceList
+from gui.widgets.menus import add_entry
 
 __all__ = ["SnapshotBar", "compare_buttons"]
 
@@ -79,12 +80,10 @@ class SnapshotBar(QWidget):
         self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.save.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         menu = QMenu(self)
-        self.save_as = menu.addAction("Save under a new name\N{HORIZONTAL ELLIPSIS}")
-        self.save_as.triggered.connect(self.ask_and_save)
-        self.save_over = menu.addAction("")
-        self.save_over.triggered.connect(lambda: self._replace(self._snapshots.current))
-        self.delete = menu.addAction("")
-        self.delete.triggered.connect(lambda: self._delete(self._snapshots.current))
+        text = "Save under a new name\N{HORIZONTAL ELLIPSIS}"
+        self.save_as = add_entry(menu, text, self.ask_and_save)
+        self.save_over = add_entry(menu, "", lambda: self._replace(self._snapshots.current))
+        self.delete = add_entry(menu, "", lambda: self._delete(self._snapshots.current))
         menu.aboutToShow.connect(self._name_entries)
         self.save.setMenu(menu)
         row = QHBoxLayout(self)

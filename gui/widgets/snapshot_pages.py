@@ -82,8 +82,8 @@ class SnapshotPages(QWidget):
         self.page = min(max(self.page + pages, 0), self.pages - 1)
         self.refresh()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(a0)
         self.refresh()
 
     def _grid(self) -> QGridLayout:

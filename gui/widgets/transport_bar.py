@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
 
 from gui.icons import icon
 from gui.session import Session
+from gui.widgets.menus import add_entry
 from gui.widgets.snapshot_bar import SnapshotBar
 
 __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
@@ -161,8 +162,8 @@ class TransportBar(QFrame):
             max(wide, self._more.minimumSizeHint().width() + 20), super().minimumSizeHint().height()
         )
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(a0)
         narrow = self.width() < self._one_row
         if narrow != (self._below.count() > 0):
             home, away = (self._below, self._top) if narrow else (self._top, self._below)
@@ -180,9 +181,10 @@ class TransportBar(QFrame):
     def _keep_menu(self) -> None:
         menu = QMenu(self)
         for seconds in KEEP:
-            menu.addAction(f"Keep the last {seconds} seconds").triggered.connect(
-                lambda _, s=seconds: self._session.transport.keep(s)
-            )
+            add_entry(
+                menu, f"Keep the last {seconds} seconds",
+                lambda s=seconds: self._session.transport.keep(s),
+            )  # fmt: skip
         _with_menu(self.keep, "Keep\N{HORIZONTAL ELLIPSIS}", menu)
         self.keep.setToolTip(
             "Save the last seconds of the output into a file, although no take was running"

@@ -64,7 +64,7 @@ class Turner(QDoubleSpinBox):
         self.setEnabled(self._model.is_enabled)
         self.update()
 
-    def textFromValue(self, value: float) -> str:  # noqa: N802, D102
+    def textFromValue(self, v: float) -> str:  # noqa: N802, D102
         return self._model.text
 
     def stepBy(self, steps: int) -> None:  # noqa: N802, D102
@@ -95,13 +95,15 @@ class Turner(QDoubleSpinBox):
             return False
         return super().event(event)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mousePressEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None or event.button() != Qt.MouseButton.LeftButton:
             return
         self._drag = (event.position().y(), self._model.norm)
         self._model.grab()
 
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mouseMoveEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None or self._drag is None:
             return
         y, place = self._drag
@@ -110,16 +112,17 @@ class Turner(QDoubleSpinBox):
         self._drag = (event.position().y(), place)
         self._model.set_norm(place)
 
-    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mouseReleaseEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
         if self._drag is not None:
             self._drag = None
             self._model.release()
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+    def mouseDoubleClickEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
+        if a0 is not None and a0.button() == Qt.MouseButton.LeftButton:
             self._model.reset()
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802, D102
+    def wheelEvent(self, e: QWheelEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None:
             return
         if is_passing(self, event):  # the page scrolls: it goes on doing so
@@ -130,7 +133,8 @@ class Turner(QDoubleSpinBox):
         self._model.nudge(notches * self._fine(event.modifiers()))
         event.accept()
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None:
             return
         key = Qt.Key(event.key())

@@ -29,11 +29,11 @@ def session(whole: Surface, host: str, port: int) -> bytes:
         "onCreate": f"send('{target}', '/subscribe'); send('{target}', '/dump')",
         "widgets": widgets, "tabs": [],
     }  # fmt: skip
-    whole = {
+    file = {
         "createdWith": "Open Stage Control", "version": "1.27.0", "type": "session",
         "content": root,
     }  # fmt: skip
-    return (json.dumps(whole, indent=1) + "\n").encode()
+    return (json.dumps(file, indent=1) + "\n").encode()
 
 
 def _place(widget: dict[str, object], number: int) -> dict[str, object]:
