@@ -49,7 +49,7 @@ def controls_page() -> str:
         (f"`{p.name}`", p.group, p.when, p.span(), _shown(p.default, p.unit), p.about)
         for p in SHIPPED_TABLE
     ]
-    head = ("control", "group", "heard", "values", "default", "what it does")
+    head = ("control", "group", "applied", "values", "default", "what it does")
     first = SHIPPED_TABLE.controls[0]
     return CONTROLS.format(table=_table(head, rows), example=f"{first.name}={first.default!r}")
 

@@ -1,10 +1,11 @@
-"""The address space: every OSC address there is, for one table of controls. Pure data.
+"""The address space: every OSC address for one table of controls. Pure data.
 
-The address of a control is `/` and its full name (`/gain`, `/pack/density`), in its own unit;
-`ADDRESS/norm` is its twin from 0 to 1, where it has a position. Pitch classes have an address for
-each class as well, `/pack/harmony/c` to `/pack/harmony/b`, with `c_sharp` for C#, since OSC keeps
-`#` for itself; `/pack/harmony/*` matches all of them. Whatever lists addresses (the server,
-OSCQuery, layouts, `attacca osc`, the docs) walks an `AddressSpace`; another pack makes another one.
+The address of a control is `/` and its full name (`/gain`, `/pack/density`), in its own unit. Where
+the control has a position, `ADDRESS/norm` takes the same value normalised to 0..1. Pitch classes
+also have an address for each class, `/pack/harmony/c` to `/pack/harmony/b`, with `c_sharp` for C#,
+since OSC reserves `#`; `/pack/harmony/*` matches all of them. Everything that lists addresses (the
+server, OSCQuery, layouts, `attacca osc`, the docs) reads them from an `AddressSpace`; every table
+of controls has its own.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ class Address:
 
     Attributes
     ----------
-    path : what is sent to.
-    kind : `control` and its twin `norm`; `button` acts on 1 (or no argument) and ignores 0;
-        `command` does what its argument says; `query` answers; `stream` sends until told not to;
-        an `answer` is sent and never taken.
-    types : OSC type tags of the argument as it is sent back; empty when it takes none. What comes
-        in may be any type that makes sense (osc/values.py).
-    access : whether it can be set, asked for by sending it without an argument, or both.
+    path : the OSC address.
+    kind : `control`, or `norm` for its normalised value; a `button` acts on 1 (or no argument) and
+        ignores 0; a `command` does what its argument says; a `query` is answered; a `stream` sends
+        until it is ended; an `answer` is only sent by the server.
+    types : OSC type tags of the argument as the server sends it; empty without an argument. The
+        server accepts any type that makes sense (osc/values.py).
+    access : `set`, `get` (send it without an argument), or both.
     when : `live` or `block`, of controls.
     param : the name of the control behind it.
     about : one sentence.
@@ -84,7 +85,7 @@ def control_address(name: str) -> str:
 
 
 def _control(control: Control) -> tuple[Address, ...]:
-    """A control, its twin from 0 to 1 where it has a position, and its parts."""
+    """A control, its normalised value where it has a position, and its parts."""
     path = control_address(control.name)
     low, high = (control.low, control.high) if control.kind in (*NUMERIC, "keys") else (None, None)
     if control.kind in ("switch", "action"):
@@ -99,13 +100,13 @@ def _control(control: Control) -> tuple[Address, ...]:
     if not control.has_position:
         return (itself, *(address for part in control.parts for address in _control(part)))
     twin = Address(
-        f"{path}/norm", "norm", "f", "get, set", f"{path} from 0 to 1.", 0, 1,
+        f"{path}/norm", "norm", "f", "get, set", f"{path}, normalised to 0..1.", 0, 1,
         free=control.free and not control.choices, when=control.when, param=control.name,
     )  # fmt: skip
     return itself, twin
 
 
-# What is no control: what the performer does, and what a program asks.
+# Everything but controls: what a performer does, and what a program asks for.
 _OTHERS: tuple[Address, ...] = (
     Address("/play", "button", "i", "set", "Play: the same as /pause 0."),
     Address("/stop", "button", "i", "set", "Pause: the same as /pause 1."),
@@ -126,30 +127,31 @@ _OTHERS: tuple[Address, ...] = (
     Address("/downbeat", "button", "i", "set", "A bar begins now."),
     Address(
         "/record", "command", "s", "get, set",
-        "1 records under a new name, a name records under that name, 0 ends; asked, it answers "
-        "with the file, or nothing. A disk that fails ends it: /event and /status say why.",
+        "1 starts a recording under a new name, a text starts one under that name, 0 ends it. "
+        "Without an argument: the file, or an empty text. If the disk fails, the recording ends, "
+        "and /event and /status give the reason.",
     ),
     Address(
         "/record/keep", "command", "f", "set",
-        "Keep the last so many seconds of the output, sound and notes, in a file that /done "
-        "names.",
+        "Save the last seconds you heard (sound and notes), even if you weren't recording; /done "
+        "returns the file.",
         1, 60, "s", default=60.0,
     ),
     Address(
         "/packs/load", "command", "s", "get, set",
-        "Go over to another installed pack, by name, while this one plays on: /progress tells how "
-        "far it is; asked, it answers with the pack that plays.",
+        "Change to another installed pack, by name, without a gap; /progress reports how far it "
+        "is. Without an argument: the current pack.",
     ),
     Address("/packs/list", "query", "", "get",
-            "Answers /packs/info for every pack, then /packs/list/end and their count."),
+            "Sends /packs/info for every pack, then /packs/list/end and their number."),
     Address(
         "/device/select", "command", "s", "get, set",
-        "Go on into another sound device, by name or a part of it, 'default' or 'none'; one that "
-        "cannot be opened leaves the old one playing. Asked, it answers with the device.",
+        "Change to another sound device: its name or part of it, 'default' or 'none'. If it cannot "
+        "be opened, the current one keeps playing. Without an argument: the current device.",
     ),
     Address("/device/list", "query", "", "get",
-            "Looks for sound devices; answers /device/info for each, then /device/list/end and "
-            "their count."),
+            "Searches for sound devices; sends /device/info for each, then /device/list/end and "
+            "their number."),
     Address("/xruns/reset", "button", "i", "set", "Count xruns from 0 again."),
     Address("/quit", "button", "i", "set",
             "End Attacca; only from the machine it plays on."),
@@ -170,82 +172,88 @@ _OTHERS: tuple[Address, ...] = (
             "kHz, or half the rate."),
     Address(
         "/midi/learn", "command", "s", "get, set",
-        "The path of a control, or of /play, /stop, /panic, /reset or /record: the MIDI controller "
-        "that moves next will move it; empty text waits for none.",
+        "Learn: map the next MIDI controller that moves to this control, or to /play, /stop, "
+        "/panic, /reset or /record. An empty text cancels.",
     ),
-    Address("/midi/forget", "command", "s", "set", "A path that no MIDI controller is to move."),
+    Address("/midi/forget", "command", "s", "set", "Remove the MIDI mapping of this address."),
     Address(
         "/midi/takeover", "command", "i", "get, set",
-        "1: a MIDI controller moves nothing until it has met its control; 0: at once.", 0, 1,
+        "1: soft takeover, a MIDI controller has no effect until it reaches the control's value; "
+        "0: it takes effect at once.", 0, 1,
     ),
     Address(
         "/midi/mode", "command", "ss", "get, set",
-        "A path and how the values of its MIDI controller are read: absolute, or of an endless "
-        "encoder twos-complement, binary-offset or signed-bit. The path alone asks.",
+        "An address and how to read the values of its MIDI controller: absolute, or for an endless "
+        "encoder twos-complement, binary-offset or signed-bit. With the address alone: the mode.",
     ),
     Address("/midi/mappings", "query", "", "get",
-            "Answers /midi/mapping for each, then /midi/mappings/end and their count."),
+            "Sends /midi/mapping for each mapping, then /midi/mappings/end and their number."),
     Address("/midi/ports", "query", "", "get",
-            "Answers /midi/port for each port of the system, then /midi/ports/end."),
-    Address("/ping", "query", "", "get", "Answers /pong with name, version and uptime in s."),
-    Address("/status", "query", "", "get", "Answers a bundle of /status/..., one a figure."),
+            "Sends /midi/port for each port of the system, then /midi/ports/end and their number."),
+    Address("/ping", "query", "", "get", "Answered with /pong: name, version and uptime in s."),
+    Address("/status", "query", "", "get",
+            "Answered with a bundle of /status/..., one message for each value."),
     Address("/dump", "query", "", "get",
-            "Answers every control in bundles under 1,400 bytes, then /dump/end and their count."),
+            "Sends every control in bundles under 1,400 bytes, then /dump/end and their number."),
     Address(
         "/controls", "query", "", "get",
-        "Answers /controls/info for every control, then /controls/end and their count.",
+        "Sends /controls/info for every control, then /controls/end and their number.",
     ),
     Address(
         "/subscribe", "command", "is", "set",
-        "[port] [pattern]: send changes of what the pattern matches (all controls without one), "
-        "to another port if one is given, until its lease ends.",
+        "[port] [pattern]: receive the changes of all controls, or of those that the pattern "
+        "matches; with a port, they are sent there. The subscription expires (see above).",
     ),
-    Address("/unsubscribe", "command", "s", "set", "[pattern]: the opposite; without one, of all."),
+    Address("/unsubscribe", "command", "s", "set",
+            "[pattern]: end this subscription; without a pattern, all of them."),
     Address(
         "/meters", "stream", "f", "set",
-        "[rate] [port]: so many times a second peak left and right, rms left and right, limiter "
-        "reduction, in dB; frames that would have clipped since the start; the highest peak of 2 s "
-        "left and right, in dB; 0 ends it.", 0, 60, "Hz",
+        "[rate] [port]: peak left and right, RMS left and right and limiter reduction, in dB; "
+        "frames since the start that would have clipped; the highest peak of the last 2 s, left "
+        "and right, in dB. Rate 0 ends the stream.", 0, 60, "Hz",
     ),
     Address(
         "/scope", "stream", "f", "set",
-        "[rate] [port]: so many times a second what is heard, in mono, of the last 1/rate s (1 s "
-        "at most, at 60 Hz 1/60) as 128 pairs of least and most, from a rising zero crossing on; "
-        "0 ends it.", 0, 60, "Hz",
+        "[rate] [port]: the waveform of the audible sound in mono over the last 1/rate s, as 128 "
+        "pairs of minimum and maximum, starting at a rising zero crossing. Rate 0 ends the "
+        "stream.", 0, 60, "Hz",
     ),
     Address(
         "/spectrum", "stream", "f", "set",
-        "[rate] [port]: so many times a second what is heard as 96 levels in dB (a sine of full "
-        "scale: 0), after one /spectrum/bands; 0 ends it.", 0, 60, "Hz",
+        "[rate] [port]: the spectrum of the audible sound as 96 levels in dB (0 for a full-scale "
+        "sine), after one /spectrum/bands. Rate 0 ends the stream.", 0, 60, "Hz",
     ),
     Address(
         "/playhead", "stream", "f", "set",
-        "[rate] [port]: so many times a second played, made, heard: seconds of music pulled by the "
-        "mixer, made, and at the ear, as doubles; 0 ends it.", 0, 60, "Hz",
+        "[rate] [port]: three positions in seconds of music, as doubles: taken by the mixer, "
+        "generated, audible. Rate 0 ends the stream.", 0, 60, "Hz",
     ),
     Address(
         "/blocks", "stream", "i", "set",
-        "[1] [port]: sends /block for every block when it is made; 0 ends it.", 0, 1,
+        "[1] [port]: sends /block for every block that is generated; 0 ends the stream.", 0, 1,
     ),
     Address(
         "/picture", "stream", "i", "set",
-        "[1] [port]: sends the spectrogram of made music from the play line on: /picture start hop "
-        "bands blob, of columns start, start + hop, ... (seconds, doubles), each a byte a band, "
-        "lowest first, 0 to 255 for -90 to 0 dB; 0 ends it.", 0, 1,
+        "[1] [port]: sends the spectrogram of the generated music from the playhead on: /picture "
+        "start hop bands blob. The columns begin at start, start + hop, ... (seconds, doubles); "
+        "each has one byte per band, lowest first, 0 to 255 for -90 to 0 dB. 0 ends the stream.",
+        0, 1,
     ),
     Address("/lead", "stream", "f", "set",
-            "[rate] [port]: so many times a second the seconds made and not yet heard; 0 ends it.",
+            "[rate] [port]: seconds of audio that are generated and not yet audible. Rate 0 ends "
+            "the stream.",
             0, 60, "Hz"),
     Address("/notes", "stream", "i", "set",
-            "[1] [port]: sends /note pitch velocity as notes are heard (velocity 0: up); 0 ends "
-            "it.",
+            "[1] [port]: sends /note pitch velocity when a note becomes audible (velocity 0: note "
+            "off); 0 ends the stream.",
             0, 1),
     Address("/beat", "stream", "i", "set",
-            "[1] [port]: sends /beat number place bpm as each beat falls, counted from 0, and its "
-            "place in the bar from 1; 0 ends it.",
+            "[1] [port]: sends /beat number place bpm on each beat: its number from 0, its place "
+            "in the bar from 1, the tempo; 0 ends the stream.",
             0, 1),
     Address("/events", "stream", "i", "set",
-            "[1] [port]: sends /event kind text for what a performer should know; 0 ends it.",
+            "[1] [port]: sends /event kind text for everything that a performer should know; 0 "
+            "ends the stream.",
             0, 1),
 )  # fmt: skip
 
@@ -254,24 +262,26 @@ def _status(name: str, types: str, unit: str, about: str) -> Address:
     return Address(f"/status/{name}", "answer", types, "get", about, unit=unit)
 
 
-# What is sent and never taken.
+# What only the server sends.
 _ANSWERS: tuple[Address, ...] = (
-    Address("/pong", "answer", "ssf", "get", "To /ping: the program, its version, uptime in s."),
+    Address(
+        "/pong", "answer", "ssf", "get", "Answer to /ping: the program, its version, uptime in s."
+    ),
     Address(
         "/error",
         "answer",
         "sss",
         "get",
-        "What was refused: its address, a code (packet, unknown, value, storage, limit, refused, "
-        "fault), and why.",
+        "An error: the address, a code (packet, unknown, value, storage, limit, refused, fault) "
+        "and the reason.",
     ),
-    Address("/done", "answer", "ss", "get", "Slow work is done: its address, and on what."),
+    Address("/done", "answer", "ss", "get", "Slow work has finished: its address and the result."),
     Address(
         "/reset/pending",
         "answer",
         "f",
         "get",
-        "So many s until /reset is heard, with /quantise; 0: done, -1: another replaced it.",
+        "Seconds until /reset becomes audible, with /quantise; 0: done, -1: replaced by another.",
     ),
     Address(
         "/snapshot/recall/left",
@@ -280,124 +290,151 @@ _ANSWERS: tuple[Address, ...] = (
         "get",
         "Of a snapshot: its name, then the controls that the pack which plays does not have.",
     ),
-    Address("/snapshot/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
     Address(
-        "/record/pending", "answer", "sf", "get", "The same: a file, or nothing to end, and s."
+        "/snapshot/recall/pending",
+        "answer",
+        "sf",
+        "get",
+        "Name, and seconds until it becomes audible, with /quantise; 0: done, -1: replaced.",
     ),
     Address(
-        "/progress", "answer", "sf", "get", "Slow work: its address, and how far it is (1: done)."
+        "/record/pending",
+        "answer",
+        "sf",
+        "get",
+        "File (empty: end), and seconds until it happens, with /quantise; 0: done, -1: replaced.",
     ),
+    Address("/progress", "answer", "sf", "get", "Progress of slow work: its address, and 0 to 1."),
     Address(
         "/packs/info",
         "answer",
         "ssssiiffss",
         "get",
-        "A pack: name, title, version, licence, rate in Hz, channels, seconds of a block, "
-        "megabytes, what is wrong with it, or nothing, "
-        "and what 'attacca bench' found of it on this machine, or nothing.",
+        "A pack: name, title, version, licence, rate in Hz, channels, seconds per block, "
+        "megabytes, what is wrong with it (or empty), and what 'attacca bench' measured on this "
+        "machine (or empty).",
     ),
-    Address("/packs/list/end", "answer", "i", "get", "How many packs there are."),
+    Address("/packs/list/end", "answer", "i", "get", "Number of packs."),
     Address(
         "/device/info",
         "answer",
         "ssiifi",
         "get",
-        "A sound device: name, host API, channels, rate in Hz, least latency in ms, 1 for the "
+        "A sound device: name, host API, channels, rate in Hz, lowest latency in ms, 1 for the "
         "system's default.",
     ),
-    Address("/device/list/end", "answer", "i", "get", "How many devices there are."),
-    Address("/dump/end", "answer", "i", "get", "How many controls a /dump had."),
-    Address("/midi/mapping", "answer", "ss", "get", "A path, and the controller that moves it."),
-    Address("/midi/mappings/end", "answer", "i", "get", "How many of these there were."),
-    Address("/midi/port", "answer", "ssi", "get", "A MIDI port: in or out, its name, 1 if used."),
-    Address("/midi/ports/end", "answer", "i", "get", "How many of these there were."),
+    Address("/device/list/end", "answer", "i", "get", "Number of devices."),
+    Address("/dump/end", "answer", "i", "get", "Number of controls that /dump sent."),
+    Address(
+        "/midi/mapping",
+        "answer",
+        "ss",
+        "get",
+        "An address, and the MIDI controller that is mapped to it.",
+    ),
+    Address("/midi/mappings/end", "answer", "i", "get", "Number of mappings."),
+    Address("/midi/port", "answer", "ssi", "get", "A MIDI port: in or out, its name, 1 if in use."),
+    Address("/midi/ports/end", "answer", "i", "get", "Number of ports."),
     Address(
         "/controls/info",
         "answer",
         "ss",
         "get",
-        "A control: its path, and as JSON its kind, range, unit, choices, default, group, "
-        "whether it can be free, live or block, and one sentence.",
+        "A control: its address, and as JSON its kind, range, unit, choices, default, group, "
+        "whether it can be free, live or block, and a description.",
     ),
-    Address("/controls/end", "answer", "i", "get", "How many controls there are."),
+    Address("/controls/end", "answer", "i", "get", "Number of controls."),
     Address(
         "/controls/changed",
         "answer",
         "i",
         "get",
-        "Another pack plays: how many controls there are now; /controls describes them.",
+        "The pack has changed: the number of controls now; /controls describes them.",
     ),
-    Address("/note", "answer", "ii", "get", "A key: pitch and velocity (0: up), as it is heard."),
+    Address(
+        "/note",
+        "answer",
+        "ii",
+        "get",
+        "A note that becomes audible: pitch and velocity (0: note off).",
+    ),
     Address(
         "/block",
         "answer",
         "idfiffi",
         "get",
-        "A block is made: number in the piece (-1: given from outside), where it starts and how "
-        "long it is in s of music, steps, seconds at its start that stand in place of what was "
-        "made before, time to make over time it lasts, 1 when the governor eased it.",
+        "A block was generated: its number in the piece (-1: audio from outside), start and length "
+        "in seconds of music, steps, seconds at its start that replace audio generated before, "
+        "generation time over audio time, 1 if the governor lowered the steps.",
     ),
     Address(
         "/picture/clear",
         "answer",
         "d",
         "get",
-        "What was made from there on, in s of music, will not be heard; the next block says "
-        "where it goes on.",
+        "The audio generated from this position on (seconds of music) was dropped; the next block "
+        "says where the music continues.",
     ),
-    Address("/event", "answer", "ss", "get", "Its kind and a line of text."),
-    _status("pack", "s", "", "The pack that plays."),
-    _status("device", "s", "", "The sound device, or none."),
-    _status("rate", "i", "Hz", "Frames a second of what is heard."),
-    _status("seconds", "f", "s", "Since playing began."),
-    _status("lead", "f", "ms", "Made and not yet heard."),
-    _status("load", "f", "", "Time to make a block over the time it lasts."),
-    _status("steps", "i", "", "Evaluations a block as they are now; the governor may ease them."),
-    _status("pending", "i", "", "1 while a control waits for its block to be asked for."),
-    _status("recording/seconds", "f", "s", "Of it so far."),
-    _status("recording/bytes", "f", "", "Of it so far."),
-    _status("recording/free", "f", "", "Bytes left on the disk it goes to; 0 without a recording."),
-    _status("steps/asked", "i", "", "Steps as they are set."),
-    _status("eased", "i", "", "1 while the governor takes fewer steps than are set."),
-    _status("stride", "f", "block", "Of the last block."),
-    _status("latency/device", "f", "ms", "Of the sound device."),
-    _status("latency/ring", "f", "ms", "What waits in the output ring."),
-    _status("latency/mixer", "f", "ms", "Of the limiter's look-ahead."),
-    _status("latency/lead", "f", "ms", "Made ahead, when the next block is asked for."),
-    _status("recording", "s", "", "The file that is recorded into, or nothing."),
-    _status("recording/problem", "s", "", "Why the last recording ended early, or nothing."),
-    _status("failed", "s", "", "What ended the music for good, or nothing."),
-    _status("trouble", "s", "", "What goes wrong again and again at the moment, or nothing."),
+    Address("/event", "answer", "ss", "get", "An event: its kind and a line of text."),
+    _status("pack", "s", "", "The current pack."),
+    _status("device", "s", "", "The sound device, or 'none'."),
+    _status("rate", "i", "Hz", "Sample rate of the output."),
+    _status("seconds", "f", "s", "Time since playing began."),
+    _status("lead", "f", "ms", "Audio that is generated and not yet audible."),
+    _status("load", "f", "", "Generation time over audio time of a block."),
+    _status("steps", "i", "", "Steps of the last block; the governor may lower them."),
+    _status("pending", "i", "", "1 while a changed control waits for its block to be requested."),
+    _status("recording/seconds", "f", "s", "Length of the recording so far."),
+    _status("recording/bytes", "f", "", "Size of the recording so far."),
+    _status("recording/free", "f", "", "Bytes free on its disk; 0 without a recording."),
+    _status("steps/requested", "i", "", "Steps as set by the control."),
+    _status("eased", "i", "", "1 while the governor takes fewer steps than set."),
+    _status("stride", "f", "block", "Stride of the last block."),
+    _status("latency/device", "f", "ms", "Latency of the sound device."),
+    _status("latency/ring", "f", "ms", "Audio that waits in the output ring."),
+    _status("latency/mixer", "f", "ms", "Look-ahead of the limiter."),
+    _status("latency/lead", "f", "ms", "Lead at which the next block is requested."),
+    _status("recording", "s", "", "The file of the recording, or empty."),
+    _status("recording/problem", "s", "", "Why the last recording ended early, or empty."),
+    _status("failed", "s", "", "The error that ended the music for good, or empty."),
+    _status("trouble", "s", "", "A problem that repeats at the moment, or empty."),
     _status("errors/last", "s", "", "The last error of a stream, an effect or a listener."),
     _status("realtime", "i", "", "1 while the mixer has real-time priority."),
     *(_status(c.name, "i" if c.is_whole else "f", c.unit, c.about) for c in COUNTERS),
-    _status("latency/live", "f", "ms", "Until a live control is heard."),
-    _status("latency/block", "f", "ms", "Until a block control is heard, at worst."),
-    _status("tempo/bpm", "f", "BPM", "The tempo that is followed."),
-    _status("tempo/source", "s", "", "Whose it is: own, midi or link."),
-    _status("tempo/peers", "i", "", "Others in the Link session; 1 while a MIDI clock is heard."),
-    _status("tempo/locked", "i", "", "0 while what is to be followed is not heard."),
-    _status("midi/in", "i", "", "MIDI messages that came in."),
-    _status("midi/out", "i", "", "MIDI messages that went out."),
-    _status("midi/dropped", "i", "", "MIDI messages that came faster than they could be heeded."),
-    _status("midi/bad", "i", "", "Arrivals that are no MIDI message."),
-    _status("midi/duplicates", "i", "", "MIDI messages that two ports brought, counted once."),
+    _status("latency/live", "f", "ms", "Time until a live control is audible."),
+    _status("latency/block", "f", "ms", "Longest time until a block control is audible."),
+    _status("tempo/bpm", "f", "BPM", "The current tempo."),
+    _status("tempo/source", "s", "", "Tempo source: own (internal), midi or link."),
+    _status(
+        "tempo/peers", "i", "", "Other peers in the Link session; 1 while a MIDI clock is received."
+    ),
+    _status("tempo/locked", "i", "", "0 while no tempo arrives from the source."),
+    _status("midi/in", "i", "", "MIDI messages received."),
+    _status("midi/out", "i", "", "MIDI messages sent."),
+    _status("midi/dropped", "i", "", "MIDI messages dropped because they came too fast."),
+    _status("midi/bad", "i", "", "Received bytes that are not a MIDI message."),
+    _status("midi/duplicates", "i", "", "MIDI messages that arrived on two ports; used once."),
     _status("midi/echoes", "i", "", "Attacca's own MIDI messages that came back; ignored."),
-    _status("midi/faults", "i", "", "MIDI messages that hit a defect of Attacca; see its log."),
-    _status("midi/learning", "s", "", "The path for which a controller is awaited, or nothing."),
-    _status("osc/clients", "i", "", "Those who are sent changes or streams."),
-    _status("osc/packets", "i", "", "Packets that came in."),
-    _status("osc/sent", "i", "", "Packets that went out."),
-    _status("osc/bad", "i", "", "Packets and streams that could not be read."),
-    _status("osc/late", "i", "", "Time-tagged packets that came after their time."),
+    _status("midi/faults", "i", "", "MIDI messages that met a defect of Attacca; see its log."),
+    _status("midi/learning", "s", "", "The address that waits to be learned, or empty."),
+    _status("osc/clients", "i", "", "Clients with a subscription or a stream."),
+    _status("osc/packets", "i", "", "Packets received."),
+    _status("osc/sent", "i", "", "Packets sent."),
+    _status("osc/bad", "i", "", "Packets and streams that could not be parsed."),
+    _status("osc/late", "i", "", "Time-tagged packets that arrived after their time."),
     _status("osc/waiting", "i", "", "Packets that wait for their time."),
-    _status("osc/refused", "i", "", "Packets from addresses that are not allowed."),
-    _status("osc/dropped", "i", "", "Answers that were over a client's budget, or not taken."),
+    _status("osc/refused", "i", "", "Packets from hosts that are not allowed."),
+    _status(
+        "osc/dropped",
+        "i",
+        "",
+        "Answers dropped because the client was over its budget or did not read them.",
+    ),
     _status("osc/faults", "i", "", "Messages that met a defect of the server; please report it."),
 )
 
 
-FIXED: tuple[Address, ...] = (*_OTHERS, *_ANSWERS)  # what does not depend on the controls
+FIXED: tuple[Address, ...] = (*_OTHERS, *_ANSWERS)  # independent of the controls
 _FIXED_BY_PATH = {a.path: a for a in FIXED}
 
 
@@ -420,7 +457,7 @@ class AddressSpace:
 
     @cached_property
     def addresses(self) -> tuple[Address, ...]:
-        """All of them: the controls in the table's order, then what does not depend on it."""
+        """All of them: the controls in the table's order, then the fixed addresses."""
         controls = (a for control in self.table for a in _control(control))
         return (*(a for a in controls if a.path not in _FIXED_BY_PATH), *FIXED)
 
@@ -431,12 +468,12 @@ class AddressSpace:
 
     @cached_property
     def controls(self) -> dict[str, Address]:
-        """The controls and their twins, by path."""
+        """The controls and their normalised values, by path."""
         return {a.path: a for a in self.addresses if a.kind in ("control", "norm")}
 
     @cached_property
     def control_paths(self) -> frozenset[str]:
-        """The paths of the controls, without their twins."""
+        """The paths of the controls, without their normalised values."""
         return frozenset(a.path for a in self.addresses if a.kind == "control")
 
     def of(self, name: str) -> Address:
@@ -460,7 +497,7 @@ def address_space(table: ControlTable) -> AddressSpace:
     return AddressSpace(table)
 
 
-# Figures below `/status/` that count, and those of them that stay at 0 as long as all is well.
+# Counters below `/status/`, and those of them that stay at 0 as long as all is well.
 _OWN_COUNTED = (
     "midi/in", "midi/out", "midi/dropped", "midi/bad", "midi/duplicates", "midi/echoes",
     "midi/faults", "osc/packets", "osc/sent", "osc/bad", "osc/late", "osc/refused", "osc/dropped",

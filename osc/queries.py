@@ -73,7 +73,7 @@ class Queries:
         for data in bundles(message(f"/status/{name}", figures[name]) for name in figures):
             self._clients.answer_raw(client, data)
 
-    def _asked_steps(self) -> int:
+    def _requested_steps(self) -> int:
         return int(self._instrument.settings.number("steps"))
 
     def read(self) -> dict[str, Wire]:
@@ -97,7 +97,7 @@ class Queries:
             **{c.name: count_of(s, c) for c in COUNTERS},
             "recording/seconds": float(s.take.seconds), "recording/bytes": float(s.take.bytes),
             "recording/free": float(s.take.free),
-            "recording/problem": s.take.problem, "steps/asked": self._asked_steps(),
+            "recording/problem": s.take.problem, "steps/requested": self._requested_steps(),
             "eased": int(s.stream.eased), "stride": float(s.stream.stride),
             **{
                 f"latency/{part}": 1000 * float(getattr(s.latencies, part))

@@ -119,7 +119,7 @@ class FiguresStrip(QWidget):
 
     def _show_steps(self) -> None:
         figures = self._session.figures
-        steps, asked = figures.number("steps"), figures.number("steps/asked")
+        steps, asked = figures.number("steps"), figures.number("steps/requested")
         eased = bool(figures.number("eased"))
         text = f"{steps:.0f}"
         if asked and asked != steps:

@@ -141,7 +141,7 @@ def test_the_status_has_what_a_window_shows(program, first, tmp_path):
     assert figures["/status/recording/seconds"] > 0.1
     assert figures["/status/recording/bytes"] > 1000
     assert figures["/status/recording/free"] > 0
-    assert figures["/status/steps/asked"] == first.settings.number("steps")
+    assert figures["/status/steps/requested"] == first.settings.number("steps")
     parts = [figures[f"/status/latency/{p}"] for p in ("device", "ring", "mixer")]
     assert sum(parts) == pytest.approx(figures["/status/latency/live"], abs=1e-3)
 
