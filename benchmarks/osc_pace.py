@@ -7,7 +7,7 @@ processes set controls (benchmarks.osc_clients), a fifth subscribes to one of th
 after, with the engine playing on, the same four speak to a bare UDP echo at the same rate: that is
 this machine's floor. *Set to applied*: from just before a client's `send` until the answer with the
 value as applied has been received; the settings hold it before that answer is made, so this is more
-than it takes, by the way back. *Set to told*: until the subscriber, another process, has it.
+than it takes, by the way back. *Set to contents*: until the subscriber, another process, has it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from benchmarks import report
 from benchmarks.live import resident_mb
 from engine.child_process import child_command, child_environment
 from engine.errors import AttaccaError
-from osc.packets import message, told
+from osc.packets import contents, message
 from tests.sound_servers import PULSE_PROGRAMS, missing, pulse_server
 
 # One live control and three that the next block takes; the first is the one that is heard of.
@@ -121,7 +121,7 @@ class Engine:
         self._socket.sendto(message("/status"), ("127.0.0.1", self.port))
         with contextlib.suppress(TimeoutError, ConnectionRefusedError):
             while "osc/faults" not in found:
-                for address, arguments in told(self._socket.recv(65_536)):
+                for address, arguments in contents(self._socket.recv(65_536)):
                     if address.startswith("/status/"):
                         found[address.removeprefix("/status/")] = arguments[0]
         return found
@@ -182,7 +182,7 @@ def floor(rate: float, seconds: float) -> Pace:
 def told_after(pace: Pace, heard: dict[str, Any]) -> np.ndarray:
     """From a send of the first client until the subscriber had that value, in seconds."""
     found = []
-    for value, at in heard["told"]:
+    for value, at in heard["contents"]:
         since = [at - was for was in pace.first.get(value, ()) if was <= at]
         found += [min(since)] if since else []
     return np.array(found)

@@ -1,7 +1,7 @@
 """Makes the generated pages of `docs/` from the tables that the code itself walks.
 
 `python docs/build.py` writes `controls.md` (from the tables of engine/controls/), `osc.md` (from
-osc/addresses.py) and, between its markers, the tables of `packs.md` (from
+osc/fixed_addresses.py) and, between its markers, the tables of `packs.md` (from
 engine.packs.manifest.TABLES). `--check` writes nothing and fails when a page is not what it would
 be. Text only; a test runs the check.
 """

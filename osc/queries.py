@@ -1,4 +1,4 @@
-"""What a program asks over OSC: whether somebody is there, and how it goes. The OSC thread's."""
+"""`/ping` and `/status`. Runs in the OSC thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = "attacca"
 
 @dataclass(frozen=True)
 class OscFigures:
-    """Counts of the server itself, under the names they have in `/status/osc/...`."""
+    """The server's own counters, with their names below `/status/osc/`."""
 
     clients: int
     packets: int
@@ -33,15 +33,15 @@ class OscFigures:
 
 
 class Queries:
-    """Answers from immutable snapshots.
+    """Answers queries from immutable values.
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who asks.
-    figures : tells the server's own counts.
-    now : seconds of a clock that only goes on; uptime counts from now.
-    version : of the program.
+    instrument : must be playing.
+    clients : receive the answers.
+    figures : returns the server's own counters.
+    now : monotonic clock in seconds; the uptime starts now.
+    version : version of the program.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Queries:
         self.midi: Desk | None = None
 
     def ping(self, client: Client) -> None:
-        """`/pong`."""
+        """Answer with `/pong`."""
         uptime = self._now() - self._begun
         self._clients.answer(client, "/pong", PROGRAM, self._version, uptime)
 
     def status(self, client: Client) -> None:
-        """`/status/...` in as few bundles as they take.
+        """Send `/status/...` in as few bundles as possible.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class Queries:
         return int(self._instrument.settings.number("steps"))
 
     def read(self) -> dict[str, Wire]:
-        """Every figure by its name below `/status/`.
+        """Every value by its name below `/status/`.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from engine.audio.scope import Scope, trace
 from engine.audio.spectrum import Bands, Hertz, centres
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
-from osc.numbers import floats
+from osc.stream_messages import floats
 
 __all__ = ["NAMES", "SoundStreams"]
 

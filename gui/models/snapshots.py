@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from engine.controls.control import Value
-from gui.models.natural import in_natural_order
+from gui.models.natural_order import in_natural_order
 
 __all__ = ["SLOTS", "Snapshots"]
 

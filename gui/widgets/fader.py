@@ -42,8 +42,8 @@ class Fader(Turner):
         y = event.position().y()
         if abs(y - self._middle) > _HANDLE / 2:  # beside the handle: it comes to the pointer
             place = 1.0 - (y - 2 - _HANDLE / 2) / self.travel
-            self._model.set_norm(min(max(place, 0.0), 1.0))
-            self._drag = (y, self._model.norm)
+            self._model.set_normalised(min(max(place, 0.0), 1.0))
+            self._drag = (y, self._model.normalised)
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(_WIDE, self._height)
@@ -51,7 +51,7 @@ class Fader(Turner):
     @property
     def _middle(self) -> float:
         """Pixels from the top to the middle of the handle."""
-        return 2 + _HANDLE / 2 + (1.0 - self._model.norm) * self.travel
+        return 2 + _HANDLE / 2 + (1.0 - self._model.normalised) * self.travel
 
     def paintEvent(self, e: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)

@@ -50,7 +50,7 @@ class Knob(Turner):
         ring = QRectF(self.rect()).adjusted(width, width, -width, -width)
         lit = colours.accent if self.isEnabled() else colours.dim
         _arc(painter, ring, colours.groove, width, 0.0, 1.0)
-        begin, place = self._from(), model.norm
+        begin, place = self._from(), model.normalised
         if not model.is_free:
             low, high = sorted((begin, place))
             # A value that is not heard yet is drawn in dashes, whatever its colour.
@@ -76,7 +76,7 @@ class Knob(Turner):
             painter.setPen(QPen(lit, 1.5))
             painter.drawEllipse(face.center(), face.width() / 10, face.height() / 10)
             return
-        angle = math.radians(_BEGIN - _SWEEP * self._model.norm)
+        angle = math.radians(_BEGIN - _SWEEP * self._model.normalised)
         out = QPointF(math.cos(angle), -math.sin(angle)) * (face.width() / 2)
         colour = palette.windowText().color() if self.isEnabled() else lit
         painter.setPen(QPen(colour, self._size / 18, cap=Qt.PenCapStyle.RoundCap))

@@ -1,11 +1,12 @@
-"""The picture of the music, scrolling under the line of the ear: what was heard is left of it.
+"""The picture of the music, which scrolls under the playhead.
 
-Right of the line is the lead: what is made and not yet heard, drawn lighter, with its length. Above
-are the blocks, each with its steps; one that the governor eased has a triangle and another colour.
-Thin lines are seams. Below is the time from the line on, at the left the frequency.
+Left of the playhead is the sound that was played; right of it the lead (generated and not yet
+audible), lighter, with its length. Above are the blocks with their steps; a block with steps
+reduced by the governor has a triangle and another colour. Thin lines are seams. Below is the time
+from the playhead, on the left the frequency.
 
-At most 30 frames a second, and none while nothing moves or nobody can see it. With reduced motion
-the picture stands, page after page, and the line goes over it, a few times a second.
+At most 30 frames a second, and none while nothing moves or the view is hidden. With reduced motion
+the picture stands still, page by page, and the playhead moves over it a few times a second.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 40, 20, 10, 20  # pixels around the picture
 _ROOMS = (4.0, 8.0, 16.0)  # seconds right of the line
 _UNKNOWN = QColor("#15171a")
 _AHEAD = QColor(255, 255, 255, 44)
-_TOLD = 1_000  # ms between two descriptions for screen readers
+_DESCRIBE = 1_000  # ms between two descriptions for screen readers
 
 
 class PictureView(QWidget):
@@ -71,7 +72,7 @@ class PictureView(QWidget):
         self._timer.timeout.connect(self._tick)
 
     def set_reduced_motion(self, reduced: bool) -> None:
-        """Whether the line moves over pages instead of the picture under the line."""
+        """Whether the playhead moves over pages instead of the picture under the playhead."""
         self._slow = reduced
         if self._timer.isActive():
             self._timer.start(_SLOW_FRAME if reduced else _FRAME)
@@ -85,25 +86,25 @@ class PictureView(QWidget):
         """Seconds of music at the left edge."""
         if self._slow:
             return self._page
-        return self.picture.playhead.heard() - self._span + self._room
+        return self.picture.playhead.audible() - self._span + self._room
 
     @property
     def _span(self) -> float:
         return self.area.width() / self.pixels_a_second
 
     def x_of(self, seconds: float) -> float:
-        """Where a place of the music is."""
+        """The x coordinate of a position."""
         return self.area.left() + (seconds - self.begin) * self.pixels_a_second
 
     def _fit_room(self) -> None:
-        """More room for a longer lead; back only when that is far shorter, so not to and fro."""
+        """More room for a longer lead; less only for a much shorter one, to avoid flicker."""
         lead, half = self.picture.playhead.lead, self._span / 2
         if lead > 0.95 * self._room or lead < 0.35 * self._room:
             fits = next((room for room in _ROOMS if lead <= 0.95 * room), _ROOMS[-1])
             self._room = min(fits, max(half, 1.0))
 
     def _turn_page(self) -> None:
-        heard = self.picture.playhead.heard()
+        heard = self.picture.playhead.audible()
         if not self._page <= heard <= self._page + self._span - self._room:
             self._page = heard
 
@@ -118,8 +119,8 @@ class PictureView(QWidget):
         if self._slow:
             self._turn_page()
         ratio = self.devicePixelRatioF()
-        heard = self.picture.playhead.heard() * self.pixels_a_second * ratio
-        now = (round(heard), round(self.picture.playhead.made, 3), self._revision, self._room)
+        heard = self.picture.playhead.audible() * self.pixels_a_second * ratio
+        now = (round(heard), round(self.picture.playhead.generated, 3), self._revision, self._room)
         if now != self._drawn:
             self._drawn = now
             area = self.area
@@ -129,7 +130,7 @@ class PictureView(QWidget):
                 self.update(QRect(area.left(), 0, area.width(), area.bottom() + 1))
             self._axis_room = self._room
         self._passed += self._timer.interval()
-        if self._passed >= _TOLD:
+        if self._passed >= _DESCRIBE:
             self._passed = 0
             self._describe()
 
@@ -145,9 +146,9 @@ class PictureView(QWidget):
         self._revision += 1
 
     def _describe(self) -> None:
-        block = self.picture.block_at(self.picture.playhead.heard())
-        heard = f"; heard: {block.text}" if block is not None else ""
-        text = f"{self.picture.playhead.lead:.0f} s made ahead{heard}"
+        block = self.picture.block_at(self.picture.playhead.audible())
+        audible = f"; audible: {block.text}" if block is not None else ""
+        text = f"{self.picture.playhead.lead:.0f} s ahead{audible}"
         if text != self.accessibleDescription():
             self.setAccessibleDescription(text)
 
@@ -176,7 +177,7 @@ class PictureView(QWidget):
     def _tip(self, x: int) -> str:
         at = self.begin + (x - self.area.left()) / self.pixels_a_second
         block = self.picture.block_at(at)
-        away = at - self.picture.playhead.heard()
+        away = at - self.picture.playhead.audible()
         when = f"{abs(away):.1f} s {'ahead' if away > 0 else 'ago'}"
         return f"{when}: {block.text}" if block is not None else when
 
@@ -199,7 +200,7 @@ class PictureView(QWidget):
             painter.fillRect(self.rect(), background)
             return
         # Moving parts are drawn from one moment.
-        begin, heard = self.begin, self.picture.playhead.heard()
+        begin, heard = self.begin, self.picture.playhead.audible()
         if whole:
             for strip in (
                 QRect(0, 0, _LEFT, self.height()),
@@ -229,14 +230,14 @@ class PictureView(QWidget):
         self._raster.draw(painter, area.left(), area.top(), round(begin * scale), width)
 
     def _x(self, area: QRect, begin: float, seconds: float) -> float:
-        """On a whole device pixel, as the spectrogram is, so that nothing trembles against it."""
+        """On a whole device pixel like the spectrogram, so that nothing jitters against it."""
         ratio = self.devicePixelRatioF()
         scale = self.pixels_a_second * ratio
         return area.left() + (round(seconds * scale) - round(begin * scale)) / ratio
 
     def _lead(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
-        made = self.picture.playhead.made
-        if not self.picture.playhead.is_told or made <= heard:
+        made = self.picture.playhead.generated
+        if not self.picture.playhead.is_reported or made <= heard:
             return
         left, right = self._x(area, begin, heard), self._x(area, begin, made)
         ribbon = QRectF(left, area.top(), right - left, area.height())
@@ -251,7 +252,7 @@ class PictureView(QWidget):
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
     def _line(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
-        if not self.picture.playhead.is_told:
+        if not self.picture.playhead.is_reported:
             painter.setPen(QColor("#b8bec4"))
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "no music yet")
             return
@@ -278,7 +279,7 @@ class PictureView(QWidget):
 
     def _times(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
         painter.setPen(QPen(colours_of(self).dim, 1))
-        origin = heard if self.picture.playhead.is_told else begin + self._span - self._room
+        origin = heard if self.picture.playhead.is_reported else begin + self._span - self._room
         for away, text in time_marks(begin - origin, begin + self._span - origin):
             x = float(round(area.left() + (origin + away - begin) * self.pixels_a_second))
             if area.left() <= x <= area.right():

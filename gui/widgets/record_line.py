@@ -11,7 +11,7 @@ from PyQt6.QtCore import Qt, QTimer, QUrl
 from PyQt6.QtGui import QDesktopServices, QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 from gui.models.transport import Transport
 from gui.widgets.message_slot import Message
 

@@ -1,7 +1,7 @@
-"""Stage mode: what a performer needs in the dark, large, and nothing that goes off by accident.
+"""Stage mode: large controls for a dark stage, protected against accidents.
 
-Everything to hit is at least 44 pixels high. The controls are out of reach but for the gain, the
-window does not close, and leaving takes a button held for a second, or a key not hit by chance.
+Every target is at least 44 pixels high. Only the gain can be changed, the window does not close,
+and leaving takes a button held for a second, or a key that is not hit by chance.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LEAST, _MOST, _MESSAGE = 64, 88, 52  # pixels; 44 is the least to hit
 
 
 class Stage(QWidget):
-    """The page that takes the place of everything else."""
+    """The page of stage mode."""
 
     left = pyqtSignal()
 

@@ -1,6 +1,6 @@
-"""The bar on top: play, record, keep, new piece, undo, PANIC. Every button sends one OSC message.
+"""The top bar: play, record, save, new piece, undo, PANIC. Every button sends one OSC message.
 
-The play button starts an engine where none plays, so that music is one click away.
+The play button also starts the engine if none is running.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from gui.widgets.snapshot_bar import SnapshotBar
 
 __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
 
-PANIC_KEY = "Shift+Esc"  # found blindly; Esc alone leaves a field, and must not end the music
+# easy to find blindly; Esc alone leaves a field and must not stop the music
+PANIC_KEY = "Shift+Esc"
 KEEP = (10, 30, 60)  # seconds on offer
 _AFTER = 5  # the place of the snapshots in the upper row
-_TICK = 100  # ms between two looks at how long is left of what waits
+_TICK = 100  # ms between two updates of the remaining time
 
 
 def play_button(session: Session) -> QPushButton:
@@ -58,7 +59,7 @@ def play_button(session: Session) -> QPushButton:
 
 
 def panic_button(session: Session) -> QPushButton:
-    """Fade out, and stay silent until somebody presses Play."""
+    """Fade out, and stay silent until Play."""
     button = QPushButton("PANIC")
     button.setObjectName("panic")
     button.setToolTip(f"Fade out and stay silent until Play ({PANIC_KEY})")
@@ -79,10 +80,10 @@ def record_button(session: Session) -> QPushButton:
 
     def refresh() -> None:
         recording = session.transport.is_recording
-        button.setText("End take" if recording else "Record")
+        button.setText("Stop recording" if recording else "Record")
         button.setIcon(icon("stop" if recording else "record"))
         button.setEnabled(session.transport.is_connected)
-        button.setToolTip("Record the output into a file (Ctrl+R)")
+        button.setToolTip("Record the output to a file (Ctrl+R)")
 
     button.clicked.connect(lambda: session.transport.record(not session.transport.is_recording))
     session.transport.changed.connect(refresh)
@@ -101,7 +102,7 @@ class TransportBar(QFrame):
         self.panic = panic_button(session)
         self.snapshots = SnapshotBar(session)
         self.waiting = QLabel()
-        self.waiting.setToolTip("What waits for the next beat or bar, as Quantise is set")
+        self.waiting.setToolTip("Actions that wait for the next beat or bar (see Quantise)")
         self.waiting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.new_piece, self.keep = QPushButton("New piece"), QToolButton()
         self.undo, self.redo = QToolButton(), QToolButton()
@@ -112,20 +113,20 @@ class TransportBar(QFrame):
                      self.panic):  # fmt: skip
             part.setMinimumHeight(36)
         self.new_piece.setToolTip(
-            "Start a new piece with the next block; what is ready still plays (Ctrl+N)"
+            "Start a new piece with the next block; audio already generated still plays (Ctrl+N)"
         )
         self.new_piece.clicked.connect(session.transport.reset)
         self._keep_menu()
         self._history()
         self._lay_out()
         session.transport.changed.connect(self._refresh)
-        session.punches.changed.connect(self._waits)
+        session.quantised_actions.changed.connect(self._show_waiting)
         self._tick = QTimer(self)
-        self._tick.timeout.connect(self._waits)
+        self._tick.timeout.connect(self._show_waiting)
         self._refresh()
 
     def _lay_out(self) -> None:
-        self._more = QWidget()  # what goes into a row of its own where there is no room
+        self._more = QWidget()  # goes into a second row if there is no room
         more = QHBoxLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(6)
@@ -149,7 +150,7 @@ class TransportBar(QFrame):
         column.setSpacing(6)
         column.addLayout(self._top)
         column.addLayout(self._below)
-        # As wide as everything side by side, and room to say what waits.
+        # The width of everything in one row, plus room for waiting actions.
         parts = (self.play, self.record, self.keep, self.new_piece, self._more, self.panic)
         self._one_row = sum(
             max(part.sizeHint().width(), part.minimumWidth()) + 6 for part in parts
@@ -170,8 +171,8 @@ class TransportBar(QFrame):
             away.removeWidget(self._more)
             home.insertWidget(0 if narrow else _AFTER, self._more, 1)
 
-    def _waits(self) -> None:
-        text = self._session.punches.text
+    def _show_waiting(self) -> None:
+        text = self._session.quantised_actions.text
         self.waiting.setText(f"\N{BLACK RIGHT-POINTING SMALL TRIANGLE} {text}" if text else "")
         if not text:
             self._tick.stop()
@@ -182,13 +183,11 @@ class TransportBar(QFrame):
         menu = QMenu(self)
         for seconds in KEEP:
             add_entry(
-                menu, f"Keep the last {seconds} seconds",
+                menu, f"Save the last {seconds} seconds",
                 lambda s=seconds: self._session.transport.keep(s),
             )  # fmt: skip
-        _with_menu(self.keep, "Keep\N{HORIZONTAL ELLIPSIS}", menu)
-        self.keep.setToolTip(
-            "Save the last seconds of the output into a file, although no take was running"
-        )
+        _with_menu(self.keep, "Save last\N{HORIZONTAL ELLIPSIS}", menu)
+        self.keep.setToolTip("Save the last seconds you heard, even if you weren't recording")
 
     def _history(self) -> None:
         history = self._session.history

@@ -1,6 +1,6 @@
 """A Pure Data patch (vanilla, 0.51 or newer): boxes for each control, over one UDP socket.
 
-Nothing is sent before `connect` is clicked; /dump and /subscribe then bring what holds.
+Nothing is sent before you click `connect`; /dump and /subscribe then request the values.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def patch(whole: Surface, host: str, port: int) -> bytes:
 def _routes(
     made: _Patch, source: int, paths: list[str], above: str = "", outlet: int = 0
 ) -> dict[str, tuple[int, int]]:
-    """Objects that part what comes in by its address: where each path below `above` comes out.
+    """Objects that route incoming messages by address: the outlet of each path below `above`.
 
-    What is parsed is a list of the parts of the address, then the arguments.
+    A parsed message is a list of the parts of its address, then the arguments.
     """
     firsts = list(dict.fromkeys(path[len(above) + 1 :].partition("/")[0] for path in paths))
     at = (700, 200) if above else (20, 200)
@@ -94,7 +94,7 @@ def _at(number: int) -> tuple[int, int]:
 
 
 def _knob(made: _Patch, knob: Knob, at: tuple[int, int], trim: int, heard: tuple[int, int]) -> None:
-    """A box that sends to its address, and is set without sending by what comes back."""
+    """A box that sends to its address; incoming values set it without sending."""
     x, y = at
     label = knob.label.replace(" ", "_")
     if knob.look == "choice":
@@ -122,7 +122,7 @@ def _knob(made: _Patch, knob: Knob, at: tuple[int, int], trim: int, heard: tuple
 def _follow(
     made: _Patch, knob: Knob, at: tuple[int, int], shown: int, heard: tuple[int, int]
 ) -> None:
-    """A number sets the box; of a choice each word sets its index. The rest is not for it."""
+    """A number sets the box; for a choice each name sets its index."""
     words = " ".join(knob.choices) or "float"
     only = made.add("obj", at, f"route {words}")
     made.cord(*heard, only)

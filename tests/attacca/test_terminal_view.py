@@ -89,7 +89,7 @@ def test_noise_of_libraries_comes_out_after_the_view(capfd: pytest.CaptureFixtur
         assert capfd.readouterr().err == ""
     err = capfd.readouterr().err
     assert err.count("ALSA lib") == 20
-    assert "30 lines more" in err
+    assert "30 more lines" in err
     print("still there", file=sys.stderr)
     assert "still there" in capfd.readouterr().err
 

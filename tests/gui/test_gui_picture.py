@@ -140,7 +140,7 @@ def test_the_line_runs_evenly_though_messages_shake(shakes, start):
 
 def test_the_line_stands_while_the_music_is_held_and_jumps_when_it_is_elsewhere(clock):
     head = Playhead(clock)
-    assert not head.is_told
+    assert not head.is_reported
     assert head.lead == 0
     for n in range(20):
         head.take(n * 0.1, 5.0)
@@ -287,7 +287,7 @@ def test_the_past_is_left_of_the_line_the_lead_is_lighter_and_nothing_is_beyond(
     play(picture, clock, 5.0)
     image = view.grab().toImage()
     middle = view.area.center().y()
-    line = view.x_of(picture.playhead.heard())
+    line = view.x_of(picture.playhead.audible())
     past, lead = grey(image, line - 60, middle), grey(image, line + 60, middle)
     assert grey(image, line, middle) > 240, "the line is white"
     assert lead > past + 10
@@ -299,19 +299,19 @@ def test_with_reduced_motion_the_picture_stands_and_the_line_moves(view, picture
     view.set_reduced_motion(True)
     play(picture, clock, 1.0)
     view._tick()
-    begin, place = view.begin, view.x_of(picture.playhead.heard())
+    begin, place = view.begin, view.x_of(picture.playhead.audible())
     for n in range(20):
         clock.now += 0.1
         picture.take("/playhead", (1.1 + n * 0.1, 3.0, 1.1 + n * 0.1))
     view._tick()
     assert view.begin == begin
-    assert view.x_of(picture.playhead.heard()) > place + 60
+    assert view.x_of(picture.playhead.audible()) > place + 60
     for n in range(300):
         clock.now += 0.1
         picture.take("/playhead", (3.1 + n * 0.1, 40.0, 3.1 + n * 0.1))
         view._tick()
     assert view.begin > begin, "at the end of the page comes another"
-    assert view.area.left() <= view.x_of(picture.playhead.heard()) <= view.area.right()
+    assert view.area.left() <= view.x_of(picture.playhead.audible()) <= view.area.right()
 
 
 def on_the_screen(view: PictureView) -> QImage:
@@ -379,8 +379,8 @@ def test_a_long_lead_makes_room_and_a_screen_reader_is_told(view, picture, clock
     picture.take("/block", (12, 3.5, 7.5, 16, 0.0, 0.25, 1))
     for _ in range(40):
         view._tick()
-    assert view.x_of(picture.playhead.made) <= view.area.right()
+    assert view.x_of(picture.playhead.generated) <= view.area.right()
     assert view.accessibleDescription().startswith("7 s made ahead; heard: block 12")
     assert "16 steps, eased by the governor" in view._tip(
-        round(view.x_of(picture.playhead.heard() + 0.05))
+        round(view.x_of(picture.playhead.audible() + 0.05))
     )

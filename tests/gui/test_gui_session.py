@@ -120,7 +120,7 @@ def test_what_waits_for_the_bar_says_so_until_it_is_done(session, instrument, un
     session.controls["quantise"].set("bar")
     until(lambda: instrument.settings["quantise"] == "bar")
     seen = []
-    session.punches.changed.connect(lambda: seen.append(session.punches.text))
+    session.quantised_actions.changed.connect(lambda: seen.append(session.quantised_actions.text))
     session.snapshots.recall("later")
     until(lambda: seen and seen[-1] == "")
     assert seen[0].startswith("\N{LEFT DOUBLE QUOTATION MARK}later")

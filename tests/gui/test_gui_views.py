@@ -75,8 +75,8 @@ def test_the_picture_shows_the_music_from_the_line_to_the_end_of_what_is_made(vi
     until(lambda: len(picture.blocks) >= 2, 20)
 
     def complete() -> bool:
-        first = picture.column(picture.playhead.heard()) + 2
-        count = picture.column(picture.playhead.made) - first - 3
+        first = picture.column(picture.playhead.audible()) + 2
+        count = picture.column(picture.playhead.generated) - first - 3
         return count > 4 and bool(picture.levels(first, count)[1].all())
 
     until(complete, 20)
@@ -104,9 +104,9 @@ def test_a_panic_empties_the_lead_and_the_picture_goes_on(views, until):
     views._window.session.route("/picture/clear", cleared.append)
     views._window.session.transport.panic()
     until(lambda: cleared, 20)
-    made = picture.playhead.made
-    until(lambda: picture.playhead.made > made + 0.5, 20)
-    assert picture.playhead.is_told
+    made = picture.playhead.generated
+    until(lambda: picture.playhead.generated > made + 0.5, 20)
+    assert picture.playhead.is_reported
 
 
 # ---------------------------------------------------------------------- figures
@@ -116,7 +116,7 @@ def test_the_strip_says_everything_in_words(views, window, instrument, until):
     strip = views.strip
     until(lambda: strip.lead.text.endswith(" s") and strip.load.text.endswith(" %"), 20)
     until(lambda: any(c.isdigit() for c in strip.steps.text))
-    assert strip.mishaps.text.startswith("0 xruns")
+    assert strip.fault_counters.text.startswith("0 xruns")
     assert "live" in strip.latency.text()
     QTest.mouseClick(strip.latency, Qt.MouseButton.LeftButton)
     table = strip._table

@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 
 from gui.application import Start, _teller, make_window
 from gui.main_window import MainWindow
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 from gui.settings import Settings
 from gui.theme import apply_theme, is_dark
 from gui.widgets.control_cell import Choice, Switch

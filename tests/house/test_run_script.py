@@ -198,7 +198,7 @@ def test_without_root_it_goes_on_when_only_sound_is_missing(visitor):
     assert done.returncode == 0
     assert done.stdout == "attacca: play --device none\n"
     assert "apt-get install -y --no-install-recommends libportaudio2 libasound2" in done.stderr
-    assert "venv" not in done.stderr.split("Type this once")[1].split("\n\n")[1]
+    assert "venv" not in done.stderr.split("Run this once")[1].split("\n\n")[1]
 
 
 def test_without_root_sudo_is_used_when_it_asks_no_password(visitor):

@@ -71,7 +71,7 @@ def test_a_pack_is_loaded_with_progress_while_the_old_one_plays_on(program, firs
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("third", "there is no pack 'third'; there are: first, second, broken"),
+        ("third", "there is no pack 'third'; choose one of: first, second, broken"),
         ("../first", "there is no pack '../first'"),
         (str(TINY), "there is no pack"),
         ("broken", "step.onnx"),
@@ -174,7 +174,7 @@ def test_a_change_that_hangs_does_not_keep_the_server(first, tmp_path, monkeypat
         go_on.wait(30)
         return ()
 
-    monkeypatch.setattr("osc.changes.scan", scan)
+    monkeypatch.setattr("osc.system_commands.scan", scan)
     with OscServer(first, port=0, library=tmp_path / "library") as server:
         one = Program(server.port)
         one.send("/device/list")

@@ -1,8 +1,8 @@
-"""Other packs, other sound devices, the last minute, and the end, over OSC.
+"""Commands for packs, sound devices, `/record/keep` and `/quit`.
 
-Runs in the OSC thread. What takes seconds (opening a pack, looking for devices) is done in a thread
-of its own beside it, apart from that of files, so that neither holds the other or a control up. The
-client is told by `/progress ADDRESS FRACTION` how far it is, and by `/done` or `/error` at the end.
+Runs in the OSC thread. Slow work (opening a pack, searching for devices) runs in a separate thread,
+and work on files in another, so that they delay neither each other nor the controls. The client
+receives `/progress ADDRESS FRACTION`, then `/done` or `/error`.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from osc.clients import Client, Clients
 from osc.handlers import Handler, Later, Slow
 from osc.values import number_of, pressed, text_of
 
-__all__ = ["Changes"]
+__all__ = ["SystemCommands"]
 
 NONE = "none"  # the name of no device
-_LONGEST = 60.0  # seconds that are kept
-_STEP = 0.05  # of progress that is worth telling
+_LONGEST = 60.0  # seconds that can be saved
+_STEP = 0.05  # smallest step of progress that is sent
 
 
-class Changes:
-    """Commands that change what plays, and where.
+class SystemCommands:
+    """The handlers of these commands.
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who asks.
-    slow : carries out what takes seconds.
-    files : carries out what waits for a disk.
-    later : carries out in the OSC thread, from any thread.
-    recordings : the folder of what is kept.
-    leave : ends the program; None where it is not OSC's to end.
+    instrument : must be playing.
+    clients : receive the answers.
+    slow : runs work that takes seconds.
+    files : runs work that waits for a disk.
+    later : runs an action in the OSC thread, from any thread.
+    recordings : the folder for saved recordings.
+    leave : ends the program; None if OSC may not end it.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Changes:
         self._later, self._recordings, self._leave = later, recordings, leave
 
     def handlers(self) -> Mapping[str, Handler]:
-        """What answers to which address."""
+        """The handler of each address."""
         return {
             "/packs/load": self._load, "/packs/list": self._packs, "/device/select": self._select,
             "/device/list": self._devices, "/record/keep": self._keep,
@@ -76,13 +76,13 @@ class Changes:
         packs = installed_packs()
         if name not in packs:  # a name, never a path
             have = ", ".join(packs) or "none"
-            raise ConfigError(f"{address}: there is no pack {name[:60]!r}; there are: {have}")
-        told = -1.0
+            raise ConfigError(f"{address}: there is no pack {name[:60]!r}; choose one of: {have}")
+        sent = -1.0
 
         def progress(fraction: float) -> None:
-            nonlocal told
-            if fraction - told >= _STEP or fraction >= 1.0 > told:
-                told = fraction
+            nonlocal sent
+            if fraction - sent >= _STEP or fraction >= 1.0 > sent:
+                sent = fraction
                 self._later(
                     client, address,
                     lambda: self._clients.answer(client, "/progress", address, float(fraction)),
@@ -93,13 +93,13 @@ class Changes:
         )
 
     def _packs(self, client: Client, _: Sequence[object]) -> None:
-        def tell(found: object) -> None:
+        def answer(found: object) -> None:
             assert isinstance(found, list)
             for about in found:
                 self._clients.answer(client, "/packs/info", *about)
             self._clients.answer(client, "/packs/list/end", len(found))
 
-        self._files(client, "/packs/list", _about_packs, tell)
+        self._files(client, "/packs/list", _about_packs, answer)
 
     # ------------------------------------------------------------------ devices
 
@@ -117,7 +117,7 @@ class Changes:
         self._slow(client, address, work, str)
 
     def _devices(self, client: Client, _: Sequence[object]) -> None:
-        def tell(found: object) -> None:
+        def answer(found: object) -> None:
             assert isinstance(found, tuple)
             for d in found:
                 self._clients.answer(
@@ -126,7 +126,7 @@ class Changes:
                 )  # fmt: skip
             self._clients.answer(client, "/device/list/end", len(found))
 
-        self._slow(client, "/device/list", scan, tell)
+        self._slow(client, "/device/list", scan, answer)
 
     # ------------------------------------------------------------------ the rest
 
@@ -134,7 +134,9 @@ class Changes:
         address = "/record/keep"
         seconds = number_of(address, arguments[0]) if arguments else _LONGEST
         if not seconds > 0:
-            raise ConfigError(f"{address}: {seconds:g} s; give up to {_LONGEST:g} seconds")
+            raise ConfigError(
+                f"{address}: {seconds:g} s cannot be saved; send up to {_LONGEST:g} seconds"
+            )
 
         def work() -> object:
             return self._instrument.keep(NewTake(self._recordings), min(seconds, _LONGEST)).path
@@ -149,7 +151,9 @@ class Changes:
         if not pressed("/quit", arguments):
             return
         if self._leave is None or not _local(client):
-            raise ConfigError("/quit: only a program on the same machine may end Attacca")
+            raise ConfigError(
+                "/quit: only a program on the same machine can end Attacca; send it from there"
+            )
         self._clients.answer(client, "/done", "/quit", "")
         self._leave()
 
@@ -162,7 +166,7 @@ def _local(client: Client) -> bool:
 
 
 def _about_packs() -> list[tuple[str | int | float, ...]]:
-    """Of every pack what /packs/info tells, in its order."""
+    """The arguments of /packs/info for every pack."""
     found: list[tuple[str | int | float, ...]] = []
     for name, folder in installed_packs().items():
         try:
