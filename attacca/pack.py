@@ -1,6 +1,6 @@
 """A pack in the public API: its manifest, its files, its self-test.
 
-Any thread; `self_test` opens ONNX sessions of its own and takes a second or two.
+Any thread; `self_test` opens separate ONNX sessions and takes a second or two.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        # A user's folder of its own: the pictures show nobody's snapshots.
+        # An empty user folder: the pictures show no personal snapshots.
         env = child_environment(
             XDG_DATA_HOME=f"{home}/.local/share", HOME=home, QT_QPA_PLATFORM="offscreen"
         )
@@ -103,7 +103,7 @@ def take(scale: int, folder: Path) -> None:
         session.transport.record(True, f"take {scale}")
         wait(600)
         temperature = session.controls["temperature"]
-        picture("playing", lambda: temperature.nudge(5))  # one that is not heard yet
+        picture("playing", lambda: temperature.nudge(5))  # one that is not audible yet
         window.resize(760, 600)
         picture("small")
         window.resize(*SIZE)

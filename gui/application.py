@@ -117,7 +117,7 @@ def _keep(session: Session, engine: EngineProcess, settings: Settings) -> None:
 
 
 def _teller(session: Session, folder: Path) -> Callable[..., None]:
-    """What is called for a defect: a line in the log, the rest in a file; the window goes on."""
+    """The handler of defects: one line in the log, the rest in a file; the window keeps running."""
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):

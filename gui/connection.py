@@ -88,7 +88,7 @@ class Connection(QObject):
         self._socket.abort()
 
     def send(self, address: str, *arguments: object) -> bool:
-        """Send a message; False when nobody is there, or the engine does not keep up."""
+        """Send a message; False without a connection, or if the engine does not keep up."""
         if not self._open or self._socket.bytesToWrite() > _MOST_UNSENT:
             self.dropped += 1
             return False

@@ -1,8 +1,8 @@
-"""The engine as a process of its own: starts `attacca play`, sees it die, ends it.
+"""The engine as a separate process: starts `attacca play`, notices its end, ends it.
 
-It gets a session of its own, no input, and a log file for its output, so that it outlives the
-window: neither a crash of this process nor a closed terminal is heard. Qt's main thread; nothing
-here waits.
+It has its own session, no input, and a log file for its output, so that it outlives the window:
+neither a crash of this process nor a closed terminal interrupts the music. Qt's main thread;
+nothing here waits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["EngineProcess"]
 
 _LOOK = 150  # ms between looks whether it lives
 _PATIENCE = 4.0  # seconds that it may take to fade out and end, before it is killed
-_LARGEST_LOG = 1_000_000  # bytes; beyond, the log begins anew with the engine
+_LARGEST_LOG = 1_000_000  # bytes; a larger log is cleared at the next start
 
 
 class EngineProcess(QObject):
@@ -36,7 +36,7 @@ class EngineProcess(QObject):
     """
 
     died = pyqtSignal(str)  # unasked; its last words
-    ended = pyqtSignal()  # as asked
+    ended = pyqtSignal()  # as requested
 
     def __init__(
         self, options: Sequence[str], port: int, folder: Path, *,

@@ -42,7 +42,7 @@ class Wiring(QObject):
             (self.picture, _PICTURE), (self.devices, _DEVICES), (self.packs, _PACKS),
         ):  # fmt: skip
             for address in addresses:
-                session.route(address, lambda told, m=model, a=address: m.take(a, told))
+                session.route(address, lambda arguments, m=model, a=address: m.take(a, arguments))
         session.stream("/picture", 1)
         session.stream("/blocks", 1)
         session.stream("/playhead", _PLAYHEAD)

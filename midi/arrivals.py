@@ -53,7 +53,7 @@ class _Recent:
         return next((m for m in self._by_key.get(key, ()) if port not in m.ports), None)
 
     def expire(self, now: float) -> list[_Sent]:
-        """Forget, and return, what is older than the window."""
+        """Remove and return the messages older than the window."""
         old: list[_Sent] = []
         while self._order and now - self._order[0].at > self._window:
             message = self._order.popleft()

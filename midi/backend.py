@@ -5,7 +5,7 @@ Windows. If there is none, this is one line, without output of the C libraries.
 
 A JACK server that has stopped never answers, and python-rtmidi keeps the interpreter lock while it
 waits, which would stop every thread of the process. So before a client of JACK is opened or closed,
-a probe that frees the lock waits in a thread of its own until the server answers. The clients of a
+a probe that frees the lock waits in a separate thread until the server answers. The clients of a
 server that has died are never closed: JACK's library may crash over it.
 """
 

@@ -26,8 +26,8 @@ LOST = 2.0  # seconds without a message: the clock is gone
 _PER_BEAT = 24  # clock messages
 _PER_SIXTEENTH = 6  # song positions count sixteenths
 _NARROWEST = 0.02  # w: 0.15 Hz at 120 BPM, a time constant of about two beats
-_SURE = 12  # messages until the tempo is told
-_STRAY = 0.04  # seconds: what is further from where it was predicted is not taken for jitter
+_SURE = 12  # messages until the tempo is known
+_STRAY = 0.04  # seconds: a larger deviation is not jitter
 _STRAYS = 3  # so many of these in a row are another tempo
 _SHORTEST, _LONGEST = 60 / (999 * _PER_BEAT), 60 / (15 * _PER_BEAT)
 

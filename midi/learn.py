@@ -12,7 +12,7 @@ from midi.controllers import FINE, Moved
 from midi.mapping import KINDS, Source
 from midi.relative import Recogniser
 
-__all__ = ["Learner", "Learnt"]
+__all__ = ["Learned", "Learner"]
 
 _WATCH = 0.15  # seconds from the first control change
 # Not knobs: bank select belongs to program changes, the others select or step a parameter.
@@ -21,7 +21,7 @@ _RELATIVE = ("cc", "cc14", "nrpn", "rpn")  # kinds that an encoder may send
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Learned:
     """A controller of a port, and its moves so far; None if it cannot be an encoder."""
 
     port: str
@@ -43,7 +43,7 @@ class Learner:
         self._values: list[tuple[int, float]] = []  # of the first controller, with arrival times
         self._until: float | None = None
 
-    def take(self, port: str, moved: Moved, now: float) -> Learnt | None:
+    def take(self, port: str, moved: Moved, now: float) -> Learned | None:
         """The controller, as soon as it is clear which one; the caller then arms again."""
         source = moved.source
         if not self.armed or moved.pressed is False:
@@ -53,10 +53,10 @@ class Learner:
         if source.kind == "cc14":  # of another mapping: its halves are learned as control changes
             return None
         if source.kind not in _RELATIVE or moved.steps is not None:
-            return Learnt(port, source, None)
-        return Learnt(port, source, Recogniser(moved.bits, [(moved.value, now)]))
+            return Learned(port, source, None)
+        return Learned(port, source, Recogniser(moved.bits, [(moved.value, now)]))
 
-    def _change(self, port: str, moved: Moved, now: float) -> Learnt | None:
+    def _change(self, port: str, moved: Moved, now: float) -> Learned | None:
         number, channel = moved.source.number, moved.source.channel
         if number in _NO_KNOBS or number > KINDS["cc"]:
             return None
@@ -74,14 +74,14 @@ class Learner:
                 and (first_port, first.channel) == (port, channel)
                 and first.number in (coarse, coarse + FINE)
             ):  # fmt: skip
-                return Learnt(port, Source("cc14", coarse, channel), Recogniser(14))
+                return Learned(port, Source("cc14", coarse, channel), Recogniser(14))
         return None
 
-    def due(self, now: float) -> Learnt | None:
+    def due(self, now: float) -> Learned | None:
         """The controller touched first, if no fine half followed in time."""
         if self._until is None or now < self._until or self._first is None:
             return None
-        return Learnt(*self._first, Recogniser(7, self._values))
+        return Learned(*self._first, Recogniser(7, self._values))
 
     @property
     def next_due(self) -> float | None:

@@ -58,7 +58,7 @@ class Programs:
         self._snapshots, self._takes = Snapshots(folder / "snapshots"), folder / "recordings"
 
     def recall(self, program: int) -> None:
-        """Set the controls as in the snapshot of a program, 1 to 128, on the beat if asked for."""
+        """Recall the snapshot of a program, 1 to 128, on the beat if quantised."""
         self._later(lambda: self._recall(program))
 
     def _recall(self, program: int) -> None:

@@ -16,7 +16,7 @@ from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
 from engine.time.quantised_actions import RESET, Part, until_block
 from midi.controllers import Controllers, Moved
-from midi.learn import Learner, Learnt
+from midi.learn import Learned, Learner
 from midi.mapping import ACTIONS, ANY, Mapping, Source, checked_target, with_mode
 from midi.message import Message
 from midi.relative import steps_of
@@ -52,7 +52,7 @@ class Steering:
         self._by_source: dict[Source, list[Mapping]] = {}
         self._controllers = Controllers(self._is_pair)
         self._learner, self._takeover = Learner(), Takeover()
-        self._watched: Learnt | None = None  # learned last, while it may be an encoder
+        self._watched: Learned | None = None  # learned last, while it may be an encoder
         self._before: dict[tuple[str, Mapping], float] = {}  # last values of buttons
         self._wanted: dict[str, Value] = {}
         self._refused: set[tuple[str, str]] = set()
@@ -141,37 +141,37 @@ class Steering:
         for key in [k for k in self._before if k[0] == port]:
             del self._before[key]
 
-    def _learnt(self, learnt: Learnt) -> None:
+    def _learned(self, learned: Learned) -> None:
         """Map the controller to the target, and remove all other mappings of both."""
-        source, target = learnt.source, self._learner.armed
+        source, target = learned.source, self._learner.armed
         self._learner.arm("")
         others = [m for m in self.kept.mappings if m.source != source and m.target != target]
         taken = [m.target for m in self.kept.mappings if m.source == source and m.target != target]
-        encoder = learnt.encoder if target not in ACTIONS else None
+        encoder = learned.encoder if target not in ACTIONS else None
         mapping = Mapping(target, source, mode=encoder.mode if encoder else "absolute")
-        self._watched = replace(learnt, encoder=encoder) if encoder else None
+        self._watched = replace(learned, encoder=encoder) if encoder else None
         self._change(replace(self.kept, mappings=(*others, mapping)))
         instead = f", instead of {', '.join(taken)}" if taken else ""
         self._say(f"{mapping.controller} is mapped to {target}{instead}")
 
     def _watch(self, port: str, moved: Moved, now: float) -> None:
         """Check with further messages whether the controller learned last is an encoder."""
-        learnt = self._watched
-        if learnt is None or learnt.encoder is None or learnt.encoder.is_done:
+        learned = self._watched
+        if learned is None or learned.encoder is None or learned.encoder.is_done:
             self._watched = None
             return
-        if (port, moved.source) != (learnt.port, learnt.source) or moved.steps is not None:
+        if (port, moved.source) != (learned.port, learned.source) or moved.steps is not None:
             return
-        before = learnt.encoder.mode
-        learnt.encoder.take(moved.value, now)
-        mode = learnt.encoder.mode
+        before = learned.encoder.mode
+        learned.encoder.take(moved.value, now)
+        mode = learned.encoder.mode
         if mode != before:
             mappings = tuple(
-                replace(m, mode=mode) if m.source == learnt.source else m
+                replace(m, mode=mode) if m.source == learned.source else m
                 for m in self.kept.mappings
             )
             self._change(replace(self.kept, mappings=mappings))
-            self._say(f"{learnt.source} is read as {mode}")
+            self._say(f"{learned.source} is read as {mode}")
 
     def _of(self, source: Source) -> list[Mapping]:
         everywhere = replace(source, channel=ANY)
@@ -199,9 +199,9 @@ class Steering:
         return used
 
     def _arrived(self, port: str, moved: Moved, now: float) -> bool:
-        learnt = self._learner.take(port, moved, now)
-        if learnt is not None:
-            self._learnt(learnt)
+        learned = self._learner.take(port, moved, now)
+        if learned is not None:
+            self._learned(learned)
             return True
         self._watch(port, moved, now)
         return self._moved(port, moved)
@@ -225,9 +225,9 @@ class Steering:
 
     def settle(self, now: float) -> None:
         """Set all controls that were changed."""
-        learnt = self._learner.due(now)
-        if learnt is not None:
-            self._learnt(learnt)
+        learned = self._learner.due(now)
+        if learned is not None:
+            self._learned(learned)
         for port, moved in self._controllers.due(now):
             self._arrived(port, moved, now)
         wanted, self._wanted = self._wanted, {}

@@ -47,7 +47,7 @@ class Address:
 
     @property
     def span(self) -> str:
-        """The values it takes, for people."""
+        """The accepted values, for display."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.kind == "button":

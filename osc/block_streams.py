@@ -120,7 +120,7 @@ class BlockStreams:
         if painted is None or not wanting:
             return
         for client in wanting:
-            if client not in self._next:  # it has just asked: from the play line on
+            if client not in self._next:  # a new stream starts at the playhead
                 played = int(self._instrument.extent()[0] * painted.rate)
                 self._next[client] = played // painted.hop
         painted.skip(min(self._next.values()))

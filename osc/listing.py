@@ -1,4 +1,4 @@
-"""The address space for people and programs: as text, as Markdown (docs/osc.md), as JSON.
+"""The list of addresses as text, as Markdown (docs/osc.md) and as JSON.
 
 Everything is read from an `AddressSpace`. Pure functions, any thread.
 """

@@ -63,11 +63,11 @@ class Activity(QObject):
 
     def _count(self, name: str) -> int | None:
         if name == "osc":
-            told = self._figures["osc/packets"]
-            return None if told is None else int(float(told)) - self._sent()
+            packets = self._figures["osc/packets"]
+            return None if packets is None else int(float(packets)) - self._sent()
         ways = [self._figures[f"midi/{way}"] for way in ("in", "out")]
-        told_ways = [int(float(w)) for w in ways if w is not None]
-        return sum(told_ways) if told_ways else None
+        counts = [int(float(w)) for w in ways if w is not None]
+        return sum(counts) if counts else None
 
     def _look(self) -> None:
         now = self._now()

@@ -101,7 +101,8 @@ class ControlModels(QObject):
             self._described.append(described(str(arguments[1])))
         elif address == "/controls/end":
             found, self._described = self._described, []
-            if arguments and arguments[0] == len(found):  # else its beginning came before we did
+            # else part of it came before the subscription
+            if arguments and arguments[0] == len(found):
                 self._move_to(ControlTable(tuple(found)))
         elif address == "/error" and arguments and arguments[0] in self._by_path:
             self._by_path[str(arguments[0])].take_refusal()

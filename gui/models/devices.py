@@ -137,10 +137,10 @@ class Devices(QObject):
             self.changed.emit()
 
 
-def _device(told: tuple[object, ...]) -> Device:
+def _device(arguments: tuple[object, ...]) -> Device:
     channels, rate, latency, default = (
-        float(a) if isinstance(a, (int, float)) else 0.0 for a in told[2:]
+        float(a) if isinstance(a, (int, float)) else 0.0 for a in arguments[2:]
     )
     return Device(
-        str(told[0]), str(told[1]), int(channels), int(rate), latency, bool(default)
+        str(arguments[0]), str(arguments[1]), int(channels), int(rate), latency, bool(default)
     )  # fmt: skip

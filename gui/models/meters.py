@@ -25,7 +25,7 @@ class Meters(QObject):
     ----------
     peak, rms, held : dB, of left and right.
     reduction : dB that the limiter takes away, 0 or more.
-    lead : seconds made and not yet heard; None until told.
+    lead : seconds that are generated and not yet audible; None if unknown.
     clips : frames that would have gone over full scale, since they were forgotten.
     """
 

@@ -142,10 +142,10 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def _pack(told: tuple[object, ...]) -> Pack:
-    name, title, version, licence = map(str, told[:4])
-    rate, channels, block, size = map(_number, told[4:8])
+def _pack(arguments: tuple[object, ...]) -> Pack:
+    name, title, version, licence = map(str, arguments[:4])
+    rate, channels, block, size = map(_number, arguments[4:8])
     return Pack(
-        name, title, version, licence, int(rate), int(channels), block, size, str(told[8]),
-        str(told[9]),
+        name, title, version, licence, int(rate), int(channels), block, size, str(arguments[8]),
+        str(arguments[9]),
     )  # fmt: skip

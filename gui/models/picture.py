@@ -160,9 +160,9 @@ class Picture(QObject):
         self._which = np.full(size, _NONE, np.int64)
         self.cleared.emit()
 
-    def _block(self, told: tuple[float, ...]) -> None:
-        index, start, seconds, steps, _rewind, load, eased = told
-        if not all(map(math.isfinite, told)) or seconds <= 0:
+    def _block(self, numbers: tuple[float, ...]) -> None:
+        index, start, seconds, steps, _rewind, load, eased = numbers
+        if not all(map(math.isfinite, numbers)) or seconds <= 0:
             return
         self._cut_blocks(start)
         self.blocks.append(

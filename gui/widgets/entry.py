@@ -1,7 +1,7 @@
-"""A field that shows a control's value with its unit and takes one that is typed.
+"""A field that shows a control's value with its unit, and accepts a typed value.
 
-Enter applies it and Escape discards it, and both return the focus; Up and Down turn the control by
-steps. What is not a value of the control, or out of its range, is refused in one line below the
+Enter applies it and Escape discards it, and both return the focus; Up and Down change the control
+by steps. What is not a value of the control, or out of its range, is refused in one line below the
 field, and stays there to be corrected.
 """
 
@@ -19,13 +19,13 @@ __all__ = ["Entry"]
 
 
 class Entry(Field):
-    """Types a number, or the word `free` where the control takes it."""
+    """Accepts a number, or the word `free` if the control can be free."""
 
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
         self._clicked = False
-        self.problem = ""  # why what was typed last was refused
+        self.problem = ""  # why the last text was refused
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.textEdited.connect(lambda _: self._refuse(""))
@@ -47,7 +47,7 @@ class Entry(Field):
 
     def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
         super().mouseReleaseEvent(a0)
-        if self._clicked and not self.hasSelectedText():  # the press has put a cursor there
+        if self._clicked and not self.hasSelectedText():  # the press has set a cursor
             self.selectAll()
         self._clicked = False
 
@@ -55,11 +55,11 @@ class Entry(Field):
         event = a0
         super().focusOutEvent(event)
         if event is not None and event.reason() == Qt.FocusReason.ActiveWindowFocusReason:
-            return  # another program is in front for a while: what is half typed waits
+            return  # another program is active: keep what is half typed
         if self.accept():
             return
         problem = self.problem
-        self.cancel()  # what was refused does not stay to be taken for the value
+        self.cancel()  # a refused text must not look like the value
         self._show(problem)
 
     def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
@@ -73,7 +73,7 @@ class Entry(Field):
             super().keyPressEvent(event)
 
     def accept(self) -> bool:
-        """Apply what was typed."""
+        """Apply the typed text."""
         if self.isModified():
             try:
                 self._model.set_text(self.text())

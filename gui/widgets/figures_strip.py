@@ -99,8 +99,8 @@ class FiguresStrip(QWidget):
         self._set(self.load, f"{100 * load:.0f} %{', high' if high else ''}", load, high)
         self._show_steps()
         counts = {name: self._fault_counters.count(name) for name in FAULT_COUNTERS}
-        told = [_counted(n, name) for name, n in counts.items() if n or name in ("xruns", "gaps")]
-        self._set(self.fault_counters, ", ".join(told), high=bool(figures.text("trouble")))
+        words = [_counted(n, name) for name, n in counts.items() if n or name in ("xruns", "gaps")]
+        self._set(self.fault_counters, ", ".join(words), high=bool(figures.text("trouble")))
         self.fault_counters.setToolTip("\n".join([_FAULTS_ABOUT, *counter_lines(figures)]))
         self.reset.setEnabled(there and any(counts.values()))
         live, block = figures.number("latency/live"), figures.number("latency/block") / 1000
@@ -126,22 +126,22 @@ class FiguresStrip(QWidget):
 
     def _show_steps(self) -> None:
         figures = self._session.figures
-        steps, asked = figures.number("steps"), figures.number("steps/requested")
+        steps, requested = figures.number("steps"), figures.number("steps/requested")
         eased = bool(figures.number("eased"))
         text = f"{steps:.0f}"
-        if asked and asked != steps:
-            text += f" of {asked:.0f}"
+        if requested and requested != steps:
+            text += f" of {requested:.0f}"
         if eased:
             text = f"\N{BLACK DOWN-POINTING TRIANGLE} {text}, reduced"
         self._set(self.steps, text)
 
     def _show_tempo(self) -> None:
         figures = self._session.figures
-        told = figures["tempo/bpm"] is not None
+        known = figures["tempo/bpm"] is not None
         # An internal tempo that no action waits for is not worth showing.
         source = figures.text("tempo/source")
         waits = self._session.controls["quantise"].value != "off"
-        self.tempo.setVisible(told and (source != "own" or waits))
+        self.tempo.setVisible(known and (source != "own" or waits))
         lost = "" if figures.number("tempo/locked", 1.0) else ", no signal"
         self._set(self.tempo, f"{figures.number('tempo/bpm'):.1f} BPM, {source}{lost}")
 

@@ -1,6 +1,6 @@
-"""A layout that sets widgets side by side and begins a new row where its room ends.
+"""A layout that places widgets in rows and starts a new row at the right edge.
 
-An item that is wider than its room, and can be higher instead (another flow), wraps.
+An item that is too wide, and can be higher instead (another flow), wraps.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ __all__ = ["FlowLayout"]
 
 
 class FlowLayout(QLayout):
-    """Rows from the left; all of a row are as high as its highest.
+    """Rows from the left; all items of a row have the height of the highest.
 
     Parameters
     ----------
     spacing : pixels between two.
-    fill : whether those of a row share what is left over; else it stays empty.
+    fill : whether the items of a row share the remaining space; otherwise it stays empty.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class FlowLayout(QLayout):
 
 
 def _size(item: QLayoutItem, room: int) -> QSize:
-    """As it likes to be, or within the room and higher."""
+    """The preferred size, or a narrower and higher one that fits."""
     size = item.sizeHint()
     if size.width() <= room or not item.hasHeightForWidth():
         return size

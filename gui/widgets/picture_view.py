@@ -104,9 +104,9 @@ class PictureView(QWidget):
             self._room = min(fits, max(half, 1.0))
 
     def _turn_page(self) -> None:
-        heard = self.picture.playhead.audible()
-        if not self._page <= heard <= self._page + self._span - self._room:
-            self._page = heard
+        audible = self.picture.playhead.audible()
+        if not self._page <= audible <= self._page + self._span - self._room:
+            self._page = audible
 
     # ------------------------------------------------------------------ when to draw
 
@@ -119,8 +119,13 @@ class PictureView(QWidget):
         if self._slow:
             self._turn_page()
         ratio = self.devicePixelRatioF()
-        heard = self.picture.playhead.audible() * self.pixels_a_second * ratio
-        now = (round(heard), round(self.picture.playhead.generated, 3), self._revision, self._room)
+        audible = self.picture.playhead.audible() * self.pixels_a_second * ratio
+        now = (
+            round(audible),
+            round(self.picture.playhead.generated, 3),
+            self._revision,
+            self._room,
+        )
         if now != self._drawn:
             self._drawn = now
             area = self.area
@@ -200,7 +205,7 @@ class PictureView(QWidget):
             painter.fillRect(self.rect(), background)
             return
         # Moving parts are drawn from one moment.
-        begin, heard = self.begin, self.picture.playhead.audible()
+        begin, audible = self.begin, self.picture.playhead.audible()
         if whole:
             for strip in (
                 QRect(0, 0, _LEFT, self.height()),
@@ -211,15 +216,15 @@ class PictureView(QWidget):
             self._frequencies(painter, area)
         if whole or self._slow:
             painter.fillRect(QRect(_LEFT, area.bottom() + 1, area.width(), _BOTTOM), background)
-            self._times(painter, area, begin, heard)
+            self._times(painter, area, begin, audible)
         self._spectrogram(painter, area, begin)
         painter.setClipRect(QRect(area.left(), 0, area.width(), area.bottom() + 1))
-        self._lead(painter, area, begin, heard)
+        self._lead(painter, area, begin, audible)
         ratio = self.devicePixelRatioF()
         scale = self.pixels_a_second * ratio
         first, width = round(begin * scale), math.ceil(area.width() * ratio)
         self._strip.draw(painter, area, first, width, scale)
-        self._line(painter, area, begin, heard)
+        self._line(painter, area, begin, audible)
 
     def _spectrogram(self, painter: QPainter, area: QRect, begin: float) -> None:
         ratio = self.devicePixelRatioF()
@@ -235,14 +240,14 @@ class PictureView(QWidget):
         scale = self.pixels_a_second * ratio
         return area.left() + (round(seconds * scale) - round(begin * scale)) / ratio
 
-    def _lead(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
-        made = self.picture.playhead.generated
-        if not self.picture.playhead.is_reported or made <= heard:
+    def _lead(self, painter: QPainter, area: QRect, begin: float, audible: float) -> None:
+        generated = self.picture.playhead.generated
+        if not self.picture.playhead.is_reported or generated <= audible:
             return
-        left, right = self._x(area, begin, heard), self._x(area, begin, made)
+        left, right = self._x(area, begin, audible), self._x(area, begin, generated)
         ribbon = QRectF(left, area.top(), right - left, area.height())
         painter.fillRect(ribbon, _AHEAD)
-        text = f"{made - heard:.1f} s ahead"
+        text = f"{generated - audible:.1f} s ahead"
         wide = QFontMetricsF(self._small).horizontalAdvance(text) + 10
         place = QRectF(left + 4, area.top() + 4, wide, 18)
         if place.right() > area.right():
@@ -251,12 +256,12 @@ class PictureView(QWidget):
         painter.setPen(Qt.GlobalColor.white)
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _line(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
+    def _line(self, painter: QPainter, area: QRect, begin: float, audible: float) -> None:
         if not self.picture.playhead.is_reported:
             painter.setPen(QColor("#b8bec4"))
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "no music yet")
             return
-        x = self._x(area, begin, heard)
+        x = self._x(area, begin, audible)
         painter.fillRect(QRectF(x - 1, area.top(), 2, area.height()), Qt.GlobalColor.white)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self.palette().windowText())
@@ -277,9 +282,9 @@ class PictureView(QWidget):
                 Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text,
             )  # fmt: skip
 
-    def _times(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
+    def _times(self, painter: QPainter, area: QRect, begin: float, audible: float) -> None:
         painter.setPen(QPen(colours_of(self).dim, 1))
-        origin = heard if self.picture.playhead.is_reported else begin + self._span - self._room
+        origin = audible if self.picture.playhead.is_reported else begin + self._span - self._room
         for away, text in time_marks(begin - origin, begin + self._span - origin):
             x = float(round(area.left() + (origin + away - begin) * self.pixels_a_second))
             if area.left() <= x <= area.right():

@@ -1,6 +1,6 @@
-"""What is recorded, and where to: time, size, what the disk has left, and the path.
+"""The current recording: time, size, free disk space and path.
 
-One of the messages of the reserved line: while a take runs, and for some time after it.
+One of the messages of the message line, during a recording and for some time after it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from gui.widgets.message_slot import Message
 __all__ = ["RecordLine", "large", "long"]
 
 _LOW_DISK = 5e8  # bytes
-_STAYS = 20_000  # ms that the last take goes before the want of a device
+_STAYS = 20_000  # ms that the last recording is more urgent than a missing device
 _STOPPED, _RECORDS, _RECORDED, _PAST = 45, 25, 22, 10  # how urgent
 
 
 def long(seconds: float) -> str:
-    """A time as 1:02:03."""
+    """Format a time as 1:02:03."""
     hours, rest = divmod(int(seconds), 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def large(size: float) -> str:
-    """A size in bytes, for people."""
+    """Format a size in bytes."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

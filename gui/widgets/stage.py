@@ -76,8 +76,8 @@ class Stage(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the take."""
-        self._take.setText(_take(self._session.transport))
+        """Show the recording."""
+        self._recording.setText(_recording_text(self._session.transport))
 
     def _gain(self) -> QVBoxLayout:
         gain = self._session.controls["gain"]
@@ -103,9 +103,9 @@ class Stage(QWidget):
             button.setFixedWidth(72)
             button.setMinimumHeight(56)
             row.addWidget(button)
-        self._take = QLabel()
+        self._recording = QLabel()
         row.addSpacing(14)
-        row.addWidget(self._take, 1)
+        row.addWidget(self._recording, 1)
         leave = QPushButton("Hold to leave stage mode")
         leave.setObjectName("quiet")
         leave.setMinimumHeight(44)
@@ -119,7 +119,7 @@ class Stage(QWidget):
         return row
 
 
-def _take(transport: Transport) -> str:
+def _recording_text(transport: Transport) -> str:
     if transport.is_recording:
         return f"\N{BLACK CIRCLE} {long(transport.recorded_seconds)}"
     return "not recording"

@@ -53,9 +53,9 @@ def patch(whole: Surface, host: str, port: int) -> bytes:
     made.cord(opened, 0, gate)
     load = made.box("newobj", (20, 10), 1, 1, text="loadbang", outlettype=["bang"])
     for x, text in ((20, f"/subscribe {_LISTEN}"), (190, "/dump")):
-        asked = made.box("message", (x, 40), 2, 1, text=text, outlettype=[""])
-        made.cord(load, 0, asked)
-        made.cord(asked, 0, send)
+        request = made.box("message", (x, 40), 2, 1, text=text, outlettype=[""])
+        made.cord(load, 0, request)
+        made.cord(request, 0, send)
     paths = [knob.path for knob in whole.knobs]
     receive = made.box("newobj", (20, 70), 1, 1, text=f"udpreceive {_LISTEN}", outlettype=[""])
     route = made.box(
@@ -82,7 +82,9 @@ def _at(number: int) -> tuple[int, int]:
     return 20 + column * _WIDTH, _TOP + 20 + row * _HEIGHT
 
 
-def _knob(made: _Patch, knob: Knob, at: tuple[int, int], gate: str, heard: tuple[str, int]) -> None:
+def _knob(
+    made: _Patch, knob: Knob, at: tuple[int, int], gate: str, received: tuple[str, int]
+) -> None:
     """A Live parameter that sends to its address and follows the values it receives."""
     x, y = at
     kinds = {"choice": ("live.menu", 3), "switch": ("live.toggle", 1)}
@@ -105,7 +107,7 @@ def _knob(made: _Patch, knob: Knob, at: tuple[int, int], gate: str, heard: tuple
         made.cord(free, 0, gate, 1)
     word = "setsymbol" if knob.look == "choice" else "set"
     follow = made.box("newobj", (x + 160, y + 22), 1, 1, text=f"prepend {word}", outlettype=[""])
-    made.cord(*heard, follow)
+    made.cord(*received, follow)
     made.cord(follow, 0, shown)
 
 

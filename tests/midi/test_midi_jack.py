@@ -43,7 +43,7 @@ def test_a_device_is_learnt_pulled_out_put_back_and_no_client_is_leaked(
         desk.arm("gain")
         until(lambda: desk.figures.learning == "gain", "armed")
         nano.send("control_change", control=7, value=100)
-        until(lambda: desk.mappings, "learnt")
+        until(lambda: desk.mappings, "learned")
         assert desk.mappings == (Mapping("gain", Source("cc", 7, 1)),)
         desk.set_takeover(False)
         until(lambda: not desk.figures.takeover, "takeover is off")
@@ -59,7 +59,7 @@ def test_a_device_is_learnt_pulled_out_put_back_and_no_client_is_leaked(
         assert jack.ports() == clients
     assert "Attacca" not in jack.ports()
     assert (tmp_path / "midi.toml").is_file()
-    with MidiDesk(tiny, folder=tmp_path) as again:  # another performance knows what was learnt
+    with MidiDesk(tiny, folder=tmp_path) as again:  # another performance knows what was learned
         assert again.mappings == (Mapping("gain", Source("cc", 7, 1)),)
         assert again.figures.takeover is False
     nano.unplug()

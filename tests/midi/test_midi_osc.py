@@ -58,7 +58,7 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         assert window.ask("/midi/learn", "/panic") == ("/midi/learn", "/panic")
         until(lambda: desk.figures.learning == "panic", "armed")
         nano.send("note_on", note=36, velocity=9)
-        until(lambda: len(desk.mappings) == 2, "an action is learnt as well")
+        until(lambda: len(desk.mappings) == 2, "an action is learned as well")
         assert window.ask("/midi/takeover", 0) == ("/midi/takeover", 0)
         until(lambda: not desk.figures.takeover, "takeover is off")
         window.send("/midi/forget", "/lock/gain")

@@ -16,7 +16,7 @@ from engine.controls.control import as_number
 from gui.models.control import ControlModel
 from gui.widgets.scrolling import is_passing
 
-__all__ = ["Turner"]
+__all__ = ["NumberWidget"]
 
 _FINE = 0.1  # with Shift
 _STEPS = {
@@ -25,7 +25,7 @@ _STEPS = {
 }  # fmt: skip
 
 
-class Turner(QDoubleSpinBox):
+class NumberWidget(QDoubleSpinBox):
     """Changes a number; a subclass draws it.
 
     Parameters
