@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        # An empty user folder: the pictures show no personal snapshots.
+        # An empty user folder: the pictures show no personal presets.
         env = child_environment(
             XDG_DATA_HOME=f"{home}/.local/share", HOME=home, QT_QPA_PLATFORM="offscreen"
         )
@@ -97,7 +97,7 @@ def take(scale: int, folder: Path) -> None:
                             ("density", 6.0), ("gain", -3.0), ("room", 0.45)):  # fmt: skip
             session.controls[name].set(value)
         for name in ("Quiet", "Bright", "Last encore"):
-            session.snapshots.save(name)
+            session.presets.save(name)
             wait(200)
         wait(18_000)  # until the picture is full, and the first hurry over
         session.transport.record(True, f"take {scale}")

@@ -1,4 +1,4 @@
-"""What the instrument tells of itself: events, latencies, a snapshot of everything. Pure data."""
+"""What an instrument reports: events, and its status. Pure data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.time.latencies import Latencies
 
 @dataclass(frozen=True)
 class Event:
-    """Something a performer should know. `at` is seconds of the instrument's clock."""
+    """A message for the performer; `at` is in seconds since playing started."""
 
     kind: str
     text: str
@@ -25,10 +25,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Status:
-    """A snapshot of everything that an interface of the instrument shows.
+    """Everything that an interface of the instrument shows, at one moment.
 
-    `ring` is of the device that is open; all zeros without one. `trouble` says what goes wrong
-    again and again at the moment, `failed` what ended the stream; both are empty when all is well.
+    `ring` belongs to the open device; all zeros without one. `problem` is a problem that recurs at
+    the moment, `failed` the error that ended the stream; both are empty when all is well.
     `listener_errors`: how often a listener raised; an event of kind `error` describes it.
     """
 
@@ -48,5 +48,5 @@ class Status:
     action_faults: int
     listener_errors: int
     latencies: Latencies
-    trouble: str
+    problem: str
     failed: str

@@ -182,7 +182,7 @@ class MainWindow(QMainWindow):
         self._action(edit, "&Undo", session.history.undo, "Ctrl+Z")
         self._action(edit, "&Redo", session.history.redo, "Ctrl+Shift+Z")
         edit.addSeparator()
-        self._action(edit, "&Save a snapshot", self.transport.snapshots.ask_and_save, "Ctrl+S")
+        self._action(edit, "&Save a preset", self.transport.presets.ask_and_save, "Ctrl+S")
         self._action(edit, "&Compare A and B", self._compare, "Ctrl+B")
         self._view_menu(view)
 
@@ -222,8 +222,8 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ what they do
 
     def _compare(self) -> None:
-        snapshots = self.session.snapshots
-        snapshots.compare("B" if snapshots.slot == "A" else "A")
+        presets = self.session.presets
+        presets.compare("B" if presets.slot == "A" else "A")
 
     def _set_theme(self, theme: Theme) -> None:
         self.settings.theme = theme

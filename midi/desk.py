@@ -57,7 +57,7 @@ class MidiDesk:
     Parameters
     ----------
     instrument : must be playing.
-    folder : the user's folder, with `midi.toml` and the snapshots.
+    folder : the user's folder, with `midi.toml` and the presets.
     inputs : names or parts of names of input ports, or `all`; empty: no input.
     output : the port for the notes; "" is Attacca's own virtual port, None sends nothing.
     api : one of midi.backend.APIS; "" is the system's default.
@@ -241,7 +241,7 @@ class MidiDesk:
             self._dropped += 1
 
     def _say(self, text: str) -> None:
-        self._instrument.say("midi", text)
+        self._instrument.publish_event("midi", text)
 
     def _live(self) -> float:
         try:

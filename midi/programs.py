@@ -1,9 +1,9 @@
-"""Actions that may wait for a disk: snapshots by program change, recordings by a button.
+"""Actions that may wait for a disk: presets by program change, recordings by a button.
 
 `recall` and `record` are called in the desk's thread; files are read and written elsewhere.
 
 Program change n, from 1 to 128 as devices show it (one more than what is sent), recalls the
-snapshot named n, or whose name begins with that number and a blank, as in `3 chorus`, whatever bank
+preset named n, or whose name begins with that number and a blank, as in `3 chorus`, whatever bank
 was selected: keyboards send banks of their own with every program.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.audio.take_names import NewTake
 from engine.instrument import Instrument
-from engine.snapshots import Snapshots
+from engine.presets import Presets
 from engine.time.quantised_actions import (
     RECALL,
     RECORD,
@@ -30,7 +30,7 @@ Later = Callable[[Callable[[], object]], None]
 
 
 def of_program(names: Sequence[str], program: int) -> str:
-    """The name of the snapshot for a program, 1 to 128, or ""."""
+    """The name of the preset for a program, 1 to 128, or ""."""
 
     def number(name: str) -> int:
         first = name.split(" ")[0]
@@ -41,12 +41,12 @@ def of_program(names: Sequence[str], program: int) -> str:
 
 
 class Programs:
-    """Recalls snapshots and records.
+    """Recalls presets and records.
 
     Parameters
     ----------
     instrument : must be playing.
-    folder : the user's, with snapshots and recordings.
+    folder : the user's, with presets and recordings.
     say : called with one line for the performer.
     later : runs work that may wait for a disk, in another thread.
     """
@@ -55,23 +55,23 @@ class Programs:
         self, instrument: Instrument, folder: Path, say: Callable[[str], None], later: Later
     ) -> None:
         self._instrument, self._say, self._later = instrument, say, later
-        self._snapshots, self._takes = Snapshots(folder / "snapshots"), folder / "recordings"
+        self._presets, self._takes = Presets(folder / "presets"), folder / "recordings"
 
     def recall(self, program: int) -> None:
-        """Recall the snapshot of a program, 1 to 128, on the beat if quantised."""
+        """Recall the preset of a program, 1 to 128, on the beat if quantised."""
         self._later(lambda: self._recall(program))
 
     def _recall(self, program: int) -> None:
-        name = of_program(self._snapshots.names(), program)
+        name = of_program(self._presets.names(), program)
         if not name:
-            self._say(f"program {program}: there is no snapshot with that number")
+            self._say(f"program {program}: there is no preset with that number")
             return
-        values = self._snapshots.load(name)
+        values = self._presets.load(name)
 
         def restore(when: str = "") -> None:
             self._instrument.controls.restore(values, when)
             if when != "block":
-                self._say(f"program {program}: snapshot {name!r}")
+                self._say(f"program {program}: preset {name!r}")
 
         # Each kind so early that both are audible on the beat.
         parts = [

@@ -60,19 +60,19 @@ _OTHERS: tuple[Address, ...] = (
     Address("/quit", "button", "i", "set",
             "End Attacca; only from the machine it plays on."),
     Address(
-        "/snapshot/save", "command", "s", "set",
-        "Save the controls under a name; pause, tempo and locks are not part of it.",
+        "/preset/save", "command", "s", "set",
+        "Save the controls under a name, without pause, tempo and locks.",
     ),
     Address(
-        "/snapshot/recall", "command", "s", "set",
-        "Set the controls saved under a name, but for those that /lock/gain and /lock/seed lock.",
+        "/preset/recall", "command", "s", "set",
+        "Recall the controls saved under a name, except those locked by /lock/gain and /lock/seed.",
     ),
-    Address("/snapshot/delete", "command", "s", "set", "Forget a snapshot."),
-    Address("/snapshot/list", "query", "s", "get",
-            "Names of the snapshots, one argument each; subscribers receive it whenever one is "
+    Address("/preset/delete", "command", "s", "set", "Delete a preset."),
+    Address("/preset/list", "query", "s", "get",
+            "Names of the presets, one argument each; subscribers receive it whenever one is "
             "saved or deleted."),
     Address("/spectrum/bands", "query", "f", "get",
-            "Middle frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
+            "Centre frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
             "kHz, or half the rate."),
     Address(
         "/midi/learn", "command", "s", "get, set",
@@ -188,14 +188,14 @@ _ANSWERS: tuple[Address, ...] = (
         "Seconds until /reset becomes audible, with /quantise; 0: done, -1: replaced by another.",
     ),
     Address(
-        "/snapshot/recall/left",
+        "/preset/recall/left",
         "answer",
         "ss",
         "get",
-        "Of a snapshot: its name, then the controls that the pack which plays does not have.",
+        "After a recall: the name of the preset, then its controls that the pack does not have.",
     ),
     Address(
-        "/snapshot/recall/pending",
+        "/preset/recall/pending",
         "answer",
         "sf",
         "get",

@@ -65,7 +65,7 @@ value.
   requested, and are published then, with `/pending`. If that block already exists, they are set at
   once and apply to the next block. The calculation assumes that the music keeps playing. If it is
   paused meanwhile, they wait as well, but never beyond the tag's time.
-- Everything else, and a bundle that also contains queries, buttons or `/snapshot/recall`, is
+- Everything else, and a bundle that also contains queries, buttons or `/preset/recall`, is
   carried out at that time, in order, to about a millisecond.
 
 A tag in the past means at once. A bundle is *late*, and counted in `/status/osc/late`, if it
@@ -82,12 +82,12 @@ After `/panic` and a change of pack, `/picture/clear from` says that the music f
 dropped; `/picture/clear 0` says that the axis starts again. Each value is computed once for all
 clients, at most 80 times per second, and only while a client wants it.
 
-**Buttons** act on 1 or on no argument, and ignore 0. **Snapshots and recordings** are stored in the
+**Buttons** act on 1 or on no argument, and ignore 0. **Presets and recordings** are stored in the
 user's data folder (`~/.local/share/attacca` on Linux). Their names are names, not paths; they may
 be in any script, and composed and decomposed letters are the same. A recording never overwrites
 another.
 
-**Beat.** With `/quantise beat` or `bar`, `/snapshot/recall`, `/reset` and `/record` wait for the
+**Beat.** With `/quantise beat` or `bar`, `/preset/recall`, `/reset` and `/record` wait for the
 beat or bar (docs/tempo.md). The sender receives `ADDRESS/pending WHAT seconds`, then the same with
 0 when it happens, or with -1 if a second one replaces it. `/panic`, `/stop` and `/play` never wait.
 

@@ -1,4 +1,4 @@
-"""Commands of a performer: transport, recording, snapshots, undo.
+"""Commands of a performer: transport, recording, presets, undo.
 
 Runs in the OSC thread. A separate thread reads and writes files, so that a slow disk delays no
 control; the client receives `/done ADDRESS WHAT` when such work is finished.
@@ -15,7 +15,7 @@ from engine.audio.take_names import NewTake
 from engine.controls.bus import Origin
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from engine.snapshots import Snapshots, checked_name
+from engine.presets import Presets, checked_name
 from engine.time.quantised_actions import RECALL, RECORD, RESET
 from osc.clients import Client, Clients
 from osc.control import Controls
@@ -35,9 +35,9 @@ class Library:
     folder: Path
 
     @property
-    def snapshots(self) -> Path:
+    def presets(self) -> Path:
         """Of controls."""
-        return self.folder / "snapshots"
+        return self.folder / "presets"
 
     @property
     def recordings(self) -> Path:
@@ -52,7 +52,7 @@ class Performance:
     ----------
     instrument : playing.
     controls, clients : of the same server.
-    library : the folder for snapshots and recordings.
+    library : the folder for presets and recordings.
     slow : carries out what may wait for a disk.
     later : carries out, in the OSC thread, what waited for the beat.
     """
@@ -68,7 +68,7 @@ class Performance:
     ) -> None:
         self._instrument, self._controls, self._clients = instrument, controls, clients
         self._library, self._slow = Library(library), slow
-        self._snapshots = Snapshots(self._library.snapshots)
+        self._presets = Presets(self._library.presets)
         self._quantised = Quantised(instrument, clients, later)
         self._buttons: dict[str, Callable[[Client], None]] = {
             "/play": lambda client: self._pause(client, False),
@@ -81,9 +81,9 @@ class Performance:
             "/redo": lambda _: self._step(instrument.controls.redo),
         }
         self._commands: dict[str, Handler] = {
-            "/record": self._record, "/snapshot/save": self._save,
-            "/snapshot/recall": self._recall, "/snapshot/delete": self._delete,
-            "/snapshot/list": self._list,
+            "/record": self._record, "/preset/save": self._save,
+            "/preset/recall": self._recall, "/preset/delete": self._delete,
+            "/preset/list": self._list,
         }  # fmt: skip
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -101,11 +101,11 @@ class Performance:
             self._answer_names(client, names)
             return str(len(names))
 
-        self._slow(client, "/snapshot/list", self._snapshots.names, tell)
+        self._slow(client, "/preset/list", self._presets.names, tell)
 
     def _answer_names(self, client: Client, names: Sequence[str]) -> None:
         most = _most_names(names, _STREAM_BYTES if client.target.connection else _DATAGRAM_BYTES)
-        self._clients.answer(client, "/snapshot/list", *names[:most])
+        self._clients.answer(client, "/preset/list", *names[:most])
 
     def _publish_names(self, names: Sequence[str]) -> None:
         """Send every subscriber the names, now that there is one more or one less."""
@@ -163,24 +163,24 @@ class Performance:
         return NewTake(recordings) if pressed("/record", [argument]) else None
 
     def _save(self, client: Client, arguments: Sequence[object]) -> None:
-        name = _name("/snapshot/save", arguments)
+        name = _name("/preset/save", arguments)
         values = self._instrument.settings.for_presets()
         pack = self._instrument.manifest.name
 
         def work() -> object:
-            self._snapshots.save(name, values, pack)
-            return self._snapshots.names()
+            self._presets.save(name, values, pack)
+            return self._presets.names()
 
-        self._slow(client, "/snapshot/save", work, lambda names: self._changed(name, names))
+        self._slow(client, "/preset/save", work, lambda names: self._changed(name, names))
 
     def _changed(self, name: str, names: object) -> str:
-        """A snapshot was saved or deleted."""
+        """A preset was saved or deleted."""
         assert isinstance(names, list)
         self._publish_names(names)
         return name
 
     def _recall(self, client: Client, arguments: Sequence[object]) -> None:
-        name = _name("/snapshot/recall", arguments)
+        name = _name("/preset/recall", arguments)
         loaded: list[Mapping[str, object]] = []
         left: list[str] = []  # what this pack does not take
 
@@ -194,10 +194,10 @@ class Performance:
 
             def restore_live() -> None:
                 restore("live")
-                self._clients.answer(client, "/done", "/snapshot/recall", name)
+                self._clients.answer(client, "/done", "/preset/recall", name)
 
             self._quantised.at(
-                client, RECALL, "/snapshot/recall", (name,),
+                client, RECALL, "/preset/recall", (name,),
                 # Each kind so early that both are audible on the beat.
                 (lambda: restore("block"), until_block), (restore_live, until_output),
             )  # fmt: skip
@@ -207,22 +207,22 @@ class Performance:
             values = loaded[0]
             self._step(lambda: left.extend(self._instrument.controls.restore(values, when).left))
             if left and when != "block":
-                self._clients.answer(client, "/snapshot/recall/left", name, *dict.fromkeys(left))
+                self._clients.answer(client, "/preset/recall/left", name, *dict.fromkeys(left))
 
-        self._slow(client, "/snapshot/recall", lambda: self._snapshots.load(name), set_all)
+        self._slow(client, "/preset/recall", lambda: self._presets.load(name), set_all)
 
     def _delete(self, client: Client, arguments: Sequence[object]) -> None:
-        name = _name("/snapshot/delete", arguments)
+        name = _name("/preset/delete", arguments)
 
         def work() -> object:
-            self._snapshots.delete(name)
-            return self._snapshots.names()
+            self._presets.delete(name)
+            return self._presets.names()
 
-        self._slow(client, "/snapshot/delete", work, lambda names: self._changed(name, names))
+        self._slow(client, "/preset/delete", work, lambda names: self._changed(name, names))
 
 
 def _name(address: str, arguments: Sequence[object]) -> str:
-    """The name of a snapshot; numbers are names too, as pads and program changes send them."""
+    """The name of a preset; numbers are names too, as pads and program changes send them."""
     if len(arguments) != 1:
         raise ConfigError(f"{address}: give one name")
     argument = arguments[0]

@@ -92,7 +92,7 @@ class Queries:
             "load": float(s.stream.load), "steps": s.stream.steps,
             "pending": int(s.stream.pending),
             "recording": str(s.recording or ""), "failed": s.failed,
-            "trouble": s.trouble, "errors/last": s.mixer.last_error,
+            "trouble": s.problem, "errors/last": s.mixer.last_error,
             "realtime": int(s.mixer.realtime),
             **{c.name: count_of(s, c) for c in COUNTERS},
             "recording/seconds": float(s.take.seconds), "recording/bytes": float(s.take.bytes),

@@ -52,7 +52,7 @@ class OscServer:
     port : for UDP and TCP; 0 takes a free one.
     listen : the address to listen on; by default only this machine.
     allow : hosts and networks that are accepted; empty accepts every host.
-    library : the folder for snapshots and recordings.
+    library : the folder for presets and recordings.
     version : sent with `/pong`.
     lease : seconds from a client's last message until it expires.
     query_ports : ports for OSCQuery, tried in this order, 0 for a free one; empty: no OSCQuery.

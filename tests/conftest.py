@@ -50,7 +50,7 @@ def _need(programs: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Snapshots, recordings and verdicts of tests stay out of the user's own."""
+    """Presets, recordings and verdicts of tests stay out of the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
         yield

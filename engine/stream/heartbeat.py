@@ -37,8 +37,10 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "continue": Allowance(10.0, 0.5),
     "context": Allowance(10.0, 0.5),
     "step": Allowance(10.0, 0.5),
+    "encode": Allowance(10.0, 2.0),  # of one text
     "network": Allowance(10.0, 0.5),
     "decode": Allowance(10.0, 0.5),
+    "perform": Allowance(10.0, 0.5),
 }
 _MARGIN = 8.0  # times the slowest run
 _RUNS = 64  # remembered of each part

@@ -16,8 +16,8 @@ from gui.models.history import History
 from gui.models.log import Log
 from gui.models.meters import Meters
 from gui.models.midi_map import MidiMap
+from gui.models.presets import Presets
 from gui.models.quantised_actions import QuantisedActions
-from gui.models.snapshots import Snapshots
 from gui.models.transport import Transport
 
 __all__ = ["EngineModels"]
@@ -44,14 +44,14 @@ class EngineModels(QObject):
         self.figures = Figures(self)
         self.transport = Transport(send, self.controls, self.figures, self)
         self.meters = Meters(now, self)
-        self.snapshots = Snapshots(send, self.controls.reported, self)
-        self.controls.changed.connect(self.snapshots.look)
+        self.presets = Presets(send, self.controls.reported, self)
+        self.controls.changed.connect(self.presets.look)
         self.history = History(send, self)
         self.quantised_actions = QuantisedActions(now, self)
         self.midi = MidiMap(send, self.figures, self)
         self.log = Log(parent=self)
         self._in_turn = (
-            self.controls, self.figures, self.meters, self.transport, self.snapshots, self.history,
+            self.controls, self.figures, self.meters, self.transport, self.presets, self.history,
             self.quantised_actions, self.midi,
         )  # fmt: skip
 
@@ -72,7 +72,7 @@ class EngineModels(QObject):
 
     def take_opened(self) -> None:
         """The connection is open."""
-        self.snapshots.take_connected(True)
+        self.presets.take_connected(True)
         self.history.take_connected(True)
         self.transport.take_connected(True)
 
@@ -80,5 +80,5 @@ class EngineModels(QObject):
         """The connection is lost."""
         for model in (self.controls, self.figures, self.meters, self.quantised_actions, self.midi):
             model.take_lost()
-        for other in (self.snapshots, self.history, self.transport):
+        for other in (self.presets, self.history, self.transport):
             other.take_connected(False)

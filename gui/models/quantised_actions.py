@@ -14,7 +14,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 __all__ = ["QuantisedActions"]
 
 _WORDS = {
-    "/snapshot/recall": "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
+    "/preset/recall": "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
     "/reset": "new piece", "/record": "recording",
 }  # fmt: skip
 

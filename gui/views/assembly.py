@@ -105,8 +105,8 @@ class Views(QObject):
         window, top, bar = self._window, self._window.transport, self._window.views.tabBar()
         assert bar is not None
         parts: list[QWidget] = [
-            top.play, top.record, top.keep, top.new_piece, top.snapshots.names, top.snapshots.save,
-            *top.snapshots.compare.values(), top.undo, top.redo, top.panic,
+            top.play, top.record, top.keep, top.new_piece, top.presets.names, top.presets.save,
+            *top.presets.compare.values(), top.undo, top.redo, top.panic,
             self.fault_bar.copy, self.fault_bar.look, self.fault_bar.dismiss,
             window.record_line.show_folder, window.banner.button,
             bar, *self._names,

@@ -24,9 +24,9 @@ from gui.widgets.entry import Entry
 from gui.widgets.knob import Knob
 from gui.widgets.level_meter import LevelMeter
 from gui.widgets.message_slot import MessageSlot
+from gui.widgets.preset_bar import compare_buttons
+from gui.widgets.preset_pages import PresetPages
 from gui.widgets.record_line import long
-from gui.widgets.snapshot_bar import compare_buttons
-from gui.widgets.snapshot_pages import SnapshotPages
 from gui.widgets.transport_bar import panic_button, play_button, record_button
 
 __all__ = ["LEAVE_KEY", "Stage"]
@@ -48,7 +48,7 @@ class Stage(QWidget):
         self.play, self.record = play_button(session), record_button(session)
         self.panic = panic_button(session)
         self.compare = compare_buttons(session)
-        self.snapshots = SnapshotPages(session)
+        self.presets = PresetPages(session)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 12)
         column.setSpacing(10)
@@ -66,7 +66,7 @@ class Stage(QWidget):
         column.addWidget(MessageSlot([self.banner], _MESSAGE))
         middle = QHBoxLayout()
         middle.setSpacing(20)
-        middle.addWidget(self.snapshots, 1)
+        middle.addWidget(self.presets, 1)
         middle.addLayout(self._gain())
         column.addLayout(middle, 1)
         self.meter = LevelMeter(session.meters, STAGE_SCALE)

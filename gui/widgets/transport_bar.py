@@ -22,14 +22,15 @@ from PyQt6.QtWidgets import (
 from gui.icons import icon
 from gui.session import Session
 from gui.widgets.menus import add_entry
-from gui.widgets.snapshot_bar import SnapshotBar
+from gui.widgets.preset_bar import PresetBar
 
 __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
 
 # easy to find blindly; Esc alone leaves a field and must not stop the music
 PANIC_KEY = "Shift+Esc"
 KEEP = (10, 30, 60)  # seconds on offer
-_AFTER = 5  # the place of the snapshots in the upper row
+_STOP_RECORDING, _ICON = "Stop recording", 52  # pixels of icon and margins
+_AFTER = 5  # the place of the presets in the upper row
 _TICK = 100  # ms between two updates of the remaining time
 
 
@@ -80,7 +81,7 @@ def record_button(session: Session) -> QPushButton:
 
     def refresh() -> None:
         recording = session.transport.is_recording
-        button.setText("Stop recording" if recording else "Record")
+        button.setText(_STOP_RECORDING if recording else "Record")
         button.setIcon(icon("stop" if recording else "record"))
         button.setEnabled(session.transport.is_connected)
         button.setToolTip("Record the output to a file (Ctrl+R)")
@@ -100,14 +101,15 @@ class TransportBar(QFrame):
         self.play = play_button(session)
         self.record = record_button(session)
         self.panic = panic_button(session)
-        self.snapshots = SnapshotBar(session)
+        self.presets = PresetBar(session)
         self.waiting = QLabel()
         self.waiting.setToolTip("Actions that wait for the next beat or bar (see Quantise)")
         self.waiting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.new_piece, self.keep = QPushButton("New piece"), QToolButton()
         self.undo, self.redo = QToolButton(), QToolButton()
         self.play.setMinimumWidth(96)
-        self.record.setMinimumWidth(106)
+        wide = self.record.fontMetrics().horizontalAdvance(_STOP_RECORDING)
+        self.record.setMinimumWidth(wide + _ICON)  # the same for both texts
         self.panic.setMinimumWidth(120)
         for part in (self.play, self.record, self.keep, self.new_piece, self.undo, self.redo,
                      self.panic):  # fmt: skip
@@ -130,7 +132,7 @@ class TransportBar(QFrame):
         more = QHBoxLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(6)
-        more.addWidget(self.snapshots, 1)
+        more.addWidget(self.presets, 1)
         more.addSpacing(8)
         more.addWidget(self.undo)
         more.addWidget(self.redo)

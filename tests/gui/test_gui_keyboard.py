@@ -79,8 +79,8 @@ def test_the_tab_key_reaches_everything_in_the_window_and_comes_round(window, pa
 
 def test_in_stage_mode_too_the_tab_key_reaches_everything(window, until):
     for name in (f"Song {i}" for i in range(1, 15)):
-        window.session.snapshots.save(name)
-        until(lambda name=name: name in window.session.snapshots.names)
+        window.session.presets.save(name)
+        until(lambda name=name: name in window.session.presets.names)
     window.set_stage(True)
     wanted = focusable(window)
     assert len(wanted) > 18

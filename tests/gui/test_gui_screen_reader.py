@@ -107,7 +107,7 @@ def test_knobs_are_read_with_their_value_and_unit(read):
 
 def test_lists_are_read_with_their_name_before_their_value(read):
     lists = {t["label"]: t["name"] for t in read if t["role"] == "combo box"}
-    assert set(lists) == {"Sampler", "Style", "Quantise", "Tempo source", "Snapshots", "Levels"}
+    assert set(lists) == {"Sampler", "Style", "Quantise", "Tempo source", "Presets", "Levels"}
     assert lists["Tempo source"] == "own"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from control_tables import ENGINE_TABLE
 from PyQt6.QtTest import QTest
 
-from engine.hearing import first_sampling
+from engine.pack_settings import first_sampling
 from gui.engine_process import EngineProcess
 from gui.session import Session
 from osc.server import OscServer
@@ -75,29 +75,29 @@ def test_meters_and_lead_come_by_themselves(session, until):
     assert session.meters.held[0] >= session.meters.peak[0]
 
 
-def test_snapshots_undo_and_comparing(session, instrument, until):
-    gain, snapshots = session.controls["gain"], session.snapshots
+def test_presets_undo_and_comparing(session, instrument, until):
+    gain, presets = session.controls["gain"], session.presets
     instrument.set(gain=0.0)
     until(lambda: gain.value == 0.0)
     gain.set(-5.0)
     until(lambda: instrument.settings["gain"] == -5.0)
-    snapshots.save("quiet")
-    until(lambda: snapshots.names == ("quiet",))
-    until(lambda: snapshots.current == "quiet")
+    presets.save("quiet")
+    until(lambda: presets.names == ("quiet",))
+    until(lambda: presets.current == "quiet")
     session.history.undo()
     until(lambda: instrument.settings["gain"] == 0.0)
-    snapshots.recall("quiet")
+    presets.recall("quiet")
     until(lambda: instrument.settings["gain"] == -5.0)
-    snapshots.compare("B")
+    presets.compare("B")
     gain.set(-30.0)
     until(lambda: instrument.settings["gain"] == -30.0)
-    snapshots.compare("A")
+    presets.compare("A")
     until(lambda: instrument.settings["gain"] == -5.0)
-    snapshots.compare("B")
+    presets.compare("B")
     until(lambda: instrument.settings["gain"] == -30.0)
-    until(lambda: snapshots.names == ("quiet",), 5)
-    snapshots.delete("quiet")
-    until(lambda: snapshots.names == ())
+    until(lambda: presets.names == ("quiet",), 5)
+    presets.delete("quiet")
+    until(lambda: presets.names == ())
 
 
 def test_undo_is_offered_until_there_is_nothing_to_undo(session, until):
@@ -108,20 +108,20 @@ def test_undo_is_offered_until_there_is_nothing_to_undo(session, until):
 
 
 def test_a_refusal_is_a_line_in_the_log(session, until):
-    session.snapshots.recall("never saved")
+    session.presets.recall("never saved")
     until(lambda: any("never saved" in line.text for line in session.log.lines))
     line = next(line for line in session.log.lines if "never saved" in line.text)
-    assert (line.level, line.kind) == ("error", "/snapshot/recall")
+    assert (line.level, line.kind) == ("error", "/preset/recall")
 
 
 def test_what_waits_for_the_bar_says_so_until_it_is_done(session, instrument, until):
-    session.snapshots.save("later")
-    until(lambda: session.snapshots.current == "later")
+    session.presets.save("later")
+    until(lambda: session.presets.current == "later")
     session.controls["quantise"].set("bar")
     until(lambda: instrument.settings["quantise"] == "bar")
     seen = []
     session.quantised_actions.changed.connect(lambda: seen.append(session.quantised_actions.text))
-    session.snapshots.recall("later")
+    session.presets.recall("later")
     until(lambda: seen and seen[-1] == "")
     assert seen[0].startswith("\N{LEFT DOUBLE QUOTATION MARK}later")
     assert " in " in seen[0]
@@ -189,7 +189,7 @@ def test_it_waits_for_an_engine_that_is_gone_and_takes_it_up(instrument, tmp_pat
     until(lambda: session.state == "playing" and session.controls["gain"].is_known)
     server.stop()
     until(lambda: session.state == "lost")
-    assert "gone" in session.state_text
+    assert "lost" in session.state_text
     assert not session.controls["gain"].is_enabled
     assert not session.send("/gain", 0.0)
     instrument.set(gain=-11.0)

@@ -38,8 +38,8 @@ def middle(window: MainWindow, part: QWidget) -> QPoint:
 @pytest.mark.parametrize("focused", [False, True])
 def test_the_wheel_over_a_closed_list_changes_nothing(window, instrument, until, focused):
     for name in ("one", "two"):
-        window.session.snapshots.save(name)
-    until(lambda: len(window.session.snapshots.names) == 2)
+        window.session.presets.save(name)
+    until(lambda: len(window.session.presets.names) == 2)
     window.session.controls["gain"].set(-9.0)
     until(lambda: instrument.settings["gain"] == -9.0)
     window.pages.show_page(3)

@@ -167,7 +167,7 @@ def test_a_new_piece_is_a_button_and_a_key_of_its_own_and_the_music_goes_on(
 def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
     until(lambda: window.banner.isVisible())
     assert "No sound device" in window.banner.label.text()
-    assert window.banner.button.text() == "Record into a file"
+    assert window.banner.button.text() == "Record to a file"
     window.banner.button.click()
     until(lambda: window.session.transport.is_recording)
     until(
@@ -179,8 +179,8 @@ def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
     until(lambda: window.record_line.figures.text() == "Recorded")
 
 
-def test_snapshots_and_comparing_from_the_bar(window, instrument, until):
-    bar = window.transport.snapshots
+def test_presets_and_comparing_from_the_bar(window, instrument, until):
+    bar = window.transport.presets
     bar.ask_and_save()
     dialog = QApplication.activeModalWidget()
     dialog.setTextValue("Encore")

@@ -10,7 +10,7 @@ import pytest
 from midi_clients import rtmidi, until
 
 from engine.instrument import Instrument
-from engine.snapshots import Snapshots
+from engine.presets import Presets
 from midi.clock import LOST, MidiClock
 from midi.desk import MidiDesk
 
@@ -54,7 +54,7 @@ class Master:
 
 @pytest.mark.sound
 def test_a_clock_leads_the_tempo_a_program_waits_for_its_bar_and_its_loss_is_said(jack, tmp_path):
-    Snapshots(tmp_path / "snapshots").save("5 loud", {"gain": 3.0}, "tiny")
+    Presets(tmp_path / "presets").save("5 loud", {"gain": 3.0}, "tiny")
     said: list[str] = []
     with Instrument(TINY, latency=1.0, threads=1) as tiny:
         clock = MidiClock(tiny.now)

@@ -12,7 +12,7 @@ import pytest
 from midi_clients import Device, Listener, rtmidi, until
 
 from engine.instrument import Instrument
-from engine.snapshots import Snapshots
+from engine.presets import Presets
 from engine.status import Event
 from midi.backend import open_backend
 from midi.desk import MidiDesk
@@ -71,7 +71,7 @@ def test_attaccas_own_port_takes_programs_clocks_and_keys_that_are_unused(
     events: list[Event] = []
     tiny.listen(events.append)
     clock: list[tuple[mido.Message, float]] = []
-    Snapshots(tmp_path / "snapshots").save("5 loud", {"gain": 3.0, "temperature": 0.7}, "tiny")
+    Presets(tmp_path / "presets").save("5 loud", {"gain": 3.0, "temperature": 0.7}, "tiny")
 
     def said() -> list[str]:
         return [e.text for e in events if e.kind == "midi"]
@@ -81,7 +81,7 @@ def test_attaccas_own_port_takes_programs_clocks_and_keys_that_are_unused(
         ports = daw.get_ports()
         daw.open_port(ports.index("Attacca:Attacca"), "out")
         daw.send_message([0xC3, 4])  # program 5
-        until(lambda: tiny.settings["gain"] == 3.0, "the snapshot is recalled")
+        until(lambda: tiny.settings["gain"] == 3.0, "the preset is recalled")
         until(lambda: tiny.settings["temperature"] == 0.7, "all of it")
         daw.send_message([0xC3, 99])
         until(lambda: any("program 100" in s for s in said()), "there is none: said")

@@ -167,7 +167,7 @@ def test_ports_are_found_by_name_or_a_part_and_never_attaccas_own() -> None:
     assert plain(names[2]) == plain("nanoKONTROL2:nanoKONTROL2 MIDI 1 28:0")
 
 
-def test_a_program_is_the_snapshot_of_that_number() -> None:
+def test_a_program_is_the_preset_of_that_number() -> None:
     names = ["1 verse", "10", "2", "2 chorus", "02 other", "verse 3", "²", "4verse"]
     assert of_program(names, 1) == "1 verse"
     assert of_program(names, 2) == "2"

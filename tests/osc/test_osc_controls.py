@@ -199,7 +199,7 @@ def test_a_dump_has_every_control_in_small_packets(program):
     (("/subscribe", "/nothing*"), "value", "matches no control"),
     (("/subscribe", 99999), "value", "not a port"), (("/pack/held", 60), "unknown",
         "is not an address"),
-    (("/snapshot/recall", "../x"), "value", "cannot be a name"),
+    (("/preset/recall", "../x"), "value", "cannot be a name"),
     (("/error", 1), "unknown", "not an address"),
     (("/redo", 1), "value", "nothing is left"), (("/panic", "x"), "value", "not a number"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""Transport, snapshots, undo, recording and streams over OSC, beside an instrument that plays."""
+"""Transport, presets, undo, recording and streams over OSC, beside an instrument that plays."""
 
 from __future__ import annotations
 
@@ -128,46 +128,46 @@ def test_subscribers_learn_of_a_knob_that_moves_in_the_middle_of_an_osc_change(
 def test_a_recall_and_an_undo_leave_the_transport_and_locked_controls_alone(program, instrument):
     one = program()
     one.ask("/gain", -6.0)
-    one.send("/snapshot/save", "quiet")
+    one.send("/preset/save", "quiet")
     one.wait("/done")
     one.ask("/gain", 0.0)
     one.ask("/lock/gain", 1)
     one.ask("/temperature", 0.7)
     one.send("/stop", 1)
-    one.send("/snapshot/recall", "quiet")
-    assert one.wait("/done")[1] == "/snapshot/recall"
+    one.send("/preset/recall", "quiet")
+    assert one.wait("/done")[1] == "/preset/recall"
     assert (one.ask("/gain"), one.ask("/pause")) == (("/gain", 0.0), ("/pause", 1))
     one.send("/play", 1)
     one.send("/undo", 1)
     assert (one.ask("/gain"), one.ask("/pause")) == (("/gain", 0.0), ("/pause", 0))
     one.ask("/lock/gain", 0)
-    one.send("/snapshot/recall", "quiet")
+    one.send("/preset/recall", "quiet")
     one.wait("/done")
     assert one.ask("/gain") == ("/gain", -6.0)
 
 
-def test_snapshots_are_kept_listed_recalled_and_forgotten(program, instrument, tmp_path):
+def test_presets_are_kept_listed_recalled_and_forgotten(program, instrument, tmp_path):
     one, other = program(), program()
     one.ask("/gain", -6.0)
     one.ask("/sampler", "heun")
-    one.send("/snapshot/save", "Verse 1")
-    assert one.wait("/done") == ("/done", "/snapshot/save", "Verse 1")
-    assert (tmp_path / "library" / "snapshots" / "Verse 1.json").is_file()
+    one.send("/preset/save", "Verse 1")
+    assert one.wait("/done") == ("/done", "/preset/save", "Verse 1")
+    assert (tmp_path / "library" / "presets" / "Verse 1.json").is_file()
     one.ask("/gain", 2.0)
     one.ask("/sampler", "ddim")
     other.send("/subscribe")
     other.ask("/ping", answer="/pong")
-    one.send("/snapshot/recall", "Verse 1")
+    one.send("/preset/recall", "Verse 1")
     assert other.wait("/gain") == ("/gain", -6.0)
-    assert one.wait("/done") == ("/done", "/snapshot/recall", "Verse 1")
+    assert one.wait("/done") == ("/done", "/preset/recall", "Verse 1")
     assert (instrument.settings["gain"], instrument.settings["sampler"]) == (-6.0, "heun")
-    one.send("/snapshot/save", 7)  # as a pad would number it
+    one.send("/preset/save", 7)  # as a pad would number it
     one.wait("/done")
-    assert one.ask("/snapshot/list") == ("/snapshot/list", "7", "Verse 1")
-    one.send("/snapshot/delete", "7")
+    assert one.ask("/preset/list") == ("/preset/list", "7", "Verse 1")
+    one.send("/preset/delete", "7")
     one.wait("/done")
-    assert one.ask("/snapshot/list") == ("/snapshot/list", "Verse 1")
-    one.send("/snapshot/recall", "7")
+    assert one.ask("/preset/list") == ("/preset/list", "Verse 1")
+    one.send("/preset/recall", "7")
     assert "there is no '7'" in one.wait("/error")[3]
 
 
@@ -178,7 +178,7 @@ def test_snapshots_are_kept_listed_recalled_and_forgotten(program, instrument, t
 def test_no_name_leads_out_of_the_library(program, tmp_path, name):
     one = program()
     before = sorted(tmp_path.rglob("*"))
-    for address in ("/snapshot/save", "/record"):
+    for address in ("/preset/save", "/record"):
         if "\0" in name:
             continue
         one.send(address, name)
@@ -190,15 +190,15 @@ def test_no_name_leads_out_of_the_library(program, tmp_path, name):
     "", "{", "[]", '{"format": 2, "controls": {}}',
     '{"format": 1, "controls": 5}', "[" * 5000, "\udcff",
 ])  # fmt: skip
-def test_a_damaged_snapshot_is_refused_and_changes_nothing(program, instrument, tmp_path, text):
-    folder = tmp_path / "library" / "snapshots"
+def test_a_damaged_preset_is_refused_and_changes_nothing(program, instrument, tmp_path, text):
+    folder = tmp_path / "library" / "presets"
     folder.mkdir(parents=True)
     (folder / "old.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     before = instrument.settings
     one = program()
-    one.send("/snapshot/recall", "old")
+    one.send("/preset/recall", "old")
     error = one.wait("/error")
-    assert error[1:3] == ("/snapshot/recall", "storage")
+    assert error[1:3] == ("/preset/recall", "storage")
     assert "cannot be read" in error[3]
     assert instrument.settings is before
 
@@ -206,13 +206,13 @@ def test_a_damaged_snapshot_is_refused_and_changes_nothing(program, instrument, 
 def test_controls_of_other_packs_and_versions_are_left_out_of_a_recall(
     program, instrument, tmp_path
 ):
-    folder = tmp_path / "library" / "snapshots"
+    folder = tmp_path / "library" / "presets"
     folder.mkdir(parents=True)
     (folder / "other.json").write_text(
         '{"format": 1, "pack": "x", "controls": {"gain": 99, "harmony_c": 1, "wobble": 3}}'
     )
     one = program()
-    one.send("/snapshot/recall", "other")
+    one.send("/preset/recall", "other")
     one.wait("/done")
     assert instrument.settings["gain"] == 12.0
     assert "harmony" not in instrument.settings.table
@@ -345,16 +345,16 @@ def test_a_recording_that_the_disk_ends_is_told_and_shown_as_ended(program, inst
     assert instrument.status().take.problem == ""
 
 
-def test_a_snapshot_is_found_whichever_way_its_letters_are_written(program, instrument, tmp_path):
+def test_a_preset_is_found_whichever_way_its_letters_are_written(program, instrument, tmp_path):
     one = program()
     one.ask("/gain", -6.0)
-    one.send("/snapshot/save", "E\u0301te\u0301")  # as macOS writes it
-    assert one.wait("/done") == ("/done", "/snapshot/save", "\u00c9t\u00e9")
+    one.send("/preset/save", "E\u0301te\u0301")  # as macOS writes it
+    assert one.wait("/done") == ("/done", "/preset/save", "\u00c9t\u00e9")
     one.ask("/gain", 2.0)
-    one.send("/snapshot/recall", "\u00c9t\u00e9")
+    one.send("/preset/recall", "\u00c9t\u00e9")
     one.wait("/done")
     assert instrument.settings["gain"] == -6.0
-    assert one.ask("/snapshot/list") == ("/snapshot/list", "\u00c9t\u00e9")
+    assert one.ask("/preset/list") == ("/preset/list", "\u00c9t\u00e9")
 
 
 def test_streams_come_at_their_rate_and_only_to_those_who_asked(program):

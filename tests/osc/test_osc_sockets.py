@@ -43,11 +43,11 @@ def test_tcp_sets_gets_and_subscribes(program, sizes):
 
 def test_slip_that_comes_byte_by_byte_with_ends_in_it(program):
     one = program(tcp=True)
-    data = slip.encode(build("/snapshot/recall", "ÀÛ" + "x").dgram)
-    assert len(data) > len(build("/snapshot/recall", "ÀÛx").dgram)
+    data = slip.encode(build("/preset/recall", "ÀÛ" + "x").dgram)
+    assert len(data) > len(build("/preset/recall", "ÀÛx").dgram)
     for i in range(len(data)):
         one.socket.sendall(data[i : i + 1])
-    assert one.wait("/error")[1] == "/snapshot/recall"
+    assert one.wait("/error")[1] == "/preset/recall"
     one.socket.sendall(slip.encode(build("/gain", 1.0).dgram) + slip.encode(build("/gain").dgram))
     assert one.wait("/gain") == ("/gain", 1.0)
     assert one.wait("/gain") == ("/gain", 1.0) if ("/gain", 1.0) not in one.heard else True

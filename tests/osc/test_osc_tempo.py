@@ -59,7 +59,7 @@ def test_a_recall_waits_for_the_bar_and_both_its_kinds_come_on_it(program, instr
     one = program()
     one.ask("/gain", -9.0)
     one.ask("/temperature", 0.6)
-    one.send("/snapshot/save", "dark")
+    one.send("/preset/save", "dark")
     one.wait("/done")
     one.ask("/gain", 0.0)
     one.ask("/temperature", 1.0)
@@ -68,16 +68,16 @@ def test_a_recall_waits_for_the_bar_and_both_its_kinds_come_on_it(program, instr
     one.send("/downbeat", 1)
     one.ask("/ping", answer="/pong")
     began = time.monotonic()
-    one.send("/snapshot/recall", "dark")
-    name, left = one.wait("/snapshot/recall/pending")[1:]
+    one.send("/preset/recall", "dark")
+    name, left = one.wait("/preset/recall/pending")[1:]
     assert name == "dark"
     played, begins = instrument.horizon()
     assert left > begins - played - 1.0  # the first bar that blocks can still reach
     assert instrument.settings["gain"] == 0.0
-    assert one.wait("/done", timeout=15) == ("/done", "/snapshot/recall", "dark")
+    assert one.wait("/done", timeout=15) == ("/done", "/preset/recall", "dark")
     took = time.monotonic() - began
     assert left - instrument.latencies().live - 0.1 < took < left + LATE
-    assert one.wait("/snapshot/recall/pending") == ("/snapshot/recall/pending", "dark", 0.0)
+    assert one.wait("/preset/recall/pending") == ("/preset/recall/pending", "dark", 0.0)
     assert instrument.settings["gain"] == pytest.approx(-9.0)
     assert instrument.settings["temperature"] == pytest.approx(0.6)
     assert took / 2 % 1 < 0.4 or took / 2 % 1 > 0.9  # bars last 2 s
@@ -86,13 +86,13 @@ def test_a_recall_waits_for_the_bar_and_both_its_kinds_come_on_it(program, instr
 def test_the_block_of_a_recall_on_the_bar_begins_on_the_bar_or_just_after(program, instrument):
     one = program()
     one.ask("/temperature", 0.8)
-    one.send("/snapshot/save", "cool")
+    one.send("/preset/save", "cool")
     one.wait("/done")
     one.ask("/temperature", 1.0)
     one.ask("/quantise", "bar")
     one.send("/subscribe", "/temperature")
-    one.send("/snapshot/recall", "cool")
-    bar = time.monotonic() + one.wait("/snapshot/recall/pending")[2]
+    one.send("/preset/recall", "cool")
+    bar = time.monotonic() + one.wait("/preset/recall/pending")[2]
     left = one.wait("/temperature/pending", lambda m: m[2] > 0, timeout=15)[2]
     heard = time.monotonic() + left
     stride = instrument.latencies().block
@@ -103,19 +103,19 @@ def test_a_second_press_replaces_the_first_and_both_are_told(program, instrument
     one, other = program(), program()
     for name, gain in (("a", -3.0), ("b", -6.0)):
         one.ask("/gain", gain)
-        one.send("/snapshot/save", name)
+        one.send("/preset/save", name)
         one.wait("/done")
     one.ask("/gain", 0.0)
     one.ask("/tempo", 60.0)
     one.ask("/quantise", "bar")
     one.send("/downbeat", 1)
-    one.send("/snapshot/recall", "a")
-    one.wait("/snapshot/recall/pending")
-    other.send("/snapshot/recall", "b")
-    other.wait("/snapshot/recall/pending")
-    assert one.wait("/snapshot/recall/pending") == ("/snapshot/recall/pending", "a", -1.0)
+    one.send("/preset/recall", "a")
+    one.wait("/preset/recall/pending")
+    other.send("/preset/recall", "b")
+    other.wait("/preset/recall/pending")
+    assert one.wait("/preset/recall/pending") == ("/preset/recall/pending", "a", -1.0)
     one.ask("/quantise", "off")  # what waits is let go
-    assert other.wait("/done") == ("/done", "/snapshot/recall", "b")
+    assert other.wait("/done") == ("/done", "/preset/recall", "b")
     assert instrument.settings["gain"] == -6.0
 
 
@@ -155,18 +155,18 @@ def test_a_recording_is_as_long_as_its_bars(program, instrument):
     assert bars == pytest.approx(round(bars), abs=0.25)
 
 
-def test_snapshots_leave_the_beat_alone(program, instrument, tmp_path):
+def test_presets_leave_the_beat_alone(program, instrument, tmp_path):
     one = program()
     one.ask("/tempo", 99.0)
-    one.send("/snapshot/save", "any")
+    one.send("/preset/save", "any")
     one.wait("/done")
-    text = (tmp_path / "library" / "snapshots" / "any.json").read_text()
+    text = (tmp_path / "library" / "presets" / "any.json").read_text()
     assert '"gain"' in text
     assert "tempo" not in text
     assert "quantise" not in text
-    (tmp_path / "library" / "snapshots" / "old.json").write_text(
+    (tmp_path / "library" / "presets" / "old.json").write_text(
         '{"format": 1, "pack": "x", "controls": {"gain": -2, "tempo": 50, "quantise": "bar"}}'
     )
-    one.send("/snapshot/recall", "old")
+    one.send("/preset/recall", "old")
     one.wait("/done")
     assert (instrument.settings["tempo"], instrument.settings["quantise"]) == (99.0, "off")

@@ -18,7 +18,7 @@ from attacca.options import set_others
 from engine.controls.bus import MIDI, Change
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from engine.snapshots import Snapshots
+from engine.presets import Presets
 from midi.mapping import Mapping, Source
 from midi.steering import Steering
 from midi.store import Kept
@@ -87,7 +87,7 @@ def playing(zoo):
 def test_python_and_presets(zoo, tmp_path):
     assert [c.short for c in zoo.settings.table.pack] == list(NAMES)
     zoo.set({"pack/wildness": 4.5}, animal="owl", howl="C G", walk="C | Am7")
-    presets = Snapshots(tmp_path)
+    presets = Presets(tmp_path)
     presets.save("night", zoo.settings.for_presets(), "zoo")
     zoo.set(wildness="free", animal="cat", howl="free", walk="free")
     restored = zoo.controls.restore(presets.load("night"))
@@ -177,4 +177,4 @@ def test_an_action_is_taken_by_one_block_and_comes_to_rest(playing):
     playing.controls.listen(take)
     playing.controls.set({"pack/feed": 1}, MIDI)
     assert rests.wait(20)
-    assert changes == [("midi", True), ("taken", False)]
+    assert changes == [("midi", True), ("applied", False)]

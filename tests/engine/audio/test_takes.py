@@ -56,7 +56,7 @@ class Stage:
                 time.sleep(pace)
 
     def strike(self, pitch, velocity=80):
-        self.notes.heard((TimedNote(0, pitch, velocity),), RATE)
+        self.notes.add((TimedNote(0, pitch, velocity),), RATE)
 
 
 # ---- names
@@ -85,7 +85,9 @@ def test_a_name_that_is_taken_is_refused_and_the_file_is_left_alone(tmp_path):
     take = NewTake(tmp_path, "verse")
     assert take.create(7).name == "verse.flac"
     (tmp_path / "verse.flac").write_bytes(b"music")
-    with pytest.raises(ConfigError, match=r"there is a 'verse.flac' already; choose another name"):
+    with pytest.raises(
+        ConfigError, match=r"a file named 'verse.flac' exists already; choose another"
+    ):
         take.create(7)
     assert (tmp_path / "verse.flac").read_bytes() == b"music"
     assert NewTake(tmp_path, "verse.wav").create(7).name == "verse.wav"
@@ -131,7 +133,7 @@ def test_kept_seconds_have_notes_and_a_name_as_other_takes_have(tmp_path):
     stage.strike(60, 0)
     stage.strike(64)
     stage.play(1.0)
-    kept = stage.takes.keep(NewTake(tmp_path), 2.0, 7)
+    kept = stage.takes.save_recent(NewTake(tmp_path), 2.0, 7)
     assert re.fullmatch(r"attacca-\d{8}-\d{6}-seed7\.flac", kept.path.name)
     assert kept.seconds == pytest.approx(2.0, abs=0.01)
     assert soundfile.info(kept.path).duration == pytest.approx(2.0, abs=0.01)
@@ -150,7 +152,7 @@ def test_kept_seconds_have_their_notes_after_a_change_of_device(tmp_path):
     stage.play(1.0)
     stage.strike(60)
     stage.play(0.5)
-    kept = stage.takes.keep(tmp_path / "kept.wav", 1.0, 7)
+    kept = stage.takes.save_recent(tmp_path / "kept.wav", 1.0, 7)
     (note,) = read_midi(tmp_path / "kept.mid")
     assert note.start == pytest.approx(0.5, abs=0.03)
     assert kept.path == tmp_path / "kept.wav"
@@ -158,7 +160,7 @@ def test_kept_seconds_have_their_notes_after_a_change_of_device(tmp_path):
 
 def test_nothing_is_kept_before_there_was_sound(tmp_path):
     with pytest.raises(ConfigError, match="nothing has played yet"):
-        Stage().takes.keep(NewTake(tmp_path / "takes"), 2.0, 7)
+        Stage().takes.save_recent(NewTake(tmp_path / "takes"), 2.0, 7)
     assert not (tmp_path / "takes").exists()
 
 

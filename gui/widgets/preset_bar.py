@@ -1,4 +1,4 @@
-"""Snapshots: recall one by its name, save, replace, delete, and compare A with B."""
+"""Presets: recall one by its name, save, replace, delete, and compare A with B."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from gui.models.snapshots import SLOTS
+from gui.models.presets import SLOTS
 from gui.session import Session
 from gui.widgets.choice_list import ChoiceList
 from gui.widgets.menus import add_entry
 
-__all__ = ["SnapshotBar", "compare_buttons"]
+__all__ = ["PresetBar", "compare_buttons"]
 
 
 def compare_buttons(session: Session) -> dict[str, QPushButton]:
     """A and B, of which one is lit."""
-    snapshots = session.snapshots
+    presets = session.presets
     buttons: dict[str, QPushButton] = {}
     for slot in SLOTS:
         button = buttons[slot] = QPushButton(slot)
@@ -41,39 +41,39 @@ def compare_buttons(session: Session) -> dict[str, QPushButton]:
         button.clicked.connect(lambda _, s=slot: go(s))
 
     def go(slot: str) -> None:
-        snapshots.compare(slot)
+        presets.compare(slot)
         refresh()  # a click on the one that is lit must not put it out
 
     # No QButtonGroup: it would leave only the lit one to the Tab key.
     def refresh() -> None:
         for slot, button in buttons.items():
-            button.setChecked(slot == snapshots.slot)
+            button.setChecked(slot == presets.slot)
             button.setEnabled(session.transport.is_connected)
 
-    snapshots.changed.connect(refresh)
+    presets.changed.connect(refresh)
     session.transport.changed.connect(refresh)
     refresh()
     return buttons
 
 
-class SnapshotBar(QWidget):
+class PresetBar(QWidget):
     """One line."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session, self._snapshots = session, session.snapshots
-        self.names = _Names(self._snapshots.refresh)
+        self._session, self._presets = session, session.presets
+        self.names = _Names(self._presets.refresh)
         self.names.setToolTip(
             "Set all controls as saved under a name; * marks one that has changed since"
         )
-        self.names.setPlaceholderText("no snapshot")
+        self.names.setPlaceholderText("no preset")
         self.names.setMinimumWidth(140)
         self.names.setMaximumWidth(240)
         self.names.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.names.setSizeAdjustPolicy(
             ChoiceList.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.names.activated.connect(lambda i: self._snapshots.recall(self.names.itemData(i)))
+        self.names.activated.connect(lambda i: self._presets.recall(self.names.itemData(i)))
         self.save = QToolButton()
         self.save.setText("Save\N{HORIZONTAL ELLIPSIS}")
         self.save.setToolTip("Save all controls under a name, or delete one (Ctrl+S)")
@@ -82,8 +82,8 @@ class SnapshotBar(QWidget):
         menu = QMenu(self)
         text = "Save under a new name\N{HORIZONTAL ELLIPSIS}"
         self.save_as = add_entry(menu, text, self.ask_and_save)
-        self.save_over = add_entry(menu, "", lambda: self._replace(self._snapshots.current))
-        self.delete = add_entry(menu, "", lambda: self._delete(self._snapshots.current))
+        self.save_over = add_entry(menu, "", lambda: self._replace(self._presets.current))
+        self.delete = add_entry(menu, "", lambda: self._delete(self._presets.current))
         menu.aboutToShow.connect(self._name_entries)
         self.save.setMenu(menu)
         row = QHBoxLayout(self)
@@ -97,25 +97,25 @@ class SnapshotBar(QWidget):
             row.addWidget(part)
         for part in (self.names, self.save, *self.compare.values()):
             part.setFixedHeight(36)
-        self._snapshots.changed.connect(self.refresh)
+        self._presets.changed.connect(self.refresh)
         session.transport.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
         """Show the names there are, which one was recalled last, and whether it has changed."""
-        there, snapshots = self._session.transport.is_connected, self._snapshots
-        if self.names.shown() != snapshots.names:
+        there, presets = self._session.transport.is_connected, self._presets
+        if self.names.shown() != presets.names:
             self.names.clear()
-            for name in snapshots.names:
+            for name in presets.names:
                 self.names.addItem(name, name)
-        for i, name in enumerate(snapshots.names):
-            changed = name == snapshots.current and snapshots.is_changed
+        for i, name in enumerate(presets.names):
+            changed = name == presets.current and presets.is_changed
             text = f"* {name}" if changed else name
             if self.names.itemText(i) != text:
                 self.names.setItemText(i, text)
-        place = self.names.findData(snapshots.current) if snapshots.current else -1
+        place = self.names.findData(presets.current) if presets.current else -1
         self.names.setCurrentIndex(place)
-        self.names.setEnabled(there and bool(snapshots.names))
+        self.names.setEnabled(there and bool(presets.names))
         self.save.setEnabled(there)
 
     # ------------------------------------------------------------------ saving
@@ -126,8 +126,8 @@ class SnapshotBar(QWidget):
 
     def _ask_name(self, proposed: str) -> None:
         dialog = QInputDialog(self)
-        dialog.setWindowTitle("Save a snapshot")
-        dialog.setLabelText("Name of the snapshot of all controls:")
+        dialog.setWindowTitle("Save a preset")
+        dialog.setLabelText("Name of the preset of all controls:")
         dialog.setTextValue(proposed)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.textValueSelected.connect(self._save)
@@ -135,22 +135,22 @@ class SnapshotBar(QWidget):
 
     def _save(self, typed: str) -> None:
         name = unicodedata.normalize("NFC", typed.strip())
-        if name in self._snapshots.names:
+        if name in self._presets.names:
             self._replace(name, lambda: self._ask_name(name))
         elif name:
-            self._snapshots.save(name)
+            self._presets.save(name)
 
     def _replace(self, name: str, otherwise: Callable[[], None] | None = None) -> None:
         self._confirm(
-            f"Replace the snapshot {_quoted(name)}?",
+            f"Replace the preset {_quoted(name)}?",
             "It gets the controls as they are now; what was saved under this name is lost.",
-            "Replace", lambda: self._snapshots.save(name), otherwise,
+            "Replace", lambda: self._presets.save(name), otherwise,
         )  # fmt: skip
 
     def _delete(self, name: str) -> None:
         self._confirm(
-            f"Delete the snapshot {_quoted(name)}?", "It cannot be brought back.",
-            "Delete", lambda: self._snapshots.delete(name),
+            f"Delete the preset {_quoted(name)}?", "It cannot be brought back.",
+            "Delete", lambda: self._presets.delete(name),
         )  # fmt: skip
 
     def _confirm(
@@ -158,7 +158,7 @@ class SnapshotBar(QWidget):
         otherwise: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         """Ask before something is lost, without blocking the window."""
-        box = QMessageBox(QMessageBox.Icon.Question, "Snapshots", question, parent=self)
+        box = QMessageBox(QMessageBox.Icon.Question, "Presets", question, parent=self)
         box.setInformativeText(more)
         button = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
         cancel = box.addButton(QMessageBox.StandardButton.Cancel)
@@ -175,11 +175,11 @@ class SnapshotBar(QWidget):
         box.open()
 
     def _free_name(self) -> str:
-        numbers = (f"Snapshot {i}" for i in range(1, 10_001))
-        return next((name for name in numbers if name not in self._snapshots.names), "")
+        numbers = (f"Preset {i}" for i in range(1, 10_001))
+        return next((name for name in numbers if name not in self._presets.names), "")
 
     def _name_entries(self) -> None:
-        name = self._snapshots.current
+        name = self._presets.current
         self.save_over.setText(f"Save over {_quoted(name)}\N{HORIZONTAL ELLIPSIS}")
         self.delete.setText(f"Delete {_quoted(name)}\N{HORIZONTAL ELLIPSIS}")
         for action in (self.save_over, self.delete):
@@ -190,7 +190,7 @@ class _Names(ChoiceList):
     """The names; opening the list asks for them again, as files may have come from elsewhere."""
 
     def __init__(self, ask: Callable[[], None], parent: QWidget | None = None) -> None:
-        super().__init__("Snapshots", parent)
+        super().__init__("Presets", parent)
         self._ask = ask
 
     def shown(self) -> tuple[str, ...]:

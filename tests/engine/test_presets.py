@@ -1,4 +1,4 @@
-"""Snapshots as files: names as people and systems write them, text as editors save it."""
+"""Presets as files: names as people and systems write them, text as editors save it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from engine.errors import ConfigError, StorageError
 from engine.packs.discovery import find_pack
 from engine.packs.read import read_manifest
-from engine.snapshots import Snapshots, checked_name
+from engine.presets import Presets, checked_name
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
 VALUES = {"gain": -6.0}
@@ -26,12 +26,12 @@ COMPOSED, DECOMPOSED = "\u00c9t\u00e9", "E\u0301te\u0301"
      "x\u0323\u0302", "7", "_a", "\u00bd up"],
 )  # fmt: skip
 def test_a_name_in_any_script_is_kept_and_listed(tmp_path, name):
-    snapshots = Snapshots(tmp_path)
-    snapshots.save(name, VALUES, "tiny")
-    assert snapshots.names() == [checked_name("a", name)]
-    assert snapshots.load(name) == VALUES
-    snapshots.delete(name)
-    assert snapshots.names() == []
+    presets = Presets(tmp_path)
+    presets.save(name, VALUES, "tiny")
+    assert presets.names() == [checked_name("a", name)]
+    assert presets.load(name) == VALUES
+    presets.delete(name)
+    assert presets.names() == []
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_name_in_any_script_is_kept_and_listed(tmp_path, name):
 )  # fmt: skip
 def test_what_is_no_name_is_refused_in_one_line(name):
     with pytest.raises(ConfigError) as caught:
-        checked_name("/snapshot/save", name)
+        checked_name("/preset/save", name)
     assert "\n" not in str(caught.value)
 
 
@@ -49,49 +49,49 @@ def test_what_is_no_name_is_refused_in_one_line(name):
 @pytest.mark.parametrize("on_disk", [COMPOSED, DECOMPOSED])
 def test_letters_are_the_same_however_they_are_written(tmp_path, typed, on_disk):
     (tmp_path / f"{on_disk}.json").write_text(TEXT)
-    snapshots = Snapshots(tmp_path)
-    assert snapshots.names() == [COMPOSED]
-    assert snapshots.load(typed) == VALUES
-    snapshots.save(typed, {"gain": 2.0}, "tiny")
-    assert snapshots.load(typed) == {"gain": 2.0}
+    presets = Presets(tmp_path)
+    assert presets.names() == [COMPOSED]
+    assert presets.load(typed) == VALUES
+    presets.save(typed, {"gain": 2.0}, "tiny")
+    assert presets.load(typed) == {"gain": 2.0}
     assert len(list(tmp_path.iterdir())) == 1, "saved over it, not beside it"
-    snapshots.delete(typed)
+    presets.delete(typed)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_whose_name_is_no_text_is_passed_over(tmp_path):
     (tmp_path / "\udcff.json").write_text(TEXT)
-    assert Snapshots(tmp_path).names() == []
+    assert Presets(tmp_path).names() == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_a_snapshot_saved_by_any_editor_is_read(tmp_path, encoding, end):
+def test_a_preset_saved_by_any_editor_is_read(tmp_path, encoding, end):
     text = json.dumps(json.loads(TEXT), indent=1)
     (tmp_path / "a.json").write_bytes(text.replace("\n", end).encode(encoding))
-    assert Snapshots(tmp_path).load("a") == VALUES
+    assert Presets(tmp_path).load("a") == VALUES
 
 
-def test_a_snapshot_in_utf_16_is_one_line_that_says_so(tmp_path):
+def test_a_preset_in_utf_16_is_one_line_that_says_so(tmp_path):
     (tmp_path / "a.json").write_text(TEXT, encoding="utf-16")
     with pytest.raises(StorageError, match="UTF-16; save it as UTF-8"):
-        Snapshots(tmp_path).load("a")
+        Presets(tmp_path).load("a")
 
 
 def test_a_folder_that_cannot_be_created_is_one_line_with_the_path(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=f"{tmp_path}/file/snapshots"):
-        Snapshots(tmp_path / "file" / "snapshots").save("a", VALUES, "tiny")
+    with pytest.raises(StorageError, match=f"{tmp_path}/file/presets"):
+        Presets(tmp_path / "file" / "presets").save("a", VALUES, "tiny")
 
 
-def test_a_full_disk_leaves_the_snapshot_as_it_was(small_disk):
-    snapshots = Snapshots(small_disk)
-    snapshots.save("a", VALUES, "tiny")
+def test_a_full_disk_leaves_the_preset_as_it_was(small_disk):
+    presets = Presets(small_disk)
+    presets.save("a", VALUES, "tiny")
     free = os.statvfs(small_disk)
     (small_disk / "filling").write_bytes(bytes(free.f_bavail * free.f_bsize))
     with pytest.raises(StorageError, match="No space left"):
-        snapshots.save("a", {"gain": 2.0}, "tiny")
-    assert snapshots.load("a") == VALUES
+        presets.save("a", {"gain": 2.0}, "tiny")
+    assert presets.load("a") == VALUES
     assert {p.name for p in small_disk.iterdir()} == {"a.json", "filling"}
 
 

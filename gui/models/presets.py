@@ -1,6 +1,6 @@
-"""Snapshots: their names, and two of them to compare. The engine keeps the files.
+"""Presets: their names, and two of them to compare. The engine keeps the files.
 
-A and B are snapshots of two names of their own. Going to the other keeps the controls as they are
+A and B are presets of two names of their own. Going to the other keeps the controls as they are
 under the one, then recalls the other; the first time, both are the same. Qt's main thread.
 """
 
@@ -14,13 +14,13 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from engine.controls.control import Value
 from gui.models.natural_order import in_natural_order
 
-__all__ = ["SLOTS", "Snapshots"]
+__all__ = ["SLOTS", "Presets"]
 
 SLOTS = {"A": "compare A", "B": "compare B"}
 
 
-class Snapshots(QObject):
-    """The snapshots of the engine that answers.
+class Presets(QObject):
+    """The presets of the engine that answers.
 
     Parameters
     ----------
@@ -53,27 +53,27 @@ class Snapshots(QObject):
 
     def save(self, name: str) -> None:
         """Keep all controls under a name."""
-        self._ask("/snapshot/save", name)
+        self._ask("/preset/save", name)
 
     def recall(self, name: str) -> None:
         """Set all controls as kept under a name."""
-        self._ask("/snapshot/recall", name)
+        self._ask("/preset/recall", name)
 
     def delete(self, name: str) -> None:
         """Forget one."""
-        self._ask("/snapshot/delete", name)
+        self._ask("/preset/delete", name)
 
     def refresh(self) -> None:
         """Ask for the names."""
-        self._send("/snapshot/list")
+        self._send("/preset/list")
 
     def compare(self, slot: str) -> None:
         """Go to A or B; where one is, it is kept first."""
-        if slot == self.slot or not self._send("/snapshot/save", SLOTS[self.slot]):
+        if slot == self.slot or not self._send("/preset/save", SLOTS[self.slot]):
             return
         self._kept.add(self.slot)
         # The engine does one after the other, so the first is kept before the other is heard.
-        self._send("/snapshot/recall" if slot in self._kept else "/snapshot/save", SLOTS[slot])
+        self._send("/preset/recall" if slot in self._kept else "/preset/save", SLOTS[slot])
         self._kept.add(slot)
         self.slot = slot
         self.changed.emit()
@@ -86,8 +86,8 @@ class Snapshots(QObject):
             self.changed.emit()
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about snapshots."""
-        if address == "/snapshot/list":
+        """A message of the engine. Returns whether it was about presets."""
+        if address == "/preset/list":
             self.names = in_natural_order(
                 n for a in arguments if (n := str(a)) not in SLOTS.values()
             )  # fmt: skip
@@ -96,10 +96,10 @@ class Snapshots(QObject):
             self.changed.emit()
             return True
         about = str(arguments[0]) if arguments else ""
-        if address not in ("/done", "/error") or not about.startswith("/snapshot/"):
+        if address not in ("/done", "/error") or not about.startswith("/preset/"):
             return False
         self.waiting = ""
-        if address == "/done" and about != "/snapshot/list":
+        if address == "/done" and about != "/preset/list":
             self._done(about, str(arguments[-1]))
         self.changed.emit()
         return True
@@ -122,7 +122,7 @@ class Snapshots(QObject):
             self.changed.emit()
 
     def _done(self, about: str, name: str) -> None:
-        if about == "/snapshot/delete":
+        if about == "/preset/delete":
             self.names = tuple(n for n in self.names if n != name)
             self._set_current("" if self.current == name else self.current)
         elif name not in SLOTS.values():

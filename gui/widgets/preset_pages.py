@@ -1,4 +1,4 @@
-"""Large buttons for snapshots, page by page, so that each keeps its place under the hand."""
+"""Large buttons for presets, page by page, so that each keeps its place under the hand."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from PyQt6.QtWidgets import (
 
 from gui.session import Session
 
-__all__ = ["SnapshotPages"]
+__all__ = ["PresetPages"]
 
 _COLUMNS, _ROWS = 4, 3
 _PAGE = _COLUMNS * _ROWS
 _LEAST, _MOST, _TURN = 48, 88, 48  # pixels of height
 
 
-class SnapshotPages(QWidget):
-    """Recalls snapshots; their order is that of the model, a page has twelve."""
+class PresetPages(QWidget):
+    """Recalls presets; their order is that of the model, a page has twelve."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._session, self._snapshots = session, session.snapshots
+        self._session, self._presets = session, session.presets
         self.page = 0
         self.buttons: list[QPushButton] = []
         self.back, self.on = (
@@ -37,7 +37,7 @@ class SnapshotPages(QWidget):
         )
         self.place = QLabel()
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._none = QLabel("No snapshots yet: save some in the other view, and they appear here.")
+        self._none = QLabel("No presets yet: save some in the other view, and they appear here.")
         self._none.setObjectName("dim")
         self._none.setWordWrap(True)
         column = QVBoxLayout(self)
@@ -46,31 +46,31 @@ class SnapshotPages(QWidget):
         column.addWidget(self._none)
         column.addLayout(self._grid(), 1)
         column.addLayout(self._turner())
-        self._snapshots.changed.connect(self.refresh)
+        self._presets.changed.connect(self.refresh)
         session.transport.changed.connect(self.refresh)
         self.refresh()
 
     @property
     def pages(self) -> int:
         """How many there are, at least one."""
-        return max(1, -(-len(self._snapshots.names) // _PAGE))
+        return max(1, -(-len(self._presets.names) // _PAGE))
 
     def refresh(self) -> None:
-        """Show the snapshots of the page."""
-        snapshots, there = self._snapshots, self._session.transport.is_connected
+        """Show the presets of the page."""
+        presets, there = self._presets, self._session.transport.is_connected
         self.page = min(self.page, self.pages - 1)
-        names = snapshots.names[self.page * _PAGE :][:_PAGE]
+        names = presets.names[self.page * _PAGE :][:_PAGE]
         for i, button in enumerate(self.buttons):
             name = names[i] if i < len(names) else ""
-            current = bool(name) and name == snapshots.current
+            current = bool(name) and name == presets.current
             button.setVisible(bool(name))
-            button.setChecked(current and not snapshots.is_changed)
+            button.setChecked(current and not presets.is_changed)
             button.setEnabled(there)
-            changed = current and snapshots.is_changed
+            changed = current and presets.is_changed
             button.setAccessibleName(f"{name}, changed" if changed else name)
             button.setToolTip(f"Set all controls as saved under {name}")
             button.setText(self._elided(button, f"* {name}" if changed else name))
-        self._none.setVisible(not snapshots.names)
+        self._none.setVisible(not presets.names)
         for part in (self.back, self.place, self.on):
             part.setVisible(self.pages > 1)
         self.place.setText(f"{self.page + 1} of {self.pages}")
@@ -109,7 +109,7 @@ class SnapshotPages(QWidget):
     def _turner(self) -> QHBoxLayout:
         row = QHBoxLayout()
         for button, name, pages in (
-            (self.back, "Snapshots before these", -1), (self.on, "More snapshots", 1),
+            (self.back, "Presets before these", -1), (self.on, "More presets", 1),
         ):  # fmt: skip
             button.setMinimumSize(2 * _TURN, _TURN)
             button.setAccessibleName(name)
@@ -122,9 +122,9 @@ class SnapshotPages(QWidget):
         return row
 
     def _recall(self, i: int) -> None:
-        names = self._snapshots.names[self.page * _PAGE :]
+        names = self._presets.names[self.page * _PAGE :]
         if i < len(names):
-            self._snapshots.recall(names[i])
+            self._presets.recall(names[i])
         self.refresh()  # a click must not light it before the engine has recalled it
 
     @staticmethod

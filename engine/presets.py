@@ -1,4 +1,4 @@
-"""Snapshots: all controls under a name, each a JSON file in one folder. Any thread; it may wait.
+"""Presets: all controls under a name, each a JSON file in one folder. Any thread; it may wait.
 
 A name is a name, never a path. What a file holds is checked like anything that comes in.
 """
@@ -17,10 +17,10 @@ from engine.controls.control import PITCH_CLASSES, Value
 from engine.errors import AttaccaError, ConfigError, StorageError
 from engine.text_files import composed, read_text
 
-__all__ = ["Snapshots", "checked_name"]
+__all__ = ["Presets", "checked_name"]
 
 _FORMAT = 1
-_MOST = 10_000  # snapshots in the folder
+_MOST = 10_000  # presets in the folder
 _LARGEST = 65_536  # bytes of a file
 _LONGEST = 64  # characters of a name
 _LONGEST_BYTES = 200  # of a file's name without its ending; file systems have 255
@@ -59,8 +59,8 @@ def _is_name(name: str) -> bool:
     return (kinds[0] in "LN" or name[0] == "_") and len(name.encode()) <= _LONGEST_BYTES
 
 
-class Snapshots:
-    """The snapshots of a folder, which is made when the first is saved."""
+class Presets:
+    """The presets of a folder, which is made when the first is saved."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -86,21 +86,21 @@ class Snapshots:
         ConfigError, StorageError
             The name is none; the file cannot be written, or there are too many.
         """
-        path = self._path("/snapshot/save", name)
+        path = self._path("/preset/save", name)
         text = json.dumps({"format": _FORMAT, "pack": pack, "controls": dict(values)}, indent=1)
         # Written beside and put in place, so that a reader never sees half of it.
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not path.exists() and len(self.names()) >= _MOST:
-                raise StorageError(f"/snapshot/save: {_MOST} snapshots at most; delete some")
+                raise StorageError(f"/preset/save: {_MOST} presets at most; delete some")
             part.write_text(text, encoding="utf-8")
             part.replace(path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise StorageError(
-                f"snapshot {name!r} cannot be written to {str(self._folder)!r}: {error.strerror}; "
+                f"preset {name!r} cannot be written to {str(self._folder)!r}: {error.strerror}; "
                 "make room for it, or make the folder writable"
             ) from error
 
@@ -112,10 +112,10 @@ class Snapshots:
         ConfigError, StorageError
             There is none of the name; the file is damaged.
         """
-        path = self._path("/snapshot/recall", name)
+        path = self._path("/preset/recall", name)
         if not path.is_file():
             have = ", ".join(self.names()[:8]) or "none"
-            raise ConfigError(f"/snapshot/recall: there is no {name!r}; there are: {have}")
+            raise ConfigError(f"/preset/recall: there is no {name!r}; there are: {have}")
         try:
             kept = json.loads(read_text(path, _LARGEST))
             if kept["format"] != _FORMAT:
@@ -123,9 +123,7 @@ class Snapshots:
             return _known(dict(kept["controls"]))
         except (OSError, ValueError, KeyError, TypeError, RecursionError, AttaccaError) as error:
             text = " ".join(str(error).split())[:120]
-            raise StorageError(
-                f"snapshot {name!r} cannot be read ({text}); save it again"
-            ) from error
+            raise StorageError(f"preset {name!r} cannot be read ({text}); save it again") from error
 
     def delete(self, name: str) -> None:
         """Forget one.
@@ -135,13 +133,13 @@ class Snapshots:
         ConfigError, StorageError
             There is none of the name; the file cannot be deleted.
         """
-        path = self._path("/snapshot/delete", name)
+        path = self._path("/preset/delete", name)
         try:
             path.unlink()
         except FileNotFoundError:
-            raise ConfigError(f"/snapshot/delete: there is no {name!r}") from None
+            raise ConfigError(f"/preset/delete: there is no {name!r}") from None
         except OSError as error:
-            raise StorageError(f"snapshot {name!r} cannot be deleted: {error.strerror}") from error
+            raise StorageError(f"preset {name!r} cannot be deleted: {error.strerror}") from error
 
     def _path(self, what: str, name: str) -> Path:
         name = checked_name(what, name)
