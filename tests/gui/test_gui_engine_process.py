@@ -184,7 +184,7 @@ def test_the_log_keeps_the_words_of_each_engine_apart(at_home, qtbot):
 
 def test_a_program_that_is_not_there_is_said(at_home, qapp):
     process = EngineProcess([], 9, at_home, command=("/no/such/python",))
-    assert process.start() == "the engine cannot be started: /no/such/python: " + os.strerror(2)
+    assert process.start() == "The engine cannot be started: /no/such/python: " + os.strerror(2)
     assert not process.is_alive
 
 
