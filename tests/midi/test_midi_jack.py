@@ -50,7 +50,7 @@ def test_a_device_is_learnt_pulled_out_put_back_and_no_client_is_leaked(
         nano.send("control_change", control=7, value=0)
         until(lambda: tiny.settings["gain"] == -60.0, "the knob is heard")
         nano.unplug()
-        until(lambda: any("is gone" in s for s in said), "its absence is said")
+        until(lambda: any("has disappeared" in s for s in said), "its absence is said")
         nano = Device("nanoKONTROL")
         until(lambda: sum("listening to nano" in s for s in said) == 2, "it is taken again")
         nano.send("control_change", control=7, value=127)

@@ -43,7 +43,7 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         assert window.ask("/midi/learn") == ("/midi/learn", "/lock/gain")
         nano.send("control_change", control=20, value=1)
         nano.send("control_change", control=52, value=3)
-        window.wait("/event", lambda m: "CC 20 and 52, channel 1 moves lock/gain" in m[2])
+        window.wait("/event", lambda m: "CC 20 and 52, channel 1 is mapped to lock/gain" in m[2])
         assert answers(window, "/midi/mappings", "/midi/mapping") == [
             ("/lock/gain", "CC 20 and 52, channel 1")
         ]

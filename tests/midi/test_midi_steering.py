@@ -215,7 +215,7 @@ def learned(bench: Bench, target: str, *messages: mido.Message) -> Source:
 )
 def test_the_controller_that_moves_next_is_learned(bench: Bench, messages, source) -> None:
     assert learned(bench, "gain", *messages) == source
-    assert bench.said[-1] == f"{source} moves gain"
+    assert bench.said[-1] == f"{source} is mapped to gain"
     assert bench.saved[-1].mappings == (Mapping("gain", source),)
 
 
@@ -225,7 +225,7 @@ def test_learning_again_replaces_and_says_what_a_controller_no_longer_moves(benc
     assert bench.steering.kept.mappings == (Mapping("gain", Source("cc", 21, 1)),)
     learned(bench, "steps", cc(21, 1))
     assert bench.steering.kept.mappings == (Mapping("steps", Source("cc", 21, 1)),)
-    assert bench.said[-1].endswith("moves steps, no longer gain")
+    assert bench.said[-1].endswith("is mapped to steps, instead of gain")
     bench.steering.forget("steps")
     assert bench.saved[-1].mappings == ()
 
