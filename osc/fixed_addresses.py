@@ -49,6 +49,13 @@ _OTHERS: tuple[Address, ...] = (
     Address("/packs/list", "query", "", "get",
             "Sends /packs/info for every pack, then /packs/list/end and their number."),
     Address(
+        "/target", "command", "s", "get, set",
+        "Run the network elsewhere, such as on cuda, without a gap; /progress reports how far the "
+        "change is. Without an argument: the current target.",
+    ),
+    Address("/target/list", "query", "", "get",
+            "Sends /target/info for every target, then /target/list/end and their number."),
+    Address(
         "/device/select", "command", "s", "get, set",
         "Change to another sound device: its name or part of it, 'default' or 'none'. If it cannot "
         "be opened, the current one keeps playing. Without an argument: the current device.",
@@ -219,6 +226,14 @@ _ANSWERS: tuple[Address, ...] = (
         "machine (or empty).",
     ),
     Address("/packs/list/end", "answer", "i", "get", "Number of packs."),
+    Address(
+        "/target/info",
+        "answer",
+        "sssi",
+        "get",
+        "A target: name, description, the Python packages that provide it, 1 if it is available.",
+    ),
+    Address("/target/list/end", "answer", "i", "get", "Number of targets."),
     Address(
         "/device/info",
         "answer",

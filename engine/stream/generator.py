@@ -64,6 +64,10 @@ class Generator:
     threads, target : for its ONNX sessions.
     clock : by which it is judged late.
     patience : factor on how late it may be; large for rendering.
+
+    Attributes
+    ----------
+    targets : those that ONNX Runtime offers there, once it is started.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Generator:
         self._heartbeat = Heartbeat(self._clock.now, patience)
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.Queue[Message | None] = queue.Queue()
+        self.targets: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int | None:
@@ -119,7 +124,7 @@ class Generator:
             "target": self._target,
         }
         self._heartbeat.started()
-        self._ask(head)
+        self.targets = tuple(self._ask(head).head["targets"])
 
     def stop(self) -> None:
         """End the process, kindly first."""

@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_samples_and_another_does_not(tmp_path: Pat
     assert np.sqrt(np.mean(first**2)) > 1e-4
 
 
-def test_the_file_is_as_long_as_asked_at_the_rate_asked(
+def test_the_file_has_the_requested_length_and_rate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sound = render(tmp_path / "a.flac", "--minutes", 0.05, "--rate", 44100)

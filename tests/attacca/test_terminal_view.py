@@ -24,7 +24,7 @@ PLAYING = Readout(
 )  # fmt: skip
 
 
-def test_keys_are_told_from_escape_sequences() -> None:
+def test_keys_are_distinguished_from_escape_sequences() -> None:
     assert parse(" p\x1b[A\x1b[B+q") == [" ", "p", "up", "down", "+", "q"]
     assert parse("\x1b[15~s\x1bOAr") == ["s", "up", "r"]
     assert parse("\x1b") == []

@@ -1,4 +1,4 @@
-"""Devices, packs, fault_counters and lights: the models, fed by hand, and what they ask for."""
+"""Devices, packs, fault counters and lamps: the models, fed by hand, and what they ask for."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_pack_is_loaded_step_by_step_and_the_current_one_is_not(packs, engine,
     assert (packs.loading, packs.problem, loaded) == ("", "step.onnx is damaged", ["second"])
 
 
-def test_mishaps_are_counted_from_the_reset_on(engine, qtbot):
+def test_dropouts_are_counted_from_the_reset_on(engine, qtbot):
     fault_counters = FaultCounters(engine.send, engine.figures)
     engine.tell(qtbot, xruns=3, gaps=2, restarts=1)
     assert [fault_counters.count(n) for n in ("xruns", "gaps", "restarts")] == [3, 2, 1]

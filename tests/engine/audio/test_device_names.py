@@ -62,7 +62,7 @@ def test_default_is_what_the_system_plays_to(name):
         (["USB Mic"], "default", "there is no sound output device"),
     ],
 )
-def test_a_name_that_cannot_be_resolved_is_told_in_one_line(names, asked, words):
+def test_a_name_that_cannot_be_resolved_is_refused_in_one_line(names, asked, words):
     with pytest.raises(DeviceError) as caught:
         fake(*names)[1].find(asked)
     assert words in str(caught.value)
@@ -84,7 +84,7 @@ def test_a_missing_library_comes_with_its_cure(error, words):
         PortAudio(importer).outputs()
 
 
-def test_a_rate_the_device_does_not_take_is_told_with_its_own():
+def test_a_rate_the_device_does_not_take_is_refused_with_its_own():
     _, portaudio = fake("Built-in")
     with pytest.raises(DeviceError, match=r"does not open at 48000 Hz .*own rate is 44100") as err:
         OutputDevice(portaudio, "built", ring(), rate=48000, clock=VirtualClock())
@@ -93,7 +93,7 @@ def test_a_rate_the_device_does_not_take_is_told_with_its_own():
         OutputDevice(portaudio, "built", OutputRing(64, 4), rate=44100, clock=VirtualClock())
 
 
-def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
+def test_a_vanished_device_is_reported_once_and_opened_again_by_name():
     sd, portaudio = fake("Built-in", "Scarlett")
     clock, events, buffer = VirtualClock(), [], ring()
     device = OutputDevice(portaudio, "scarlett", buffer, rate=44100, clock=clock)

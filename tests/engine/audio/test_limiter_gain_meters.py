@@ -102,7 +102,7 @@ def test_a_gain_of_one_changes_no_bit():
 
 @settings(max_examples=40, deadline=None)
 @given(orders=st.lists(st.tuples(st.booleans(), st.integers(0, 400)), min_size=1, max_size=40))
-def test_the_gate_never_jumps_and_ends_where_it_is_told(orders):
+def test_the_gate_never_jumps_and_ends_where_it_is_set(orders):
     gate = Gate(480)
     heard = [np.zeros((1, 2), np.float32)]
     for opened, frames in [*orders, (True, 480), (True, 1), (False, 480), (False, 1)]:
