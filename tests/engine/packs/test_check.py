@@ -46,7 +46,7 @@ def refusal(folder: Path, text: str) -> str:
         (STAGES, STAGES.replace("spectrum", "music"), "stage.output is 'music'; the signals are"),
         (STAGES, STAGES.replace("spectrum", "sound") + '\nname = "other"',
          "'sound' is the output of two stages"),
-        ('{ signal = "spectrum" }', '{ signal = "music" }', "input 'music' is no signal"),
+        ('{ signal = "spectrum" }', '{ signal = "music" }', "input 'music' is not a signal"),
         ('{ signal = "spectrum" }', '{ signal = "spectrum" }, { signal = "sound" }',
          "2 inputs; a transform has one"),
         ('{ signal = "spectrum" }', '{ signal = "spectrum", after = 1 }',
