@@ -33,7 +33,7 @@ from benchmarks import report
 from benchmarks.live import resident_mb
 from engine.child_process import child_command, child_environment
 from engine.errors import AttaccaError
-from osc.packets import message, told
+from osc.packets import contents, message
 from tests.sound_servers import PULSE_PROGRAMS, missing, pulse_server
 
 # One live control and three that the next block takes; the subscriber receives the first one.
@@ -121,7 +121,7 @@ class Engine:
         self._socket.sendto(message("/status"), ("127.0.0.1", self.port))
         with contextlib.suppress(TimeoutError, ConnectionRefusedError):
             while "osc/faults" not in found:
-                for address, arguments in told(self._socket.recv(65_536)):
+                for address, arguments in contents(self._socket.recv(65_536)):
                     if address.startswith("/status/"):
                         found[address.removeprefix("/status/")] = arguments[0]
         return found

@@ -1,4 +1,4 @@
-"""The self-test of a pack: it computes here what its exporter saw, and it can be played."""
+"""The self-test of a pack: its networks reproduce the exporter's results, and it can be played."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from engine.stream.walk import PlanWalk
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Result of running the golden vectors: largest difference over the output's deviation."""
+    """The largest difference from the golden vectors, relative to the output's deviation."""
 
     worst: float
     tolerance: float
 
     @property
     def passed(self) -> bool:
-        """Whether this machine computes what the exporter saw."""
+        """Whether this machine reproduces the exporter's results."""
         return self.worst <= self.tolerance
 
 
 def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
     """Run the pack's golden vectors.
 
-    For every diffusion stage they hold one array for each of what its graphs read, `x`, `alpha`,
-    `sigma` and the exporter's `x0`, by the names `STAGE/NAME` (in packs of format 1, which have one
-    stage, by `NAME`); for a network stage `frames` in place of the last four.
+    They contain for every diffusion stage one array per graph input, `x`, `alpha`, `sigma` and the
+    exporter's `x0`, named `STAGE/NAME` (in packs of format 1, which have one stage, `NAME`); for a
+    network stage `frames` instead of the last four.
 
-    Then two blocks are played offline, and the transcription's graph is opened.
+    Then two blocks are generated, and the transcription graph is opened.
 
     Raises
     ------
@@ -80,8 +80,8 @@ def _of_stage(golden: Mapping[str, NDArray[Any]], name: str) -> Mapping[str, NDA
     return {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)} or golden
 
 
-def _difference(got: NDArray[Any], wanted: NDArray[Any]) -> float:
-    difference = float(abs(got - wanted).max() / wanted.std())
+def _difference(got: NDArray[Any], expected: NDArray[Any]) -> float:
+    difference = float(abs(got - expected).max() / expected.std())
     return difference if np.isfinite(difference) else float("inf")
 
 

@@ -36,9 +36,9 @@ def test_an_ignored_signal_stays_ignored_and_others_end_it(name: str) -> None:
         assert is_ignored(name)
         with Stopping() as stopping:
             os.kill(os.getpid(), number)
-            assert not stopping.asked
+            assert not stopping.requested
             os.kill(os.getpid(), signal.SIGHUP if name != "SIGHUP" else signal.SIGTERM)
-            assert stopping.asked
+            assert stopping.requested
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
         signal.signal(number, before)

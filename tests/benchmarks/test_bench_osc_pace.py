@@ -6,14 +6,14 @@ import numpy as np
 
 from benchmarks.osc_clients import CYCLE, elements, packed, values
 from benchmarks.osc_pace import Pace, floor, published_after
-from osc.packets import bundles, message, told
+from osc.packets import bundles, contents, message
 
 
 def test_its_messages_are_those_of_the_codec():
     assert packed("/gain", "f", b"\xc0\xc0\0\0") == message("/gain", -6.0)
     each = values("/harmony/c", 0.0, 1.0)
     assert len({value for value, _ in each}) == len(each) == CYCLE
-    assert all(told(data) == [("/harmony/c", (value,))] for value, data in each[::97])
+    assert all(contents(data) == [("/harmony/c", (value,))] for value, data in each[::97])
 
 
 def test_bundles_are_taken_apart():

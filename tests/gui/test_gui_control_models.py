@@ -226,14 +226,14 @@ def test_float32_does_not_make_up_digits(desk):
 @pytest.mark.parametrize("control", SHIPPED_TURNED, ids=lambda p: p.name)
 def test_every_control_goes_from_0_to_1_and_says_its_value_with_its_unit(desk, control):
     model = desk.models[control.name]
-    model.set_norm(1.0)
-    assert model.norm == pytest.approx(1.0)
+    model.set_normalised(1.0)
+    assert model.normalised == pytest.approx(1.0)
     assert model.value == {"choice": control.choices[-1:], "switch": (True,)}.get(
         control.kind, (control.high,)
     )[0]  # fmt: skip
     assert control.unit in model.text
-    model.set_norm(0.0)
-    assert model.norm == pytest.approx(0.0)
+    model.set_normalised(0.0)
+    assert model.normalised == pytest.approx(0.0)
     model.reset()
     assert model.value == control.default
     with pytest.raises(ConfigError):

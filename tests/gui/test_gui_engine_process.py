@@ -90,7 +90,7 @@ def test_one_click_plays_a_killed_engine_comes_back_with_its_controls_and_quit_e
 
     os.kill(first, signal.SIGKILL)
     until(lambda: session.state != "playing", 10)
-    assert "gone" in session.log.lines[-1].text or "ended" in session.log.lines[-1].text
+    assert any(w in session.log.lines[-1].text for w in ("lost", "crashed"))
     until(lambda: session.state == "playing" and session.controls["gain"].value == -9.0, 30)
     until(lambda: session.controls["temperature"].value == 0.8)
     second = session.engine.pid
@@ -136,7 +136,7 @@ def test_without_a_sound_device_it_plays_at_a_click_and_warns_of_silence(
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
     session = begin(free_port(), [*PLAY[:2], "--latency", "jam"])
     session.play()
-    until(lambda: session.is_unheard and session.transport.is_playing, 30)
+    until(lambda: session.plays_silently and session.transport.is_playing, 30)
     until(lambda: session.meters.peak[0] > -90, 20)
     assert "no sound output device" in session.engine.log.read_text()
 
@@ -184,7 +184,7 @@ def test_the_log_keeps_the_words_of_each_engine_apart(at_home, qtbot):
 
 def test_a_missing_program_is_reported(at_home, qapp):
     process = EngineProcess([], 9, at_home, command=("/no/such/python",))
-    assert process.start() == "the engine cannot be started: /no/such/python: " + os.strerror(2)
+    assert process.start() == "The engine cannot be started: /no/such/python: " + os.strerror(2)
     assert not process.is_alive
 
 

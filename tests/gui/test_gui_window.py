@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 
 from gui.application import Start, _teller, make_window
 from gui.main_window import MainWindow
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 from gui.settings import Settings
 from gui.theme import apply_theme, is_dark
 from gui.widgets.control_cell import Choice, Switch
@@ -167,7 +167,7 @@ def test_a_new_piece_is_a_button_and_a_key_of_its_own_and_the_music_goes_on(
 def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
     until(lambda: window.banner.isVisible())
     assert "No sound device" in window.banner.label.text()
-    assert window.banner.button.text() == "Record into a file"
+    assert window.banner.button.text() == "Record to a file"
     window.banner.button.click()
     until(lambda: window.session.transport.is_recording)
     until(

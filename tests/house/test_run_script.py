@@ -198,7 +198,7 @@ def test_without_root_it_goes_on_when_only_sound_is_missing(visitor):
     assert done.returncode == 0
     assert done.stdout == "attacca: play --device none\n"
     assert "apt-get install -y --no-install-recommends libportaudio2 libasound2" in done.stderr
-    assert "venv" not in done.stderr.split("Type this once")[1].split("\n\n")[1]
+    assert "venv" not in done.stderr.split("Run this once")[1].split("\n\n")[1]
 
 
 def test_without_root_sudo_is_used_when_it_asks_no_password(visitor):
@@ -262,7 +262,7 @@ def test_a_failed_installation_is_not_taken_for_a_good_one(machine):
 def test_only_a_cpu_build_of_torch_is_taken(machine):
     done = machine("test")
     assert len(machine.noted("pip install")) == 1, "the CUDA build is left alone"
-    assert "tests marked torch are left out" in done.stderr
+    assert "skipping tests marked torch" in done.stderr
     assert done.stdout == "<-m><not torch>\n"
     machine("setup", "test", FAKE_TORCH="2.13.0+cpu")
     assert "train.txt" in machine.noted("pip install")[1]

@@ -187,7 +187,7 @@ def test_two_devices_with_the_same_knob_are_held_apart(bench: Bench) -> None:
 # ---------------------------------------------------------------------- learning
 
 
-def learnt(bench: Bench, target: str, *messages: mido.Message) -> Source:
+def learned(bench: Bench, target: str, *messages: mido.Message) -> Source:
     bench.steering.arm(target)
     bench.send(*messages)
     bench.wait(0.2)
@@ -213,19 +213,19 @@ def learnt(bench: Bench, target: str, *messages: mido.Message) -> Source:
     ],
     ids=str,
 )
-def test_the_controller_that_moves_next_is_learnt(bench: Bench, messages, source) -> None:
-    assert learnt(bench, "gain", *messages) == source
-    assert bench.said[-1] == f"{source} moves gain"
+def test_the_controller_that_moves_next_is_learned(bench: Bench, messages, source) -> None:
+    assert learned(bench, "gain", *messages) == source
+    assert bench.said[-1] == f"{source} is mapped to gain"
     assert bench.saved[-1].mappings == (Mapping("gain", source),)
 
 
 def test_learning_again_replaces_and_says_what_a_controller_no_longer_moves(bench: Bench) -> None:
-    learnt(bench, "gain", cc(20, 1))
-    learnt(bench, "gain", cc(21, 1))
+    learned(bench, "gain", cc(20, 1))
+    learned(bench, "gain", cc(21, 1))
     assert bench.steering.kept.mappings == (Mapping("gain", Source("cc", 21, 1)),)
-    learnt(bench, "steps", cc(21, 1))
+    learned(bench, "steps", cc(21, 1))
     assert bench.steering.kept.mappings == (Mapping("steps", Source("cc", 21, 1)),)
-    assert bench.said[-1].endswith("moves steps, no longer gain")
+    assert bench.said[-1].endswith("is mapped to steps, instead of gain")
     bench.steering.forget("steps")
     assert bench.saved[-1].mappings == ()
 
@@ -240,7 +240,7 @@ def test_learning_can_be_cancelled(bench: Bench) -> None:
 
 def test_a_learnt_knob_moves_its_control(bench: Bench) -> None:
     target: Callable[[], object] = lambda: bench["temperature"]  # noqa: E731
-    learnt(bench, "temperature", cc(20, 60))
+    learned(bench, "temperature", cc(20, 60))
     bench.steering.set_takeover(False)
     bench.send(cc(20, 127))
     assert target() == 1.5

@@ -71,7 +71,7 @@ def test_a_pack_is_loaded_with_progress_while_the_old_one_plays_on(program, firs
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("third", "there is no pack 'third'; there are: first, second, broken"),
+        ("third", "there is no pack 'third'; choose one of: first, second, broken"),
         ("../first", "there is no pack '../first'"),
         (str(TINY), "there is no pack"),
         ("broken", "step.onnx"),
@@ -180,7 +180,7 @@ def test_the_status_has_what_a_window_shows(program, first, tmp_path):
     assert figures["/status/recording/seconds"] > 0.1
     assert figures["/status/recording/bytes"] > 1000
     assert figures["/status/recording/free"] > 0
-    assert figures["/status/steps/asked"] == first.settings.number("steps")
+    assert figures["/status/steps/requested"] == first.settings.number("steps")
     parts = [figures[f"/status/latency/{p}"] for p in ("device", "ring", "mixer")]
     assert sum(parts) == pytest.approx(figures["/status/latency/live"], abs=1e-3)
 
@@ -213,7 +213,7 @@ def test_a_change_that_hangs_does_not_keep_the_server(first, tmp_path, monkeypat
         go_on.wait(30)
         return ()
 
-    monkeypatch.setattr("osc.changes.scan", scan)
+    monkeypatch.setattr("osc.system_commands.scan", scan)
     with OscServer(first, port=0, library=tmp_path / "library") as server:
         one = Program(server.port)
         one.send("/device/list")

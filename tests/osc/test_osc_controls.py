@@ -193,13 +193,14 @@ def test_a_dump_has_every_control_in_small_packets(program):
 
 @pytest.mark.parametrize(("message", "code", "words"), [
     (("/gain", "loud"), "value", "not a number"), (("/gian", 1), "unknown", "attacca osc"),
-    (("/pack/harmony/c", 1.0), "unknown", "is no address"),
-    (("/gain", 1.0, 2.0), "value", "takes one"),
-    (("/[x", 1), "value", "does not close"), (("/nothing*", 1), "unknown", "no control"),
+    (("/pack/harmony/c", 1.0), "unknown", "is not an address"),
+    (("/gain", 1.0, 2.0), "value", "send one"),
+    (("/[x", 1), "value", "is not closed"), (("/nothing*", 1), "unknown", "no control"),
     (("/subscribe", "/nothing*"), "value", "matches no control"),
-    (("/subscribe", 99999), "value", "no port"), (("/pack/held", 60), "unknown", "is no address"),
+    (("/subscribe", 99999), "value", "not a port"), (("/pack/held", 60), "unknown",
+        "is not an address"),
     (("/preset/recall", "../x"), "value", "cannot be a name"),
-    (("/error", 1), "unknown", "no address"),
+    (("/error", 1), "unknown", "not an address"),
     (("/redo", 1), "value", "nothing is left"), (("/panic", "x"), "value", "not a number"),
 ])  # fmt: skip
 def test_every_refusal_is_one_error_that_names_address_and_reason(program, message, code, words):

@@ -10,7 +10,7 @@ from pythonosc.osc_message import OscMessage
 
 from engine.audio.spectrogram import KEPT_SECONDS, Spectrogram
 from engine.audio.spectrum import Bands, centres
-from osc.numbers import floats, picture
+from osc.stream_messages import floats, picture
 
 RATE = 8000
 MIDDLES = centres(RATE)

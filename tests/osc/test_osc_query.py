@@ -22,8 +22,8 @@ from engine.controls.control import FREE
 from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from osc.query.door import host_is_ours, origin_is_ours
 from osc.query.namespace import node
+from osc.query.request_checks import host_is_ours, origin_is_ours
 from osc.server import OscServer
 
 
@@ -233,7 +233,7 @@ def test_a_taken_port_is_one_line_or_another_port(instrument, tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} is taken.*--oscquery-port"):
+        with pytest.raises(ConfigError, match=f"port {port} is in use.*--oscquery-port"):
             OscServer(instrument, port=0, library=tmp_path, query_ports=(port,)).start()
         other = OscServer(instrument, port=0, library=tmp_path, query_ports=(port, 0))
         with other:

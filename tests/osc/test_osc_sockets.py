@@ -38,7 +38,7 @@ def test_tcp_sets_gets_and_subscribes(program, sizes):
     one.send("/dump")
     one.wait("/dump/end")
     one.send("/subscribe", 9000)
-    assert "give no port" in one.wait("/error")[3]
+    assert "leave the port out" in one.wait("/error")[3]
 
 
 def test_slip_that_comes_byte_by_byte_with_ends_in_it(program):
@@ -217,14 +217,14 @@ def test_a_taken_port_is_one_line_that_names_it(server, instrument, tmp_path):
         if kind == "udp":
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"port {port} is taken.*--osc-port") as caught:
+        with pytest.raises(ConfigError, match=rf"port {port} is in use.*--osc-port") as caught:
             OscServer(instrument, port=port, library=tmp_path).start()
         assert "\n" not in str(caught.value)
         taken.close()
 
 
 @pytest.mark.parametrize(("listen", "words"), [
-    ("192.0.2.1", "cannot listen on 192.0.2.1"), ("nowhere", "no address to listen on"),
+    ("192.0.2.1", "cannot listen on 192.0.2.1"), ("nowhere", "not an address to listen on"),
 ])  # fmt: skip
 def test_an_address_that_is_none_of_ours_is_one_line(instrument, tmp_path, listen, words):
     with pytest.raises(ConfigError, match=words):

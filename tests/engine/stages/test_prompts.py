@@ -160,7 +160,7 @@ def test_what_is_not_text_is_refused(prompts):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"length": LENGTH + 1}, r"input 'tokens' is .*; it has to be int64 \[1, 7\]"),
+        ({"length": LENGTH + 1}, r"input 'tokens' is .*; use int64 \[1, 7\]"),
         ({"outputs": {"none": "prompt"}}, "there is no output 'none'; they are embedding, token_m"),
     ],
 )

@@ -39,7 +39,7 @@ def python(program: str) -> subprocess.CompletedProcess[str]:
 
 STUCK = """
 import threading
-from attacca.leaving import leave
+from attacca.process_exit import leave
 threading.Thread(target=threading.Event().wait, name="attacca-portaudio", daemon={daemon}).start()
 print("played 1.0 s")
 raise SystemExit(leave({status}))
@@ -59,7 +59,8 @@ def test_a_thread_that_hangs_keeps_neither_the_process_nor_its_last_line(
 
 def test_a_process_in_which_nothing_hangs_ends_as_usual() -> None:
     done = python(
-        "import atexit; from attacca.leaving import leave; atexit.register(print, 'at the end')\n"
+        "import atexit; from attacca.process_exit import leave\n"
+        "atexit.register(print, 'at the end')\n"
         "raise SystemExit(leave(3))"
     )
     assert (done.returncode, done.stdout) == (3, "at the end\n")
@@ -67,7 +68,7 @@ def test_a_process_in_which_nothing_hangs_ends_as_usual() -> None:
 
 def test_a_thread_that_still_writes_a_file_is_waited_for(tmp_path: Path) -> None:
     program = (
-        "import threading, time; from pathlib import Path; from attacca.leaving import leave\n"
+        "import threading, time; from pathlib import Path; from attacca.process_exit import leave\n"
         f"def write(): time.sleep(1.0); Path({str(tmp_path / 'take')!r}).write_text('whole')\n"
         "threading.Thread(target=write, name='attacca-recorder', daemon=True).start()\n"
         "threading.Thread(target=threading.Event().wait, name='attacca-osc', daemon=True).start()\n"
