@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engine.errors import PackError
 from engine.execution.executor import Executor
 from engine.execution.onnx_graph import open_graph
+from engine.execution.protocols import Graph
 from engine.notes.transcription import Transcriber
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
@@ -37,7 +38,9 @@ def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
 
     For every diffusion stage they hold one array for each of what its graphs read, `x`, `alpha`,
     `sigma` and the exporter's `x0`, by the names `STAGE/NAME` (in packs of format 1, which have one
-    stage, by `NAME`); for a network stage `frames` in place of the last four.
+    stage, by `NAME`); with a final graph its `x0_final` as well. A graph that runs once has its
+    inputs and outputs: of a network stage `STAGE/NAME`, of a cache `STAGE/read/NAME`, of an encoder
+    `encoder/CONTROL/NAME`.
 
     Then two blocks are played offline, and the transcription's graph is opened.
 
@@ -59,13 +62,12 @@ def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
                 main = stage.graphs.main
                 got = main.run(stage.graphs.feed(main, feed), ["x0"])[0]
                 worst = max(worst, _difference(got.reshape(x0.shape), x0))
-        for network in walk.networks.values():
-            found = _of_stage(golden, network.plan.stage.name)
-            for i, frames in enumerate(found["frames"]):
-                read = {name: found[name][i] for name in network.graphs.inputs}
-                main = network.graphs.main
-                got = main.run(network.graphs.feed(main, read), ["frames"])[0]
-                worst = max(worst, _difference(got.reshape(frames.shape), frames))
+                if final := stage.graphs.graphs.get("final"):
+                    got = final.run(stage.graphs.feed(final, feed), ["x0"])[0]
+                    x0 = found["x0_final"][i]
+                    worst = max(worst, _difference(got.reshape(x0.shape), x0))
+        for name, graph in _graphs_run_once(walk):
+            worst = max(worst, _worst(graph, _of_stage(golden, name)))
     except (ValueError, KeyError, TypeError) as error:
         path = manifest.folder / manifest.golden
         raise PackError(f"{path}: golden vectors cannot be used ({error})") from error
@@ -75,13 +77,38 @@ def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
     return SelfTest(worst, manifest.tolerance)
 
 
+def _graphs_run_once(walk: PlanWalk) -> Iterator[tuple[str, Graph]]:
+    """Each with what its golden vectors are called."""
+    for stage in walk.diffusion.values():
+        if read := stage.graphs.graphs.get("read"):
+            yield f"{stage.plan.stage.name}/read", read
+    for network in walk.networks.values():
+        yield network.plan.stage.name, network.graphs.main
+    for name, prompt in walk.prompts.items():
+        yield f"encoder/{name}", prompt.graph
+
+
+def _worst(graph: Graph, found: Mapping[str, NDArray[Any]]) -> float:
+    outputs = list(graph.outputs)
+    worst = 0.0
+    for i in range(len(found[outputs[-1]])):
+        feed = {
+            name: np.ascontiguousarray(found[name][i], tensor.dtype).reshape(tensor.shape)
+            for name, tensor in graph.inputs.items()
+        }
+        for name, got in zip(outputs, graph.run(feed, outputs), strict=True):
+            worst = max(worst, _difference(got.reshape(found[name][i].shape), found[name][i]))
+    return worst
+
+
 def _of_stage(golden: Mapping[str, NDArray[Any]], name: str) -> Mapping[str, NDArray[Any]]:
     own = name + "/"
     return {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)} or golden
 
 
 def _difference(got: NDArray[Any], wanted: NDArray[Any]) -> float:
-    difference = float(abs(got - wanted).max() / wanted.std())
+    # What is the same everywhere, such as a mask of ones, is compared as it is.
+    difference = float(abs(got - wanted).max() / (wanted.std() or 1.0))
     return difference if np.isfinite(difference) else float("inf")
 
 
