@@ -1,30 +1,30 @@
-# What ./run does, for those who type make. `make help` prints the lines with two hashes.
+# Runs ./run. `make help` prints the lines with two hashes.
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help play test check bench docs setup wheel
 
-help:  ## this list
+help:  ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
-	@echo "ARGS=... hands options on: make play ARGS='--latency jam'"
+	@echo "ARGS=... passes options: make play ARGS='--latency jam'"
 
-play:  ## endless music (sets up what it needs, the first time)
+play:  ## play endless music (the first time, install what it needs)
 	@./run play $(ARGS)
 
-test:  ## the tests
+test:  ## run the tests
 	@./run test $(ARGS)
 
-check:  ## lint, format and types
+check:  ## check lint, format and types
 	@./run check
 
-bench:  ## the numbers of docs/benchmarks.md, measured here ("attacca bench" is the short verdict)
+bench:  ## measure the numbers of docs/benchmarks.md here ("attacca bench" is shorter)
 	@./run numbers $(ARGS)
 
-docs:  ## make the generated pages again
+docs:  ## regenerate the generated pages
 	@./run docs
 
-setup:  ## only the set-up, done anew
+setup:  ## repeat the set-up only
 	@./run setup $(ARGS)
 
-wheel:  ## a wheel in dist/, with the shipped pack inside
+wheel:  ## build a wheel in dist/, with the shipped pack
 	@./run wheel

@@ -1,10 +1,10 @@
-"""Attacca: an instrument that never stops. The public names, each loaded when first used.
+"""Attacca: an instrument that never stops. The public names, each loaded on first use.
 
 >>> from attacca import Instrument
 >>> with Instrument("piano") as piano:
 ...     piano.play()
 
-Importing this package costs nothing: numpy, ONNX Runtime and PortAudio come with `Instrument`.
+Importing this package is cheap: numpy, ONNX Runtime and PortAudio load with `Instrument`.
 """
 
 from __future__ import annotations

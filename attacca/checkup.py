@@ -1,7 +1,7 @@
-"""What `attacca doctor` looks at: one function a check, each with the command that mends it.
+"""The checks of `attacca doctor`: one function per check, each with the command that fixes it.
 
-Main thread. Every check answers one line and changes nothing; what it needs of the machine comes
-in as a `Machine`, so that a test can hand it another.
+Main thread. A check returns one line and changes nothing. It reads the machine through a `Machine`,
+so a test can pass another one.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _ANY_SERVER = "plug in a sound card, or choose an output in the system's sound s
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the examination; `cure` is a command or an advice, empty when all is well."""
+    """The result of one check; `fix` is a command or advice, empty if all is well."""
 
     name: str
     state: State
     text: str
-    cure: str = ""
+    fix: str = ""
 
 
 def _environment() -> Mapping[str, str]:
@@ -60,7 +60,7 @@ def _alsa_folders() -> tuple[Path, ...]:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the checks see of the machine."""
+    """The machine as the checks see it."""
 
     system: str = sys.platform
     python: tuple[int, int] = (sys.version_info[0], sys.version_info[1])
@@ -75,8 +75,8 @@ def _python(m: Machine) -> Finding:
     low, high = _PYTHONS
     if low <= m.python < high:
         return Finding("python", "ok", text)
-    cure = "install Python 3.11 to 3.14 (`uv python install 3.12`)"
-    return Finding("python", "fail", f"{text} is not supported", cure)
+    fix = "install Python 3.11 to 3.14 (`uv python install 3.12`)"
+    return Finding("python", "fail", f"{text} is not supported", fix)
 
 
 def _libraries(m: Machine) -> Finding:
@@ -102,8 +102,8 @@ def _devices(m: Machine) -> Finding:
     with PortAudio() as portaudio:
         count = len(portaudio.outputs())
         if not count:
-            cure = _SERVERS.get(m.system, _ANY_SERVER)
-            return Finding("sound devices", "fail", "none found", cure)
+            fix = _SERVERS.get(m.system, _ANY_SERVER)
+            return Finding("sound devices", "fail", "none found", fix)
         label = portaudio.find().label
     return Finding("sound devices", "ok", f"{count} found, the default is {label}")
 
@@ -121,12 +121,12 @@ def _alsa_bridge(m: Machine) -> Finding | None:
     if server in found or (server is None and found):
         return Finding("alsa bridge", "ok", f"ALSA reaches {', '.join(found)}")
     package = "libasound2-plugins" if server in (None, "PulseAudio", "JACK") else "pipewire-alsa"
-    cure = f"sudo apt-get install {package}"
+    fix = f"sudo apt-get install {package}"
     if server is None:
-        return Finding("alsa bridge", "warn", "ALSA reaches no sound server, only cards", cure)
+        return Finding("alsa bridge", "warn", "ALSA reaches no sound server, only hardware", fix)
     if server == "PipeWire" and "PulseAudio" in found:
         return Finding("alsa bridge", "ok", "ALSA reaches PipeWire as PulseAudio")
-    return Finding("alsa bridge", "fail", f"{server} runs, but ALSA does not reach it", cure)
+    return Finding("alsa bridge", "fail", f"{server} runs, but ALSA does not reach it", fix)
 
 
 def _sound_server(m: Machine) -> str | None:
@@ -167,8 +167,8 @@ def _cores(m: Machine) -> Finding:
     if count > 1:
         return Finding("cores", "ok", f"{count}")
     return Finding(
-        "cores", "warn", "1: the network and the sound share it",
-        "play with fewer steps; `attacca bench` says how many",
+        "cores", "warn", "1: generation and audio share it",
+        "play with fewer steps; `attacca bench` measures how many",
     )  # fmt: skip
 
 
@@ -179,9 +179,10 @@ def _realtime(m: Machine) -> Finding | None:
 
     with raised_priority() as allowed:
         if allowed:
-            return Finding("real time", "ok", "the mixer may run under SCHED_FIFO")
+            return Finding("real time", "ok", "the mixer can use SCHED_FIFO")
     return Finding(
-        "real time", "warn", "no right to real-time scheduling: xruns under load are likelier",
+        "real time", "warn",
+            "no permission for real-time scheduling: xruns are more likely under load",
         "echo '@audio - rtprio 95' | sudo tee /etc/security/limits.d/audio.conf; "
         "sudo usermod -aG audio $USER; log in again",
     )  # fmt: skip
@@ -193,14 +194,14 @@ def _packs(m: Machine) -> Iterable[Finding]:
 
     packs = installed_packs(m.environment)
     if not packs:
-        find_pack(DEFAULT, m.environment)  # says where was looked
+        find_pack(DEFAULT, m.environment)  # raises with the folders that were searched
     for name, folder in packs.items():
         label = f"pack {name}"
         try:
             pack = Pack.open(folder)
             pack.verify()
         except AttaccaError as error:
-            yield Finding(label, "fail", str(error), f"install {name} again")
+            yield Finding(label, "fail", str(error), f"reinstall {name}")
         else:
             yield Finding(label, "ok", f"{pack.manifest.version}, every file verified")
 
@@ -209,11 +210,11 @@ def _folder(m: Machine) -> Finding:
     try:
         with tempfile.TemporaryFile(dir=m.folder):
             free = shutil.disk_usage(m.folder).free / 1e9
-            return Finding("this folder", "ok", f"recordings can be written, {free:.0f} GB free")
+            return Finding("this folder", "ok", f"writable, {free:.0f} GB free")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        text = f"{_name_of(m.folder)} cannot be written ({reason}): the key r will not record"
-        return Finding("this folder", "warn", text, "cd to a folder of yours")
+        text = f"{_name_of(m.folder)} is not writable ({reason}), so the key r cannot record"
+        return Finding("this folder", "warn", text, "start Attacca in a folder where you can write")
 
 
 def _name_of(folder: Path) -> Path:
@@ -225,9 +226,9 @@ def _name_of(folder: Path) -> Path:
 
 def _terminal(m: Machine) -> Finding:
     if not sys.stdout.isatty():
-        return Finding("terminal", "ok", "none: plain status lines")
+        return Finding("terminal", "ok", "none: status as plain lines")
     if m.environment.get("TERM") in (None, "", "dumb") and m.system != "win32":
-        text = "TERM says nothing of it: plain status lines"
+        text = "TERM is not set: status as plain lines"
         return Finding("terminal", "warn", text, "export TERM=xterm-256color")
     encoding = (sys.stdout.encoding or "").lower()
     if "utf" not in encoding:
@@ -256,7 +257,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 def examine(machine: Machine) -> Iterable[Finding]:
-    """Run every check; one that raises is a failure, its error the text. Lazily, in order."""
+    """Run the checks in order, lazily. A check that raises has failed with that error."""
     for name, check in CHECKS:
         try:
             found = check(machine)
@@ -264,5 +265,5 @@ def examine(machine: Machine) -> Iterable[Finding]:
                 continue
             yield from (found,) if isinstance(found, Finding) else found
         except (AttaccaError, ImportError, OSError) as error:
-            text, _, cure = " ".join(str(error).split()).partition("; ")
-            yield Finding(name, "fail", text, cure)
+            text, _, fix = " ".join(str(error).split()).partition("; ")
+            yield Finding(name, "fail", text, fix)

@@ -1,10 +1,10 @@
-"""The command line: builds the parser from the verbs, runs one, and says what went wrong.
+"""The command line: builds the parser from the verbs, runs one, and reports errors.
 
 Main thread only. Nothing heavy is imported until a verb runs: `attacca --help` and completion need
 argparse alone. Every verb is a module in `attacca/verbs/` with `add(verbs)` and `run(args)`.
 
-Exit status: 0 all is well, 1 something is missing or broken, 2 an option cannot be used,
-130 interrupted (but `play` ends with 0: Ctrl-C is how one leaves it).
+Exit status: 0 success, 1 something is missing or broken, 2 an option cannot be used,
+130 interrupted (`play` ends with 0, since Ctrl-C is the normal way to end it).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from attacca import __version__
-from attacca.leaving import leave
+from attacca.process_exit import leave
 from attacca.terminal.output import fill_standard_streams
 from attacca.verbs import (
     bench,
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, with one line for an error instead of a page."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        """Say what is wrong with the options, as every other error is said.
+        """Report wrong options in the same way as every other error.
 
         Raises
         ------
@@ -61,7 +61,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="attacca",
         description="An instrument that never stops: endless music from a trained diffusion model.",
-        epilog="`attacca play` is where to begin; `attacca doctor` says what is missing.",
+        epilog="Start with `attacca play`. If something is missing, `attacca doctor` finds it.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"attacca {__version__}")
@@ -74,26 +74,26 @@ def make_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status; never raises but for `--help` and `--version`.
+    """Run one command. Returns the exit status; `--help` and `--version` raise SystemExit.
 
-    Without arguments it is the program itself, with those of the process; then a sound
-    library that hangs does not keep the process (see `attacca.leaving`).
+    Without `arguments`, it uses the arguments of the process, and a sound library that hangs does
+    not keep the process alive (see `attacca.process_exit`).
     """
     fill_standard_streams()
     try:
         status = _run(arguments)
     except ConfigError as error:
-        status = _say(str(error), _USAGE)
+        status = _report(str(error), _USAGE)
     except AttaccaError as error:
-        status = _say(str(error), _FAILED)
+        status = _report(str(error), _FAILED)
     except BrokenPipeError:
         status = 0  # `attacca ... | head` has read enough
     except OSError as error:
-        status = _say(_environment(error), _FAILED)
+        status = _report(_environment(error), _FAILED)
     except KeyboardInterrupt:
         status = _INTERRUPTED
     for stream in (sys.stdout, sys.stderr):
-        _let_go(stream)
+        _discard(stream)
     return leave(status) if arguments is None else status
 
 
@@ -108,14 +108,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     return status
 
 
-def _say(text: str, status: int) -> int:
+def _report(text: str, status: int) -> int:
     with contextlib.suppress(OSError):
         print(f"attacca: {' '.join(text.splitlines())}", file=sys.stderr)
     return status
 
 
 def _environment(error: OSError) -> str:
-    """What the system refused: a full disk, a folder that is gone, too many open files."""
+    """An error of the operating system: a full disk, a missing folder, too many open files."""
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename:
         return f"{error.filename}: {reason}"
@@ -124,8 +124,8 @@ def _environment(error: OSError) -> str:
     return f"a call to the operating system failed: {reason}"
 
 
-def _let_go(stream: TextIO) -> None:
-    """Send what a broken stream still holds nowhere: the interpreter would fail over it."""
+def _discard(stream: TextIO) -> None:
+    """Discard what a broken stream still holds; otherwise the interpreter fails at exit."""
     try:
         stream.flush()
     except OSError:

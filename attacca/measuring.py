@@ -1,7 +1,7 @@
-"""What `attacca bench` measures: how long blocks take here, and how many steps this machine keeps.
+"""The measurements of `attacca bench`: block times, and the most steps this machine can take.
 
-Main thread. Blocks are made by the same generator process as when playing, one after another, and
-timed at this end of the pipe. Times in seconds.
+Main thread. The generator process that plays also generates these blocks, one after another; they
+are timed at this end of the pipe. Times in seconds.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from engine.time.clock import Clock
 
 __all__ = ["BOUND", "Report", "Sustained", "Times", "fit_steps", "measure"]
 
-BOUND = 0.6  # of a block's duration that the p99.9 of making it may take
+BOUND = 0.6  # largest p99.9 of the generation time, as a fraction of the block
 _MOST_STEPS = 200
 _LEAST_BLOCKS = 4
 
 
 @dataclass(frozen=True)
 class Times:
-    """Blocks made with one number of steps: `duration` seconds of sound each, `took` to make."""
+    """Blocks with one number of steps: `duration` seconds of sound each, `took` seconds each."""
 
     steps: int
     stride: float
@@ -36,23 +36,23 @@ class Times:
     took: tuple[float, ...]
 
     def at(self, percent: float) -> float:
-        """A percentile of the time to make a block; of few blocks, the highest is the maximum."""
+        """A percentile of the generation time; with few blocks, the highest is the maximum."""
         return float(np.percentile(self.took, percent, method="higher"))
 
     @property
     def factor(self) -> float:
-        """Real-time factor: time to make over time it lasts. Below 1 is faster than real time."""
+        """Real-time factor: generation time over audio time. Below 1 is faster than real time."""
         return float(np.mean(self.took)) / self.duration
 
     @property
     def load(self) -> float:
-        """p99.9 of the time to make a block over the block's duration."""
+        """p99.9 of the generation time over the block's duration."""
         return self.at(99.9) / self.duration
 
 
 @dataclass(frozen=True)
 class Sustained:
-    """The most steps whose p99.9 stays under `BOUND` of a block; 0 when not even one does."""
+    """The most steps whose p99.9 stays under `BOUND` of a block; 0 if not even one does."""
 
     steps: int
     basis: str
@@ -71,7 +71,7 @@ class Report:
 def fit_steps(points: list[Times]) -> int:
     """Most steps within the bound, by the line `median = a + b steps` and the worst tail seen.
 
-    The tail is p99.9 over median, taken as the same at every number of steps.
+    The tail is p99.9 over median, assumed to be the same for every number of steps.
     """
     steps = np.array([p.steps for p in points], float)
     medians = np.array([p.at(50) for p in points])
@@ -90,8 +90,8 @@ class Bench:
     ----------
     manifest : the pack.
     generator : started by `first_sound`; the caller stops it.
-    clock : that times.
-    say : told what is being done, for whoever waits.
+    clock : measures the times.
+    say : called with a line of progress.
     """
 
     def __init__(
@@ -103,14 +103,14 @@ class Bench:
         self._index = 0
 
     def first_sound(self) -> float:
-        """Seconds to start the generator, open the pack and make the first block."""
+        """Seconds to start the generator, open the pack and generate the first block."""
         began = self._clock.now()
         self._generator.start()
         self._make(first_sampling(self._manifest).steps.default, 1.0)
         return self._clock.now() - began
 
     def _make(self, steps: int, stride: float) -> tuple[float, float]:
-        """One block; seconds that it took, and that it lasts."""
+        """Generate one block. Returns generation time and audio time."""
         request = make_request(self._plan, self._index, steps=steps, stride=stride)
         self._index += 1
         began = self._clock.now()
@@ -119,7 +119,7 @@ class Bench:
         return took, len(block.samples) / self._manifest.rate
 
     def times(self, steps: int, stride: float, budget: float) -> Times:
-        """Make blocks for `budget` seconds, and a few at least."""
+        """Generate blocks for `budget` seconds, and a few at least."""
         self._say(f"{steps} steps, {stride * block_seconds(self._manifest):.2f} s blocks")
         took: list[float] = []
         lasts = 0.0
@@ -140,7 +140,7 @@ class Bench:
         return Report(name, latency, main, self._sustained(points, stride, 0.25 * budget))
 
     def _sustained(self, points: list[Times], stride: float, budget: float) -> Sustained:
-        """Estimate by the fit, then try the estimate and what lies below it."""
+        """Estimate by the fit, then try the estimate and a lower number."""
         estimate = fit_steps(points)
         if estimate < 1:
             return Sustained(0, f"estimated from a fit of {len(points)} measured points")

@@ -1,6 +1,6 @@
-"""How `attacca play` is steered by MIDI: its options, and the desk they ask for.
+"""The MIDI options of `attacca play`, and the MIDI desk that they configure.
 
-Imported with the parser: nothing heavy until the desk is made. Main thread only.
+Imported with the parser: heavy imports wait until the desk is created. Main thread only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from engine.errors import AttaccaError
 
 if TYPE_CHECKING:
-    import mido
-
     from engine.instrument import Instrument
     from midi.desk import MidiDesk
+    from midi.message import Message
 
 __all__ = ["add_midi", "midi_of"]
 
@@ -28,35 +27,35 @@ def add_midi(parser: argparse.ArgumentParser) -> None:
     """`--midi-in`, `--midi-out`, `--midi-api`, `--no-midi`."""
     parser.add_argument(
         "--midi-in", action="append", metavar="NAME",
-        help="listen to this MIDI port, a name or a part of it; may be repeated; all (the default) "
-        "or none ('attacca midi' lists them)",
+        help="MIDI input port, by name or part of it; may be repeated; all (the default) or none "
+        "('attacca midi' lists the ports)",
     )  # fmt: skip
     parser.add_argument(
         "--midi-out",
         metavar="NAME",
-        help="send the notes to this MIDI port, or none; by default to a port named Attacca",
+        help="MIDI output port for the notes, or none; by default a virtual port named Attacca",
     )
     parser.add_argument(
-        "--midi-api", choices=_APIS, help="the system's MIDI to use, where it has several"
+        "--midi-api", choices=_APIS, help="MIDI API to use, if the system has several"
     )
-    parser.add_argument("--no-midi", action="store_true", help="take and send no MIDI")
+    parser.add_argument("--no-midi", action="store_true", help="turn MIDI off")
 
 
 @contextlib.contextmanager
 def midi_of(
     args: argparse.Namespace,
     instrument: Instrument,
-    realtime: Callable[[mido.Message, float], None],
+    realtime: Callable[[Message, float], None],
 ) -> Iterator[MidiDesk | None]:
-    """The MIDI desk that the options ask for, beside an instrument that plays; None without one.
+    """The MIDI desk for an instrument that plays; None without MIDI.
 
-    `realtime` is given clocks and song positions. Where the system has no MIDI, nobody has to know
-    unless an option asked for it.
+    `realtime` receives clock messages and song positions. If the system has no MIDI, this is an
+    error only if a MIDI option was used.
 
     Raises
     ------
     MissingExtra, ConfigError, DeviceError
-        MIDI was asked for and cannot be had.
+        A MIDI option was used, and MIDI is not available.
     """
     inputs = tuple(n for n in args.midi_in or (_ALL,) if n != _NONE)
     output = None if args.midi_out == _NONE else args.midi_out or ""
@@ -70,11 +69,11 @@ def midi_of(
         instrument, folder=user_folder(), inputs=inputs, output=output, api=args.midi_api or "",
         realtime=realtime,
     )  # fmt: skip
-    asked = not (args.midi_in is args.midi_out is args.midi_api is None)
+    required = not (args.midi_in is args.midi_out is args.midi_api is None)
     try:
         desk.start()
     except AttaccaError:
-        if asked:
+        if required:
             raise
         yield None
         return

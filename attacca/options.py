@@ -1,7 +1,7 @@
-"""Options that several verbs share, made from the table of controls, checked as they are read.
+"""Options that several verbs share, built from the table of controls and checked when parsed.
 
-Imported with the parser: the standard library and the tables of the engine only. A value out of
-range raises ConfigError, which quotes it and names the bounds.
+Imported with the parser, so it uses only the standard library and the engine's tables. A value out
+of range raises ConfigError, which quotes the value and the bounds.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.arguments import checked_latency
 from engine.controls.control import Control, Value
 from engine.controls.shipped_table import SHIPPED_TABLE
 from engine.errors import ConfigError
+from engine.execution.targets import CPU_TARGET, TARGETS, known_target
 
 if TYPE_CHECKING:
     from engine.instrument import Instrument
@@ -28,8 +29,8 @@ __all__ = [
     "set_others",
 ]
 
-# How much of a block is kept follows from the latency, so the command line does not ask for it;
-# keys are held while it plays. Every other control of any pack can be set with --set.
+# The stride follows from the latency, and keys are held while it plays, so neither is an option.
+# Every other control of any pack can be set with --set.
 OPTIONS = tuple(
     c for c in SHIPPED_TABLE
     if (c.when == "block" or c.name == "gain") and c.name != "stride" and c.kind != "keys"
@@ -38,7 +39,7 @@ _THREADS = Control("threads", "whole", 1, "block", "Processor threads of the net
 
 
 def checked(control: Control) -> Callable[[str], Value]:
-    """What argparse calls to turn an option's text into a value of `control`."""
+    """A converter for argparse: the text of an option to a value of `control`."""
 
     def read(text: str) -> Value:
         return control.check(text)
@@ -50,12 +51,12 @@ def checked(control: Control) -> Callable[[str], Value]:
 def add_pack(parser: argparse.ArgumentParser) -> None:
     """`--pack`."""
     parser.add_argument(
-        "--pack", default="piano", metavar="NAME", help="a pack's name or folder (piano)"
+        "--pack", default="piano", metavar="NAME", help="name or folder of the pack (piano)"
     )
 
 
 def add_playing(parser: argparse.ArgumentParser) -> None:
-    """What `play` and `render` have in common: the pack, the controls, the past."""
+    """Options of both `play` and `render`: the pack, the controls, the seed audio or notes."""
     add_pack(parser)
     for control in OPTIONS:
         _add_control(parser, control)
@@ -66,16 +67,17 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--latency", type=checked_latency, default="default", metavar="SECONDS|default|jam",
-        help="lead and block: a turned control is heard after it; default 2.9 s, jam 0.9 s",
+        help="how long a changed control takes to be audible: default (2.9 s), jam (0.9 s) or "
+        "seconds",
     )  # fmt: skip
-    beginning = parser.add_mutually_exclusive_group()
-    beginning.add_argument(
+    seed = parser.add_mutually_exclusive_group()
+    seed.add_argument(
         "--seed-audio", type=Path, metavar="FILE",
-        help="play this recording's end and go on from it",
+        help="play the end of this recording and continue it",
     )  # fmt: skip
-    beginning.add_argument(
+    seed.add_argument(
         "--seed-midi", type=Path, metavar="FILE",
-        help="play the end of this MIDI file and go on from it",
+        help="play the end of this MIDI file and continue it",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=checked(_THREADS), metavar="N",
@@ -87,10 +89,14 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """`--target`."""
     parser.add_argument(
-        "--target", default="cpu", metavar="NAME",
-        help="where the network runs: cpu, cuda, tensorrt, openvino or coreml (cpu); "
-        "'attacca doctor' lists what this ONNX Runtime offers",
+        "--target", type=_target, default=CPU_TARGET, metavar="NAME",
+        help=f"where the network runs: {', '.join(TARGETS)} ({CPU_TARGET}); "
+        "'attacca doctor' lists what is available here",
     )  # fmt: skip
+
+
+def _target(text: str) -> str:
+    return known_target(text).name
 
 
 _METAVARS = {
@@ -100,9 +106,9 @@ _METAVARS = {
 
 
 def _add_control(parser: argparse.ArgumentParser, control: Control) -> None:
-    own = "; the pack's own by default" if control.name in ("steps", "sampler") else ""
+    own = "; by default the pack's value" if control.name in ("steps", "sampler") else ""
     if control.name == "seed":
-        own = "; a new one each time by default, which is shown"
+        own = "; by default a new one each time, which is shown"
     parser.add_argument(
         f"--{control.short}", type=checked(control), metavar=_METAVARS[control.kind],
         choices=control.choices or None,
@@ -111,27 +117,27 @@ def _add_control(parser: argparse.ArgumentParser, control: Control) -> None:
 
 
 def _assignment(text: str) -> tuple[str, str]:
-    """NAME=VALUE in two parts; the pack that plays says whether it has the control."""
+    """Split NAME=VALUE; whether the control exists is checked when the pack is open."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
         raise ConfigError(f"--set: {text!r} is not NAME=VALUE; enter one such as density=3")
     return name.strip(), value.strip()
 
 
-def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, Value]:
-    """The controls that were set, and a new seed if none was: for `Instrument(**controls)`."""
+def chosen(args: argparse.Namespace, new_seed: Callable[[], int]) -> dict[str, Any]:
+    """The controls set by options, and a new seed if none is set: for `Instrument(**controls)`."""
     options = {c.name: getattr(args, c.short) for c in OPTIONS}
     values = {name: value for name, value in options.items() if value is not None}
     return {"seed": new_seed(), **values}
 
 
 def set_others(args: argparse.Namespace, instrument: Instrument) -> None:
-    """Set what --set names; the pack says whether it has the control.
+    """Set the controls of --set.
 
     Raises
     ------
     ConfigError
-        The pack does not have it, or it does not take the value.
+        The pack does not have the control, or the value is invalid.
     """
     table = instrument.settings.table
     instrument.set({table[name].name: table[name].check(value) for name, value in args.set})

@@ -1,6 +1,6 @@
-"""A pack as the public interface shows it: what it is, whether it is whole, whether it computes.
+"""A pack in the public API: its manifest, its files, its self-test.
 
-Any thread; `self_test` opens ONNX sessions of its own and takes a second or two.
+Any thread; `self_test` opens separate ONNX sessions and takes a second or two.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Pack:
         Raises
         ------
         PackError, ConfigError
-            There is none, its manifest cannot be used, or it is neither a name nor a path.
+            The pack does not exist, its manifest is invalid, or `name` is neither a name nor a
+            path.
         """
         return cls(read_manifest(find_pack(str(checked_path("pack", name)))))
 
@@ -51,7 +52,7 @@ class Pack:
         return installed_packs()
 
     def verify(self) -> None:
-        """Check that every file is there and has its SHA-256.
+        """Check that every file exists and has its SHA-256.
 
         Raises
         ------

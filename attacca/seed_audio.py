@@ -1,6 +1,6 @@
-"""`--seed-audio`: the end of a recording, as the past that the music continues.
+"""`--seed-audio`: the end of a recording, which the music continues.
 
-Any thread. Reads at most the last 30 s; gives `ndarray [shape=(frames, channels)] float32` at the
+Any thread. Reads at most the last 30 s; returns `ndarray [shape=(frames, channels)] float32` at the
 pack's rate.
 """
 
@@ -19,7 +19,7 @@ _SHORTEST = 0.1
 
 
 def read_past(path: AnyPath, rate: int, channels: int) -> NDArray[np.float32]:
-    """Read the end of a sound file, as the past that music continues.
+    """Read the end of a sound file, for the music to continue.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def read_past(path: AnyPath, rate: int, channels: int) -> NDArray[np.float32]:
     Raises
     ------
     StorageError, ConfigError
-        The file is missing, is no sound file, or has next to nothing in it (see
+        The file is missing, is not a sound file, or is too short (see
         `engine.audio.sound_reader.read_end`); an argument cannot be used.
     """
     path = checked_path("read_past", path)

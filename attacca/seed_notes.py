@@ -1,6 +1,6 @@
 """`--seed-midi`: the end of a MIDI file, as the notes that the music continues.
 
-Any thread. Gives at most the last 30 s; times in seconds from the phrase's beginning.
+Any thread. Returns at most the last 30 s; times in seconds from the start of the phrase.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST", "read_phrase"]
 
 LONGEST = 30.0  # seconds
-_HEARD = 12.0  # seconds; nobody hears more of a struck string, and a forgotten pedal holds it on
+_LONGEST_NOTE = 12.0  # seconds; a piano string is silent by then, even with the pedal down
 
 
 def read_phrase(path: Path) -> list[Note]:
@@ -34,7 +34,7 @@ def read_phrase(path: Path) -> list[Note]:
     """
     from engine.notes.midi_file import read_midi
 
-    notes = [replace(n, end=min(n.end, n.start + _HEARD)) for n in read_midi(path)]
+    notes = [replace(n, end=min(n.end, n.start + _LONGEST_NOTE)) for n in read_midi(path)]
     end = max(n.end for n in notes)
     first = max(end - LONGEST, notes[0].start)
     return [replace(n, start=n.start - first, end=n.end - first) for n in notes if n.start >= first]

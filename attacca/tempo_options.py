@@ -1,6 +1,6 @@
-"""Whose beat `attacca play` follows: its options, and the sources of the beat beside the music.
+"""Options for the tempo source of `attacca play`: MIDI clock and Ableton Link.
 
-Imported with the parser: nothing heavy until it plays. Main thread only.
+Imported with the parser: heavy imports wait until it plays. Main thread only.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ def add_tempo(parser: argparse.ArgumentParser) -> None:
     """`--link`."""
     parser.add_argument(
         "--link", action="store_true",
-        help="share tempo and bars with the Ableton Link session of this network",
+        help="share tempo and bars with the Ableton Link session on this network",
     )  # fmt: skip
 
 
 @contextlib.contextmanager
 def tempo_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[MidiClock]:
-    """MIDI clock and Link for the control `tempo_source`, while the instrument plays.
+    """MIDI clock and Link as values of the control `tempo_source`, while the instrument plays.
 
-    What it gives is to be handed MIDI's realtime messages (`MidiClock.take`).
+    The caller passes MIDI real-time messages to the clock that this yields (`MidiClock.take`).
 
     Raises
     ------
     MissingExtra
-        Link was asked for and is not installed.
+        `--link` is set and Link is not installed.
     """
     from midi.beat_link import BeatLink, require
     from midi.clock import MidiClock
@@ -46,7 +46,7 @@ def tempo_of(args: argparse.Namespace, instrument: Instrument) -> Iterator[MidiC
     instrument.tempo.attach("link", BeatLink(instrument.now))
     if args.link:
         instrument.set(tempo_source="link")
-        instrument.tempo.timeline()  # it joins, also where nothing else looks
+        instrument.tempo.timeline()  # join the session now, even if nothing else reads the tempo
     try:
         yield clock
     finally:

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]) if arguments else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        # A user's folder of its own: the pictures show nobody's presets.
+        # An empty user folder: the pictures show no personal presets.
         env = child_environment(
             XDG_DATA_HOME=f"{home}/.local/share", HOME=home, QT_QPA_PLATFORM="offscreen"
         )
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 def take(scale: int, folder: Path) -> None:
     """Take those of one scale, in this process."""
-    from PyQt6.QtTest import QTest
+    from PyQt6.QtCore import QEventLoop, QTimer
     from PyQt6.QtWidgets import QApplication
 
     from gui.application import Start, make_window
@@ -58,18 +58,23 @@ def take(scale: int, folder: Path) -> None:
     app = QApplication(["attacca"])
     apply_theme(app, "light")
 
+    def wait(milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
     def until(true: Callable[[], object]) -> None:
         for _ in range(600):
             if true():
                 return
-            QTest.qWait(50)
+            wait(50)
         raise TimeoutError("the engine never played")
 
     def picture(name: str, turn: Callable[[], None] = lambda: None) -> None:
         for theme in ("light", "dark"):
             apply_theme(app, theme)
             turn()
-            QTest.qWait(400)
+            wait(400)
             path = folder / f"window-{name}-{theme}-{scale}x.png"
             window.grab().save(str(path))
             print(path.name)
@@ -79,7 +84,7 @@ def take(scale: int, folder: Path) -> None:
         window = alone
         window.resize(*SIZE)
         window.show()
-        QTest.qWait(300)
+        wait(300)
         picture("first")
         window.hide()
         alone.session.connection.stop()
@@ -93,12 +98,12 @@ def take(scale: int, folder: Path) -> None:
             session.controls[name].set(value)
         for name in ("Quiet", "Bright", "Last encore"):
             session.presets.save(name)
-            QTest.qWait(200)
-        QTest.qWait(18_000)  # until the picture is full, and the first hurry over
+            wait(200)
+        wait(18_000)  # until the picture is full, and the first hurry over
         session.transport.record(True, f"take {scale}")
-        QTest.qWait(600)
+        wait(600)
         temperature = session.controls["temperature"]
-        picture("playing", lambda: temperature.nudge(5))  # one that is not heard yet
+        picture("playing", lambda: temperature.nudge(5))  # one that is not audible yet
         window.resize(760, 600)
         picture("small")
         window.resize(*SIZE)
@@ -110,7 +115,7 @@ def take(scale: int, folder: Path) -> None:
         window.set_stage(True)
         picture("stage")
         session.transport.record(False)
-        QTest.qWait(300)
+        wait(300)
         session.connection.stop()
 
 

@@ -1,6 +1,6 @@
-"""Play a phrase, hear it continued, and print the notes as they sound.
+"""Play a phrase, let the model continue it, and print the notes as they sound.
 
-Plays into the default sound device, or silently where there is none.
+Plays on the default sound device, or silently if there is none.
 """
 
 import time
@@ -21,5 +21,5 @@ with Instrument("piano", latency=1.0, steps=4) as piano:
     time.sleep(5)
     remove()
     print("no longer listening")
-    piano.hold("C2 G2")  # played around, until other keys are held
+    piano.hold("C2 G2")  # the music plays around these keys
     time.sleep(2)

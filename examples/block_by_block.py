@@ -1,4 +1,4 @@
-"""Generate block by block, and let each block decide how the next one is played.
+"""Generate block by block, and let each block control the next one.
 
 Usage: python block_by_block.py [SECONDS]
 """
@@ -13,5 +13,5 @@ piano = Instrument("piano", seed=7, steps=4, harmony="C E G")
 for block in piano.blocks(seconds):
     struck = [note for note in block.notes if note.velocity]
     print(f"{block.start:5.1f} s: {len(block.samples)} samples, {len(struck)} notes")
-    # Few notes make the next block denser, many make it calmer.
+    # After few notes the next block is denser, after many it is calmer.
     piano.set(density=8.0 if len(struck) < 3 else 2.0)

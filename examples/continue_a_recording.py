@@ -1,4 +1,4 @@
-"""Continue a recording: its end is played first, then what the model makes of it.
+"""Continue a recording: its end is played first, then the model's continuation.
 
 Usage: python continue_a_recording.py RECORDING OUT.wav [SECONDS]
 """
@@ -13,4 +13,4 @@ seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 20.0
 piano = Instrument("piano", seed=7, steps=4)
 past = read_past(recording, piano.manifest.rate, piano.manifest.channels)
 piano.render(out, seconds, past=past)
-print(f"{out}: {len(past) / piano.manifest.rate:.1f} s as recorded, then as imagined")
+print(f"{out}: {len(past) / piano.manifest.rate:.1f} s of the recording, then its continuation")

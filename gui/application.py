@@ -1,4 +1,4 @@
-"""The window as a program: an application, a session, the window; ends when it is closed."""
+"""The window as a program, which ends when the window is closed."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _REMEMBERED = ("pack", "device")
 
 @dataclass(frozen=True)
 class Start:
-    """How to begin.
+    """How to start.
 
     Attributes
     ----------
-    host, port : of the engine to steer.
-    options : of `attacca play`, for an engine that is started here; None to start none.
+    host, port : of the engine.
+    options : of `attacca play`, for an engine started here; None starts none.
     folder : for the settings and the engine's log.
     """
 
@@ -43,7 +43,7 @@ class Start:
 
 
 def make_window(start: Start) -> MainWindow:
-    """The window of an application that is there already; its session has begun."""
+    """Create the window in an existing application, and begin its session."""
     settings = Settings(start.folder)
     engine = None
     if start.options is not None:
@@ -63,8 +63,8 @@ def run(start: Start) -> int:
     app = QApplication(["attacca"])
     app.setApplicationName("Attacca")
     app.setDesktopFileName("attacca")
-    app.setQuitOnLastWindowClosed(False)  # the engine ends behind the hidden window
-    apply_theme(app, Settings(start.folder).theme)  # first: widgets measure themselves
+    app.setQuitOnLastWindowClosed(False)  # the engine ends after the window is hidden
+    apply_theme(app, Settings(start.folder).theme)  # before any widget measures itself
     window = make_window(start)
     sys.excepthook = _teller(window.session, start.folder)
     assert window.pages is not None
@@ -93,7 +93,7 @@ def _follow_system(app: QApplication, settings: Settings) -> None:
 
 
 def _remember(engine: EngineProcess, settings: Settings) -> None:
-    """Start with the pack and the device of the last time, unless others were asked for."""
+    """Start with the last pack and device, unless options name others."""
     engine.fallback = list(engine.options)
     for name in _REMEMBERED:
         kept = settings.option(name)
@@ -117,7 +117,7 @@ def _keep(session: Session, engine: EngineProcess, settings: Settings) -> None:
 
 
 def _teller(session: Session, folder: Path) -> Callable[..., None]:
-    """What is called for a defect: a line in the log, the rest in a file; the window goes on."""
+    """The handler of defects: one line in the log, the rest in a file; the window keeps running."""
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Closing the window: asks while a take runs, hides at once, and lets the engine end behind it."""
+"""Closing the window: asks if a recording runs, hides at once, and ends the engine afterwards."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Callable
 from PyQt6.QtCore import QObject, Qt, QTimer
 from PyQt6.QtWidgets import QMessageBox, QWidget
 
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 from gui.session import Session
 
 __all__ = ["Closing"]
 
-_LIMIT = 2_000  # ms that the end of a take may take before the window parts without it
+_LIMIT = 2_000  # ms to wait for the end of a recording
 
 
 class Closing(QObject):
-    """What happens between the wish to close and the end.
+    """The steps of closing.
 
     Parameters
     ----------
-    window : closed.
-    session : its engine.
-    leave : whether the engine is left playing.
-    part : called once, when the window may be hidden and the session ended, with `leave`.
+    window : to close.
+    session : with its engine.
+    leave : returns whether the engine keeps playing.
+    part : called once with `leave`, to hide the window and end the session.
     """
 
     def __init__(
@@ -36,19 +36,19 @@ class Closing(QObject):
         self.is_closing = False
 
     def ask(self) -> None:
-        """Close, after a question where a take runs."""
+        """Close, after a question if a recording runs."""
         if self._session.transport.is_recording:
-            self._ask_about_take()
+            self._ask_about_recording()
         else:
             self.begin()
 
     def begin(self, *, leave: bool = False) -> None:
-        """Close without a question; `leave` has the engine play on in any case."""
+        """Close without a question; with `leave` the engine keeps playing in any case."""
         if not self.is_closing:
             self.is_closing = True
             self._part(leave or self._leave())
 
-    def _ask_about_take(self) -> None:
+    def _ask_about_recording(self) -> None:
         if self.question is not None:
             self.question.raise_()
             return
@@ -56,9 +56,9 @@ class Closing(QObject):
         box = self.question = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Close Attacca")
-        box.setText("A take is being recorded.")
+        box.setText("A recording is running.")
         box.setInformativeText(shortened(transport.recording))
-        end = box.addButton("End the take and close", QMessageBox.ButtonRole.AcceptRole)
+        end = box.addButton("Stop recording and close", QMessageBox.ButtonRole.AcceptRole)
         keep = box.addButton("Close and keep recording", QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(cancel)
@@ -68,15 +68,15 @@ class Closing(QObject):
         def finished() -> None:
             clicked, self.question = box.clickedButton(), None
             if clicked is end:
-                self._end_take()
+                self._end_recording()
             elif clicked is keep:
                 self.begin(leave=True)
 
         box.finished.connect(finished)
         box.open()
 
-    def _end_take(self) -> None:
-        """End the take, then close; the window is out of sight meanwhile."""
+    def _end_recording(self) -> None:
+        """Hide the window, end the recording, then close."""
         transport = self._session.transport
         self._window.hide()
         limit = QTimer(self)
@@ -86,5 +86,5 @@ class Closing(QObject):
         transport.changed.connect(lambda: None if transport.is_recording else self.begin())
         if transport.is_recording:
             transport.record(False)
-        else:  # it has ended while the question stood there
+        else:  # it has ended meanwhile
             self.begin()

@@ -1,11 +1,11 @@
-"""OSC over TCP from Qt's event loop: connects, listens, and comes back when the engine does.
+"""OSC over TCP from Qt's event loop, with automatic reconnection.
 
-TCP rather than UDP: nothing is lost or comes twice on the way, a dead engine is noticed at once,
-and a `/dump` arrives whole and in order. Messages are framed by SLIP (OSC 1.1). Nothing here waits:
-what is sent while there is no connection is dropped, and `send` says so. Qt's main thread.
+TCP rather than UDP: no message is lost or duplicated, a crashed engine is noticed at once, and a
+`/dump` arrives complete and in order. Messages are framed by SLIP (OSC 1.1). Nothing here waits:
+without a connection a message is dropped, and `send` returns False. Qt's main thread.
 
-Contract: `opened` once a `/pong` has come, so whoever answers is an engine; then `received` for
-every message; `closed` with a reason for people, whereupon it tries again by itself until `stop`.
+Contract: `opened` after a `/pong`, which only an engine sends; then `received` for every message;
+`closed` with a reason for display. It then reconnects until `stop`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from osc.packets import BadPacket, message, read
 
 __all__ = ["Connection"]
 
-_RETRY = 250  # ms until the next try; a refused one on this machine costs nothing
-_PING = 1_000  # ms between two pings; they also keep the subscriptions' lease
-_SILENCE = 6.0  # seconds without a byte after which an engine counts as hung
-_TRY = 3.0  # seconds that a try may take
-_MOST_UNSENT = 262_144  # bytes; what an engine that reads no more would pile up
+_RETRY = 250  # ms until the next attempt; cheap on this machine
+_PING = 1_000  # ms between two pings, which also renew the subscriptions
+_SILENCE = 6.0  # seconds without data after which an engine counts as hung
+_TRY = 3.0  # seconds for one attempt
+_MOST_UNSENT = 262_144  # bytes waiting for an engine that does not read
 
 
 class Connection(QObject):
@@ -34,11 +34,11 @@ class Connection(QObject):
     Parameters
     ----------
     host, port : of the engine's OSC server.
-    now : seconds of a clock that only goes on.
+    now : monotonic clock in seconds.
     """
 
     opened = pyqtSignal()
-    closed = pyqtSignal(str)  # why, for people
+    closed = pyqtSignal(str)  # the reason, for display
     received = pyqtSignal(str, tuple)  # address, arguments
 
     def __init__(
@@ -47,10 +47,10 @@ class Connection(QObject):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self.host, self.port = host, port
-        self.program = self.version = ""  # as the engine says in /pong
+        self.program = self.version = ""  # from /pong
         self.dropped = 0  # messages that could not be sent
         self.sent = 0  # packets, to this engine
-        self.bad = 0  # packets that could not be read
+        self.bad = 0  # packets that could not be parsed
         self.round_trip = 0.0  # seconds from a /ping to its /pong
         self._now, self._open, self._wanted = now, False, False
         self._framing = Slip()
@@ -65,11 +65,11 @@ class Connection(QObject):
 
     @property
     def is_open(self) -> bool:
-        """Whether an engine answers."""
+        """Whether an engine is connected."""
         return self._open
 
     def start(self) -> None:
-        """Connect, and again whenever the connection is lost."""
+        """Connect, and reconnect whenever the connection is lost."""
         self._wanted = True
         self._try()
         self._beat.start(_RETRY)
@@ -88,7 +88,7 @@ class Connection(QObject):
         self._socket.abort()
 
     def send(self, address: str, *arguments: object) -> bool:
-        """Send a message; False when nobody is there, or the engine does not keep up."""
+        """Send a message; False without a connection, or if the engine does not keep up."""
         if not self._open or self._socket.bytesToWrite() > _MOST_UNSENT:
             self.dropped += 1
             return False

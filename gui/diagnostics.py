@@ -1,7 +1,6 @@
-"""What a report of a defect needs: versions, the engine's figures, the last lines. Pure functions.
+"""The text of a defect report: versions, status, the last log lines. Pure functions.
 
-The user's folder is written as `~`, the folder of the program as `<attacca>`: a report is sent to
-strangers.
+The home folder becomes `~` and the program's folder `<attacca>`, since a report is sent to others.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from pathlib import Path
 from PyQt6.QtCore import PYQT_VERSION_STR, qVersion
 from PyQt6.QtGui import QGuiApplication
 
-from gui.models.home import home_folder
+from gui.models.home_paths import home_folder
 from gui.models.log import Line
 
 __all__ = ["diagnostics", "without_folders"]
@@ -30,7 +29,7 @@ def diagnostics(
 
     Parameters
     ----------
-    engine : one line on what is steered.
+    engine : one line about the engine.
     figures : of `/status`.
     lines : of the log, oldest first.
     faults : traces of what went wrong in the window.

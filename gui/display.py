@@ -1,6 +1,6 @@
-"""Whether a window can be opened: tried in a child process, because Qt aborts where it cannot.
+"""Checks in a child process whether a window can be opened, because Qt aborts if it cannot.
 
-Imports no Qt. The child runs while this process imports the window, so it costs little time.
+Does not import Qt. The child runs while this process imports the window, so it takes little time.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from engine.errors import DisplayError
 
 __all__ = ["DisplayCheck", "reason"]
 
-_PATIENCE = 10.0  # seconds until a display counts as one that does not answer
+_PATIENCE = 10.0  # seconds until a display counts as hung
 _CHILD = """
 import resource
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it may abort, which is no crash to keep
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it may abort: no core file
 from PyQt6.QtWidgets import QApplication
 QApplication(["attacca"])
 """
-_CURE = "start it in a desktop session (over ssh: ssh -X), or use 'attacca play' without a window"
+_FIX = "start it in a desktop session (over ssh: ssh -X), or use 'attacca play' without a window"
 
 
 class DisplayCheck:
@@ -30,8 +30,8 @@ class DisplayCheck:
 
     Parameters
     ----------
-    command : what runs as the child.
-    patience : seconds that it may take.
+    command : of the child process.
+    patience : its time limit in seconds.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class DisplayCheck:
     ) -> None:
         self._patience = patience
         self._child: subprocess.Popen[bytes] | None = None
-        if sys.platform not in ("win32", "darwin"):  # there a desktop is always there
+        if sys.platform not in ("win32", "darwin"):  # other systems always have a desktop
             self._child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )  # fmt: skip
 
     def finish(self) -> None:
-        """Wait for the answer.
+        """Wait for the result.
 
         Raises
         ------
         DisplayError
-            No window can be opened; the message says why and what to do.
+            No window can be opened; the message has the reason and what to do.
         """
         if self._child is None:
             return
@@ -63,7 +63,7 @@ class DisplayCheck:
             self.stop()
             raise DisplayError(
                 f"the window cannot open: the display {_named(os.environ)} has not answered for "
-                f"{self._patience:g} s; {_CURE}"
+                f"{self._patience:g} s; {_FIX}"
             ) from None
         if self._child.returncode != 0:
             why = reason(said.decode(errors="replace"), os.environ)
@@ -77,18 +77,18 @@ class DisplayCheck:
 
 
 def reason(said: str, environment: Mapping[str, str]) -> str:
-    """Why Qt found no display and what to do, out of what it wrote to standard error."""
+    """Why Qt found no display, and what to do, from its output on standard error."""
     if unknown := re.search(r'Could not find the Qt platform plugin "(.*?)"', said):
-        return f"QT_QPA_PLATFORM is {unknown[1]!r}, which Qt does not have; unset it"
+        return f"QT_QPA_PLATFORM is {unknown[1]!r}, which Qt does not support; unset it"
     if "could not connect to display" in said:
         name = _named(environment)
         what = f"no display answers as {name}" if name else "there is no display"
-        return f"{what}; {_CURE}"
+        return f"{what}; {_FIX}"
     if "is needed to load the Qt xcb" in said:
-        return "a library of the system is missing; './run gui' installs what Qt needs"
+        return "a system library is missing; run './run gui' to install it"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    first = lines[0].removeprefix("qt.qpa.plugin: ") if lines else "Qt has ended without a word"
-    return f"{first}; {_CURE}"
+    first = lines[0].removeprefix("qt.qpa.plugin: ") if lines else "Qt ended without a message"
+    return f"{first}; {_FIX}"
 
 
 def _named(environment: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
-"""The mark of an engine that a window started: its process number, in a file beside the log.
+"""Marks an engine that a window started, by a file with its process number beside the log.
 
-By it a later window knows whether the engine that it finds on its port is a window's, to be ended
-with the window and started again when it dies, or somebody's own `attacca play`, which is neither.
-Whoever ends an engine on purpose takes the mark away first. Any thread; small files.
+With it, a later window knows whether the engine on its port belongs to a window (then it is ended
+with the window and restarted after a crash) or was started by `attacca play` (then it is left
+alone). The mark is removed before an engine is ended on purpose. Any thread; small files.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ class EngineMark:
         self._path = folder / f"engine-{port}.pid"
 
     def set(self, pid: int) -> None:
-        """A window has started this one."""
+        """A window has started this engine."""
         self._write(str(pid))
 
     def clear(self) -> None:
-        """It ends on purpose, or has ended."""
-        with contextlib.suppress(OSError):  # a folder that cannot be written had no mark either
+        """The engine ends on purpose, or has ended."""
+        with contextlib.suppress(OSError):  # a read-only folder has no mark
             self._path.unlink(missing_ok=True)
 
     @property
     def is_there(self) -> bool:
-        """Whether a window started the engine that plays, or played last."""
+        """Whether a window started the current or last engine."""
         try:
             return self._path.is_file()
         except OSError:  # a folder that is not ours to read
             return False
 
     def forget_stale(self) -> None:
-        """Take away the mark of an engine that is gone while another one answers."""
+        """Remove the mark if its engine has ended and another one answers."""
         try:
             pid = int(self._path.read_text(encoding="ascii"))
         except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""The engine as a process of its own: starts `attacca play`, sees it die, ends it.
+"""The engine as a separate process: starts `attacca play`, notices its end, ends it.
 
-It gets a session of its own, no input, and a log file for its output, so that it outlives the
-window: neither a crash of this process nor a closed terminal is heard. Qt's main thread; nothing
-here waits.
+It has its own session, no input, and a log file for its output, so that it outlives the window:
+neither a crash of this process nor a closed terminal interrupts the music. Qt's main thread;
+nothing here waits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["EngineProcess"]
 
 _LOOK = 150  # ms between looks whether it lives
 _PATIENCE = 4.0  # seconds that it may take to fade out and end, before it is killed
-_LARGEST_LOG = 1_000_000  # bytes; beyond, the log begins anew with the engine
+_LARGEST_LOG = 1_000_000  # bytes; a larger log is cleared at the next start
 
 
 class EngineProcess(QObject):
@@ -36,7 +36,7 @@ class EngineProcess(QObject):
     """
 
     died = pyqtSignal(str)  # unasked; its last words
-    ended = pyqtSignal()  # as asked
+    ended = pyqtSignal()  # as requested
 
     def __init__(
         self, options: Sequence[str], port: int, folder: Path, *,
@@ -50,16 +50,16 @@ class EngineProcess(QObject):
         self.log = folder / f"engine-{port}.log"
         self.mark = EngineMark(folder, port)
         self._process: subprocess.Popen[bytes] | None = None
-        self._begun_at = 0  # bytes of the log before this engine
+        self._begun_at = 0  # size of the log before this start
         self._now, self._kill_at = now, 0.0
         self._ending = False
-        self.has_started = False  # whether the engine that played last was started here
+        self.has_started = False  # whether the last engine was started here
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._look)
 
     @property
     def is_alive(self) -> bool:
-        """Whether the engine that was started here lives."""
+        """Whether the engine started here is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -68,7 +68,7 @@ class EngineProcess(QObject):
         return self._process.pid if self._process is not None else None
 
     def set_option(self, name: str, value: str) -> None:
-        """An option for the next start, in place of what it was."""
+        """Set an option for the next start."""
         option = f"--{name}"
         while option in self.options:
             place = self.options.index(option)
@@ -76,7 +76,7 @@ class EngineProcess(QObject):
         self.options += [option, value]
 
     def start(self) -> str:
-        """Start it, if none is alive. Returns why it cannot be started, or nothing."""
+        """Start the engine, if none is running. Returns the error, or ""."""
         if self.is_alive:
             return ""
         arguments = [*self._command, "--no-status", "--osc-port", str(self.port), *self.options]
@@ -91,13 +91,13 @@ class EngineProcess(QObject):
                 )  # fmt: skip
             self.mark.set(self._process.pid)
         except OSError as error:
-            return f"the engine cannot be started: {error.filename}: {error.strerror}"
+            return f"The engine cannot be started: {error.filename}: {error.strerror}"
         self._ending, self.has_started = False, True
         self._timer.start(_LOOK)
         return ""
 
     def end(self) -> None:
-        """Have it fade out and end; `ended` comes when it has."""
+        """Let it fade out and end; then `ended` is emitted."""
         self._ending = True
         self.mark.clear()
         if self._process is None or self._process.poll() is not None:
@@ -108,19 +108,19 @@ class EngineProcess(QObject):
         self._timer.start(_LOOK)
 
     def kill(self) -> None:
-        """End it at once: one that answers no more."""
+        """Kill an engine that does not answer."""
         if self._process is not None:
             self._process.kill()
 
     def leave(self) -> None:
-        """Let it play on without anybody to look after it."""
+        """Let it play on without this window."""
         self._timer.stop()
         if self._process is not None and self._process.poll() is None:
-            self._process.returncode = 0  # Popen would warn of a child left behind: that is meant
+            self._process.returncode = 0  # left running on purpose: Popen would warn
         self._process = None
 
     def last_words(self) -> str:
-        """The last line that it wrote, or how it ended."""
+        """Its last line of output, or how it ended."""
         try:
             with self.log.open("rb") as log:
                 log.seek(self._begun_at)
@@ -148,7 +148,7 @@ class EngineProcess(QObject):
 
 
 def _detached() -> int:
-    """What Windows takes to part a process from its console."""
+    """Flags that detach a process from its console on Windows."""
     if sys.platform != "win32":
         return 0
     return subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP

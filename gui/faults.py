@@ -1,9 +1,9 @@
-"""Defects of the window: every exception that nobody caught, and what Qt complains of.
+"""Defects of the window: uncaught exceptions, and warnings of Qt.
 
-Without this PyQt ends the program at the first exception in a slot. Here each is kept, counted, and
-told by `caught`, the first time to the log as well; the window stays, and the music is another
-process anyway. `install` and `remove` in Qt's main thread; exceptions of other threads come through
-too. Who had the exceptions before is handed each once, not 30 times a second.
+Without this, PyQt ends the program at the first exception in a slot. Here each is stored, counted
+and emitted by `caught`, the first time also to the log; the window keeps running, and the music is
+another process. `install` and `remove` in Qt's main thread; exceptions of other threads are
+handled too. The previous exception hook gets each exception once, not 30 times a second.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LEVELS = {QtMsgType.QtWarningMsg: "warning", QtMsgType.QtCriticalMsg: "error"}
 
 @dataclass(frozen=True)
 class Fault:
-    """One defect; `times` that it has happened."""
+    """One defect; `times`: how often it happened."""
 
     text: str
     trace: str
@@ -38,11 +38,11 @@ class Fault:
 
 
 class Faults(QObject):
-    """What went wrong in this process.
+    """The defects of this process.
 
     Parameters
     ----------
-    log : is told too.
+    log : receives each defect once.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Faults(QObject):
         self._complained.connect(self._take_qt)
 
     def install(self) -> None:
-        """Hear of all of them from now on."""
+        """Install the hooks."""
         if self._before is None:
             before = qInstallMessageHandler(self._qt)
             self._before = (sys.excepthook, threading.excepthook, before)
@@ -74,7 +74,7 @@ class Faults(QObject):
             threading.excepthook = self._in_thread
 
     def remove(self) -> None:
-        """Leave them to who had them before."""
+        """Restore the previous hooks."""
         if self._before is not None:
             sys.excepthook, threading.excepthook, before = self._before
             qInstallMessageHandler(before)
@@ -106,7 +106,7 @@ class Faults(QObject):
     ) -> None:
         trace = "".join(traceback.format_exception(kind, error, place))
         known = next((f for f in self.kept if f.trace == trace), None)
-        if known is not None:  # 30 times a second, perhaps: it is said once
+        if known is not None:  # perhaps 30 times a second: log it once
             fault = replace(known, times=known.times + 1)
             self.kept[self.kept.index(known)] = fault
         else:

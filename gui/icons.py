@@ -1,4 +1,4 @@
-"""Icons as vectors, in the colours of the theme that is shown: sharp at every scale."""
+"""Vector icons in the colours of the current theme, sharp at every scale."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The window: puts the widgets together, and has the menus and the keys.
+"""The main window: its widgets, menus and keys.
 
-Contract for more views: `add_view(title, widget)` puts one beside the others, above the controls.
+Contract for more views: `add_view(title, widget)` adds a page above the controls.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QAction, QActionGroup, QCloseEvent, QKeyEvent, QKeySequence
 from PyQt6.QtWidgets import (
     QAbstractButton,
@@ -52,7 +52,7 @@ _ENTER, _KEYPAD = (Qt.Key.Key_Return, Qt.Key.Key_Enter), Qt.KeyboardModifier.Key
 class MainWindow(QMainWindow):
     """Shows a session.
 
-    `closed` comes when it is closed and its engine has ended, or is left playing.
+    `closed` is emitted when it is closed and its engine has ended or keeps playing.
     """
 
     closed = pyqtSignal()
@@ -69,20 +69,20 @@ class MainWindow(QMainWindow):
         self.messages = MessageSlot([self.banner, self.record_line], _MESSAGE)
         self.meter = LevelMeter(session.meters)
         self.controls = ControlPanel(session.controls, session.midi)
-        self.status = QWidget()  # keeps the lowest line for the figures
+        self.status = QWidget()  # placeholder for the status strip
         self.stage = Stage(session)
         self.stage.left.connect(lambda: self.set_stage(False))
         self.views = Pages()
         self.views.hide()
-        self.pages: Views | None = None  # who has put views here
+        self.pages: Views | None = None  # set by the assembly
         self._pages = QStackedWidget()
         self._pages.addWidget(self._main_page())
         self._pages.addWidget(self.stage)
         self.setCentralWidget(self._pages)
         self._menus()
         self.closing = Closing(self, session, self._leaves, self._part)
-        # Queued: it may come while the window is closing, when it cannot be closed.
-        session.ended.connect(self._close_now, Qt.ConnectionType.QueuedConnection)
+        # Later: the signal may come while the window is closing, when it cannot be closed.
+        session.ended.connect(lambda: QTimer.singleShot(0, self._close_now))
         app = QApplication.instance()
         assert isinstance(app, QApplication)
         app.focusChanged.connect(self._focus_moved)
@@ -95,7 +95,7 @@ class MainWindow(QMainWindow):
         self.transport.play.setFocus()
 
     def add_view(self, title: str, view: QWidget) -> None:
-        """Put a view beside the others."""
+        """Add a page."""
         self.views.addTab(view, title)
         self.views.show()
 
@@ -139,7 +139,7 @@ class MainWindow(QMainWindow):
         return page
 
     def _fit_screen(self) -> None:
-        """No larger than its screen, and on it: what is outside cannot be reached."""
+        """Keep the window within its screen."""
         screen = self.screen()
         if screen is None:
             return
@@ -164,16 +164,16 @@ class MainWindow(QMainWindow):
         play = self._action(music, "&Play or pause", self.transport.play.click, "")
         play.setShortcuts([QKeySequence("Space"), QKeySequence("Ctrl+Space")])
         self._action(music, "&New piece", transport.reset, "Ctrl+N")
-        self._action(music, "&Record or end the take", self.transport.record.click, "Ctrl+R")
+        self._action(music, "&Record or stop recording", self.transport.record.click, "Ctrl+R")
         self._action(
-            music, f"&Keep the last {KEEP[1]} seconds", lambda: transport.keep(KEEP[1]), "Ctrl+K"
+            music, f"Sa&ve the last {KEEP[1]} seconds", lambda: transport.keep(KEEP[1]), "Ctrl+K"
         )
         self.panic_action = self._action(music, "PA&NIC", transport.panic, PANIC_KEY)
         music.addSeparator()
         if session.owns_engine:
             self._action(music, "&Stop the engine", session.stop, "")
             leave = self._action(
-                music, "&Leave the music playing when the window closes",
+                music, "&Keep playing when the window closes",
                 lambda: setattr(self.settings, "leave_playing", leave.isChecked()), "",
             )  # fmt: skip
             leave.setCheckable(True)
@@ -211,7 +211,7 @@ class MainWindow(QMainWindow):
 
     def _action(self, menu: QMenu, text: str, act: Callable[[], object], keys: str) -> QAction:
         action = QAction(text, self)
-        action.setAutoRepeat(False)  # a key held down is one wish
+        action.setAutoRepeat(False)  # a key held down counts once
         if keys:
             action.setShortcut(QKeySequence(keys))
         action.triggered.connect(lambda _: act())
@@ -244,8 +244,9 @@ class MainWindow(QMainWindow):
         if isinstance(new, Field) and new.window() is self:
             new.came_from(old)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
-        # Space plays and pauses, so Enter presses the button, or opens the list, with the focus.
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = a0
+        # Space plays and pauses, so Enter presses the focused button or opens the focused list.
         part = self.focusWidget()
         enter = event is not None and event.key() in _ENTER and not event.modifiers() & ~_KEYPAD
         if event is None or not enter or part is None:
@@ -263,7 +264,8 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------------ closing
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802, D102
+    def closeEvent(self, a0: QCloseEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         if event is None or self._may_close:
             return
         event.ignore()
@@ -274,7 +276,7 @@ class MainWindow(QMainWindow):
         return not self.session.owns_engine or self.settings.leave_playing
 
     def _part(self, leave: bool) -> None:
-        """Out of sight at once; the engine ends, or is left, behind it."""
+        """Hide at once; the engine ends, or keeps playing, afterwards."""
         self.settings.geometry = self.saveGeometry()
         self.settings.sync()
         self.hide()

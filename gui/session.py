@@ -1,13 +1,13 @@
-"""One engine as the window knows it: the connection, the models it feeds, the engine's life.
+"""The session with one engine: connection, models, and the engine's process.
 
-Contract for a view: take models from here; `state` and `state_text` say how things are;
-`route(address, take)` has messages of an address handed to a function, `stream(address, rate)` has
-the engine send one (again after every reconnection); `send` is for everything else. A view's
-end needs no care: the lease of its stream goes with the connection. Qt's main thread.
+Contract for a view: use the models of the session; `state` and `state_text` describe its state;
+`route(address, take)` passes messages of an address to a function; `stream(address, rate)` starts a
+stream (again after every reconnection); `send` is for everything else. A view need not clean up:
+its streams end with the connection. Qt's main thread.
 
-States: `idle` (no engine plays; `play` starts one), `starting`, `playing` (an engine answers),
-`lost` (it is gone; it is started again, or waited for), `failed` (it cannot be started; why is in
-`state_text`).
+States: `idle` (no engine; `play` starts one), `starting`, `playing` (connected), `lost` (the
+connection is lost; the engine is restarted or awaited), `failed` (the engine cannot start; the
+reason is in `state_text`).
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from engine.controls.control import Value
 from engine.errors import AttaccaError
 from gui.connection import Connection
 from gui.engine_process import EngineProcess
-from gui.models.everything import EngineModels
+from gui.models.engine_models import EngineModels
 
 __all__ = ["Session", "State"]
 
 State = Literal["idle", "starting", "playing", "lost", "failed"]
 Take = Callable[[tuple[object, ...]], object]
-POLL = 333  # ms between two askings for /status
-_AGAIN = 800  # ms that a lost engine has to answer again before another is started
-_HUNG = 8.0  # seconds that a living engine may be lost before it is killed
-_MOST_DEATHS, _WITHIN = 3, 60.0  # so many in so many seconds, and it is not started again
+POLL = 333  # ms between two polls of /status
+_AGAIN = 800  # ms that a lost engine has to answer before it is restarted
+_HUNG = 8.0  # seconds without an answer until a running engine is killed
+_MOST_DEATHS, _WITHIN = 3, 60.0  # after more crashes within this time it is not restarted
 
 
 class Session(QObject):
-    """Steers the engine at `host` and `port`.
+    """Controls the engine at `host` and `port`.
 
     Parameters
     ----------
-    engine : starts one there; None to take only what plays there already.
+    engine : starts one there; None to connect only to a running one.
     """
 
     state_changed = pyqtSignal()
-    ended = pyqtSignal()  # the engine that was to end has ended
+    ended = pyqtSignal()  # the engine has ended as requested
 
     def __init__(
         self, host: str, port: int, engine: EngineProcess | None = None, *,
@@ -59,7 +59,9 @@ class Session(QObject):
         self.meters, self.presets, self.history = (
             models.meters, models.presets, models.history,
         )  # fmt: skip
-        self.punches, self.midi, self.log = models.punches, models.midi, models.log
+        self.quantised_actions, self.midi, self.log = (
+            models.quantised_actions, models.midi, models.log,
+        )  # fmt: skip
         self.state: State = "idle"
         self.state_text = ""
         self._streams: dict[str, tuple[object, ...]] = {
@@ -84,27 +86,27 @@ class Session(QObject):
     # ------------------------------------------------------------------ what a window does
 
     def begin(self) -> None:
-        """Look for an engine that plays already; go on looking."""
+        """Connect to an engine that plays already; keep trying."""
         self.connection.start()
 
     def play(self) -> None:
-        """Play or go on: start an engine where none plays."""
+        """Play; start an engine if none is running."""
         if self.connection.is_open:
             self.transport.play()
         else:
             self._deaths.clear()
             self._restore.pop("pause", None)
-            self._start("starting the engine")
+            self._start("Starting the engine")
 
     def stop(self) -> None:
-        """End the engine and stay; `play` starts another, with the controls as they are."""
+        """End the engine; `play` starts another one with the same controls."""
         self._remember()
         self._end()
 
     def quit(self, *, leave: bool) -> None:
-        """Part for good: end the engine, or leave it playing; `ended` comes when that is done.
+        """End the session: end the engine or leave it playing, then emit `ended`.
 
-        One that somebody else started, in a terminal for instance, is left playing.
+        An engine started elsewhere, in a terminal for instance, keeps playing.
         """
         self._ending = True
         if not leave and self.engine is not None and self.engine.mark.is_there:
@@ -118,31 +120,31 @@ class Session(QObject):
 
     @property
     def owns_engine(self) -> bool:
-        """Whether an engine is ended and started again from here."""
+        """Whether this session starts and ends the engine."""
         return self.engine is not None
 
     @property
     def idle_text(self) -> str:
-        """What to do where no engine plays."""
+        """The message while no engine is running."""
         if self.engine is None:
             return f"Waiting for an engine at {self._where()}."
-        return "Nothing plays yet. Play starts the engine; the first sound takes a few seconds."
+        return "Press Play to start the engine. The first sound takes a few seconds."
 
     @property
-    def is_unheard(self) -> bool:
-        """Whether it plays into no device."""
+    def plays_silently(self) -> bool:
+        """Whether it plays without a sound device."""
         return self.state == "playing" and self.figures.text("device") == "none"
 
     def send(self, address: str, *arguments: object) -> bool:
-        """Send a message; False when no engine is there."""
+        """Send a message; False without a connection."""
         return self.connection.send(address, *arguments)
 
     def route(self, address: str, take: Take) -> None:
-        """Have `take(arguments)` called with every message to an address."""
+        """Call `take(arguments)` with every message to an address."""
         self._routes.setdefault(address, []).append(take)
 
     def stream(self, address: str, *arguments: object) -> None:
-        """Have the engine send a stream, such as `/lead 10`; with 0, no more."""
+        """Start a stream, such as `/lead 10`; 0 ends it."""
         self._streams[address] = arguments
         self.send(address, *arguments)
 
@@ -150,7 +152,7 @@ class Session(QObject):
 
     def _start(self, text: str) -> None:
         if self.engine is None:
-            self._set("lost", f"nothing answers at {self._where()}; it is tried again and again")
+            self._set("lost", f"No engine answers at {self._where()}; trying again.")
             return
         problem = self.engine.start()
         if problem:
@@ -163,11 +165,12 @@ class Session(QObject):
         self._ending = True
         self._again.stop()
         if self.engine is not None:
-            self.engine.mark.clear()  # so that no other window takes it for a crash
+            self.engine.mark.clear()  # so that no other window mistakes it for a crash
         if self.engine is not None and self.engine.is_alive:
             self.engine.end()
         elif self.send("/quit", 1):
-            QTimer.singleShot(3_000, self._ended)  # one that was taken up; it closes its end
+            # an engine started by another window; it closes the connection
+            QTimer.singleShot(3_000, self._ended)
         else:
             QTimer.singleShot(0, self._ended)
 
@@ -176,40 +179,40 @@ class Session(QObject):
             return
         self._ending = False
         if self.connection.is_open and not (self.engine and self.engine.has_started):
-            self._set("playing", "this engine can be ended only where it was started")
+            self._set("playing", "This engine can only be stopped where it was started.")
         else:
             self._set("idle", "")
         self.ended.emit()
 
     def _died(self, words: str) -> None:
-        """The engine that was started here has ended unasked."""
+        """The engine that was started here has crashed."""
         now = self._now()
         begun = self.state != "starting" or bool(self._deaths)
         self._deaths = [at for at in self._deaths if now - at < _WITHIN] + [now]
-        self.log.say(f"the engine ended: {words or 'without a word'}", "error")
+        self.log.say(f"the engine crashed: {words or 'no message'}", "error")
         if not begun and self.engine is not None and self.engine.fallback is not None:
             self.engine.options, self.engine.fallback = self.engine.fallback, None
             self._deaths.clear()
-            self._start(f"{words}; starting without what was remembered")
+            self._start(f"{words}; starting with the default pack and device")
         elif begun and len(self._deaths) <= _MOST_DEATHS:
-            self._start(f"the engine ended ({words or 'without a word'}); starting it again")
+            self._start(f"The engine crashed ({words or 'no message'}). Restarting it")
         else:
-            self._set("failed", words or "the engine ended without a word; its log may say more")
+            self._set("failed", words or "The engine crashed without a message. See its log file.")
 
     def _take_up(self) -> None:
-        """An engine is lost, and none has answered since."""
+        """The connection is lost, and no engine has answered since."""
         if self.engine is None:
             self._again.stop()
         elif not self.engine.is_alive:
             self._again.stop()
             if self.state == "lost" and self.engine.mark.is_there:
-                self._died("no word of it")
-            elif self.state == "lost":  # on purpose, or whose it was
+                self._died("no message")
+            elif self.state == "lost":  # on purpose, or started elsewhere
                 self._set("idle", "")
         elif self.state == "lost" and self._now() - self._lost_at > _HUNG:
-            self.log.say("the engine answers no more: it is started again", "error")
+            self.log.say("the engine does not answer; restarting it", "error")
             self._lost_at = self._now()
-            self.engine.kill()  # _died comes
+            self.engine.kill()  # then _died is called
 
     # ------------------------------------------------------------------ the connection
 
@@ -221,12 +224,12 @@ class Session(QObject):
             self.send(*message)
         for address, arguments in self._streams.items():
             self.send(address, *arguments)
-        # An engine that was only out of reach has its controls; one begun anew gets them back.
+        # An engine that was only unreachable has its controls; a new one gets them back.
         self._restoring, self._fresh = self._fresh and bool(self._restore), False
         self._models.take_opened()
         self._poll.start(POLL)
         version = f" {self.connection.version}" if self.connection.version else ""
-        self.log.say(f"{self.connection.program}{version} answers at {self._where()}")
+        self.log.say(f"{self.connection.program}{version} connected at {self._where()}")
         self._set("playing", "")
 
     def _closed(self, reason: str) -> None:
@@ -239,9 +242,9 @@ class Session(QObject):
                 self._ended()
             return
         self._lost_at = self._now()
-        self.log.say(f"the engine is gone: {reason}", "error")
-        waiting = "it is taken up again" if self.engine else "it is waited for"
-        self._set("lost", f"the engine is gone ({reason}); {waiting}")
+        self.log.say(f"connection to the engine lost: {reason}", "error")
+        waiting = "Reconnecting." if self.engine else "Waiting for it."
+        self._set("lost", f"The connection to the engine is lost ({reason}). {waiting}")
         self._again.start(_AGAIN)
 
     def _received(self, address: str, arguments: tuple[object, ...]) -> None:
@@ -249,9 +252,9 @@ class Session(QObject):
             for take in self._routes.get(address, ()):
                 take(arguments)
             self._models.take(address, arguments)
-        except (AttaccaError, ValueError) as error:  # an engine of another version, say
+        except (AttaccaError, ValueError) as error:  # for instance an engine of another version
             self.log.say(f"{address} cannot be read: {error}", "warning")
-        if address == "/controls/changed":  # another pack plays
+        if address == "/controls/changed":  # the pack has changed
             self.send("/controls")
         elif address == "/controls/end":
             self.send("/dump")
@@ -261,7 +264,7 @@ class Session(QObject):
             self.controls.restore(restore)
 
     def _turn(self, address: str, *arguments: object) -> bool:
-        """What the control models send."""
+        """Send a change of a control."""
         sent = self.send(address, *arguments)
         if sent and arguments and not self._restoring:
             self.history.note_change()
@@ -272,7 +275,7 @@ class Session(QObject):
             self._restore = values
 
     def _chosen(self, arguments: tuple[object, ...]) -> None:
-        """Slow work is done: an engine begun anew is to have the same pack and device."""
+        """A pack or device was changed: use it for the next start of the engine."""
         names = {"/packs/load": "pack", "/device/select": "device"}
         if self.engine is not None and len(arguments) == 2 and arguments[0] in names:
             self.engine.set_option(names[str(arguments[0])], str(arguments[1]))

@@ -1,7 +1,7 @@
-"""What the window remembers: its place, the theme, the device and the pack. One file, read by Qt.
+"""The window's settings: position, theme, device and pack, in one file.
 
-An INI file in the user's folder, so that it can be read and thrown away. Damage costs nothing but
-what was remembered. Qt's main thread.
+An INI file in the user's folder, which can be read and deleted. If it is damaged, only the settings
+are lost. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ class Settings:
 
     @property
     def theme(self) -> Theme:
-        """Light, dark, or as the system has it."""
+        """Light, dark, or as in the system."""
         kept = self._file.value("theme", "system")
-        return next((theme for theme in THEMES if theme == kept), "system")
+        for theme in THEMES:
+            if theme == kept:
+                return theme
+        return "system"
 
     @theme.setter
     def theme(self, theme: Theme) -> None:
@@ -33,7 +36,7 @@ class Settings:
 
     @property
     def reduced_motion(self) -> bool:
-        """Whether things that move by themselves move less."""
+        """Whether animations are reduced."""
         return self._yes("reduced_motion")
 
     @reduced_motion.setter
@@ -42,7 +45,7 @@ class Settings:
 
     @property
     def leave_playing(self) -> bool:
-        """Whether the music goes on when the window is closed."""
+        """Whether the music keeps playing when the window is closed."""
         return self._yes("leave_playing")
 
     @leave_playing.setter
@@ -51,7 +54,7 @@ class Settings:
 
     @property
     def geometry(self) -> QByteArray | None:
-        """Where the window was, as Qt writes it."""
+        """The window's geometry, as Qt stores it."""
         kept = self._file.value("geometry")
         return kept if isinstance(kept, QByteArray) else None
 
@@ -60,12 +63,12 @@ class Settings:
         self._file.setValue("geometry", geometry)
 
     def option(self, name: str) -> str:
-        """An option of the engine that it was started with last: `device`, `pack`; or nothing."""
+        """The engine's last `device` or `pack`; "" if unknown."""
         kept = self._file.value(f"engine/{name}", "")
         return kept if isinstance(kept, str) else ""
 
     def keep_option(self, name: str, value: str) -> None:
-        """Remember it for the next time; nothing forgets it."""
+        """Store it for the next start; "" removes it."""
         self._file.setValue(f"engine/{name}", value)
 
     def sync(self) -> None:

@@ -1,6 +1,6 @@
-"""Colours of the window: light, dark, or as the system has it. Fusion, with palettes of our own.
+"""Colours of the window: light, dark, or as in the system. Fusion style with custom palettes.
 
-Qt is told the scheme as well (`QStyleHints.setColorScheme`), so that native dialogs and title bars
+Qt gets the scheme as well (`QStyleHints.setColorScheme`), so that native dialogs and title bars
 follow where the platform can. One accent; every state that has a colour has a shape or a word too.
 Qt's main thread.
 """
@@ -26,7 +26,7 @@ _SCHEMES = {
 
 @dataclass(frozen=True)
 class Colours:
-    """What is drawn by hand. `accent` is the one accent; good, warn and bad are of meters."""
+    """Colours for custom drawing; good, warn and bad are for meters."""
 
     accent: QColor
     groove: QColor
@@ -57,12 +57,12 @@ def is_dark(widget: QWidget) -> bool:
 
 
 def colours_of(widget: QWidget) -> Colours:
-    """What to draw on it with."""
+    """The colours for a widget."""
     return _DARK if is_dark(widget) else _LIGHT
 
 
 def apply_theme(app: QApplication, theme: Theme) -> None:
-    """Show the whole program light, dark, or as the system has it."""
+    """Show the whole program light, dark, or as in the system."""
     hints = app.styleHints()
     assert hints is not None
     hints.setColorScheme(_SCHEMES[theme])
@@ -92,7 +92,7 @@ def _palette(dark: bool) -> QPalette:
 
 
 def _sheet(colours: Colours, points: float) -> str:
-    """What Fusion alone would not do: quiet frames, buttons of one height, a focus that shows."""
+    """Additions to Fusion: quiet frames, buttons of one height, a visible focus."""
     line, accent, bad, dim = (
         c.name() for c in (colours.line, colours.accent, colours.bad, colours.dim)
     )

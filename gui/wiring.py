@@ -1,8 +1,7 @@
-"""What the views show beside the session's own models, and how the engine's messages reach it.
+"""The models of the views (picture, devices, packs, activity), connected to the session.
 
-One object for a session: the picture, devices, packs, activity; streams are asked for, and asked
-for again after every reconnection. What is chosen here (device, pack) is what the next start of the
-engine takes too. Qt's main thread.
+One object per session. The device and pack chosen here are also used for the engine's next start.
+Qt's main thread.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from gui.settings import Settings
 
 __all__ = ["Wiring"]
 
-_PLAYHEAD = 10.0  # Hz; between two the clock goes on
+_PLAYHEAD = 10.0  # Hz; the clock fills in between
 _PICTURE = ("/picture", "/picture/clear", "/block", "/playhead", "/spectrum/bands")
 _DEVICES = ("/device/info", "/device/list/end", "/done", "/error")
 _PACKS = ("/packs/info", "/packs/list/end", "/progress", "/done", "/error")
@@ -29,7 +28,7 @@ class Wiring(QObject):
 
     Parameters
     ----------
-    settings : remembers what was chosen.
+    settings : stores the chosen device and pack.
     """
 
     def __init__(self, session: Session, settings: Settings) -> None:
@@ -43,7 +42,7 @@ class Wiring(QObject):
             (self.picture, _PICTURE), (self.devices, _DEVICES), (self.packs, _PACKS),
         ):  # fmt: skip
             for address in addresses:
-                session.route(address, lambda told, m=model, a=address: m.take(a, told))
+                session.route(address, lambda arguments, m=model, a=address: m.take(a, arguments))
         session.stream("/picture", 1)
         session.stream("/blocks", 1)
         session.stream("/playhead", _PLAYHEAD)
@@ -75,11 +74,11 @@ class Wiring(QObject):
         self.packs.take_connected(False)
 
     def _keep(self, option: str, value: str) -> None:
-        """What an engine that is started from here begins with, now and the next time."""
+        """Use a device or pack for later starts of the engine."""
         engine = self._session.engine
         if engine is None:
             return
-        if value != NONE:  # silence is for now
+        if value != NONE:  # "no device" is not stored
             self._settings.keep_option(option, value)
         flag, options = f"--{option}", engine.options
         if flag in options:

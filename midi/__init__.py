@@ -1,1 +1,1 @@
-"""MIDI and Ableton Link: steers an instrument, and brings it a beat. May import `engine` only."""
+"""MIDI and Ableton Link: control of an instrument, and its tempo. May import `engine` only."""

@@ -1,4 +1,4 @@
-"""Tells a message that takes two paths from one that is sent twice. Owned by the desk's thread.
+"""Detects duplicates and echoes of messages. Owned by the desk's thread.
 
 A device may reach Attacca by its own port and through another: a patchbay has connected it to the
 port "Attacca" while Attacca listens to it by name, a bridge offers it to a second API, a program
@@ -53,7 +53,7 @@ class _Recent:
         return next((m for m in self._by_key.get(key, ()) if port not in m.ports), None)
 
     def expire(self, now: float) -> list[_Sent]:
-        """Forget, and return, what is older than the window."""
+        """Remove and return the messages older than the window."""
         old: list[_Sent] = []
         while self._order and now - self._order[0].at > self._window:
             message = self._order.popleft()
@@ -66,20 +66,20 @@ class _Recent:
 
 
 class Arrivals:
-    """Judges every message that arrives. Times are seconds of a clock that only goes on."""
+    """Classifies every message that arrives. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._received, self._sent = _Recent(WINDOW), _Recent(_RETURN)
         self._returned: dict[str, int] = {}  # notes in a row, by port
-        self._echoed: set[tuple[str, int, int]] = set()  # keys whose echo went down
+        self._echoed: set[tuple[str, int, int]] = set()  # notes whose note-on was an echo
 
     def sent(self, message: Message, at: float) -> None:
-        """Attacca sent a message."""
+        """Note a message that Attacca sent."""
         self._expire(at)
         self._sent.add(_Sent(_key(message), at))
 
-    def judge(self, port: str, message: Message, at: float) -> Verdict:
-        """What a message is that `port` brought."""
+    def classify(self, port: str, message: Message, at: float) -> Verdict:
+        """Classify a message from `port`."""
         self._expire(at)
         if self._is_echo(port, message):
             return "echo"
@@ -96,13 +96,13 @@ class Arrivals:
         return self._returned.get(port, 0) >= _LOOP
 
     def forget(self, port: str) -> None:
-        """A port is gone."""
+        """Forget a port that has disappeared."""
         self._returned.pop(port, None)
         self._echoed = {key for key in self._echoed if key[0] != port}
 
     def _is_echo(self, port: str, message: Message) -> bool:
         key = _key(message)
-        if key[0] == "up":  # decided when it went down, so that no key stays down
+        if key[0] == "up":  # as decided for its note-on, so that no note hangs
             place = (port, message.channel, message.note)
             is_echo = place in self._echoed
             self._echoed.discard(place)
@@ -126,7 +126,7 @@ class Arrivals:
 
 
 def _key(message: Message) -> tuple[object, ...]:
-    """What two messages have in common that are the same. A release is one at any velocity."""
+    """The same for equal messages. Note-offs are equal at any velocity."""
     if message.type == "note_on" and message.velocity:
         return ("down", message.channel, message.note, message.velocity)
     if message.type in ("note_on", "note_off"):

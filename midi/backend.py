@@ -1,11 +1,11 @@
 """The system's MIDI through python-rtmidi, loaded when it is first used. Any one thread.
 
 On Linux that is ALSA where the system has its sequencer, else JACK; CoreMIDI on macOS, WinMM on
-Windows. Where there is none, that is one line and no noise from the C libraries.
+Windows. If there is none, this is one line, without output of the C libraries.
 
 A JACK server that has stopped never answers, and python-rtmidi keeps the interpreter lock while it
 waits, which would stop every thread of the process. So before a client of JACK is opened or closed,
-a probe that frees the lock waits in a thread of its own until the server answers. The clients of a
+a probe that frees the lock waits in a separate thread until the server answers. The clients of a
 server that has died are never closed: JACK's library may crash over it.
 """
 
@@ -23,7 +23,7 @@ from engine.errors import ConfigError, DeviceError, MissingExtra
 
 __all__ = ["APIS", "Backend", "open_backend"]
 
-# As they are typed, and as python-rtmidi's constants are called.
+# The names as typed, and the names of python-rtmidi's constants.
 APIS = {
     "alsa": "API_LINUX_ALSA", "jack": "API_UNIX_JACK", "coremidi": "API_MACOSX_CORE",
     "winmm": "API_WINDOWS_MM",
@@ -47,16 +47,16 @@ class Backend:
         self._rtmidi = rtmidi
         self._jack = LibraryThread("attacca-midi-jack") if name == "jack" else None
         self._api = getattr(rtmidi, APIS[name])
-        # Everything that the library says of itself; wrong use of ports that vanish included.
+        # All errors of the library, including the use of ports that have disappeared.
         self.errors: tuple[type[Exception], ...] = (rtmidi.RtMidiError, OSError, RuntimeError)
 
     @property
     def virtual(self) -> bool:
-        """Whether programs can have ports of their own, which others connect to."""
+        """Whether programs can create virtual ports."""
         return self.name != "winmm"
 
     def input(self, client: str) -> Any:
-        """A client that can listen. Close it with `end`.
+        """Create a client for input. Close it with `end`.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Backend:
         return self._client(self._rtmidi.MidiIn, client)
 
     def output(self, client: str) -> Any:
-        """A client that can send. Close it with `end`.
+        """Create a client for output. Close it with `end`.
 
         Raises
         ------
@@ -85,7 +85,7 @@ class Backend:
             raise DeviceError(f"midi: {self.name}: {' '.join(str(error).split())[:100]}") from error
 
     def end(self, client: Any) -> None:
-        """Close a client and its port; those of a JACK server that has gone or hangs stay open."""
+        """Close a client and its port; if the JACK server has died or hangs, leave them open."""
 
         def close() -> None:
             with contextlib.suppress(*self.errors):
@@ -100,43 +100,43 @@ class Backend:
         def close_if_there() -> None:
             if _jack_is_there():
                 close()
-            else:  # freeing it at the end of the process would close it
+            else:  # freeing it at exit would close it
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
 
-        # What is not closed in time is kept by the thread that waits: freeing it would hang too.
+        # The waiting thread keeps a client that is not closed in time: freeing it would hang too.
         self._jack.finish(close_if_there, _CLOSE_LIMIT_S)
         self._jack.end()
 
 
-def open_backend(asked: str = "") -> Backend:
-    """The system's MIDI, or the API that is asked for.
+def open_backend(wanted: str = "") -> Backend:
+    """Open the system's MIDI, or the API `wanted`.
 
     Raises
     ------
     MissingExtra
         python-rtmidi is not installed.
     ConfigError
-        The API is none, or python-rtmidi was built without it.
+        The API is unknown, or python-rtmidi was built without it.
     DeviceError
         The system has no MIDI, or it does not answer.
     """
-    if asked and asked not in APIS:
-        raise ConfigError(f"midi: {asked!r} is no API; give one of {', '.join(APIS)}")
+    if wanted and wanted not in APIS:
+        raise ConfigError(f"midi: {wanted!r} is not a MIDI API; choose one of {', '.join(APIS)}")
     try:
         import rtmidi
     except ImportError as error:
         raise MissingExtra(
-            f"midi: python-rtmidi cannot be loaded ({error}); 'pip install python-rtmidi' brings "
-            "it (ready-made up to Python 3.12; for later ones it needs a C++ compiler)"
+            f"midi: python-rtmidi cannot be loaded ({error}); install it with 'pip install "
+            "python-rtmidi' (after Python 3.12 this needs a C++ compiler)"
         ) from error
-    module: Any = rtmidi  # its stubs do not have all of it
+    module: Any = rtmidi  # its stubs are incomplete
     compiled = set(module.get_compiled_api())
     built = [name for name, constant in APIS.items() if getattr(module, constant) in compiled]
-    if asked and asked not in built:
-        raise ConfigError(f"midi: {asked} is not to be had here; there is {', '.join(built)}")
+    if wanted and wanted not in built:
+        raise ConfigError(f"midi: {wanted} is not available here; choose one of {', '.join(built)}")
     _silence_jack()
     problems = [] if built else ["python-rtmidi was built without any"]
-    for name in [asked] if asked else built:
+    for name in [wanted] if wanted else built:
         if name == "alsa" and not os.access(_SEQUENCER, os.R_OK | os.W_OK):
             problems.append(f"alsa: {_SEQUENCER} cannot be opened")
             continue
@@ -151,9 +151,9 @@ def open_backend(asked: str = "") -> Backend:
 
 
 def _silence_jack() -> None:
-    """Keep JACK's library from writing to the terminal that there is no server."""
-    # A C function that takes a text and does nothing: the library calls it in threads of its own,
-    # where Python would cost it its time.
+    """Stop JACK's library from writing to the terminal if there is no server."""
+    # A C function that takes a text and does nothing. The library calls it in its own threads,
+    # which Python would delay.
     for library in _jack_libraries():
         with contextlib.suppress(AttributeError):
             nothing = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)
@@ -162,7 +162,7 @@ def _silence_jack() -> None:
 
 
 def _jack_is_there() -> bool:
-    """Whether the JACK server answers; waits for as long as one is there that does not."""
+    """Whether the JACK server answers; waits while a server hangs."""
     for library in _jack_libraries():
         library.jack_client_open.restype = ctypes.c_void_p
         library.jack_client_close.argtypes = [ctypes.c_void_p]
@@ -172,7 +172,7 @@ def _jack_is_there() -> bool:
         if client:
             library.jack_client_close(client)
         return bool(client)
-    return True  # no library of JACK's that could be found
+    return True  # no JACK library found
 
 
 def _jack_libraries() -> list[ctypes.CDLL]:

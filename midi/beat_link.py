@@ -1,9 +1,9 @@
-"""Ableton Link as a source of the beat: tempo and bars shared with other programs on the network.
+"""Ableton Link as a tempo source: tempo and bars shared with other programs on the network.
 
-Through LinkPython-extern, which is optional (the extra `link`). It takes part in a
-session only while it is followed. Called by `engine.time.tempo.Tempo` under its lock: it asks Link
-for immutable snapshots and is never called back from Link's own threads. Link has a clock of its
-own; its distance to the instrument's is measured at each look.
+Through LinkPython-extern, which is optional (the extra `link`). It joins a
+session only while it is the tempo source. Called by `engine.time.tempo.Tempo` under its lock: it
+reads immutable values from Link and is never called from Link's threads. Link has its own clock;
+its offset from the instrument's is measured each time.
 
 Of the package: its own code is in the public domain (Unlicense), Link in its wheels is
 GPL-2.0-or-later, so that it may be used here under the GPL, version 3 or later.
@@ -33,7 +33,7 @@ def require() -> Any:
         return importlib.import_module("link")
     except ImportError as error:
         raise MissingExtra(
-            "Ableton Link needs LinkPython-extern; pip install LinkPython-extern"
+            "Ableton Link needs LinkPython-extern; install it with 'pip install LinkPython-extern'"
         ) from error
 
 
@@ -50,7 +50,7 @@ class BeatLink:
         self._link: Any = None
 
     def open(self, timeline: Timeline) -> None:
-        """Join the session of this network, or begin one at the tempo there is.
+        """Join the session on this network, or start one at the current tempo.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class BeatLink:
             link.enabled = False
 
     def timeline(self, now: float, quantum: int) -> Timeline | None:
-        """Where the session is."""
+        """The session's timeline."""
         link = self._link
         if link is None:
             return None
@@ -91,7 +91,7 @@ class BeatLink:
         return True
 
     def start(self, now: float, quantum: int) -> bool:
-        """Alone in the session, begin a bar now; with others, the bars stay what they are."""
+        """Alone in the session, start a bar now; with other peers, the bars do not change."""
         link = self._link
         if link is None:
             return False
@@ -102,9 +102,9 @@ class BeatLink:
 
     @property
     def peers(self) -> int:
-        """Others in the session."""
+        """Other peers in the session."""
         return self._link.numPeers() if self._link is not None else 0
 
     def _micros(self, link: Any, when: float) -> int:
-        """A time of the instrument's clock by Link's."""
+        """A time of the instrument's clock, by Link's clock."""
         return link.clock().micros() + round((when - self._now()) * 1e6)

@@ -1,7 +1,7 @@
-"""MIDI clock as a source of the beat: 24 messages a beat, smoothed by a delay-locked loop.
+"""MIDI clock as a tempo source: 24 messages per beat, smoothed by a delay-locked loop.
 
-`take` is called with every realtime message and the time it arrived, in the thread of the MIDI
-ports; the rest by `engine.time.tempo.Tempo`, in any thread. What crosses is one immutable value.
+`take` is called with every real-time message and its arrival time, in the thread of the MIDI ports;
+`engine.time.tempo.Tempo` calls the rest, in any thread. They share one immutable value.
 Times are seconds of the instrument's clock, periods seconds a message.
 
 The loop is that of F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005: the
@@ -26,8 +26,8 @@ LOST = 2.0  # seconds without a message: the clock is gone
 _PER_BEAT = 24  # clock messages
 _PER_SIXTEENTH = 6  # song positions count sixteenths
 _NARROWEST = 0.02  # w: 0.15 Hz at 120 BPM, a time constant of about two beats
-_SURE = 12  # messages until the tempo is told
-_STRAY = 0.04  # seconds: what is further from where it was predicted is not taken for jitter
+_SURE = 12  # messages until the tempo is known
+_STRAY = 0.04  # seconds: a larger deviation is not jitter
 _STRAYS = 3  # so many of these in a row are another tempo
 _SHORTEST, _LONGEST = 60 / (999 * _PER_BEAT), 60 / (15 * _PER_BEAT)
 
@@ -38,12 +38,12 @@ class _Loop:
     def __init__(self) -> None:
         self._arrivals: deque[float] = deque(maxlen=_STRAYS + 1)
         self._strays = 0
-        self.count = 0  # messages since it began, or began anew
+        self.count = 0  # messages since the start or restart
         self.time = 0.0  # of the last message, filtered
         self.period = 0.0
 
     def arrived(self, at: float) -> None:
-        """Take the arrival of the next message."""
+        """Process the arrival time of the next message."""
         self._arrivals.append(at)
         self.count += 1
         if self.count == 1:
@@ -57,26 +57,26 @@ class _Loop:
         if abs(error) > max(_STRAY, 1.5 * self.period):
             self._strays += 1
             if self._strays < _STRAYS:
-                self.time = predicted  # one message that was held up
+                self.time = predicted  # a single delayed message
                 return
-            self._begin_anew()
+            self._restart()
             return
         self._strays = 0
         w = max(_NARROWEST, 1.0 / self.count)
         self.time = predicted + math.sqrt(2.0) * w * error
         self.period = _bounded(self.period + w * w * error)
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         first, last = self._arrivals[0], self._arrivals[-1]
         self.period = _bounded((last - first) / (len(self._arrivals) - 1))
         self.time, self.count, self._strays = last, 2, 0
 
 
 class Leader:
-    """Which port's clock is followed: the first that was heard, until it is silent for 2 s.
+    """Chooses the port whose clock is followed: the first one, until it is silent for 2 s.
 
-    Two clocks at once would be one of twice the tempo, and one program may reach us by two ways:
-    by a port of its own that is listened to, and by Attacca's.
+    Two clocks at once would double the tempo, and one program may reach Attacca on two paths:
+    through its own port, and through Attacca's.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Leader:
         self._at = -math.inf
 
     def leads(self, port: str, kind: str, at: float) -> bool:
-        """Whether a message of that kind from that port, at that time, is to be followed."""
+        """Whether to follow a message of that kind from that port at that time."""
         if port != self._port and at - self._at <= LOST:
             return False
         if kind == "clock":
@@ -94,7 +94,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class _State:
-    """What crosses the threads: which message came last, when, and how far apart they are."""
+    """The shared value: the last message, its time, and the period."""
 
     tick: int
     at: float
@@ -104,25 +104,25 @@ class _State:
 
 
 class MidiClock:
-    """Follows the clock messages that it is handed.
+    """Follows the clock messages passed to `take`.
 
     Parameters
     ----------
-    now : seconds of the instrument's clock, by which messages arrive.
+    now : the instrument's clock in seconds, also used for arrival times.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._loop = _Loop()
-        self._tick = -1  # number of the last clock message since the song's beginning
-        self._next: int | None = None  # of the next, where a start or a position set it
-        self._stopped: int | None = None  # where it goes on from after a stop
+        self._tick = -1  # number of the last clock message since the start of the song
+        self._next: int | None = None  # number of the next one, after a start or a song position
+        self._stopped: int | None = None  # where to continue after a stop
         self._state: _State | None = None
 
     # ------------------------------------------------------------------ the ports' thread
 
     def take(self, message: Message, at: float) -> None:
-        """A realtime message, or song position, that arrived at `at`; others are left alone."""
+        """Handle a real-time message or song position that arrived at `at`; ignore others."""
         kind = message.type
         if kind == "clock":
             self._clock(at)
@@ -151,13 +151,13 @@ class MidiClock:
     # ------------------------------------------------------------------ a source of Tempo
 
     def open(self, timeline: Timeline) -> None:
-        """It listens all the time: nothing to do."""
+        """Do nothing: the clock is always received."""
 
     def close(self) -> None:
-        """The same."""
+        """Do nothing."""
 
     def timeline(self, now: float, quantum: int) -> Timeline | None:
-        """Where the clock is; None before it is sure, and when nothing came for 2 s."""
+        """The clock's timeline; None until it is stable, and after 2 s of silence."""
         state = self._state
         if state is None or not state.sure or now - state.arrived > LOST:
             return None
@@ -165,16 +165,16 @@ class MidiClock:
         return Timeline(state.tick / _PER_BEAT, state.at, bpm, quantum)
 
     def set_bpm(self, bpm: float, now: float) -> bool:
-        """The clock's tempo is the clock's."""
+        """Refuse: an external clock sets its own tempo."""
         return False
 
     def start(self, now: float, quantum: int) -> bool:
-        """So are its bars."""
+        """Refuse: an external clock sets its own bars."""
         return False
 
     @property
     def peers(self) -> int:
-        """1 while a clock is heard."""
+        """1 while a clock is received."""
         return int(self.timeline(self._now(), 1) is not None)
 
 

@@ -3,8 +3,8 @@
 A 7-bit value v stands at v/128 up to its middle 64 and in equal steps from there to 1, so that the
 middle is the middle exactly (min-center-max scaling, MIDI 2.0 Bit Scaling and Resolution, M2-115);
 14 bits likewise. Of a 14-bit pair, and of a parameter's value, the coarse half comes first (MIDI
-1.0 Detailed Specification, Control Change); the fine one is waited for, for a moment. A coarse half
-that stays alone is a value of 7 bits.
+1.0 Detailed Specification, Control Change), and the fine one is awaited for a moment. A coarse half
+without a fine one is a value of 7 bits.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Moved:
 
     @property
     def share(self) -> float:
-        """Where the controller stands, from 0 to 1."""
+        """The position of the controller, 0 to 1."""
         return share(self.value, self.bits)
 
     @property
@@ -60,25 +60,25 @@ class Moved:
 
 
 class Controllers:
-    """Reads messages of all ports.
+    """Parses messages of all ports.
 
     Parameters
     ----------
-    paired : answers whether on a channel (1 to 16) a CC is mapped as the coarse half of a pair.
+    paired : whether a CC on a channel (1 to 16) is mapped as the coarse half of a pair.
     """
 
     def __init__(self, paired: Callable[[int, int], bool]) -> None:
         self._paired = paired
         self._coarse: dict[_Key, int] = {}  # of pairs
         self._selected: dict[tuple[str, int], Selected] = {}
-        # Ports and channels whose parameters have 7 bits: nothing is waited for there.
+        # Ports and channels whose parameters have 7 bits, so no fine half is awaited.
         self._coarse_only: set[tuple[str, int]] = set()
         self._waiting: dict[_Key, tuple[float, int]] = {}  # until when, and the coarse half
 
     def take(self, port: str, message: Message, now: float) -> list[Moved]:
-        """The moves in a message; none where it is no controller's.
+        """The moves in a message; empty if no controller sent it.
 
-        `due` has what a coarse half alone stands for; `forget_waiting` when it is not wanted.
+        `due` returns coarse halves without a fine one; `forget_waiting` drops them.
         """
         channel = getattr(message, "channel", 0) + 1
         match message.type:
@@ -108,14 +108,14 @@ class Controllers:
             key = (port, Source("cc14", number - FINE, channel))
             coarse = self._coarse.get(key)
             self._waiting.pop(key, None)
-            if coarse is not None:  # a fine half alone says nothing yet
+            if coarse is not None:  # a fine half alone has no meaning yet
                 moves.append(Moved(key[1], (coarse << 7) | value, 14))
         return moves
 
     def _data_entry(
         self, port: str, channel: int, number: int, value: int, now: float
     ) -> list[Moved] | None:
-        """The moves of the parameter that is selected; None where this is an ordinary CC."""
+        """The moves of the selected parameter; None for an ordinary CC."""
         place = (port, channel)
         if number in SELECTORS:
             self._selected.setdefault(place, Selected()).select(number, value)
@@ -141,7 +141,7 @@ class Controllers:
         return None
 
     def due(self, now: float) -> list[tuple[str, Moved]]:
-        """Values whose fine half did not come, with their ports."""
+        """Values without a fine half, with their ports."""
         late = [(key, value) for key, (until, value) in self._waiting.items() if until <= now]
         for (port, source), _ in late:
             del self._waiting[port, source]
@@ -150,16 +150,16 @@ class Controllers:
         return [(port, Moved(source, value)) for (port, source), value in late]
 
     def forget_waiting(self, port: str) -> None:
-        """Wait for no fine half on this port."""
+        """Stop waiting for fine halves on this port."""
         self._waiting = {k: v for k, v in self._waiting.items() if k[0] != port}
 
     @property
     def next_due(self) -> float | None:
-        """When `due` has something."""
+        """The time of the next `due` value."""
         return min((until for until, _ in self._waiting.values()), default=None)
 
     def forget(self, port: str) -> None:
-        """A port is gone: what stood there is no longer known."""
+        """Forget the state of a port that has disappeared."""
         self._coarse = {k: v for k, v in self._coarse.items() if k[0] != port}
         self._waiting = {k: v for k, v in self._waiting.items() if k[0] != port}
         self._selected = {k: v for k, v in self._selected.items() if k[0] != port}

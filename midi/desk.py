@@ -1,10 +1,10 @@
-"""The MIDI desk: controllers, keys and programs steer an instrument, and its notes go out.
+"""The MIDI desk: controllers, keys and program changes control an instrument; its notes go out.
 
-One thread owns the ports, the mappings and the keys. What comes in is put into a bounded queue by
-the MIDI library's own threads; all that came together is set in one change. `start`, `stop` and
-what a window asks (`arm`, `forget`, `set_takeover`, `set_mode`, `mappings`, `ports`, `figures`) may
-be called from any thread: they hand over immutable values and read them. Files are read and written
-in one thread beside it.
+One thread owns the ports, the mappings and the keys. The MIDI library's threads put incoming
+messages into a bounded queue; messages that arrive together are set in one change. `start`, `stop`
+and the commands of a window (`arm`, `forget`, `set_takeover`, `set_mode`, `mappings`, `ports`,
+`figures`) may be called from any thread: they use immutable values. Another thread reads and writes
+files.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from midi.arrivals import Arrivals
 from midi.backend import Backend, open_backend
 from midi.clock import Leader
 from midi.figures import MidiFigures
-from midi.heard_notes import HeardNotes
 from midi.keys import HeldKeys
 from midi.mapping import Mapping, with_mode
 from midi.message import Message
+from midi.note_output import NoteOutput
 from midi.ports import ALL, Port, Ports, plain
 from midi.programs import Programs
 from midi.steering import Steering
@@ -44,26 +44,26 @@ __all__ = ["MidiDesk"]
 Realtime = Callable[[Message, float], None]
 _REALTIME = frozenset({"clock", "start", "stop", "continue", "songpos"})
 _MOST = 4096  # messages that wait
-_SCAN = 1.0  # seconds between two looks at the system's ports
-_LAST = 0.06  # seconds from the last message to the end of its port
+_SCAN = 1.0  # seconds between two scans of the system's ports
+_LAST = 0.06  # seconds from the last message until its port is closed
 _START = 15.0  # seconds that opening the ports may take
-_STOP = 1.0  # seconds that letting the notes go and closing the ports may take
+_STOP = 1.0  # seconds for the last note-offs and closing the ports
 _log = logging.getLogger("attacca.midi")
 
 
 class MidiDesk:
-    """Steers `instrument` from MIDI.
+    """Controls `instrument` from MIDI.
 
     Parameters
     ----------
-    instrument : playing.
-    folder : the user's, with `midi.toml` and the presets.
-    inputs : names or parts of names of the ports to listen to, or `all`; none listens to nothing.
-    output : the port for the notes; "" is a port of Attacca's own, None sends nothing.
-    api : of midi.backend.APIS; "" is the system's.
-    realtime : is given clock, start, stop, continue and song position, with the time of
-        the instrument's clock at which each came in. Called in the desk's thread; it must not wait.
-    backend : of the system's MIDI, when it is open already.
+    instrument : must be playing.
+    folder : the user's folder, with `midi.toml` and the presets.
+    inputs : names or parts of names of input ports, or `all`; empty: no input.
+    output : the port for the notes; "" is Attacca's own virtual port, None sends nothing.
+    api : one of midi.backend.APIS; "" is the system's default.
+    realtime : called with clock, start, stop, continue and song position messages and their times
+        by the instrument's clock. Called in the desk's thread; it must not wait.
+    backend : an open backend, if there is one.
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class MidiDesk:
         self._inputs, self._output, self._api = tuple(inputs), output, api
         self._realtime, self._backend, self._leader = realtime, backend, Leader()
         self._inbox: queue.Queue[tuple[str, list[int], float] | None] = queue.Queue(_MOST)
-        self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._programs = Programs(instrument, folder, self._say, self._later)
         self._steering = Steering(instrument, self._say, self._programs.record)
         self._arrivals, self._keys = Arrivals(), HeldKeys()
-        self._loops: set[str] = set()  # ports of which it was said that the notes return there
+        self._loops: set[str] = set()  # ports whose loop has been reported
         self._held: tuple[int, ...] = ()
-        self._unheard: set[str] = set()  # packs of which it was said that they hear no keys
-        self._notes = HeardNotes(instrument.now, self._live)
+        self._without_keys: set[str] = set()  # packs reported as not using keys
+        self._notes = NoteOutput(instrument.now, self._live)
         self._ports: Ports | None = None
         self._beside: ThreadPoolExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -101,12 +101,12 @@ class MidiDesk:
     # ------------------------------------------------------------------ any thread
 
     def start(self) -> None:
-        """Open the ports and begin.
+        """Open the ports and start.
 
         Raises
         ------
         MissingExtra, ConfigError, DeviceError
-            There is no MIDI to be had, in one line.
+            MIDI is not available.
         """
         if self._backend is None:
             self._backend = open_backend(self._api)
@@ -114,19 +114,22 @@ class MidiDesk:
         self._thread = threading.Thread(target=self._run, name="attacca-midi", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START):
-            raise WorkerError(f"midi: the ports were not open after {_START:g} s; try --no-midi")
+            raise WorkerError(
+                f"midi: the ports did not open within {_START:g} s; use --no-midi "
+                f"to play without MIDI"
+            )
         if self._problem is not None:
             self.stop()
             raise self._problem
         self._stop_listening = (
-            self._instrument.listen(self._heard_event),
-            self._instrument.listen_notes(self._heard_note),
+            self._instrument.listen(self._take_event),
+            self._instrument.listen_notes(self._take_note),
         )
 
     def stop(self) -> None:
-        """Let all notes go, in and out, and give the ports back; stopping twice is harmless.
+        """Release all notes and close the ports; stopping twice is harmless.
 
-        What does not end in time goes on in its own thread.
+        Work that does not end in time continues in its own thread.
         """
         thread, self._thread = self._thread, None
         if thread is None:
@@ -137,7 +140,7 @@ class MidiDesk:
         self._wake()
         thread.join(_STOP)
         if self._beside is not None:
-            self._beside.shutdown()  # what was learnt is kept
+            self._beside.shutdown()  # saves what was learned
 
     def __enter__(self) -> MidiDesk:
         self.start()
@@ -147,56 +150,58 @@ class MidiDesk:
         self.stop()
 
     def arm(self, target: str) -> None:
-        """The next controller that moves will move `target`; "" waits for none.
+        """Map the next controller that moves to `target`; "" cancels.
 
         Raises
         ------
         ConfigError
-            It is neither a control nor an action.
+            The target is neither a control nor an action.
         """
         self._steering.check(target)
         self._do(lambda: self._steering.arm(target))
 
     def forget(self, target: str) -> None:
-        """Nothing moves `target` any more.
+        """Remove the mapping of `target`.
 
         Raises
         ------
         ConfigError
-            Nothing does now.
+            No controller is mapped to it.
         """
         if not any(m.target == target for m in self.mappings):
-            raise ConfigError(f"midi: nothing moves {target}; nothing to forget")
+            raise ConfigError(
+                f"midi: no controller is mapped to {target}; there is nothing to remove"
+            )
         self._do(lambda: self._steering.forget(target))
 
     def set_mode(self, target: str, mode: str) -> None:
-        """How the values of what moves `target` are read: a mode of midi.relative.MODES.
+        """Set how the values of the target's controller are read (midi.relative.MODES).
 
         Raises
         ------
         ConfigError
-            No controller moves it, or there is no such mode for it.
+            No controller is mapped to it, or the mode does not exist or apply.
         """
         with_mode(self.mappings, target, mode)
         self._do(lambda: self._steering.set_mode(target, mode))
 
     def set_takeover(self, on: bool) -> None:
-        """Whether a controller moves nothing until it has met its control."""
+        """Set whether a controller has no effect until it reaches its control's value."""
         self._do(lambda: self._steering.set_takeover(on))
 
     @property
     def mappings(self) -> tuple[Mapping, ...]:
-        """What moves what."""
+        """All mappings."""
         return self._steering.kept.mappings
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """The system's ports, as they were seen last; without Attacca's own."""
+        """The system's ports as last scanned, without Attacca's own."""
         return self._ports.seen if self._ports is not None else ()
 
     @property
     def figures(self) -> MidiFigures:
-        """Counts, and what is being learnt."""
+        """Counters, and the target that is being learned."""
         return MidiFigures(
             self._received, self._sent, self._dropped, self._bad, self._duplicates, self._echoes,
             self._faults, self._steering.armed, self._steering.kept.takeover,
@@ -204,32 +209,32 @@ class MidiDesk:
 
     @property
     def errors(self) -> dict[str, int]:
-        """What went wrong here, by names for people."""
+        """Errors, by names for display."""
         return {"MIDI dropped": self._dropped, "MIDI bad": self._bad, "MIDI faults": self._faults}
 
     def _do(self, command: Callable[[], object]) -> None:
-        self._asked.put(command)
+        self._requests.put(command)
         self._wake()
 
     def _wake(self) -> None:
-        with contextlib.suppress(queue.Full):  # it is awake
+        with contextlib.suppress(queue.Full):  # the queue is full, so the thread is awake
             self._inbox.put_nowait(None)
 
-    def _heard_event(self, event: Event) -> None:
+    def _take_event(self, event: Event) -> None:
         if self._ending.is_set():
             return
         if event.kind == "panic":
             self._do(self._panic)
         elif event.kind == "pack":
-            self._do(self._hold_anew)
+            self._do(self._hold_again)
 
-    def _heard_note(self, note: NoteEvent) -> None:
+    def _take_note(self, note: NoteEvent) -> None:
         if not self._ending.is_set():
             self._notes.note(note)
             self._wake()
 
     def _take(self, port: str, data: list[int], at: float) -> None:
-        """The MIDI library's threads: note what came in."""
+        """The MIDI library's threads: queue a message."""
         try:
             self._inbox.put_nowait((port, data, at))
         except queue.Full:
@@ -241,7 +246,7 @@ class MidiDesk:
     def _live(self) -> float:
         try:
             return self._instrument.latencies().live
-        except AttaccaError:  # it has been closed
+        except AttaccaError:  # the instrument is closed
             return 0.0
 
     # ------------------------------------------------------------------ the desk's thread
@@ -271,7 +276,7 @@ class MidiDesk:
                     scan = self._now() + _SCAN
         finally:
             self._guarded(self._panic)
-            # JACK hands on a client's last period again while it closes: let it be an empty one.
+            # JACK repeats a client's last period while it closes: make sure that it is empty.
             time.sleep(_LAST)
             ports.close()
 
@@ -288,12 +293,12 @@ class MidiDesk:
             action(*arguments)
         except AttaccaError as error:
             self._say(str(error).removeprefix("midi: "))
-        except Exception:  # a defect of ours: counted, and played on
+        except Exception:  # a defect of ours: count it and keep playing
             self._faults += 1
             _log.exception("midi")
 
     def _turn(self, scan: float) -> None:
-        """Wait for what comes or is due, and act on all of it."""
+        """Wait for messages or due work, and handle all of it."""
         dues = (scan, self._steering.next_due, self._notes.next_due)
         wait = min(d for d in dues if d is not None) - self._now()
         try:
@@ -307,8 +312,8 @@ class MidiDesk:
                 item = self._inbox.get_nowait()
             except queue.Empty:
                 break
-        while not self._asked.empty():
-            self._guarded(self._asked.get_nowait())
+        while not self._requests.empty():
+            self._guarded(self._requests.get_nowait())
         self._steering.settle(self._now())
         self._hold()
         for message in self._notes.due():
@@ -325,7 +330,7 @@ class MidiDesk:
             if self._realtime is not None and self._leader.leads(port, message.type, at):
                 self._realtime(message, at)
             return
-        verdict = self._arrivals.judge(port, message, at)
+        verdict = self._arrivals.classify(port, message, at)
         if verdict == "echo":
             self._echo(port)
             return
@@ -333,7 +338,7 @@ class MidiDesk:
         if message.type == "program_change":
             if verdict == "new":
                 self._programs.recall(message.program + 1)
-        # Held keys are those of all ports together: a port that repeats another adds none.
+        # Held keys are shared by all ports, so duplicates add none.
         elif not self._steering.take(
             port, message, self._now(), is_duplicate=verdict == "duplicate"
         ):
@@ -343,10 +348,10 @@ class MidiDesk:
         self._echoes += 1
         if port not in self._loops:
             self._loops.add(port)
-            self._say(f"the notes that go out come back through {plain(port)}; they are ignored")
+            self._say(f"Attacca's own notes come back through {plain(port)}; they are ignored")
 
     def _hold(self) -> None:
-        """Have the instrument hear the keys that are held now."""
+        """Pass the keys that are held now to the instrument."""
         held = self._keys.held
         if held == self._held:
             return
@@ -354,12 +359,12 @@ class MidiDesk:
         manifest = self._instrument.manifest
         if self._instrument.settings.table.of_kind("keys"):
             self._instrument.hold(held, MIDI)
-        elif held and manifest.name not in self._unheard:
-            self._unheard.add(manifest.name)
-            self._say(f"keys are unused: pack {manifest.name!r} does not use held keys")
+        elif held and manifest.name not in self._without_keys:
+            self._without_keys.add(manifest.name)
+            self._say(f"pack {manifest.name!r} does not use held keys; they have no effect")
 
-    def _hold_anew(self) -> None:
-        """Another pack plays, which knows of no keys yet."""
+    def _hold_again(self) -> None:
+        """Pass the held keys to a new pack."""
         self._held = ()
         self._hold()
 
@@ -379,7 +384,7 @@ class MidiDesk:
         self._hold()
 
     def _panic(self) -> None:
-        for message in self._notes.let_go():
+        for message in self._notes.all_notes_off():
             self._send(message)
         self._keys.forget()
         self._hold()
@@ -387,6 +392,6 @@ class MidiDesk:
     # ------------------------------------------------------------------ beside it
 
     def _later(self, work: Callable[[], object]) -> None:
-        """Do what may wait for a disk."""
+        """Run work that may wait for a disk."""
         if self._beside is not None:
             self._beside.submit(self._guarded, work)

@@ -1,4 +1,4 @@
-"""What the MIDI desk tells of itself. Pure data, any thread."""
+"""Counters and state of the MIDI desk. Pure data, any thread."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["MidiFigures"]
 
 @dataclass(frozen=True)
 class MidiFigures:
-    """Counts of messages, and what is being learnt.
+    """Counts of messages, and the target that is being learned.
 
     Attributes
     ----------
     dropped : messages that came faster than they could be read.
-    bad : messages that are none.
-    duplicates : messages that two ports brought, and that count once.
-    echoes : messages of Attacca's own that came back.
-    faults : defects of Attacca's that it played on after.
+    bad : invalid messages.
+    duplicates : messages that arrived on two ports and count once.
+    echoes : Attacca's own messages that came back.
+    faults : defects of Attacca that did not stop it.
     """
 
     received: int

@@ -1,4 +1,4 @@
-"""Keys that are held on MIDI keyboards, by finger or by pedal. Owned by the desk's thread."""
+"""Keys held on MIDI keyboards, by finger or pedal. Owned by the desk's thread."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from midi.message import Message
 
 __all__ = ["HeldKeys"]
 
-PEDAL = 64  # the controller's number, and the value from which on it is down
-# All sound off, all notes off, and the modes that let all notes go too. MIDI 1.0, channel mode.
+PEDAL = 64  # the controller's number, and also the value from which it is down
+# All sound off, all notes off, and the modes that also release all notes. MIDI 1.0, channel mode.
 _LET_GO = frozenset({120, 123, 124, 125, 126, 127})
 _RESET = 121  # all controllers: the pedal comes up
 
 
 class HeldKeys:
-    """By port and channel; keys that are not on a piano are ignored."""
+    """Held keys by port and channel; keys outside of a piano's range are ignored."""
 
     def __init__(self) -> None:
         self._down: dict[tuple[str, int], set[int]] = defaultdict(set)
-        self._rung: dict[tuple[str, int], set[int]] = defaultdict(set)  # kept by the pedal alone
+        self._rung: dict[tuple[str, int], set[int]] = defaultdict(set)  # held only by the pedal
         self._pedal: set[tuple[str, int]] = set()
 
     @property
@@ -30,7 +30,7 @@ class HeldKeys:
         return tuple(sorted(set().union(*every)))
 
     def take(self, port: str, message: Message) -> None:
-        """Heed a message: keys, pedal, and what lets all notes go."""
+        """Handle a message: keys, pedal, and all notes off."""
         if message.type in ("note_on", "note_off"):
             down = message.type == "note_on" and message.velocity > 0
             if LOWEST <= message.note < LOWEST + PITCHES:
@@ -56,7 +56,7 @@ class HeldKeys:
                 self._rung[place].add(pitch)
 
     def forget(self, port: str | None = None) -> None:
-        """Let go what is held on a port that is gone, or with None on all."""
+        """Release the keys of a port, or with None of all ports."""
         for place in {*self._down, *self._rung, *self._pedal}:
             if port in (None, place[0]):
                 self._down.pop(place, None)

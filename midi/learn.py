@@ -1,8 +1,7 @@
-"""Learning by touch: after `arm`, the controller that moves next is the one. Owned by the desk's
-thread.
+"""MIDI learn: after `arm`, the next controller that moves is chosen. Owned by the desk's thread.
 
-A control change is watched for a moment, since the fine half of a 14-bit pair comes after the
-coarse one, or before it. Everything else is clear at once.
+A control change is observed for a moment, since the fine half of a 14-bit pair comes after or
+before the coarse one. Other messages are clear at once.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ from midi.controllers import FINE, Moved
 from midi.mapping import KINDS, Source
 from midi.relative import Recogniser
 
-__all__ = ["Learner", "Learnt"]
+__all__ = ["Learned", "Learner"]
 
 _WATCH = 0.15  # seconds from the first control change
-# Bank select belongs to program changes, the others select a parameter or step it: no knobs.
+# Not knobs: bank select belongs to program changes, the others select or step a parameter.
 _NO_KNOBS = {0, 32, *range(96, 102)}
 _RELATIVE = ("cc", "cc14", "nrpn", "rpn")  # kinds that an encoder may send
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """A controller of a port, and how it moved so far; None where it can be no encoder."""
+class Learned:
+    """A controller of a port, and its moves so far; None if it cannot be an encoder."""
 
     port: str
     source: Source
@@ -37,27 +36,27 @@ class Learner:
         self.arm("")
 
     def arm(self, target: str) -> None:
-        """Wait for a controller for `target`; "" waits no longer."""
+        """Wait for a controller for `target`; "" cancels."""
         self.armed = target
         self._seen: dict[tuple[str, int], set[int]] = {}
         self._first: tuple[str, Source] | None = None
-        self._values: list[tuple[int, float]] = []  # of the first, and when they arrived
+        self._values: list[tuple[int, float]] = []  # of the first controller, with arrival times
         self._until: float | None = None
 
-    def take(self, port: str, moved: Moved, now: float) -> Learnt | None:
-        """The controller, as soon as it is clear which; the caller then arms the next, or none."""
+    def take(self, port: str, moved: Moved, now: float) -> Learned | None:
+        """The controller, as soon as it is clear which one; the caller then arms again."""
         source = moved.source
         if not self.armed or moved.pressed is False:
             return None
         if source.kind == "cc":
             return self._change(port, moved, now)
-        if source.kind == "cc14":  # of another mapping: its halves are learnt as control changes
+        if source.kind == "cc14":  # of another mapping: its halves are learned as control changes
             return None
         if source.kind not in _RELATIVE or moved.steps is not None:
-            return Learnt(port, source, None)
-        return Learnt(port, source, Recogniser(moved.bits, [(moved.value, now)]))
+            return Learned(port, source, None)
+        return Learned(port, source, Recogniser(moved.bits, [(moved.value, now)]))
 
-    def _change(self, port: str, moved: Moved, now: float) -> Learnt | None:
+    def _change(self, port: str, moved: Moved, now: float) -> Learned | None:
         number, channel = moved.source.number, moved.source.channel
         if number in _NO_KNOBS or number > KINDS["cc"]:
             return None
@@ -69,22 +68,22 @@ class Learner:
         seen.add(number)
         first_port, first = self._first
         for coarse in (number, number - FINE):
-            # Only the pair that was touched first: another knob may tremble meanwhile.
+            # Only the pair touched first: another knob may jitter meanwhile.
             if (
                 0 <= coarse < FINE and {coarse, coarse + FINE} <= seen
                 and (first_port, first.channel) == (port, channel)
                 and first.number in (coarse, coarse + FINE)
             ):  # fmt: skip
-                return Learnt(port, Source("cc14", coarse, channel), Recogniser(14))
+                return Learned(port, Source("cc14", coarse, channel), Recogniser(14))
         return None
 
-    def due(self, now: float) -> Learnt | None:
-        """The controller that was touched first, when nothing finer followed it in time."""
+    def due(self, now: float) -> Learned | None:
+        """The controller touched first, if no fine half followed in time."""
         if self._until is None or now < self._until or self._first is None:
             return None
-        return Learnt(*self._first, Recogniser(7, self._values))
+        return Learned(*self._first, Recogniser(7, self._values))
 
     @property
     def next_due(self) -> float | None:
-        """When `due` has something."""
+        """The time of the next `due` controller."""
         return self._until

@@ -1,6 +1,6 @@
-"""What moves what: controllers of a MIDI device on one side, controls and actions on the other.
+"""Mappings of MIDI controllers to controls and actions.
 
-Channels count from 1 to 16 here, as people do; 0 is any channel. Pure data, any thread.
+Channels count from 1 to 16; 0 is any channel. Pure data, any thread.
 """
 
 from __future__ import annotations
@@ -75,15 +75,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Mapping:
-    """One controller moves one target.
+    """One controller mapped to one target.
 
     Attributes
     ----------
     target : the full name of a control or of a part of one, or one of `ACTIONS`. A pack that does
         not have the control leaves the mapping as it is.
     low, high : the part of the control's range, from 0 to 1, that it moves through; `low` over
-        `high` turns it round.
-    mode : how the controller's values are read: where it stands, or how far it was turned.
+        `high` reverses it.
+    mode : how the controller's values are read: as positions, or as steps.
     """
 
     target: str
@@ -99,12 +99,12 @@ class Mapping:
 
 
 def checked_target(target: str) -> str:
-    """The full name of a control or an action; a name of an earlier version as it is today.
+    """The full name of a control or an action; translates names of earlier versions.
 
     Raises
     ------
     ConfigError
-        It cannot be the name of a control.
+        It is not a valid name of a control.
     """
     if target in ACTIONS:
         return target
@@ -118,30 +118,30 @@ def checked_target(target: str) -> str:
 
 
 def checked_mode(target: str, mode: str) -> Mode:
-    """How the values of a controller of `target` are read.
+    """Check the mode of a controller of `target`.
 
     Raises
     ------
     ConfigError
-        There is no such mode, or `target` is an action, which a button does.
+        The mode does not exist, or `target` is an action, which needs a button.
     """
     for known in MODES:
         if known == mode:
             if target in ACTIONS and known != "absolute":
-                raise ConfigError(f"midi: {target} is an action; only absolute applies to it")
+                raise ConfigError(f"midi: {target} is an action; use the mode absolute")
             return known
     raise ConfigError(f"midi: mode {mode[:60]!r} is unknown; use one of {', '.join(MODES)}")
 
 
 def with_mode(mappings: Sequence[Mapping], target: str, mode: str) -> tuple[Mapping, ...]:
-    """The mappings, with the values of what moves `target` read in another mode.
+    """The mappings, with another mode for the controller of `target`.
 
     Raises
     ------
     ConfigError
-        There is no such mode for it, or no controller moves it.
+        The mode does not exist or apply, or no controller is mapped to it.
     """
     chosen = checked_mode(target, mode)
     if not any(m.target == target for m in mappings):
-        raise ConfigError(f"midi: no controller moves {target[:60]}; learn one first")
+        raise ConfigError(f"midi: no controller is mapped to {target[:60]}; learn one first")
     return tuple(replace(m, mode=chosen) if m.target == target else m for m in mappings)

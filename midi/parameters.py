@@ -35,7 +35,7 @@ class Selected:
         self._halves: dict[ParameterKind, dict[int, int]] = {"nrpn": {}, "rpn": {}}
 
     def select(self, selector: int, value: int) -> None:
-        """CC 98, 99, 100 or 101 arrived."""
+        """Handle CC 98, 99, 100 or 101."""
         kind, half = SELECTORS[selector]
         if (self._kind, self._halves[kind].get(half)) != (kind, value):
             self.coarse = None

@@ -1,9 +1,9 @@
-"""MIDI ports by name: those that come are taken, those that go are waited for.
+"""MIDI ports by name: ports that appear are opened, ports that disappear are awaited.
 
 Owned by the desk's thread; `received` is called in threads of the MIDI library and must only
-enqueue. A port is known by its name, never by its number: what the system puts behind the name
-(ALSA's client and port, the counter of Windows) does not belong to it. Attacca's own ports are
-never listened to, or its notes would come back as held keys; nor is ALSA's `Midi Through`.
+enqueue. A port is identified by its name, never by its number: the numbers that the system appends
+(ALSA's client and port, the counter of Windows) are not part of it. Attacca's own ports are never
+used as inputs, or its notes would come back as held keys; nor is ALSA's `Midi Through`.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ Received = Callable[[str, list[int], float], None]  # port, bytes, seconds of th
 
 
 def plain(name: str) -> str:
-    """A port's name without what changes when it is plugged in again."""
+    """A port's name without the part that changes when it is plugged in again."""
     return re.sub(_TAIL, "", name).strip()
 
 
-def _fits(name: str, asked: str) -> bool:
-    return asked.casefold() in plain(name).casefold()
+def _fits(name: str, wanted: str) -> bool:
+    return wanted.casefold() in plain(name).casefold()
 
 
-def fitting(names: Sequence[str], asked: str) -> list[str]:
-    """Those of the ports that `asked` names: of exactly that name, or else with it inside."""
+def fitting(names: Sequence[str], wanted: str) -> list[str]:
+    """The ports that match `wanted`: exactly that name, or else names that contain it."""
     names = [n for n in names if not n.startswith(CLIENT)]
-    if asked == ALL:
+    if wanted == ALL:
         return [n for n in names if not n.startswith(_THROUGH)]
-    exactly = [n for n in names if asked.casefold() in (n.casefold(), plain(n).casefold())]
-    return exactly or [n for n in names if _fits(n, asked)]
+    exactly = [n for n in names if wanted.casefold() in (n.casefold(), plain(n).casefold())]
+    return exactly or [n for n in names if _fits(n, wanted)]
 
 
 @dataclass(frozen=True)
 class Port:
-    """A port of the system. `way` is `in` or `out`; `taken`: Attacca listens or sends to it."""
+    """A port of the system. `way` is `in` or `out`; `taken`: Attacca uses it."""
 
     way: str
     name: str
@@ -56,17 +56,16 @@ class Port:
 
 
 class Ports:
-    """Attacca's ports, and those of others that it uses.
+    """Attacca's own ports, and the ports that it uses.
 
     Parameters
     ----------
     backend : the system's MIDI.
-    inputs : names or parts of names to listen to, or `all`.
-    output : name or part of one to send to; "" sends to whoever connects to Attacca's own port,
-        None nowhere.
-    received : told what comes in.
-    say : told what comes and goes, in one line.
-    now : seconds of the instrument's clock.
+    inputs : names or parts of names of input ports, or `all`.
+    output : name of the output port or part of it; "" is Attacca's own virtual port, None is none.
+    received : called with every message.
+    say : called with one line when a port appears or disappears.
+    now : the instrument's clock in seconds.
     """
 
     def __init__(
@@ -86,25 +85,27 @@ class Ports:
         self._listening: dict[str, Any] = {}
         self._to: Any = None
         self._to_name = ""
-        self.gone: list[str] = []  # ports that vanished since it was emptied
+        self.gone: list[str] = []  # ports that disappeared; the desk empties it
         self.seen: tuple[Port, ...] = ()
 
     def open(self) -> None:
-        """Make Attacca's own ports, and take those of others that are there.
+        """Create Attacca's own ports, and open the ports to use.
 
         Raises
         ------
         DeviceError
             The system's MIDI does not answer.
         """
-        # These two clients also look around: one for every look would use up the system's.
+        # These two clients also scan: a new client per scan would use up the system's.
         self._own_in = self._backend.input(CLIENT)
         self._own_out = self._backend.output(_OUT)
         try:
             self._open_own()
         except self._backend.errors as error:
+            reason = " ".join(str(error).split())[:100]
             raise DeviceError(
-                f"midi: {self._backend.name} gives no port ({' '.join(str(error).split())[:100]})"
+                f"midi: {self._backend.name} cannot create a port ({reason}); use --no-midi to "
+                "play without MIDI"
             ) from error
         self.scan(first=True)
 
@@ -120,12 +121,12 @@ class Ports:
 
     def _listen_on(self, client: Any, name: str) -> None:
         received, now = self._received, self._now
-        # Clocks and songs' positions are wanted; sysex and active sensing are not.
+        # Clock and song position are used; sysex and active sensing are not.
         client.ignore_types(sysex=True, timing=False, active_sense=True)
         client.set_callback(lambda event, _: received(name, event[0], now()))
 
     def scan(self, first: bool = False) -> None:
-        """Take what has come, let go of what has vanished. Call about once a second."""
+        """Open new ports, close ports that have disappeared. Call about once a second."""
         try:
             sources, sinks = self._own_in.get_ports(), self._own_out.get_ports()
         except self._backend.errors:
@@ -141,23 +142,23 @@ class Ports:
         for name in set(self._listening) - set(names):
             self._backend.end(self._listening.pop(name))
             self.gone.append(name)
-            self._say(f"{plain(name)} is gone; waiting for it")
-        for asked in self._inputs:
-            fits = fitting(names, asked)
+            self._say(f"{plain(name)} has disappeared; waiting for it")
+        for wanted in self._inputs:
+            fits = fitting(names, wanted)
             for name in fits:
                 if name not in self._listening and self._take(name):
                     self._say(f"listening to {plain(name)}")
-            self._miss(asked, bool(fits), names, first, "input")
+            self._miss(wanted, bool(fits), names, first, "input")
 
     def _take(self, name: str) -> bool:
         try:
             client = self._backend.input(f"{CLIENT} in")
-        except DeviceError:  # the system's MIDI has gone
+        except DeviceError:  # the system's MIDI has stopped
             return False
         try:
             self._listen_on(client, name)
             client.open_port(client.get_ports().index(name), plain(name))
-        except (ValueError, *self._backend.errors):  # it has gone again
+        except (ValueError, *self._backend.errors):  # it has disappeared again
             self._backend.end(client)
             return False
         self._listening[name] = client
@@ -168,7 +169,7 @@ class Ports:
             return
         if self._to is not None and self._to_name not in names:
             self._backend.end(self._to)
-            self._say(f"{plain(self._to_name)} is gone; waiting for it")
+            self._say(f"{plain(self._to_name)} has disappeared; waiting for it")
             self._to, self._to_name = None, ""
         fits = fitting(names, self._output)
         if self._to is None and fits:
@@ -188,14 +189,14 @@ class Ports:
         self._to, self._to_name = client, name
         self._say(f"notes go to {plain(name)}")
 
-    def _miss(self, asked: str, there: bool, names: list[str], first: bool, kind: str) -> None:
-        """Say once at the beginning that a port is not there."""
-        if first and not there and asked != ALL:
+    def _miss(self, wanted: str, there: bool, names: list[str], first: bool, kind: str) -> None:
+        """Report once, at the start, that a port does not exist."""
+        if first and not there and wanted != ALL:
             have = ", ".join(plain(n) for n in names if not _own(n)) or "none"
-            self._say(f"there is no {kind} {asked!r} yet, waiting for it; there are: {have}")
+            self._say(f"there is no {kind} {wanted!r} yet, waiting for it; available: {have}")
 
     def send(self, data: list[int]) -> bool:
-        """Send one message; False when there is nobody to send it to."""
+        """Send one message; False without an output."""
         if self._to is None:
             return False
         try:
@@ -205,7 +206,7 @@ class Ports:
         return True
 
     def close(self) -> None:
-        """Give all ports back."""
+        """Close all ports."""
         if self._to is not self._own_out:
             self._listening[""] = self._to
         for client in (*self._listening.values(), self._own_in, self._own_out):
@@ -220,7 +221,7 @@ def _own(name: str) -> bool:
 
 
 def look(backend: Backend) -> list[Port]:
-    """The ports of the system; those that `all` listens to are `taken`.
+    """The ports of the system; those that `all` uses are `taken`.
 
     Raises
     ------
@@ -232,8 +233,8 @@ def look(backend: Backend) -> list[Port]:
         client = make(CLIENT)
         try:
             names = [n for n in client.get_ports() if not _own(n)]
-            heard = set(fitting(names, ALL)) if way == "in" else set[str]()
-            found += [Port(way, plain(n), n in heard) for n in names]
+            used = set(fitting(names, ALL)) if way == "in" else set[str]()
+            found += [Port(way, plain(n), n in used) for n in names]
         finally:
             backend.end(client)
     return found

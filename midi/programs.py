@@ -1,4 +1,4 @@
-"""What may wait for a disk: presets by program change, takes by a button.
+"""Actions that may wait for a disk: presets by program change, recordings by a button.
 
 `recall` and `record` are called in the desk's thread; files are read and written elsewhere.
 
@@ -41,14 +41,14 @@ def of_program(names: Sequence[str], program: int) -> str:
 
 
 class Programs:
-    """Recalls and records.
+    """Recalls presets and records.
 
     Parameters
     ----------
-    instrument : playing.
+    instrument : must be playing.
     folder : the user's, with presets and recordings.
-    say : told in one line what a performer should know.
-    later : carries out what may wait for a disk, elsewhere.
+    say : called with one line for the performer.
+    later : runs work that may wait for a disk, in another thread.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class Programs:
         self._presets, self._takes = Presets(folder / "presets"), folder / "recordings"
 
     def recall(self, program: int) -> None:
-        """Set the controls as in the preset of a program, 1 to 128, on the beat if asked for."""
+        """Recall the preset of a program, 1 to 128, on the beat if quantised."""
         self._later(lambda: self._recall(program))
 
     def _recall(self, program: int) -> None:
         name = of_program(self._presets.names(), program)
         if not name:
-            self._say(f"program {program}: there is no preset of that number")
+            self._say(f"program {program}: there is no preset with that number")
             return
         values = self._presets.load(name)
 
@@ -83,7 +83,7 @@ class Programs:
         self._instrument.quantised_actions.at(RECALL, *parts)
 
     def record(self) -> None:
-        """Begin a take under a new name, or end the one that runs, on the beat if asked for."""
+        """Start a recording under a new name, or end the current one, on the beat if quantised."""
         self._instrument.quantised_actions.at(
             RECORD,
             Part(lambda: self._later(self._record), lambda: until_recorded(self._instrument)),

@@ -1,6 +1,6 @@
-"""Relative controllers: endless encoders that send how far they were turned, not where they stand.
+"""Relative controllers: endless encoders, which send steps instead of positions.
 
-Three encodings are in use, here for 7 bits; with 14 bits the middle is 8192 and the end 16383:
+Three encodings are in use, shown for 7 bits; with 14 bits the middle is 8192 and the end 16383:
 
 - twos-complement: 1, 2, ... to the right; 127, 126, ... to the left.
 - binary-offset: 65, 66, ... to the right; 63, 62, ... to the left.
@@ -22,7 +22,7 @@ Mode = Literal["absolute", "twos-complement", "binary-offset", "signed-bit"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 _RELATIVE = MODES[1:]
 
-_FAST = 0.07  # seconds: no hand presses a button again so soon
+_FAST = 0.07  # seconds: faster than anyone presses a button twice
 _SLOW = 8  # steps in a message, at most, of an encoder that is turned slowly
 _TURN = 2  # and of one that is about to change its direction
 _EVIDENCE = 2  # repeated values, or jumps from one direction to the other
@@ -42,16 +42,16 @@ def steps_of(value: int, bits: int, mode: Mode) -> int:
 
 
 class Recogniser:
-    """Finds out from its messages whether a controller is relative, and in which encoding.
+    """Detects from its messages whether a controller is relative, and in which encoding.
 
     A knob sends a value when it changes, so it neither repeats one nor jumps from one end of its
     travel to the other. An encoder does both. One that was turned in one direction only may be
-    taken for another encoding, so the recogniser watches until it has seen both directions.
+    mistaken for another encoding, so the recogniser watches until it has seen both directions.
 
     Parameters
     ----------
     bits : of the controller's values.
-    arrivals : values that came already, with the seconds at which they came.
+    arrivals : earlier values with their times in seconds.
     """
 
     def __init__(self, bits: int, arrivals: Sequence[tuple[int, float]] = ()) -> None:
@@ -63,7 +63,7 @@ class Recogniser:
             self.take(value, at)
 
     def take(self, value: int, at: float) -> None:
-        """The controller sent another value."""
+        """Process another value."""
         if self.is_done:
             return
         self._arrivals.append((value, at))
@@ -94,7 +94,7 @@ class Recogniser:
         return repeats + jumps >= _EVIDENCE
 
     def _is_likely(self, mode: Mode) -> bool:
-        """It repeated a value quickly. The highest alone is what buttons send."""
+        """It repeated a value quickly. Buttons send only the highest value."""
         if set(self._values()) == {(1 << self._bits) - 1}:
             return False
         pairs = pairwise(zip(self._steps(mode), self._arrivals, strict=True))

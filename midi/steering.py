@@ -1,6 +1,6 @@
-"""Controllers move controls: mappings, learning, takeover. Owned by the desk's thread.
+"""MIDI controllers change controls: mappings, learning, takeover. Owned by the desk's thread.
 
-What came in together is set at once by `settle`. `kept` and `armed` are immutable values that any
+`settle` sets all changes that arrived together. `kept` and `armed` are immutable values that any
 thread may read.
 """
 
@@ -16,7 +16,7 @@ from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
 from engine.time.quantised_actions import RESET, Part, until_block
 from midi.controllers import Controllers, Moved
-from midi.learn import Learner, Learnt
+from midi.learn import Learned, Learner
 from midi.mapping import ACTIONS, ANY, Mapping, Source, checked_target, with_mode
 from midi.message import Message
 from midi.relative import steps_of
@@ -25,22 +25,22 @@ from midi.takeover import Takeover
 
 __all__ = ["Steering"]
 
-_ON = 0.5  # from here on a controller presses a button: 64 of 127
-_TRAVEL = 128  # steps of an encoder through the whole range of a continuous control
+_ON = 0.5  # value from which a controller counts as pressed: 64 of 127
+_TRAVEL = 128  # steps of an encoder over the whole range of a continuous control
 
 
-def _nobody(_: Kept) -> None:
+def _ignore(_: Kept) -> None:
     pass
 
 
 class Steering:
-    """Acts on messages.
+    """Handles controller messages.
 
     Parameters
     ----------
-    instrument : playing.
-    say : told in one line what a performer should know.
-    record : begins or ends a take; it must not wait.
+    instrument : must be playing.
+    say : called with one line for the performer.
+    record : starts or ends a recording; it must not wait.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Steering:
     ) -> None:
         self._instrument, self._say = instrument, say
         self.kept = Kept()
-        self.keep: Callable[[Kept], None] = _nobody
+        self.keep: Callable[[Kept], None] = _ignore
         self._by_source: dict[Source, list[Mapping]] = {}
         self._controllers = Controllers(self._is_pair)
         self._learner, self._takeover = Learner(), Takeover()
-        self._watched: Learnt | None = None  # what was learnt last, while it may be an encoder
-        self._before: dict[tuple[str, Mapping], float] = {}  # where buttons stood
+        self._watched: Learned | None = None  # learned last, while it may be an encoder
+        self._before: dict[tuple[str, Mapping], float] = {}  # last values of buttons
         self._wanted: dict[str, Value] = {}
         self._refused: set[tuple[str, str]] = set()
         self._actions: dict[str, Callable[[], object]] = {
@@ -70,16 +70,16 @@ class Steering:
 
     @property
     def armed(self) -> str:
-        """What is being learnt, or ""."""
+        """The target that is being learned, or ""."""
         return self._learner.armed
 
     def check(self, target: str) -> None:
-        """Any thread: refuse what a controller cannot move.
+        """Any thread: check that a controller can be mapped to the target.
 
         Raises
         ------
         ConfigError
-            It is neither an action nor a control that has a position from 0 to 1.
+            It is neither an action nor a control with a position from 0 to 1.
         """
         if not target or target in ACTIONS:
             return
@@ -87,13 +87,13 @@ class Steering:
         if target in table and not table[target].has_position:
             raise ConfigError(
                 f"midi: {target} is a {table[target].kind.replace('_', ' ')}, which a controller "
-                "cannot move; choose a number, a switch, a choice or an action"
+                "cannot change; choose a number, a switch, a choice or an action"
             )
         if not any(m.target == target for m in self.kept.mappings):
             table[checked_target(target)]
 
     def load(self, kept: Kept) -> None:
-        """Take these mappings."""
+        """Use these mappings."""
         self.kept = kept
         self._takeover.on = kept.takeover
         table: dict[Source, list[Mapping]] = defaultdict(list)
@@ -106,72 +106,72 @@ class Steering:
         self.keep(kept)
 
     def arm(self, target: str) -> None:
-        """Learn a controller for `target`; "" learns none."""
+        """Learn a controller for `target`; "" cancels."""
         self._learner.arm(target)
-        self._say(f"move a controller for {target}" if target else "learning nothing")
+        self._say(f"move a controller for {target}" if target else "MIDI learn is off")
 
     def forget(self, target: str) -> None:
-        """Nothing moves it any more."""
+        """Remove the mapping of the target."""
         left = tuple(m for m in self.kept.mappings if m.target != target)
         self._change(replace(self.kept, mappings=left))
-        self._say(f"nothing moves {target} any more")
+        self._say(f"mapping of {target} removed")
 
     def set_takeover(self, on: bool) -> None:
-        """Whether controllers have to meet their controls first."""
+        """Set whether controllers have to reach their control's value first."""
         self._takeover.forget()
         self._change(replace(self.kept, takeover=on))
         self._say(f"soft takeover is {'on' if on else 'off'}")
 
     def set_mode(self, target: str, mode: str) -> None:
-        """How the values of what moves `target` are read.
+        """Set how the values of the target's controller are read.
 
         Raises
         ------
         ConfigError
-            There is no such mode for it, or no controller moves it.
+            The mode does not exist or does not apply, or no controller is mapped.
         """
         self._watched = None
         self._change(replace(self.kept, mappings=with_mode(self.kept.mappings, target, mode)))
         self._say(f"the controller of {target} is read as {mode}")
 
     def forget_port(self, port: str) -> None:
-        """A port is gone."""
+        """Forget a port that has disappeared."""
         self._controllers.forget(port)
-        self._takeover.forget()  # it may come back with its knobs elsewhere
+        self._takeover.forget()  # it may come back with other knob positions
         for key in [k for k in self._before if k[0] == port]:
             del self._before[key]
 
-    def _learnt(self, learnt: Learnt) -> None:
-        """The controller moves this target from now on and no other, and nothing else moves it."""
-        source, target = learnt.source, self._learner.armed
+    def _learned(self, learned: Learned) -> None:
+        """Map the controller to the target, and remove all other mappings of both."""
+        source, target = learned.source, self._learner.armed
         self._learner.arm("")
         others = [m for m in self.kept.mappings if m.source != source and m.target != target]
         taken = [m.target for m in self.kept.mappings if m.source == source and m.target != target]
-        encoder = learnt.encoder if target not in ACTIONS else None
+        encoder = learned.encoder if target not in ACTIONS else None
         mapping = Mapping(target, source, mode=encoder.mode if encoder else "absolute")
-        self._watched = replace(learnt, encoder=encoder) if encoder else None
+        self._watched = replace(learned, encoder=encoder) if encoder else None
         self._change(replace(self.kept, mappings=(*others, mapping)))
-        instead = f", no longer {', '.join(taken)}" if taken else ""
-        self._say(f"{mapping.controller} moves {target}{instead}")
+        instead = f", instead of {', '.join(taken)}" if taken else ""
+        self._say(f"{mapping.controller} is mapped to {target}{instead}")
 
     def _watch(self, port: str, moved: Moved, now: float) -> None:
-        """Find out from its next messages whether the controller learnt last is an encoder."""
-        learnt = self._watched
-        if learnt is None or learnt.encoder is None or learnt.encoder.is_done:
+        """Check with further messages whether the controller learned last is an encoder."""
+        learned = self._watched
+        if learned is None or learned.encoder is None or learned.encoder.is_done:
             self._watched = None
             return
-        if (port, moved.source) != (learnt.port, learnt.source) or moved.steps is not None:
+        if (port, moved.source) != (learned.port, learned.source) or moved.steps is not None:
             return
-        before = learnt.encoder.mode
-        learnt.encoder.take(moved.value, now)
-        mode = learnt.encoder.mode
+        before = learned.encoder.mode
+        learned.encoder.take(moved.value, now)
+        mode = learned.encoder.mode
         if mode != before:
             mappings = tuple(
-                replace(m, mode=mode) if m.source == learnt.source else m
+                replace(m, mode=mode) if m.source == learned.source else m
                 for m in self.kept.mappings
             )
             self._change(replace(self.kept, mappings=mappings))
-            self._say(f"{learnt.source} is read as {mode}")
+            self._say(f"{learned.source} is read as {mode}")
 
     def _of(self, source: Source) -> list[Mapping]:
         everywhere = replace(source, channel=ANY)
@@ -183,10 +183,10 @@ class Steering:
     # ------------------------------------------------------------------ messages
 
     def take(self, port: str, message: Message, now: float, *, is_duplicate: bool = False) -> bool:
-        """Act on a message. True when it was a controller's: it plays no key then.
+        """Handle a message. Returns True if a mapped controller sent it; then it plays no key.
 
-        A duplicate of a message of another port changes what is known of its own port (where its
-        knobs stand, which parameter is selected), and no control.
+        A duplicate of another port's message updates only the state of its own port (positions of
+        knobs, selected parameter), and no control.
         """
         used = False
         for moved in self._controllers.take(port, message, now):
@@ -199,9 +199,9 @@ class Steering:
         return used
 
     def _arrived(self, port: str, moved: Moved, now: float) -> bool:
-        learnt = self._learner.take(port, moved, now)
-        if learnt is not None:
-            self._learnt(learnt)
+        learned = self._learner.take(port, moved, now)
+        if learned is not None:
+            self._learned(learned)
             return True
         self._watch(port, moved, now)
         return self._moved(port, moved)
@@ -219,15 +219,15 @@ class Steering:
 
     @property
     def next_due(self) -> float | None:
-        """When `settle` has something to do, if nothing comes in."""
+        """When `settle` has to run next without a message."""
         dues = (self._learner.next_due, self._controllers.next_due)
         return min((d for d in dues if d is not None), default=None)
 
     def settle(self, now: float) -> None:
-        """Set all that was moved."""
-        learnt = self._learner.due(now)
-        if learnt is not None:
-            self._learnt(learnt)
+        """Set all controls that were changed."""
+        learned = self._learner.due(now)
+        if learned is not None:
+            self._learned(learned)
         for port, moved in self._controllers.due(now):
             self._arrived(port, moved, now)
         wanted, self._wanted = self._wanted, {}
@@ -235,7 +235,7 @@ class Steering:
             return
         try:
             self._set(wanted)
-        except AttaccaError:  # one by one, to find which
+        except AttaccaError:  # one by one, to find the failing one
             for name, value in wanted.items():
                 self._one(name, value)
 
@@ -247,7 +247,7 @@ class Steering:
             self._set({name: value})
         except AttaccaError as error:
             key = (self._instrument.manifest.name, name)
-            if key not in self._refused:  # once: a knob sends a hundred
+            if key not in self._refused:  # once: a knob sends hundreds of messages
                 self._refused.add(key)
                 self._say(str(error))
 
@@ -272,7 +272,7 @@ class Steering:
         return bool(mappings)
 
     def _is_pressed(self, port: str, mapping: Mapping, moved: Moved) -> bool:
-        """Whether a button went down. Some send only that, the same again and again."""
+        """Whether a button was pressed. Some buttons send the same value with every press."""
         if moved.pressed is not None:
             return moved.pressed
         if moved.steps is not None:
@@ -282,15 +282,15 @@ class Steering:
         return moved.share >= _ON and (before is None or before < _ON or before == moved.share)
 
     def _takes(self, port: str, mapping: Mapping, moved: Moved) -> bool:
-        """Whether a knob has met its control."""
+        """Whether a knob has reached its control's value."""
         return self._takeover.takes(
-            (port, mapping), self._control(mapping), _place_of(mapping, moved),
+            (port, mapping), self._control(mapping), _normalised_value(mapping, moved),
             self._value_at(mapping, moved), self._now(mapping.target),
             step=moved.step * abs(mapping.high - mapping.low), low=mapping.low, high=mapping.high,
         )  # fmt: skip
 
     def _step(self, mapping: Mapping, moved: Moved) -> None:
-        """An encoder moves a control from where it is, a whole value a step where it has few."""
+        """Move a control from its value by an encoder's steps; by whole values if it has few."""
         control = self._control(mapping)
         steps = moved.steps
         if steps is None:
@@ -303,14 +303,14 @@ class Steering:
         else:
             size = 1 / max(1, len(control.choices) - 1)
         where = control.to_position(self._now(mapping.target))
-        if isinstance(where, str):  # left to the music: it begins in the middle
+        if isinstance(where, str):  # free: start in the middle
             where = (mapping.low + mapping.high) / 2
         place = where + steps * size * (1 if reach >= 0 else -1)
         low, high = sorted((mapping.low, mapping.high))
         self._wanted[mapping.target] = control.from_position(min(max(place, low), high))
 
     def _switch(self, mapping: Mapping) -> None:
-        """A key or pad puts a control to one end of the mapping's reach and back to the other."""
+        """Toggle a control between the two ends of the mapping's range by a key or pad."""
         control = self._control(mapping)
         where = control.to_position(self._now(mapping.target))
         low, high = mapping.low, mapping.high
@@ -318,7 +318,7 @@ class Steering:
         self._wanted[mapping.target] = control.from_position(low if is_high else high)
 
     def _has(self, mapping: Mapping) -> bool:
-        """Whether the pack that plays has the control, and a controller can move it."""
+        """Whether the current pack has the control, and a controller can change it."""
         table = self._instrument.settings.table
         return mapping.target in table and table[mapping.target].has_position
 
@@ -327,12 +327,12 @@ class Steering:
 
     def _say_unused(self, target: str) -> None:
         pack = self._instrument.manifest.name
-        if (pack, target) not in self._refused:  # once: a knob sends a hundred
+        if (pack, target) not in self._refused:  # once: a knob sends hundreds of messages
             self._refused.add((pack, target))
             self._say(f"{target}: pack {pack!r} does not have this control")
 
     def _value_at(self, mapping: Mapping, moved: Moved) -> Value:
-        return self._control(mapping).from_position(_place_of(mapping, moved))
+        return self._control(mapping).from_position(_normalised_value(mapping, moved))
 
     def _now(self, name: str) -> Value:
         return self._wanted.get(name, self._instrument.settings[name])
@@ -342,6 +342,6 @@ def _is_relative(mapping: Mapping, moved: Moved) -> bool:
     return moved.steps is not None or mapping.mode != "absolute"
 
 
-def _place_of(mapping: Mapping, moved: Moved) -> float:
-    """Where a knob puts its control, from 0 to 1."""
+def _normalised_value(mapping: Mapping, moved: Moved) -> float:
+    """The normalised value that a knob sets."""
     return mapping.low + moved.share * (mapping.high - mapping.low)

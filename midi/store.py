@@ -1,6 +1,6 @@
-"""Mappings in a file: `midi.toml` in the user's folder, to be edited by hand as well.
+"""The file of mappings: `midi.toml` in the user's folder, which may also be edited by hand.
 
-Any thread; it may wait for a disk. What a file holds is checked like anything that comes in.
+Any thread; it may wait for a disk. The content of the file is checked like any other input.
 """
 
 from __future__ import annotations
@@ -23,29 +23,30 @@ FILE = "midi.toml"
 _MOST = 1024  # mappings in a file
 _LARGEST = 262_144  # bytes
 _FIELDS = {"target", "kind", "number", "channel", "low", "high", "mode"}
-_HEAD = """# What MIDI controllers move. Attacca writes it when one is learnt; edit it before
-# playing.
+_HEAD = """# MIDI mappings. Attacca writes this file when a controller is learned; edit it while
+# Attacca is not running.
 # kind: cc, cc14 (a pair, the finer one 32 higher), nrpn, rpn, bend, pressure, note.
 # channel: 1 to 16, or "any". low and high: the part of the control's range, from 0 to 1.
-# mode, of an endless encoder: twos-complement (1, 127), binary-offset (65, 63), signed-bit (1, 65).
+# mode, for an endless encoder: twos-complement (1, 127), binary-offset (65, 63), signed-bit (1,
+# 65).
 """
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What the file holds. `takeover`: a controller moves nothing until it has met the value."""
+    """The content of the file. `takeover`: whether soft takeover is on."""
 
     mappings: tuple[Mapping, ...] = ()
     takeover: bool = True
 
 
 def read(path: Path) -> Kept:
-    """What is kept; with no file, nothing.
+    """Read the file; without a file, there are no mappings.
 
     Raises
     ------
     StorageError
-        The file is damaged; the message says where.
+        The file is damaged; the message names the place.
     """
     try:
         if not path.exists():
@@ -54,17 +55,18 @@ def read(path: Path) -> Kept:
     except (OSError, ValueError, RecursionError, AttaccaError) as error:
         text = " ".join(str(error).split())[:160]
         raise StorageError(
-            f"midi: {path} cannot be read ({text}). Playing without mappings; correct or delete it"
+            f"midi: {path} cannot be read ({text}). Playing without mappings; correct or delete "
+            f"the file"
         ) from error
 
 
 def write(path: Path, kept: Kept) -> None:
-    """Keep it. A file that is there and cannot be read is put aside, as `midi.toml.damaged`.
+    """Write the file. A damaged file is renamed to `midi.toml.damaged`.
 
     Raises
     ------
     StorageError
-        It cannot be written.
+        The file cannot be written.
     """
     lines = [_HEAD, f"takeover = {str(kept.takeover).lower()}\n"]
     for m in kept.mappings:
@@ -76,7 +78,7 @@ def write(path: Path, kept: Kept) -> None:
         )
         if m.mode != "absolute":
             lines.append(f'mode = "{m.mode}"\n')
-    # Written beside and put in place, so that a reader never sees half of it.
+    # Written to a second file and renamed, so that a reader never sees half of it.
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def write(path: Path, kept: Kept) -> None:
 
 
 def _aside(path: Path) -> Path:
-    """A free name beside a file that cannot be read."""
+    """A free name for a damaged file."""
     names = (f"{path.name}.damaged{'' if n == 1 else f'-{n}'}" for n in count(1))
     return next(p for p in map(path.with_name, names) if not p.exists())
 
@@ -111,18 +113,19 @@ def _kept(table: Table[str, object]) -> Kept:
     takeover = table.get("takeover", True)
     rows = table.get("mapping", [])
     if not isinstance(takeover, bool):
-        raise ConfigError(f"takeover is {takeover!r}; give true or false")
+        raise ConfigError(f"takeover is {takeover!r}; use true or false")
     if not isinstance(rows, list) or len(rows) > _MOST:
-        raise ConfigError(f"mapping: give up to {_MOST} tables [[mapping]]")
+        raise ConfigError(f"mapping: use up to {_MOST} tables [[mapping]]")
     return Kept(tuple(_mapping(row, i + 1) for i, row in enumerate(rows)), takeover)
 
 
 def _mapping(row: object, place: int) -> Mapping:
     if not isinstance(row, dict) or not row.keys() <= _FIELDS:
-        raise ConfigError(f"mapping {place} has other fields than {', '.join(sorted(_FIELDS))}")
+        known = ", ".join(sorted(_FIELDS))
+        raise ConfigError(f"mapping {place} has unknown fields; use only {known}")
     kind = row.get("kind")
     if kind not in KINDS:
-        raise ConfigError(f"mapping {place}: kind is {kind!r}; give one of {', '.join(KINDS)}")
+        raise ConfigError(f"mapping {place}: kind is {kind!r}; use one of {', '.join(KINDS)}")
     channel = row.get("channel", "any")
     target = checked_target(str(row.get("target", "")))
     return Mapping(
@@ -138,11 +141,11 @@ def _mapping(row: object, place: int) -> Mapping:
 
 def _whole(place: int, name: str, value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"mapping {place}: {name} is {value!r}; give {low} to {high}")
+        raise ConfigError(f"mapping {place}: {name} is {value!r}; use {low} to {high}")
     return value
 
 
 def _share(place: int, name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise ConfigError(f"mapping {place}: {name} is {value!r}; give 0 to 1")
+        raise ConfigError(f"mapping {place}: {name} is {value!r}; use 0 to 1")
     return float(value)

@@ -1,7 +1,6 @@
-"""The stream of beats: `/beat number place bpm` as each beat falls, to those who asked for it.
+"""The stream of beats: `/beat number place bpm` on each beat.
 
-It is also what keeps the tempo up to date while a server runs: it looks at each tick. Runs in the
-OSC thread.
+Its ticks also keep the tempo up to date while a server runs. Runs in the OSC thread.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from osc.packets import message
 
 __all__ = ["Beats"]
 
-_ON_IT = 1e-6  # beats
+_TOLERANCE = 1e-6  # beats
 
 
 class Beats:
@@ -22,8 +21,8 @@ class Beats:
 
     Parameters
     ----------
-    instrument : whose tempo it is.
-    clients : who may have asked.
+    instrument : has the tempo.
+    clients : those with the stream `beat` receive it.
     """
 
     def __init__(self, instrument: Instrument, clients: Clients) -> None:
@@ -31,10 +30,10 @@ class Beats:
         self._last: int | None = None
 
     def tick(self) -> None:
-        """Look whether a beat has fallen since the last look."""
+        """Send a message if a beat has passed since the last tick."""
         now = self._now()
         timeline = self._tempo.timeline(now)
-        number = math.floor(timeline.beat_at(now) + _ON_IT)
+        number = math.floor(timeline.beat_at(now) + _TOLERANCE)
         last, self._last = self._last, number
         if last is None or number == last:
             return

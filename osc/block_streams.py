@@ -1,12 +1,12 @@
-"""Blocks, the playhead and the picture of the music: streams of the feeder's block events.
+"""Streams of blocks, of the playhead and of the spectrogram of generated music.
 
-Everything is on one axis: seconds of music, as `Instrument.horizon` counts them. It stands still
-while the music is held, and goes on over a panic and over a change of pack. What was made and will
-not be heard is told as `/picture/clear from`. Belongs to the OSC thread, but for `add`, which the
-feeder calls.
+Everything is on one axis: seconds of music, as `Instrument.horizon` counts them. The axis stands
+still while the music is paused, and continues over a panic and a change of pack. Music that was
+generated and then dropped is announced as `/picture/clear from`. Runs in the OSC thread, except
+`add`, which the feeder calls.
 
-The OSC thread computes at most `_SLICE` columns a look, 200 times a second, once for all clients;
-each client is sent at most one message of them a look, a full one unless there are no more.
+The OSC thread computes at most `_SLICE` columns per tick, 200 times a second, once for all clients;
+it sends each client at most one message per tick.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from engine.errors import AttaccaError
 from engine.instrument import Instrument
 from engine.stream.block_events import BlockEvent, DroppedAudio, GeneratedBlock
 from osc.clients import Client, Clients
-from osc.numbers import picture
 from osc.packets import Double, message
+from osc.stream_messages import picture
 
 __all__ = ["NAMES", "BlockStreams"]
 
@@ -33,13 +33,13 @@ _MOST = 64  # blocks that wait for the OSC thread
 
 
 class BlockStreams:
-    """Of one server.
+    """The block streams of one server.
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who may have asked.
-    middles : answers the bands' frequencies in Hz.
+    instrument : must be playing.
+    clients : those with these streams receive messages.
+    middles : returns the bands' centre frequencies in Hz.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BlockStreams:
         self._stop_listening = instrument.listen_blocks(self.add)
 
     def add(self, event: BlockEvent) -> None:
-        """Any thread: a block was generated, or audio dropped."""
+        """Any thread: queue a block that was generated, or audio that was dropped."""
         self._waiting.append(event)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class BlockStreams:
     # ------------------------------------------------------------------ the OSC thread
 
     def tick(self) -> None:
-        """Tell of what was made, and send a little of the picture."""
+        """Send new blocks, and some columns of the picture."""
         while self._waiting:
             event = self._waiting.popleft()
             if isinstance(event, DroppedAudio):
@@ -75,14 +75,14 @@ class BlockStreams:
         self._paint()
 
     def playhead(self) -> bytes:
-        """The message with what is played, made and heard."""
+        """The message with the positions played, generated and audible."""
         try:
             played, made = self._instrument.extent()
             live = self._instrument.latencies().live
-        except AttaccaError:  # it has been closed
+        except AttaccaError:  # the instrument is closed
             return message("/playhead")
-        heard = max(0.0, played - live)
-        return message("/playhead", Double(played), Double(made), Double(heard))
+        audible = max(0.0, played - live)
+        return message("/playhead", Double(played), Double(made), Double(audible))
 
     def _block(self, block: GeneratedBlock) -> None:
         self._to_all(
@@ -120,7 +120,7 @@ class BlockStreams:
         if painted is None or not wanting:
             return
         for client in wanting:
-            if client not in self._next:  # it has just asked: from the play line on
+            if client not in self._next:  # a new stream starts at the playhead
                 played = int(self._instrument.extent()[0] * painted.rate)
                 self._next[client] = played // painted.hop
         painted.skip(min(self._next.values()))

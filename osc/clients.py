@@ -1,10 +1,10 @@
-"""Who listens: subscriptions with a lease, and what each client is sent. The OSC thread's own.
+"""Clients: their subscriptions, which expire, and everything that is sent to them.
 
-A client is where its answers go: the address its messages come from or, after `/subscribe PORT`,
-that port of the same machine. Every message renews its lease. Changes are sent to everyone whose
-pattern matches, never back to the one who made them, and at most every 10 ms to one client: of a
-control that changes faster, the last value is what arrives. Answers and errors have a budget, so
-that no flood is answered by a flood; what is over it is counted.
+Runs in the OSC thread. A client is identified by where its answers go: the address that its
+messages come from or, after `/subscribe PORT`, that port of the same machine. Every message renews
+its lease. A change is sent to all clients whose pattern matches except its origin, at most every
+10 ms to one client; of a control that changes faster, a client receives the last value. Answers and
+errors have a budget, so that a flood is not answered by a flood; what exceeds it is counted.
 """
 
 from __future__ import annotations
@@ -21,23 +21,24 @@ from osc.patterns import matching
 __all__ = ["LEASE", "Budget", "Client", "Clients"]
 
 LEASE = 60.0  # seconds from a client's last message
-_EVERY = 0.01  # seconds between two sendings of changes to one client
+_EVERY = 0.01  # seconds between two packets of changes to one client
 _MOST_CLIENTS = 64
 _MOST_PATTERNS = 128  # of one client
-_ANSWERS = 2_000.0  # a second
+_ANSWERS = 2_000.0  # per second
 _ERRORS = 50.0
-_STREAMED = 4_000.0  # messages of streams, to all together: 60 Hz of five streams to 13 programs
-_SEVERAL = 4  # changes that go out as a bundle
+# stream messages per second to all clients: 60 Hz of five streams to 13 programs
+_STREAMED = 4_000.0
+_SEVERAL = 4  # more changes than this go out as a bundle
 
 
 class Budget:
-    """So many a second, two seconds' worth saved up at most (a token bucket)."""
+    """A token bucket: `rate` per second, up to two seconds' worth saved up."""
 
     def __init__(self, rate: float, now: float) -> None:
         self._rate, self._left, self._last = rate, 2 * rate, now
 
     def spend(self, now: float) -> bool:
-        """Take one; False when there is none left."""
+        """Take one token; False if none is left."""
         self._left = min(2 * self._rate, self._left + (now - self._last) * self._rate)
         self._last = now
         if self._left < 1:
@@ -48,7 +49,7 @@ class Budget:
 
 @dataclass(eq=False)
 class Client:
-    """One client. `wanted` are the paths it hears of; `streams` the rates, in Hz, of streams."""
+    """One client. `wanted`: the paths it subscribes to; `streams`: the rates in Hz."""
 
     target: Peer
     expires: float
@@ -57,13 +58,13 @@ class Client:
     patterns: dict[str, frozenset[str]] = field(default_factory=dict)
     wanted: frozenset[str] = frozenset()
     streams: dict[str, float] = field(default_factory=dict)
-    due: dict[str, float] = field(default_factory=dict)  # when each stream is sent next
+    due: dict[str, float] = field(default_factory=dict)  # time of each stream's next message
     changes: dict[str, bytes] = field(default_factory=dict)
     flushed: float = -1.0
 
     @property
     def listens(self) -> bool:
-        """Whether it is sent anything unasked."""
+        """Whether it has a subscription or a stream."""
         return bool(self.patterns or self.streams)
 
 
@@ -74,8 +75,8 @@ class Clients:
     ----------
     send : sends bytes to a peer.
     space : the address space at the start.
-    now : seconds of a clock that only goes on.
-    lease : seconds.
+    now : monotonic clock in seconds.
+    lease : in seconds.
     """
 
     def __init__(
@@ -98,12 +99,12 @@ class Clients:
         return list(dict.fromkeys(self._by_source.values()))
 
     def seen(self, source: Peer) -> Client:
-        """The client that a message came from; its lease begins anew."""
+        """The client that a message came from; renews its lease."""
         client = self._by_source.get(source)
         now = self._now()
         if client is None:
             self._make_room()
-            # Whoever listens on a port and sends from it is one client.
+            # A program that sends from the port it listens on is one client.
             client = next((c for c in self._by_source.values() if c.target == source), None)
             client = client or Client(source, 0.0, Budget(_ANSWERS, now), Budget(_ERRORS, now))
             self._by_source[source] = client
@@ -115,7 +116,7 @@ class Clients:
         return next((c for c in self._by_source.values() if c.target == target), None)
 
     def _make_room(self) -> None:
-        """Forget the one that was silent longest, but rather those who listen to nothing."""
+        """Remove the client that was silent longest, those without a subscription first."""
         while len(self._by_source) >= _MOST_CLIENTS:
             source = min(
                 self._by_source,
@@ -124,11 +125,11 @@ class Clients:
             del self._by_source[source]
 
     def gone(self, source: Peer) -> None:
-        """Forget whoever sent from there."""
+        """Remove the client that sent from there."""
         self._by_source.pop(source, None)
 
     def expire(self) -> None:
-        """Forget those whose lease has run out."""
+        """Remove the clients whose lease has expired."""
         now = self._now()
         for source, client in list(self._by_source.items()):
             if client.expires < now:
@@ -137,12 +138,12 @@ class Clients:
     # ------------------------------------------------------------------ subscriptions
 
     def subscribe(self, client: Client, port: int | None, pattern: str) -> None:
-        """Have a client hear of what `pattern` matches, at another port of its if one is given.
+        """Subscribe a client to what `pattern` matches; with `port`, changes go to that port.
 
         Raises
         ------
         ConfigError
-            The pattern is none, or matches nothing; the port is none; there are too many.
+            The pattern is invalid or matches nothing; the port is invalid; too many patterns.
         """
         wanted = self._matching(pattern)
         if not wanted:
@@ -150,7 +151,9 @@ class Clients:
         if port is not None:
             client = self.at_port(client, port)
         if len(client.patterns) >= _MOST_PATTERNS and pattern not in client.patterns:
-            raise ConfigError(f"/subscribe: {_MOST_PATTERNS} patterns at most; /unsubscribe some")
+            raise ConfigError(
+                f"/subscribe: too many patterns ({_MOST_PATTERNS} at most); /unsubscribe some"
+            )
         client.patterns[pattern] = wanted
         client.wanted = frozenset().union(*client.patterns.values())
 
@@ -160,7 +163,7 @@ class Clients:
         return frozenset(matching(pattern, self._space.controls))
 
     def move_to(self, space: AddressSpace) -> None:
-        """There are other addresses now: patterns match them from here on."""
+        """Match all patterns against a new address space."""
         self._space = space
         for client in self.all():
             client.patterns = {pattern: self._matching(pattern) for pattern in client.patterns}
@@ -168,17 +171,19 @@ class Clients:
             client.changes.clear()
 
     def at_port(self, client: Client, port: int) -> Client:
-        """The client that listens at `port` of the same machine; from now on, that is this one.
+        """Merge the client with the one that listens on `port` of the same machine.
 
         Raises
         ------
         ConfigError
-            It is no port, or the client came over TCP.
+            The port is invalid, or the client uses TCP.
         """
         if not 1 <= port <= 65535:
-            raise ConfigError(f"{port} is no port; give 1 to 65535")
+            raise ConfigError(f"{port} is not a port; send a number from 1 to 65535")
         if client.target.connection:
-            raise ConfigError("over TCP everything comes back on the connection: give no port")
+            raise ConfigError(
+                "over TCP everything is sent on the same connection; leave the port out"
+            )
         target = Peer(client.target.host, port)
         if client.target == target:
             return client
@@ -191,15 +196,18 @@ class Clients:
         return other
 
     def unsubscribe(self, client: Client, pattern: str) -> None:
-        """Have it hear no more of a pattern, or with "" of anything.
+        """End the subscription to a pattern, or with "" all subscriptions and streams.
 
         Raises
         ------
         ConfigError
-            It never subscribed to that pattern.
+            The client has no subscription to that pattern.
         """
         if pattern and pattern not in client.patterns:
-            raise ConfigError(f"/unsubscribe: {pattern!r} was not subscribed to")
+            raise ConfigError(
+                f"/unsubscribe: there is no subscription to {pattern!r}; send a "
+                f"pattern as it was subscribed"
+            )
         client.patterns = {p: w for p, w in client.patterns.items() if pattern and p != pattern}
         client.wanted = frozenset().union(*client.patterns.values())
         if not pattern:
@@ -211,16 +219,16 @@ class Clients:
     def publish(
         self, path: str, address: str, *arguments: object, but: Client | None = None
     ) -> None:
-        """Tell those who hear of `path`, apart from one, in a message to `address`."""
+        """Send a message to `address` to all subscribers of `path` except one."""
         data = b""
         for client in self.all():
             if client is not but and path in client.wanted:
                 data = data or message(address, *arguments)
-                client.changes.pop(address, None)  # to the end: the order is that of the changes
+                client.changes.pop(address, None)  # move it to the end: changes keep their order
                 client.changes[address] = data
 
     def flush(self) -> bool:
-        """Send the changes that are due. Returns whether some are left for later."""
+        """Send the changes that are due. Returns whether some still wait."""
         now, left = self._now(), False
         for client in self.all():
             if not client.changes:
@@ -237,7 +245,7 @@ class Clients:
 
     def answer(self, client: Client, address: str, *arguments: object) -> None:
         """Answer a client, within its budget."""
-        if client.answers.spend(self._now()):  # before the message is made: that takes longer
+        if client.answers.spend(self._now()):  # first, since building the message takes longer
             self._send(client.target, message(address, *arguments))
         else:
             self.dropped += 1
@@ -250,14 +258,14 @@ class Clients:
             self.dropped += 1
 
     def error(self, client: Client, address: str, code: str, text: str) -> None:
-        """Tell a client what was refused, and why."""
+        """Send an error to a client."""
         if client.errors.spend(self._now()):
             self._send(client.target, message("/error", address, code, text))
         else:
             self.dropped += 1
 
     def stream(self, client: Client, data: bytes) -> None:
-        """Send bytes that it asked for once and for all, within the budget of all streams."""
+        """Send bytes of a stream, within the budget of all streams."""
         if self._streamed.spend(self._now()):
             self._send(client.target, data)
         else:

@@ -2,7 +2,7 @@
 
 A set is applied at once. The applied value is sent to the client that set it and to all other
 subscribers. A subscriber that sends the value that a control already has receives nothing, so that
-programs which repeat what they receive come to rest. A block control is followed by
+two programs that echo each other stop. A block control is followed by
 `ADDRESS/pending value seconds` until it is audible, then by the same with 0 seconds.
 
 Runs in the OSC thread. Changes arrive from the control bus, in any thread, and wait in a queue:
@@ -22,32 +22,33 @@ from engine.controls.control import Control, Value
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
-from osc.addresses import Address, AddressSpace, address_space, control_address
+from osc.address import Address
+from osc.addresses import AddressSpace, address_space, control_address
 from osc.clients import Client, Clients
 from osc.descriptions import description
 from osc.packets import bundles, message
-from osc.values import Wire, from_norm, from_osc, to_norm, to_osc
+from osc.values import Wire, from_normalised, from_osc, to_normalised, to_osc
 
 __all__ = ["Controls"]
 
-_HEARD = 0.002  # seconds: nearer than that is heard
+_AUDIBLE = 0.002  # seconds: closer than this counts as audible
 
 
 @dataclass(frozen=True)
 class _Pending:
-    """A block control that is set and not yet heard: where in the music it will be, in seconds.
+    """A block control that is set and not yet audible; `mark`: its position in seconds of music.
 
-    `asker` set it; it is told when that is heard, whether it subscribes or not.
+    `sender` set it and is notified when it is audible, with or without a subscription.
     """
 
     value: Value
     mark: float
-    asker: Client | None
+    sender: Client | None
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a message asks to set: values by the names of controls."""
+class _Requested:
+    """The values that a message sets, by the names of controls."""
 
     client: Client
     addresses: tuple[Address, ...]
@@ -60,9 +61,9 @@ class Controls:
 
     Parameters
     ----------
-    instrument : whose.
+    instrument : must be playing.
     clients : the subscribers.
-    soon : calls a function in the OSC thread, from any thread.
+    soon : runs a function in the OSC thread, from any thread.
     """
 
     def __init__(
@@ -79,17 +80,17 @@ class Controls:
         self.moved: Callable[[AddressSpace, AddressSpace], None] = _nothing
         self._remove = instrument.controls.listen(self._take_change)
         self._pending: dict[str, _Pending] = {}
-        self._asked: list[_Asked] = []
+        self._requested: list[_Requested] = []
         self._rendered: Collection[str] = ()
-        self._live = 0.0  # seconds from the mixer to the ear, as it was looked at last
+        self._live = 0.0  # last known seconds from the mixer to the output
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop listening to changes."""
         self._remove()
 
     @property
     def space(self) -> AddressSpace:
-        """The addresses of the controls as they were published last."""
+        """The addresses of the controls, as last published."""
         return address_space(self._known.table)
 
     # ------------------------------------------------------------------ in
@@ -97,14 +98,14 @@ class Controls:
     def message(
         self, client: Client, addresses: Sequence[Address], arguments: Sequence[object]
     ) -> None:
-        """Take note of what to set at `addresses`, or without an argument tell their values.
+        """Queue values for `addresses`, or without an argument answer with their values.
 
-        What is noted is set by `settle`.
+        `settle` sets the queued values.
 
         Raises
         ------
         ConfigError
-            The value cannot be used by any of them.
+            None of the addresses can use the value.
         """
         if not arguments:
             for address in addresses:
@@ -115,60 +116,60 @@ class Controls:
         for address in addresses:
             control = self._known.table[address.param]
             try:
-                values[control.name] = _taken(control, address, arguments)
+                values[control.name] = _converted(control, address, arguments)
             except ConfigError as error:
                 problem = error
         if problem is not None and not values:
             raise problem
-        self._asked.append(_Asked(client, tuple(addresses), tuple(arguments), values))
+        self._requested.append(_Requested(client, tuple(addresses), tuple(arguments), values))
 
     def settle(self) -> list[tuple[str, AttaccaError]]:
-        """Set all that was noted, in one go, so that one block hears all of a bundle.
+        """Set all queued values together, so that one bundle applies to one block.
 
-        Returns the address and the error of each that could not be set; the others are.
+        Returns the address and the error of each message that failed.
         """
-        asked, self._asked = self._asked, []
-        if not asked:
+        requested, self._requested = self._requested, []
+        if not requested:
             return []
         errors: list[tuple[str, AttaccaError]] = []
-        together = {name: value for one in asked for name, value in one.values.items()}
+        together = {name: value for one in requested for name, value in one.values.items()}
         try:
-            changed = self.apply(together, asked[0].client)
-        except AttaccaError:  # one by one, to find whose it is
+            changed = self.apply(together, requested[0].client)
+        except AttaccaError:  # one by one, to find the failing one
             changed = {}
-            for one in list(asked):
+            for one in list(requested):
                 try:
                     changed |= self.apply(one.values, one.client)
                 except AttaccaError as error:
-                    asked.remove(one)
+                    requested.remove(one)
                     errors.append((one.addresses[0].path, error))
-        for one in asked:
+        for one in requested:
             self._answer(one, changed)
         self._clients.flush()
         return errors
 
-    def _answer(self, asked: _Asked, changed: Mapping[str, Value]) -> None:
-        """Tell whoever set controls what they are now; not a subscriber who changed nothing."""
-        client = asked.client
-        for address in asked.addresses:
-            if address.param not in asked.values or address.param not in self._known.table:
+    def _answer(self, requested: _Requested, changed: Mapping[str, Value]) -> None:
+        """Send the applied values to the sender; not to a subscriber that changed nothing."""
+        client = requested.client
+        for address in requested.addresses:
+            if address.param not in requested.values or address.param not in self._known.table:
                 continue
             applied = self._wire(address, self._known)
             control = self._known.table[address.param]
             is_changed = (control.part_of or control.name) in changed
-            held_already = not is_changed and applied == asked.arguments
-            if not (held_already and address.path in client.wanted):
+            unchanged = not is_changed and applied == requested.arguments
+            if not (unchanged and address.path in client.wanted):
                 self._clients.answer(client, address.path, *applied)
                 if address.when == "block":
                     self._answer_pending(client, address)
 
     def apply(self, values: Mapping[str, Value], client: Client) -> Mapping[str, Value]:
-        """Set controls by name, as `client`. Returns what has changed, as applied.
+        """Set controls by name for `client`. Returns the applied changes.
 
         Raises
         ------
         AttaccaError
-            The pack does not use one of them; nothing is changed.
+            The pack does not use one of them; nothing changes.
         """
         origin = Origin("osc", client.target)
         self._applying = True
@@ -181,7 +182,7 @@ class Controls:
 
     @contextmanager
     def rendered(self, names: Collection[str]) -> Generator[None]:
-        """Within it, these controls are only noted: the mixer has been told when they begin."""
+        """Within it, these controls are only stored: the mixer already knows when they begin."""
         self._rendered = names
         try:
             yield
@@ -191,11 +192,11 @@ class Controls:
     # ------------------------------------------------------------------ out
 
     def value(self, address: Address) -> tuple[Wire, ...]:
-        """What a control, or its twin, holds now."""
+        """The current value of a control, or its normalised value."""
         return self._wire(address, self._known_now())
 
     def dump(self, client: Client) -> None:
-        """All controls in bundles, then how many there were."""
+        """Send all controls in bundles, then their number."""
         settings = self._known_now()
         values = [
             message(a.path, *self._wire(a, settings))
@@ -206,7 +207,7 @@ class Controls:
         self._clients.answer(client, "/dump/end", len(values))
 
     def describe(self, client: Client) -> None:
-        """What every control is, so that a program can show controls that it has never seen."""
+        """Describe every control, so that a program can show controls it has never seen."""
         table = self._known_now().table
         for data in bundles(
             message("/controls/info", control_address(control.name), description(control))
@@ -216,16 +217,16 @@ class Controls:
         self._clients.answer(client, "/controls/end", len(table))
 
     def watch(self) -> None:
-        """Publish which block controls have become audible. Call some times a second."""
+        """Publish which block controls have become audible. Call several times a second."""
         if self._pending:
             self._live = self._instrument.latencies().live
             for name, left in list(self._waiting()):
-                if left <= _HEARD:
+                if left <= _AUDIBLE:
                     done = self._pending.pop(name)
-                    self._tell_pending(name, done.value, 0.0, None)
-                    asker, address = done.asker, self.space.of(name)
-                    if asker is not None and address.path not in asker.wanted:
-                        self._answer_pending(asker, address)
+                    self._publish_pending(name, done.value, 0.0, None)
+                    sender, address = done.sender, self.space.of(name)
+                    if sender is not None and address.path not in sender.wanted:
+                        self._answer_pending(sender, address)
         self._clients.flush()
 
     def _take_change(self, change: Change) -> None:
@@ -245,10 +246,10 @@ class Controls:
             before, self._known = self._known, change.settings
             if change.settings.table is not before.table:
                 self._move(address_space(before.table))
-            self._tell(_with_parts(change), self._clients.of(change.origin.client))
+            self._publish_values(_with_parts(change), self._clients.of(change.origin.client))
 
     def _move(self, before: AddressSpace) -> None:
-        """The controls are others now: tell whoever listens to some."""
+        """Notify subscribers that the table of controls has changed."""
         self._pending = {n: p for n, p in self._pending.items() if n in self._known.table}
         self._clients.move_to(self.space)
         for client in self._clients.all():
@@ -258,11 +259,11 @@ class Controls:
         self.moved(before, self.space)
 
     def _known_now(self) -> Settings:
-        """All controls, after everything that changed them has been published."""
+        """All controls, after publishing every change that waits."""
         self.publish()
         return self._known
 
-    def _tell(self, changed: Mapping[str, Value], but: Client | None) -> None:
+    def _publish_values(self, changed: Mapping[str, Value], but: Client | None) -> None:
         """Publish values; for block controls also when they will be audible."""
         mark = self._instrument.horizon()[1]
         for name, value in changed.items():
@@ -270,33 +271,33 @@ class Controls:
             self._clients.publish(address.path, address.path, *to_osc(control, value), but=but)
             if control.has_position:
                 norm = address.path + "/norm"
-                self._clients.publish(norm, norm, to_norm(control, value), but=but)
+                self._clients.publish(norm, norm, to_normalised(control, value), but=but)
             if address.when == "block":
                 self._pending[name] = _Pending(value, mark, but)
         for name in changed:
             if name in self._pending:
-                self._tell_pending(name, changed[name], self._left(name), but)
+                self._publish_pending(name, changed[name], self._left(name), but)
 
     def _waiting(self) -> Iterator[tuple[str, float]]:
-        """Seconds until each control that is pending is heard."""
+        """Seconds until each pending control is audible."""
         played = self._instrument.horizon()[0] - self._live
         for name, pending in self._pending.items():
             yield name, max(0.0, pending.mark - played)
 
     def _left(self, name: str) -> float:
-        """Seconds until one control is heard; 0 when it is."""
+        """Seconds until one control is audible; 0 if it is."""
         pending = self._pending.get(name)
         if pending is None:
             return 0.0
         return max(0.0, pending.mark - self._instrument.horizon()[0] + self._live)
 
-    def _tell_pending(self, name: str, value: Value, left: float, but: Client | None) -> None:
+    def _publish_pending(self, name: str, value: Value, left: float, but: Client | None) -> None:
         path = self.space.of(name).path
         wire = to_osc(self._known.table[name], value)
         self._clients.publish(path, path + "/pending", *wire, float(left), but=but)
 
     def _answer_pending(self, client: Client, address: Address) -> None:
-        """Tell the sender of a block control when it will be audible."""
+        """Send the time until a block control is audible to its sender."""
         left = self._left(address.param)
         control = self._known.table[address.param]
         path = self.space.of(control.name).path
@@ -307,16 +308,16 @@ class Controls:
         control = settings.table[address.param]
         value = settings[control.name]
         if address.kind == "norm":
-            return (to_norm(control, value),)
+            return (to_normalised(control, value),)
         return to_osc(control, value)
 
 
-def _taken(control: Control, address: Address, arguments: Sequence[object]) -> Value:
+def _converted(control: Control, address: Address, arguments: Sequence[object]) -> Value:
     if address.kind != "norm":
         return from_osc(control, arguments)
     if len(arguments) > 1:
-        raise ConfigError(f"{address.path}: {len(arguments)} values; it takes one")
-    return from_norm(control, arguments[0])
+        raise ConfigError(f"{address.path}: {len(arguments)} values; send one")
+    return from_normalised(control, arguments[0])
 
 
 def _with_parts(change: Change) -> dict[str, Value]:

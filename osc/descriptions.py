@@ -1,4 +1,4 @@
-"""What a control is, as JSON: the server describes its controls with it, and a window reads it.
+"""Descriptions of controls as JSON, which the server sends and a window reads.
 
 Pure functions, any thread.
 """
@@ -18,7 +18,7 @@ _FLAGS = ("free", "in_presets", "transport")
 
 
 def description(control: Control) -> str:
-    """A control as one JSON object; what it lacks is left out."""
+    """A control as one JSON object, without empty fields."""
     every: dict[str, object] = {
         "name": control.name, "kind": control.kind, "default": control.default,
         "low": control.low, "high": control.high, "unit": control.unit,
@@ -26,8 +26,8 @@ def description(control: Control) -> str:
         "group": control.group, "about": control.about, "in_presets": control.in_presets,
         "transport": control.transport,
     }  # fmt: skip
-    said = {n: v for n, v in every.items() if n == "default" or v not in ("", [])}
-    return json.dumps(said)
+    present = {n: v for n, v in every.items() if n == "default" or v not in ("", [])}
+    return json.dumps(present)
 
 
 def described(text: str) -> Control:
@@ -36,15 +36,15 @@ def described(text: str) -> Control:
     Raises
     ------
     ConfigError
-        It does not describe a control that this version can show.
+        It does not describe a control that this version supports.
     """
     try:
         row: dict[str, Any] = json.loads(text)
         name, kind = str(row["name"]), row["kind"]
         if kind not in KINDS or row["when"] not in ("live", "block"):
             raise ValueError(f"kind {kind!r}")
-        texts = {key: str(row.get(key, "")) for key in _TEXTS}
-        flags = {key: bool(row.get(key, False)) for key in _FLAGS}
+        texts: dict[str, Any] = {key: str(row.get(key, "")) for key in _TEXTS}
+        flags: dict[str, Any] = {key: bool(row.get(key, False)) for key in _FLAGS}
         low, high = float(row.get("low", 0.0)), float(row.get("high", 1.0))
         if not low < high:
             raise ValueError(f"range {low} to {high}")
@@ -54,7 +54,7 @@ def described(text: str) -> Control:
         )  # fmt: skip
         default = control.clip(row["default"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"a control cannot be read ({error}); update this program") from error
+        raise ConfigError(f"a control cannot be shown ({error}); update this program") from error
     return Control(
         name, kind, default, control.when, low=low, high=high, choices=control.choices,
         **texts, **flags,

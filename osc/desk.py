@@ -1,7 +1,7 @@
-"""MIDI over OSC: what a window needs to have controllers learnt and to list them.
+"""MIDI commands over OSC: learn controllers, and list mappings and ports.
 
-This package knows no MIDI: a desk is whatever satisfies `Desk`. Runs in the OSC thread; a desk
-hands over immutable values and does not wait.
+This package does not import MIDI: any object that satisfies `Desk` will do. Runs in the OSC thread;
+a desk returns immutable values and does not wait.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from osc.values import Wire, pressed, text_of
 __all__ = ["Desk", "DeskCommands", "desk_figures"]
 
 _ACTIONS = ("/play", "/stop", "/panic", "/reset", "/record")
-_MOST = 1024  # answers to one question
-# Figures of `/status`, and which of a desk's they are.
+_MOST = 1024  # answers to one query
+# Counters of `/status`, and the desk's attribute for each.
 _COUNTS = {
     "midi/in": "received", "midi/out": "sent", "midi/dropped": "dropped", "midi/bad": "bad",
     "midi/duplicates": "duplicates", "midi/echoes": "echoes", "midi/faults": "faults",
@@ -27,7 +27,7 @@ _COUNTS = {
 
 
 class Mapped(Protocol):
-    """A controller, in words, moves a control or an action; `mode`: how its values are read."""
+    """A mapping: a controller, its control or action, and how its values are read (`mode`)."""
 
     @property
     def target(self) -> str: ...
@@ -40,7 +40,7 @@ class Mapped(Protocol):
 
 
 class Port(Protocol):
-    """A MIDI port of the system: `in` or `out`, and whether it is used."""
+    """A MIDI port of the system: `in` or `out`, and whether it is in use."""
 
     @property
     def way(self) -> str: ...
@@ -84,48 +84,48 @@ class Figures(Protocol):
 
 
 class Desk(Protocol):
-    """MIDI that plays along, as in midi/desk.py. Targets are names of controls or actions."""
+    """The MIDI desk (midi/desk.py). Targets are names of controls or actions."""
 
     def arm(self, target: str) -> None:
-        """The next controller that moves will move it; "" waits for none."""
+        """Map the next controller that moves to the target; "" cancels."""
         ...
 
     def forget(self, target: str) -> None:
-        """Nothing moves it any more."""
+        """Remove the mapping of the target."""
         ...
 
     def set_takeover(self, on: bool) -> None:
-        """Whether a controller moves nothing until it has met its control."""
+        """Set whether a controller has no effect until it reaches its control's value."""
         ...
 
     def set_mode(self, target: str, mode: str) -> None:
-        """How the values of the controller that moves it are read."""
+        """Set how the values of the target's controller are read."""
         ...
 
     @property
     def mappings(self) -> Sequence[Mapped]:
-        """What moves what."""
+        """All mappings."""
         ...
 
     @property
     def ports(self) -> Sequence[Port]:
-        """The system's, without its own."""
+        """The system's ports, without Attacca's own."""
         ...
 
     @property
     def figures(self) -> Figures:
-        """As of now."""
+        """The current counters."""
         ...
 
 
 class DeskCommands:
-    """Answers below `/midi/`.
+    """The handlers below `/midi/`.
 
     Parameters
     ----------
-    clients : who asks.
-    desk : of this performance, or None.
-    space : tells the addresses that there are now.
+    clients : receive the answers.
+    desk : the MIDI desk, or None.
+    space : returns the current address space.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class DeskCommands:
         self._clients, self._desk, self._space = clients, desk, space
 
     def handlers(self) -> Mapping[str, Handler]:
-        """What answers to which address."""
+        """The handler of each address."""
         return {
             "/midi/learn": self._learn, "/midi/forget": self._forget,
             "/midi/takeover": self._takeover, "/midi/mode": self._mode,
@@ -143,7 +143,7 @@ class DeskCommands:
 
     def _there(self, address: str) -> Desk:
         if self._desk is None:
-            raise ConfigError(f"{address}: there is no MIDI here; 'attacca midi' says why")
+            raise ConfigError(f"{address}: MIDI is not available; 'attacca midi' shows the reason")
         return self._desk
 
     def _learn(self, client: Client, arguments: Sequence[object]) -> None:
@@ -158,7 +158,9 @@ class DeskCommands:
     def _forget(self, client: Client, arguments: Sequence[object]) -> None:
         desk = self._there("/midi/forget")
         if not arguments:
-            raise ConfigError("/midi/forget: give the path of a control, such as /gain")
+            raise ConfigError(
+                "/midi/forget: the address of a control is missing; send one like /gain"
+            )
         path = text_of("/midi/forget", arguments[0])
         desk.forget(self._target("/midi/forget", path))
         self._clients.answer(client, "/midi/forget", path)
@@ -174,7 +176,9 @@ class DeskCommands:
     def _mode(self, client: Client, arguments: Sequence[object]) -> None:
         desk = self._there("/midi/mode")
         if not arguments:
-            raise ConfigError("/midi/mode: the path of a control is missing; send one like /gain")
+            raise ConfigError(
+                "/midi/mode: the address of a control is missing; send one like /gain"
+            )
         path = text_of("/midi/mode", arguments[0])
         target = self._target("/midi/mode", path)
         if len(arguments) > 1:
@@ -184,7 +188,7 @@ class DeskCommands:
             return
         found = [m for m in desk.mappings if m.target == target]
         if not found:
-            raise ConfigError(f"/midi/mode: no controller moves {path}; learn one first")
+            raise ConfigError(f"/midi/mode: no controller is mapped to {path}; learn one first")
         self._clients.answer(client, "/midi/mode", path, found[0].mode)
 
     def _mappings(self, client: Client, _: Sequence[object]) -> None:
@@ -200,7 +204,7 @@ class DeskCommands:
         self._clients.answer(client, "/midi/ports/end", len(found))
 
     def _target(self, address: str, path: str) -> str:
-        """The name that a desk has for what is at a path."""
+        """The desk's name of the target at a path."""
         found = self._space().by_path.get(path)
         if found is not None and found.param:
             return found.param
@@ -209,12 +213,13 @@ class DeskCommands:
         if self._desk is not None and any(_path(m.target) == path for m in self._desk.mappings):
             return path[1:]  # of a control of another pack
         raise ConfigError(
-            f"{address}: {path[:60]!r} is neither a control nor one of {', '.join(_ACTIONS)}"
+            f"{address}: {path[:60]!r} is neither a control nor an action; send a control's "
+            f"address or one of {', '.join(_ACTIONS)}"
         )
 
 
 def desk_figures(desk: Desk | None) -> dict[str, Wire]:
-    """What `/status` tells of it."""
+    """The desk's values for `/status`."""
     if desk is None:
         return {**dict.fromkeys(_COUNTS, 0), "midi/learning": ""}
     f = desk.figures
@@ -223,7 +228,7 @@ def desk_figures(desk: Desk | None) -> dict[str, Wire]:
 
 
 def _path(target: str) -> str:
-    """The path of what a desk has a name for; "" stays what it is."""
+    """The path of a target; "" stays ""."""
     if not target or f"/{target}" in _ACTIONS:
         return f"/{target}" if target else ""
     return control_address(target)

@@ -1,7 +1,7 @@
 """The sockets: one UDP port and, under the same number, TCP. Belongs to one asyncio loop's thread.
 
-Bytes come in and go out here; what they mean is decided elsewhere. Nothing that arrives raises:
-what is not taken is counted. Every buffer is bounded, and a client that does not read is let go.
+Bytes come in and go out here; other modules parse them. Incoming data never raises: what cannot be
+used is counted. Every buffer is bounded, and a client that does not read is disconnected.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from osc.sockets import Acceptor, bound_sockets, is_port_taken
 
 __all__ = ["Counts", "Endpoint", "Network", "Peer", "networks"]
 
-RECEIVE_BUFFER = 4 << 20  # bytes asked of the system: some seconds of a flood
-_UNSENT = 1 << 20  # bytes waiting to go out to a client before it is given up
-_SEND_BUFFER = 128 << 10  # bytes of them asked of the system, which may take megabytes by itself
+RECEIVE_BUFFER = 4 << 20  # bytes requested from the system: a few seconds of a flood
+_UNSENT = 1 << 20  # bytes waiting for a client before it is disconnected
+_SEND_BUFFER = 128 << 10  # bytes requested from the system, whose default may be megabytes
 _CONNECTIONS = 32
-_HOSTS = 256  # of which it is remembered whether they may speak
-_AT_ONCE = 64  # packets of one connection before the others have their turn
+_HOSTS = 256  # size of the cache of allowed hosts
+_AT_ONCE = 64  # packets of one connection before the next one has its turn
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Where a packet came from, and where an answer goes. `connection` is 0 for UDP."""
+    """The source of a packet, and the target of an answer. `connection` is 0 for UDP."""
 
     host: str
     port: int
@@ -43,22 +43,22 @@ class Peer:
 
 @dataclass
 class Counts:
-    """What happened at the sockets since they were opened."""
+    """Counters of the sockets since they were opened."""
 
     packets: int = 0
     sent: int = 0
-    refused: int = 0  # from addresses that are not allowed
+    refused: int = 0  # from hosts that are not allowed
     bad_streams: int = 0
-    unsent: int = 0  # dropped: the client, or the system, did not take them
+    unsent: int = 0  # dropped: the client or the system did not accept them
 
 
 def networks(allow: Sequence[str]) -> tuple[Network, ...]:
-    """Addresses (192.168.1.7) and networks (192.168.1.0/24) as they are compared.
+    """Parse addresses (192.168.1.7) and networks (192.168.1.0/24).
 
     Raises
     ------
     ConfigError
-        For what is neither.
+        The text is neither.
     """
     found: list[Network] = []
     for text in allow:
@@ -66,7 +66,7 @@ def networks(allow: Sequence[str]) -> tuple[Network, ...]:
             found.append(ipaddress.ip_network(text, strict=False))
         except ValueError:
             raise ConfigError(
-                f"osc: {text!r} is no address; give one such as 192.168.1.7 or 192.168.1.0/24"
+                f"osc: {text!r} is not an address; enter one such as 192.168.1.7 or 192.168.1.0/24"
             ) from None
     return tuple(found)
 
@@ -77,10 +77,10 @@ class Endpoint:
     Parameters
     ----------
     receive : called with (peer, packet) for every packet.
-    bad : called with (peer, reason) for a stream that cannot be gone on with; it is closed then.
+    bad : called with (peer, reason) for a stream that cannot be parsed; it is then closed.
     gone : called with a peer whose connection has ended.
     listen, port : the address to listen on; port 0 takes a free one.
-    allow : who may speak, beside this machine itself; empty for everyone who reaches the address.
+    allow : hosts that are accepted besides this machine; empty accepts every host.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Endpoint:
     ) -> None:
         self._receive, self.bad, self._gone = receive, bad, gone
         self._listen, self.port, self._allow = listen, port, tuple(allow)
-        self._known: dict[str, bool] = {}  # whether a host may speak
+        self._known: dict[str, bool] = {}  # whether a host is allowed
         self.counts = Counts()
         self._udp: list[_Datagrams] = []
         self._acceptor: Acceptor | None = None
@@ -103,12 +103,12 @@ class Endpoint:
         self._next = 0
 
     async def open(self) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Raises
         ------
         ConfigError
-            The port is taken, or the address is none of this machine's.
+            The port is in use, or the address does not belong to this machine.
         """
         kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
         try:
@@ -130,22 +130,22 @@ class Endpoint:
         self._acceptor.open()
 
     def refuse(self) -> None:
-        """Count a connection that could not be taken."""
+        """Count a connection that could not be accepted."""
         self.counts.refused += 1
 
     def _why(self, error: OSError) -> str:
         if is_port_taken(error):
             return (
-                f"osc: port {self.port} is taken by another program; give another one with "
-                f"--osc-port, or close that program ('ss -lunpt sport = :{self.port}' names it)"
+                f"osc: port {self.port} is in use by another program; choose another one with "
+                f"--osc-port, or close that program ('ss -lunpt sport = :{self.port}' shows it)"
             )
         return (
             f"osc: cannot listen on {self._listen} port {self.port}: {error.strerror or error}; "
-            "give --osc-listen 127.0.0.1, or a --osc-port from 1024 on"
+            "use --osc-listen 127.0.0.1, or --osc-port with a number from 1024 on"
         )
 
     async def close(self) -> None:
-        """End it all."""
+        """Close all sockets."""
         if self._acceptor is not None:
             await self._acceptor.close()
         for stream in list(self._streams.values()):
@@ -168,7 +168,7 @@ class Endpoint:
     # ------------------------------------------------------------- for the protocols below
 
     def allowed(self, host: str) -> bool:
-        """Whether packets from there are taken; those that are not are counted."""
+        """Whether packets from this host are accepted; counts those that are not."""
         good = self._known.get(host)
         if good is None:
             if len(self._known) >= _HOSTS:
@@ -187,12 +187,12 @@ class Endpoint:
         return not self._allow or address.is_loopback or any(address in n for n in self._allow)
 
     def take(self, peer: Peer, packet: bytes) -> None:
-        """Hand a packet on."""
+        """Pass a packet on."""
         self.counts.packets += 1
         self._receive(peer, packet)
 
     def joined(self, stream: _Stream) -> int:
-        """The number of a new connection, or 0 when there are too many."""
+        """The number of a new connection, or 0 if there are too many."""
         if len(self._streams) >= _CONNECTIONS:
             self.counts.refused += 1
             return 0
@@ -201,7 +201,7 @@ class Endpoint:
         return self._next
 
     def left(self, peer: Peer) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         if self._streams.pop(peer.connection, None) is not None:
             self._gone(peer)
 
@@ -212,7 +212,7 @@ class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, endpoint: Endpoint, family: int) -> None:
         self._endpoint, self.family = endpoint, family
         self._transport: asyncio.DatagramTransport | None = None
-        self._blocked = False  # the system takes no more datagrams for now
+        self._blocked = False  # the system accepts no datagrams at the moment
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
@@ -228,7 +228,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._blocked = False
 
     def error_received(self, exc: Exception) -> None:
-        self._endpoint.counts.unsent += 1  # an answer went where no program listens
+        self._endpoint.counts.unsent += 1  # an answer went to a port where no program listens
 
     def send(self, peer: Peer, packet: bytes) -> bool:
         """Send a packet, or return False; never waits, never raises."""
@@ -257,7 +257,7 @@ class _Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        # A client that has hung up already has no name any more.
+        # A client that has already disconnected has no peer name.
         host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         number = self._endpoint.joined(self) if self._endpoint.allowed(host) else 0
         self._transport, self.peer = transport, Peer(host, port, number)
@@ -302,7 +302,7 @@ class _Stream(asyncio.Protocol):
         if transport is None or framing is None or transport.is_closing():
             return False
         if transport.get_write_buffer_size() > _UNSENT:
-            transport.abort()  # it has stopped reading
+            transport.abort()  # the client has stopped reading
             return False
         transport.write(framing.frame(packet))
         return True

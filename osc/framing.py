@@ -1,7 +1,7 @@
 """Packets in a stream of bytes (TCP): SLIP as in OSC 1.1, or a size before each as in OSC 1.0.
 
-Which of them a program speaks shows in its first byte: a size under 16 MiB begins with 0, SLIP with
-0xC0 or with the packet itself. What is kept of an unfinished packet is bounded. One owner.
+The first byte shows which one a program uses: a size under 16 MiB begins with 0, SLIP with 0xC0 or
+with the packet itself. The buffer for an unfinished packet is bounded. One owner.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Framing", "Sized", "Slip", "framing_of"]
 
 
 class Framing(Protocol):
-    """Cuts a stream into packets, and frames packets for one."""
+    """Splits a stream into packets, and frames packets for a stream."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The packets that `data` completes.
@@ -25,12 +25,12 @@ class Framing(Protocol):
         Raises
         ------
         BadPacket
-            When the stream cannot be gone on with.
+            The rest of the stream cannot be parsed.
         """
         ...
 
     def frame(self, packet: bytes) -> bytes:
-        """A packet as it goes into the stream."""
+        """A packet as bytes of the stream."""
         ...
 
 
@@ -48,7 +48,7 @@ class Slip:
         try:
             return [slip.decode(packet) for packet in whole if packet]
         except slip.ProtocolError:
-            raise BadPacket("SLIP escape that stands for nothing") from None
+            raise BadPacket("SLIP escape that is not defined") from None
 
     def frame(self, packet: bytes) -> bytes:
         """See `Framing`."""
@@ -82,5 +82,5 @@ class Sized:
 
 
 def framing_of(first: bytes) -> Framing:
-    """What a stream that begins with these bytes (one or more) is framed with."""
+    """The framing of a stream that begins with these bytes (one or more)."""
     return Sized() if first[:1] == b"\0" else Slip()

@@ -1,13 +1,13 @@
-"""What answers an address, and what it may hand on. Types alone.
+"""Types of the functions that handle messages.
 
-`Handler(client, arguments)` carries out one message, in the OSC thread; it must not wait, and
-raises an AttaccaError for what it refuses.
+`Handler(client, arguments)` handles one message, in the OSC thread. It must not wait, and raises
+an AttaccaError if it refuses the message.
 
-`Slow(client, address, work, done)` has `work` carried out in a thread beside, then `done` with what
-it returned in the OSC thread; that answers with the text for /done, or None when it is not done.
+`Slow(client, address, work, done)` runs `work` in another thread, then `done` with its result in
+the OSC thread. `done` returns the text for /done, or None if the work is not finished yet.
 
-`Later(client, address, action)` has an action carried out in the OSC thread, from any thread; its
-errors are the client's.
+`Later(client, address, action)` runs an action in the OSC thread, from any thread; the client
+receives its errors.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Packets: bytes to messages with their time, messages to bytes. python-osc's codec, guarded.
+"""Packets: bytes to messages with their time, and messages to bytes, with python-osc's codec.
 
-Before python-osc reads a message its form is looked at, as the codec would take a negative size for
-a way back (and never end), nest as deep as it is told, skip types it does not know with a line on
-standard error, and let what is no UTF-8 through as another error. Bundles are walked here, in a
-loop, and their nesting and the number of messages are bounded. Pure functions, any thread.
-Times are seconds since 1970 (UTC), as `time.time` gives them.
+The form of a message is checked before python-osc parses it, because the codec would follow a
+negative size backwards (and never end), nest without limit, skip unknown types with a line on
+standard error, and raise other errors for invalid UTF-8. Bundles are parsed here, in a loop; their
+nesting and the number of messages are bounded. Pure functions, any thread. Times are seconds since
+1970 (UTC), as in `time.time`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ from pythonosc.parsing import ntp, osc_types
 from engine.errors import AttaccaError
 
 __all__ = [
-    "LARGEST", "BadPacket", "Double", "Message", "Wired", "bundles", "message", "read", "told",
+    "LARGEST",
+    "BadPacket",
+    "Double",
+    "Message",
+    "Wired",
+    "bundles",
+    "contents",
+    "message",
+    "read",
 ]  # fmt: skip
 
 LARGEST = 65_536  # bytes of a packet
@@ -34,25 +42,25 @@ MOST_ARGUMENTS = 2_048
 _LONGEST_ADDRESS = 256
 _LONGEST_STRING = 1_024
 _PREFIX = b"#bundle\x00"
-_NOW = 1  # the time tag that means: at once
-# What python-osc does not know, as what it does: a symbol is text, a character a number, an
-# impulse says yes.
+_NOW = 1  # the time tag for "immediately"
+# Types that python-osc does not know, mapped to those it knows: symbol to text, character to int,
+# impulse to true.
 _KNOWN = bytes.maketrans(b"ScI", b"siT")
 
 Wired = bytes
 
 
 class Double(float):
-    """A number that goes out as a double: seconds that count on for days."""
+    """A number that is sent as a double: seconds of a performance that may last for days."""
 
 
 class BadPacket(AttaccaError):
-    """The bytes are no OSC packet, or one that is not taken; says why in one line."""
+    """The bytes are not an OSC packet, or it is not accepted; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `at` is when to act, seconds since 1970, or None for at once."""
+    """One message. `at`: its time in seconds since 1970; None: immediately."""
 
     address: str
     arguments: tuple[object, ...]
@@ -65,30 +73,30 @@ def read(data: bytes) -> list[Message]:
     Raises
     ------
     BadPacket
-        When any part of it is not as OSC 1.0 has it; nothing of the packet is taken then.
+        Any part of it violates OSC 1.0; the whole packet is then refused.
     """
     if len(data) > LARGEST:
-        raise BadPacket(f"packet of {len(data)} bytes: {LARGEST} at most")
+        raise BadPacket(f"packet of {len(data)} bytes; send {LARGEST} at most")
     messages: list[Message] = []
     waiting: list[tuple[int, int, float | None, int]] = [(0, len(data), None, 0)]
     while waiting:
         start, end, at, depth = waiting.pop()
         if data.startswith(_PREFIX, start, end):
             if depth >= DEEPEST:
-                raise BadPacket(f"bundles in bundles: {DEEPEST} deep at most")
+                raise BadPacket(f"bundles nested too deep; use {DEEPEST} levels at most")
             inner = list(_elements(data, start, end, at, depth))
             waiting.extend(reversed(inner))
         else:
             messages.append(_message(data[start:end], at))
         if len(messages) + len(waiting) > MOST_MESSAGES:
-            raise BadPacket(f"more than {MOST_MESSAGES} messages in one packet")
+            raise BadPacket(f"more than {MOST_MESSAGES} messages in one packet; split it; split it")
     return messages
 
 
 def _elements(
     data: bytes, start: int, end: int, outer: float | None, depth: int
 ) -> Iterator[tuple[int, int, float | None, int]]:
-    """Where each element of the bundle begins and ends, its time and its depth."""
+    """Start, end, time and depth of each element of the bundle."""
     if end - start < 16:
         raise BadPacket("bundle without a whole time tag")
     tag = data[start + 8 : start + 16]
@@ -121,7 +129,7 @@ def _message(data: bytes, at: float | None) -> Message:
         if data[tags_start : tags_start + 1] != b"," or tags_end < 0:
             raise BadPacket(f"type tags without a comma or an end within {MOST_ARGUMENTS}")
         tags = data[tags_start + 1 : tags_end]
-        _look_at_arguments(data, tags, tags_end // 4 * 4 + 4)
+        _check_arguments(data, tags, tags_end // 4 * 4 + 4)
         data = data[:tags_start] + b"," + tags.translate(_KNOWN) + data[tags_end:]
     try:
         read_message = OscMessage(data)
@@ -133,8 +141,8 @@ def _message(data: bytes, at: float | None) -> Message:
 _SIZES = {**dict.fromkeys(b"ifrmc", 4), **dict.fromkeys(b"hdt", 8), **dict.fromkeys(b"TFNI", 0)}
 
 
-def _look_at_arguments(data: bytes, tags: bytes, place: int) -> None:
-    """Refuse unknown types, and arguments that do not end where the message does."""
+def _check_arguments(data: bytes, tags: bytes, place: int) -> None:
+    """Refuse unknown types, and arguments beyond the end of the message."""
     for tag in tags:
         if tag in _SIZES:
             place += _SIZES[tag]
@@ -151,7 +159,7 @@ def _look_at_arguments(data: bytes, tags: bytes, place: int) -> None:
                 raise BadPacket(f"blob of {size} bytes")
             place += 4 + size + -size % 4
         else:
-            raise BadPacket(f"type {chr(tag)!r} is not taken; send one of i h f d s T F I")
+            raise BadPacket(f"type {chr(tag)!r} is not accepted; send one of i h f d s T F I")
     if place > len(data):
         raise BadPacket("message ends within an argument")
 
@@ -162,7 +170,7 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
-# What nearly all messages hold, in the codec's own words: its builder reads each message anew.
+# Nearly all messages use only these; python-osc's builder would parse each message again.
 _WRITERS: dict[type, tuple[str, Callable[[Any], bytes]]] = {
     float: ("f", osc_types.write_float),
     int: ("i", osc_types.write_int),
@@ -187,14 +195,14 @@ def _built(address: str, arguments: Sequence[object]) -> OscMessage:
     builder = OscMessageBuilder(address)
     for argument in arguments:
         if isinstance(argument, bool):
-            argument = int(argument)  # more programs know numbers than T and F
+            argument = int(argument)  # more programs accept numbers than T and F
         kind = "d" if isinstance(argument, Double) else None
         builder.add_arg(argument, kind)  # type: ignore[arg-type]
     return builder.build()
 
 
 def bundles(messages: Iterable[Wired], most: int = 1_400) -> Iterator[Wired]:
-    """Messages in as few bundles, to be acted on at once, as keep under `most` bytes each."""
+    """Messages in as few immediate bundles of under `most` bytes as possible."""
     builder, size = OscBundleBuilder(IMMEDIATELY), 16
     for one in messages:
         if size > 16 and size + 4 + len(one) >= most:
@@ -206,13 +214,13 @@ def bundles(messages: Iterable[Wired], most: int = 1_400) -> Iterator[Wired]:
         yield builder.build().dgram
 
 
-def told(data: bytes) -> list[tuple[str, tuple[object, ...]]]:
-    """What a packet says, without times: for looking at what was sent."""
+def contents(data: bytes) -> list[tuple[str, tuple[object, ...]]]:
+    """The addresses and arguments of a packet, without times."""
     return [(m.address, m.arguments) for m in read(data)]
 
 
 def timed(at: float, messages: Iterable[Wired]) -> OscBundle:
-    """A bundle that is to be acted on at a time, in seconds since 1970."""
+    """A bundle with a time tag, in seconds since 1970."""
     builder = OscBundleBuilder(at)  # type: ignore[arg-type]
     for one in messages:
         builder.add_content(OscMessage(one))

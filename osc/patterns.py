@@ -1,8 +1,8 @@
 """OSC 1.0 address patterns: `?`, `*`, `[a-z]`, `[!x]`, `{one,two}`, none of which crosses a `/`.
 
-A pattern is read into tokens once and matched by walking all the places where it can stand at the
-same time, as the bits of a number: no backtracking, so no pattern is slow. Its length and its parts
-are bounded. Pure functions, any thread.
+A pattern is parsed into tokens once. Matching tracks all possible positions at the same time, as
+the bits of a number, so there is no backtracking and no pattern is slow. Length and parts are
+bounded. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def matches(pattern: str, address: str) -> bool:
     Raises
     ------
     ConfigError
-        When it is no pattern: too long, or with brackets that do not close.
+        The pattern is too long, or a bracket is not closed.
     """
     return _fits(_read(pattern), address)
 
@@ -75,7 +75,7 @@ def matching(pattern: str, addresses: Iterable[str]) -> list[str]:
 @lru_cache(maxsize=256)
 def _read(pattern: str) -> tuple[_Token, ...]:
     if len(pattern) > LONGEST:
-        raise ConfigError(f"pattern of {len(pattern)} characters: give {LONGEST} at most")
+        raise ConfigError(f"pattern of {len(pattern)} characters; use {LONGEST} at most")
     tokens: list[_Token] = []
     i = 0
     while i < len(pattern):
@@ -83,12 +83,12 @@ def _read(pattern: str) -> tuple[_Token, ...]:
         if c in "[{":
             close = pattern.find("]" if c == "[" else "}", i + 1)
             if close < 0:
-                raise ConfigError(f"pattern {pattern!r}: {c!r} does not close")
+                raise ConfigError(f"pattern {pattern!r}: {c!r} is not closed")
             inside = pattern[i + 1 : close]
             tokens.append(_set(inside) if c == "[" else _words(pattern, inside))
             i = close
         elif c in "]}":
-            raise ConfigError(f"pattern {pattern!r}: {c!r} closes nothing")
+            raise ConfigError(f"pattern {pattern!r}: {c!r} has no opening bracket")
         elif c == "*":
             if not tokens or not isinstance(tokens[-1], _Star):
                 tokens.append(_Star())
@@ -107,7 +107,7 @@ def _set(inside: str) -> _OneOf:
             low, high = sorted((ord(body[i]), min(ord(body[i + 2]), 127)))
             found.update(map(chr, range(low, min(high, 127) + 1)))
             i += 3
-        else:  # a minus at the end is itself
+        else:  # a minus at the end stands for itself
             found.add(body[i])
             i += 1
     return _OneOf(frozenset(found), but)
@@ -116,7 +116,7 @@ def _set(inside: str) -> _OneOf:
 def _words(pattern: str, inside: str) -> _Words:
     words = tuple(inside.split(","))
     if len(words) > _MOST_WORDS:
-        raise ConfigError(f"pattern {pattern[:40]!r}...: {_MOST_WORDS} words at most in braces")
+        raise ConfigError(f"pattern {pattern[:40]!r}...: {_MOST_WORDS} words in braces at most")
     return _Words(words)
 
 
@@ -142,7 +142,7 @@ def _bits(address: str) -> _Bits:
 
 
 def _fits(tokens: tuple[_Token, ...], address: str) -> bool:
-    """Whether the end of `address` is among the places that the tokens lead to."""
+    """Whether the tokens can match up to the end of `address`."""
     bits, places = _bits(address), 1
     for token in tokens:
         if isinstance(token, _Star):

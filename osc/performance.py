@@ -1,7 +1,7 @@
-"""What a performer does over OSC: transport, keys, recording, presets, undo.
+"""Commands of a performer: transport, recording, presets, undo.
 
-Runs in the OSC thread. Files are read and written in one thread beside it, so that a slow disk
-holds no control up; when such work is done the client is told with `/done ADDRESS WHAT`.
+Runs in the OSC thread. A separate thread reads and writes files, so that a slow disk delays no
+control; the client receives `/done ADDRESS WHAT` when such work is finished.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DATAGRAM_BYTES, _STREAM_BYTES = 1_200, 60_000  # of names that go into one mess
 
 @dataclass(frozen=True)
 class Library:
-    """The folders that OSC may read and write in, and nothing outside of them."""
+    """The only folders that OSC may read and write."""
 
     folder: Path
 
@@ -87,7 +87,7 @@ class Performance:
         }  # fmt: skip
 
     def handlers(self) -> Mapping[str, Handler]:
-        """What answers to which address."""
+        """The handler of each address."""
         buttons = {path: partial(self._press, path) for path in self._buttons}
         return {**buttons, **self._commands}
 
@@ -205,7 +205,9 @@ class Performance:
 
         def restore(when: str = "") -> None:
             values = loaded[0]
-            self._step(lambda: left.extend(self._instrument.controls.restore(values, when).left))
+            self._step(
+                lambda: left.extend(self._instrument.controls.restore(values, when).not_applied)
+            )
             if left and when != "block":
                 self._clients.answer(client, "/preset/recall/left", name, *dict.fromkeys(left))
 

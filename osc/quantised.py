@@ -1,8 +1,8 @@
-"""Actions of a client that wait for the beat: it is told when, and when they were carried out.
+"""Actions of a client that wait for the beat, with messages about when they happen.
 
-`ADDRESS/pending WHAT seconds` says in how many seconds an action will be heard; 0 that it was
-carried out, -1 that another took its place. The OSC thread's; the actions' own thread only hands
-actions back to it.
+`ADDRESS/pending WHAT seconds` says in how many seconds an action is audible; 0: it was carried out,
+-1: another one replaced it. Runs in the OSC thread; the thread of quantised actions passes actions
+back to it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from osc.handlers import Later
 
 __all__ = ["Quantised", "Step", "until_block", "until_output", "until_recorded"]
 
-# What is done, and how long before it is heard.
+# An action, and how long before its audible time it has to run.
 Step = tuple[Callable[[], object], Callable[[Instrument], float]]
 
 
 class Quantised:
-    """Hands actions to the quantised actions of an instrument.
+    """Passes actions to the quantised actions of an instrument.
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who is told.
-    later : brings actions back into this thread.
+    instrument : must be playing.
+    clients : receive the messages.
+    later : runs actions in this thread.
     """
 
     def __init__(self, instrument: Instrument, clients: Clients, later: Later) -> None:
@@ -37,17 +37,17 @@ class Quantised:
     def at(
         self, client: Client, key: str, address: str, what: tuple[object, ...], *steps: Step
     ) -> None:
-        """Carry out `steps` on the next beat or bar, or now where nothing is quantised.
+        """Carry out `steps` on the next beat or bar, or now if /quantise is off.
 
         Parameters
         ----------
-        key : of engine.time.quantised_actions; what waits under the same is replaced.
-        what : is told with `ADDRESS/pending`.
+        key : of engine.time.quantised_actions; replaces a waiting action with the same key.
+        what : arguments of `ADDRESS/pending`.
 
         Raises
         ------
         AttaccaError
-            Of a step that was carried out now.
+            Raised by a step that was carried out now.
         """
         instrument, waiting = self._instrument, self._instrument.quantised_actions
         if instrument.settings["quantise"] == "off":
@@ -64,9 +64,9 @@ class Quantised:
         ]  # fmt: skip
         left = waiting.at(
             key, *parts,
-            dropped=partial(self._later, client, address, partial(pending, -1.0)),
+            on_dropped=partial(self._later, client, address, partial(pending, -1.0)),
         )  # fmt: skip
-        pending(max(left, 0.001))  # 0 says that it was carried out
+        pending(max(left, 0.001))  # 0 means that it was carried out
 
 
 def _then(action: Callable[[], object], pending: Callable[..., object]) -> Callable[[], object]:

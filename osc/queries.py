@@ -1,4 +1,4 @@
-"""What a program asks over OSC: whether somebody is there, and how it goes. The OSC thread's."""
+"""`/ping` and `/status`. Runs in the OSC thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROGRAM = "attacca"
 
 @dataclass(frozen=True)
 class OscFigures:
-    """Counts of the server itself, under the names they have in `/status/osc/...`."""
+    """The server's own counters, with their names below `/status/osc/`."""
 
     clients: int
     packets: int
@@ -33,15 +33,15 @@ class OscFigures:
 
 
 class Queries:
-    """Answers from immutable snapshots.
+    """Answers queries from immutable values.
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who asks.
-    figures : tells the server's own counts.
-    now : seconds of a clock that only goes on; uptime counts from now.
-    version : of the program.
+    instrument : must be playing.
+    clients : receive the answers.
+    figures : returns the server's own counters.
+    now : monotonic clock in seconds; the uptime starts now.
+    version : version of the program.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Queries:
         self.midi: Desk | None = None
 
     def ping(self, client: Client) -> None:
-        """`/pong`."""
+        """Answer with `/pong`."""
         uptime = self._now() - self._begun
         self._clients.answer(client, "/pong", PROGRAM, self._version, uptime)
 
     def status(self, client: Client) -> None:
-        """`/status/...` in as few bundles as they take.
+        """Send `/status/...` in as few bundles as possible.
 
         Raises
         ------
@@ -73,11 +73,11 @@ class Queries:
         for data in bundles(message(f"/status/{name}", figures[name]) for name in figures):
             self._clients.answer_raw(client, data)
 
-    def _asked_steps(self) -> int:
+    def _requested_steps(self) -> int:
         return int(self._instrument.settings.number("steps"))
 
     def read(self) -> dict[str, Wire]:
-        """Every figure by its name below `/status/`.
+        """Every value by its name below `/status/`.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class Queries:
             **{c.name: count_of(s, c) for c in COUNTERS},
             "recording/seconds": float(s.take.seconds), "recording/bytes": float(s.take.bytes),
             "recording/free": float(s.take.free),
-            "recording/problem": s.take.problem, "steps/asked": self._asked_steps(),
+            "recording/problem": s.take.problem, "steps/requested": self._requested_steps(),
             "eased": int(s.stream.eased), "stride": float(s.stream.stride),
             **{
                 f"latency/{part}": 1000 * float(getattr(s.latencies, part))

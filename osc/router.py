@@ -1,6 +1,6 @@
-"""From packets to actions: waits for time tags, finds the address, answers every refusal.
+"""From packets to actions: waits for time tags, finds the handler, answers every error.
 
-Nothing that comes in gets past here as an exception: what is no packet, no address or no value is
+No incoming packet raises an exception beyond this module: an invalid packet, address or value is
 counted and answered with `/error ADDRESS CODE TEXT`. Runs in the OSC thread.
 """
 
@@ -12,8 +12,7 @@ from concurrent.futures import Executor, Future
 from itertools import groupby
 
 from engine.errors import AttaccaError, ConfigError, StorageError
-from osc.addresses import Address
-from osc.ahead import Ahead
+from osc.address import Address
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.endpoint import Peer
@@ -23,30 +22,31 @@ from osc.patterns import is_pattern, matching
 from osc.queries import Queries
 from osc.schedule import Schedule
 from osc.streams import Streams
+from osc.timed_controls import TimedControls
 from osc.values import number_of, text_of
 
 __all__ = ["Router"]
 
-_MOST_SLOW = 16  # pieces of slow work that wait
-# What one packet may do, so that none holds the others up: a value of a control set or told is 1.
+_MOST_SLOW = 16  # slow jobs that wait
+# Work limit per packet, so that none delays the others; setting or returning one value counts 1.
 _MOST_WORK = 4_096
 _PATTERN, _PRESS, _ASK = 16, 8, 64
-_MESSAGE_BYTES = 256  # of memory that a waiting message takes beside what it holds
+_MESSAGE_BYTES = 256  # memory of a waiting message without its data
 _log = logging.getLogger("attacca.osc")
 
 
 class Router:
-    """Everything that a packet can do.
+    """Handles packets.
 
     Parameters
     ----------
     clients, controls, streams, queries, schedule : of the same server.
-    soon : calls a function in the OSC thread, from any thread.
-    beside : the thread for slow work.
+    soon : runs a function in the OSC thread, from any thread.
+    beside : executor for slow work.
 
     Attributes
     ----------
-    handlers : what answers to which address, but for controls and streams; to be added to.
+    handlers : the handler of each address that is no control or stream; the server adds more.
     """
 
     def __init__(
@@ -65,14 +65,14 @@ class Router:
         self._slow_waiting = 0
         self._taking, self._work = False, 0
         self.handlers: dict[str, Handler] = self._own()
-        self.ahead: Ahead | None = None
+        self.timed_controls: TimedControls | None = None
         self.bad = 0
         self.faults = 0
 
     # ------------------------------------------------------------------ in
 
     def take(self, peer: Peer, data: bytes) -> None:
-        """Act on a packet, now or at its time."""
+        """Handle a packet, now or at its time."""
         client = self._clients.seen(peer)
         try:
             messages = read(data)
@@ -89,7 +89,7 @@ class Router:
         self._taking = False
 
     def refuse(self, peer: Peer, reason: str) -> None:
-        """Count what could not be read, and say so."""
+        """Count a packet that could not be parsed, and answer with the reason."""
         self.bad += 1
         self._clients.error(self._clients.seen(peer), "", "packet", reason)
 
@@ -98,13 +98,13 @@ class Router:
             self._act_on_all(client, messages)
         else:
             size = each * len(messages)
-            if self.ahead is None or not self.ahead.take(
+            if self.timed_controls is None or not self.timed_controls.take(
                 at, messages, lambda some: self._act_on_all(client, some), size
             ):
                 self._schedule.at(at, lambda: self._act_on_all(client, messages), size)
 
     def _act_on_all(self, client: Client, messages: Sequence[Message]) -> None:
-        if not self._taking:  # its time has come: the packet was taken long ago
+        if not self._taking:  # a timed packet, taken earlier
             self._work = 0
         for one in messages:
             self._guarded(client, one.address, lambda one=one: self._act(client, one))
@@ -119,23 +119,23 @@ class Router:
             action()
         except AttaccaError as error:
             self._clients.error(client, path, _code(error), str(error))
-        except Exception as error:  # a defect of ours: counted, told, and played on
+        except Exception as error:  # a defect of ours: count it, report it, keep playing
             self.faults += 1
             _log.exception("osc: %s", path)
             text = f"{type(error).__name__}: {error}"[:200]
             self._clients.error(client, path, "fault", text)
 
     def _worked(self, units: int) -> None:
-        """Count what a packet has done.
+        """Count the work of the current packet.
 
         Raises
         ------
         _TooMuch
-            It was enough.
+            The packet exceeds the limit.
         """
         self._work += units
         if self._work > _MOST_WORK:
-            raise _TooMuch("one packet asks for too much: send it in several")
+            raise _TooMuch("one packet asks for too much; split it into several")
 
     def _act(self, client: Client, message: Message) -> None:
         path, arguments = message.address, message.arguments
@@ -144,14 +144,14 @@ class Router:
             controls = self._controls.space.controls  # never a button
             found = [controls[p] for p in matching(path, controls)]
             if not found:
-                raise _Unknown(f"{path[:80]!r} matches no control; /dump has them all")
+                raise _Unknown(f"{path[:80]!r} matches no control; /dump lists them all")
         else:
             address = self._controls.space.by_path.get(path)
             if address is None or address.kind == "answer":
-                raise _Unknown(f"{path[:80]!r} is no address; 'attacca osc' lists them")
+                raise _Unknown(f"{path[:80]!r} is not an address; 'attacca osc' lists them")
             found = [address]
         if not arguments or found[0].kind not in ("control", "norm"):
-            self._settle(client)  # what comes before it in the bundle holds when it is carried out
+            self._settle(client)  # earlier messages of the bundle take effect first
         if found[0].kind in ("control", "norm"):
             self._worked(len(found) - 1)
             self._controls.message(client, found, arguments)
@@ -165,14 +165,14 @@ class Router:
             rate, *rest = arguments or (1,)
             if rest:
                 client = self._clients.at_port(client, _port(address.path, rest[0]))
-            self._streams.ask(client, address.path[1:], rate)
+            self._streams.request(client, address.path[1:], rate)
         elif address.path in self.handlers:
             self.handlers[address.path](client, arguments)
         else:
-            raise ConfigError(f"{address.path}: not here")
+            raise ConfigError(f"{address.path}: not available here")
 
     def _own(self) -> dict[str, Handler]:
-        """What is a question or a subscription."""
+        """The handlers of queries and subscriptions."""
         return {
             "/subscribe": self._subscribe,
             "/unsubscribe": self._unsubscribe,
@@ -190,14 +190,16 @@ class Router:
         self._clients.unsubscribe(client, pattern)
 
     def _subscribe(self, client: Client, arguments: Sequence[object]) -> None:
-        """`[port] [pattern]`; a port may be a number in text."""
+        """`[port] [pattern]`; the port may be text."""
         rest = list(arguments)
         port: int | None = None
         if rest and not (isinstance(rest[0], str) and rest[0].startswith("/")):
             port = _port("/subscribe", rest.pop(0))
         pattern = text_of("/subscribe", rest.pop(0)) if rest else ""
         if rest:
-            raise ConfigError("/subscribe: give a port, a pattern, or both in this order")
+            raise ConfigError(
+                "/subscribe: too many arguments; send a port, a pattern, or both in this order"
+            )
         self._clients.subscribe(client, port, pattern)
 
     # ------------------------------------------------------------------ slow work
@@ -210,17 +212,17 @@ class Router:
         done: Callable[[object], str | None],
         beside: Executor | None = None,
     ) -> None:
-        """Carry out `work` in a thread beside (that of files), then `done` here; tell the client.
+        """Run `work` in another thread (that of files), then `done` here; answer the client.
 
-        `done` answers with the text for /done, or None when it is not done yet.
+        `done` returns the text for /done, or None if the work is not finished yet.
 
         Raises
         ------
         ConfigError
-            Too much of it waits already.
+            Too many jobs wait already.
         """
         if self._slow_waiting >= _MOST_SLOW:
-            raise ConfigError(f"{address}: busy; send it again when others are /done")
+            raise ConfigError(f"{address}: busy; send it again after the next /done")
         self._slow_waiting += 1
         future = (beside or self._beside).submit(work)
         future.add_done_callback(
@@ -238,15 +240,15 @@ class Router:
         if future.cancelled():
             return
 
-        def tell() -> None:
+        def answer() -> None:
             text = done(future.result())
             if text is not None:
                 self._clients.answer(client, "/done", address, text)
 
-        self._guarded(client, address, tell)
+        self._guarded(client, address, answer)
 
     def later(self, client: Client, address: str, action: Callable[[], object]) -> None:
-        """Any thread: carry out `action` in the OSC thread; its errors are answered."""
+        """Any thread: run `action` in the OSC thread; the client receives its errors."""
 
         def carry_out() -> None:
             action()
@@ -259,11 +261,11 @@ def _port(address: str, argument: object) -> int:
 
 
 class _Unknown(ConfigError):
-    """There is no such address."""
+    """The address does not exist."""
 
 
 class _TooMuch(ConfigError):
-    """A packet would hold the others up."""
+    """A packet exceeds the work limit."""
 
 
 def _code(error: AttaccaError) -> str:

@@ -1,9 +1,9 @@
-"""What is to happen at a time: a bounded queue by time, on the OSC thread's loop.
+"""Actions at a given time: a bounded queue, ordered by time, on the OSC thread's loop.
 
-Times are those of OSC's time tags: seconds since 1970 of the machine's clock, which is looked at
-anew each time, so that a clock that is set is followed. What comes too late happens at once and is
-counted. The loop wakes about a millisecond exact; what has to be more exact is planned before its
-time (osc/ahead.py), on the instrument's own clock.
+Times are those of OSC time tags: seconds since 1970. The machine's clock is read each time, so
+changes of the clock are followed. A late action is run at once and counted. The loop wakes to
+about a millisecond; what has to be more exact is planned in advance on the instrument's own clock
+(osc/timed_controls.py).
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from engine.errors import ConfigError
 __all__ = ["FURTHEST", "MOST", "MOST_BYTES", "Schedule", "on_clock"]
 
 MOST = 4_096  # packets that wait
-MOST_BYTES = 8 << 20  # of memory, about, that all of them take
+MOST_BYTES = 8 << 20  # approximate memory of all of them
 FURTHEST = 3_600.0  # seconds ahead
-_LATE = 0.001  # seconds: what is as late as that was meant for now
+_LATE = 0.001  # seconds: less than this is on time
 _LONGEST_SLEEP = 0.5
-_LOOKS = 5
-_AT_ONCE = 16  # that are due at the same time, before what comes in has its turn
+_READINGS = 5
+_AT_ONCE = 16  # due actions before incoming packets have their turn
 
 
 class Schedule:
-    """Carries out actions at their times, in the order of their times.
+    """Runs actions at their times, in order.
 
     Parameters
     ----------
     loop : where the actions run.
-    wall : tells the time in seconds since 1970.
+    wall : returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -46,27 +46,27 @@ class Schedule:
         self._number = count()
         self._timer: asyncio.TimerHandle | None = None
         self.late = 0
-        self.latest = 0.0  # seconds by which the latest was late
+        self.latest = 0.0  # largest lateness in seconds
 
     def __len__(self) -> int:
         return self._waiting
 
     def ahead(self, when: float) -> float:
-        """Seconds from now until `when`; negative when that is past."""
+        """Seconds from now until `when`; negative if that is in the past."""
         return when - self.wall()
 
     def was_late(self, seconds: float) -> None:
-        """Count something that was."""
+        """Count a late action."""
         self.late += 1
         self.latest = max(self.latest, seconds)
 
     def at(self, when: float, action: Callable[[], None], size: int = 0) -> None:
-        """Carry out `action`, of so many bytes, at `when`, or now if that is past.
+        """Run `action`, which holds `size` bytes, at `when`, or now if that is in the past.
 
         Raises
         ------
         ConfigError
-            It is too far ahead, or too much waits already; it will not be carried out.
+            The time is too far ahead, or too much waits already; the action will not run.
         """
         ahead = self.ahead(when)
         if ahead <= 0:
@@ -77,20 +77,26 @@ class Schedule:
         self._push(when, self.booked(when, action, size))
 
     def booked(self, when: float, action: Callable[[], None], size: int) -> Callable[[], None]:
-        """`action` as one that waits for `when`, and counts as waiting until it is carried out.
+        """Wrap `action` so that it counts as waiting until it runs.
 
         Raises
         ------
         ConfigError
-            It is too far ahead, or too much waits already.
+            The time is too far ahead, or too much waits already.
         """
         ahead = self.ahead(when)
         if ahead > FURTHEST:
-            raise ConfigError(f"time tag {ahead:.0f} s ahead: give {FURTHEST:.0f} s at most")
+            raise ConfigError(
+                f"the time tag is {ahead:.0f} s ahead; send at most {FURTHEST:.0f} s ahead"
+            )
         if self._waiting >= MOST:
-            raise ConfigError(f"{MOST} packets wait for their time already: send nearer to it")
+            raise ConfigError(
+                f"{MOST} packets already wait for their time; send closer to the time"
+            )
         if self._bytes + size > MOST_BYTES:
-            raise ConfigError(f"{self._bytes} bytes wait for their time already: send nearer to it")
+            raise ConfigError(
+                f"{self._bytes} bytes already wait for their time; send closer to the time"
+            )
         self._waiting += 1
         self._bytes += size
 
@@ -102,7 +108,7 @@ class Schedule:
         return carry_out
 
     def before(self, when: float, early: float, action: Callable[[], None]) -> None:
-        """Carry out `action` about `early` seconds before `when`, or now: what prepares an `at`.
+        """Run `action` about `early` seconds before `when`, or now, to prepare an `at`.
 
         It counts neither as waiting nor as late.
         """
@@ -141,14 +147,14 @@ class Schedule:
 
 
 def on_clock(at: float, wall: Callable[[], float], clock: Callable[[], float]) -> float:
-    """What `clock`, which only goes on, shows when `wall` shows `at`.
+    """The time of the monotonic `clock` at which `wall` shows `at`.
 
-    Each look is the wall's time between two times of the clock; the tightest one counts, as a
-    thread may be held up between them. Asked anew each time, so that a wall clock that is set is
-    followed.
+    Reads the wall clock between two readings of the monotonic clock, several times, and uses the
+    tightest pair, since the thread may be delayed between them. Computed each time, so that changes
+    of the wall clock are followed.
     """
     there, tightest = 0.0, math.inf
-    for _ in range(_LOOKS):
+    for _ in range(_READINGS):
         before, day, after = clock(), wall(), clock()
         if after - before < tightest:
             tightest = after - before

@@ -1,7 +1,7 @@
-"""The OSC server: one thread with an asyncio loop of its own beside a playing instrument.
+"""The OSC server: one thread with its own asyncio loop, for an instrument that plays.
 
-`start`, `stop` and the properties may be called from any one thread; everything else here belongs
-to the server's thread, which never touches sound: it sets immutable values and reads snapshots.
+`start`, `stop` and the properties may be called from any one thread; everything else belongs to the
+server's thread, which never touches audio: it sets and reads immutable values.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from engine.instrument import Instrument
 from engine.status import Event
 from osc import LOOPBACK, PORT
 from osc.addresses import address_space
-from osc.ahead import Ahead
 from osc.beats import Beats
-from osc.changes import Changes
 from osc.clients import LEASE, Clients
 from osc.control import Controls
 from osc.desk import Desk, DeskCommands
@@ -32,38 +30,40 @@ from osc.queries import OscFigures, Queries
 from osc.router import Router
 from osc.schedule import Schedule
 from osc.streams import Streams
+from osc.system_commands import SystemCommands
+from osc.timed_controls import TimedControls
 
 if TYPE_CHECKING:
     from osc.query.server import QueryServer
 
 __all__ = ["OscServer"]
 
-_TICK = 0.005  # seconds between looks at what others did
+_TICK = 0.005  # seconds between two ticks
 _START = 10.0  # seconds that opening the sockets may take
 _STOP = 1.0  # seconds that closing them may take
 
 
 class OscServer:
-    """Steers `instrument` from other programs.
+    """Lets other programs control `instrument`.
 
     Parameters
     ----------
-    instrument : playing.
-    port : of UDP and TCP; 0 takes a free one.
-    listen : the address to listen on: this machine alone by default.
-    allow : addresses and networks that may speak; with none, everyone who reaches the address.
+    instrument : must be playing.
+    port : for UDP and TCP; 0 takes a free one.
+    listen : the address to listen on; by default only this machine.
+    allow : hosts and networks that are accepted; empty accepts every host.
     library : the folder for presets and recordings.
-    version : what `/pong` says.
-    lease : seconds from a client's last message until it is forgotten.
-    query_ports : of OSCQuery, tried in this order, 0 for a free one; none for no OSCQuery.
-    announce : whether zeroconf tells others of OSC and OSCQuery.
-    midi : what answers below /midi/.
-    leave : ends the program, called from the server's thread; without one, /quit is refused.
+    version : sent with `/pong`.
+    lease : seconds from a client's last message until it expires.
+    query_ports : ports for OSCQuery, tried in this order, 0 for a free one; empty: no OSCQuery.
+    announce : whether zeroconf announces OSC and OSCQuery.
+    midi : handles the addresses below /midi/.
+    leave : ends the program, called from the server's thread; without it, /quit is refused.
 
     Raises
     ------
     ConfigError
-        An address that is none.
+        An address is invalid.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class OscServer:
         self._query: QueryServer | None = None
         self._instrument, self._library, self._version = instrument, library, version
         self._lease = lease
-        self._listen, self._asked_port, self._allow = listen, port, networks(allow)
+        self._listen, self._configured_port, self._allow = listen, port, networks(allow)
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._ending: Callable[[], None] | None = None
@@ -95,26 +95,26 @@ class OscServer:
         self._figures: Callable[[], OscFigures] | None = None
 
     def start(self) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Raises
         ------
         ConfigError
-            The port is taken or the address is none of this machine's, in one line.
+            The port is in use, or the address does not belong to this machine.
         """
         self._thread = threading.Thread(target=self._run, name="attacca-osc", daemon=True)
         self._thread.start()
         if not self._ready.wait(_START):
-            raise WorkerError(f"osc: the sockets were not open after {_START:g} s")
+            raise WorkerError(f"osc: the sockets did not open within {_START:g} s; restart Attacca")
         if self._problem is not None:
             self._thread.join()
             self._thread = None
             raise self._problem
 
     def stop(self) -> None:
-        """End it; stopping twice is harmless.
+        """Stop the server; stopping twice is harmless.
 
-        What does not end in time goes on in its own thread.
+        Work that does not end in time continues in its own thread.
         """
         thread, self._thread = self._thread, None
         if thread is None:
@@ -132,18 +132,18 @@ class OscServer:
 
     @property
     def port(self) -> int:
-        """The port, also when it was chosen by the system."""
-        return self._endpoint.port if self._endpoint is not None else self._asked_port
+        """The port in use, also if the system chose it."""
+        return self._endpoint.port if self._endpoint is not None else self._configured_port
 
     @property
     def errors(self) -> dict[str, int]:
-        """What went wrong here, by names for people."""
+        """Errors of the server, by names for display."""
         figures = self._figures() if self._figures is not None else None
         return {"OSC faults": figures.faults} if figures is not None else {}
 
     @property
     def query_port(self) -> int:
-        """The port of OSCQuery, or 0 without it."""
+        """The port of OSCQuery; 0 without it."""
         return self._query.port if self._query is not None else 0
 
     # ------------------------------------------------------------------ the server's thread
@@ -174,7 +174,7 @@ class OscServer:
             clients.gone(peer)
 
         endpoint = Endpoint(
-            take, refuse, gone, listen=self._listen, port=self._asked_port, allow=self._allow,
+            take, refuse, gone, listen=self._listen, port=self._configured_port, allow=self._allow,
         )  # fmt: skip
 
         def send(peer: Peer, data: bytes) -> None:
@@ -209,7 +209,7 @@ class OscServer:
                 clients, controls, streams, queries, schedule,
                 lambda call: _soon(loop, call), beside,
             )  # fmt: skip
-            router.ahead = ahead = Ahead(self._instrument, controls, schedule)
+            router.timed_controls = ahead = TimedControls(self._instrument, controls, schedule)
 
             def drop_scheduled() -> None:
                 schedule.clear()
@@ -225,7 +225,7 @@ class OscServer:
                 self._instrument, controls, clients, self._library, router.slow,
                 router.later,
             )  # fmt: skip
-            changes = Changes(
+            changes = SystemCommands(
                 self._instrument, clients, partial(router.slow, beside=changing), router.slow,
                 router.later, self._library / "recordings", self._leave,
             )  # fmt: skip
@@ -240,7 +240,7 @@ class OscServer:
                 async with self._queried(endpoint, router, controls, clients):
                     self._ending = lambda: _soon(loop, ending.set)
                     self._ready.set()
-                    await _until(ending, lambda: _look(beats, ahead, controls, streams, clients))
+                    await _until(ending, lambda: _tick(beats, ahead, controls, streams, clients))
             finally:
                 stop_listening()
                 controls.close()
@@ -252,7 +252,7 @@ class OscServer:
     async def _queried(
         self, endpoint: Endpoint, router: Router, controls: Controls, clients: Clients
     ) -> AsyncGenerator[None]:
-        """OSCQuery beside it, if it is wanted, and the announcement of both."""
+        """Run OSCQuery, if it is enabled, and announce both."""
         if not self._query_ports:
             yield
             return
@@ -272,29 +272,29 @@ class OscServer:
         self._query = query
         controls.moved = query.move
         announcement = Announcement(self._listen, endpoint.port, query.port)
-        telling = asyncio.create_task(announcement.begin()) if self._announce else None
+        announcing = asyncio.create_task(announcement.begin()) if self._announce else None
         try:
             yield
         finally:
-            if telling is not None:
-                telling.cancel()
+            if announcing is not None:
+                announcing.cancel()
                 await announcement.end()
             await query.close()
 
 
 @contextlib.contextmanager
 def _not_waited_for(executor: ThreadPoolExecutor) -> Generator[ThreadPoolExecutor]:
-    """An executor whose work may hang, in a sound system for instance: it ends without it."""
+    """An executor whose work may hang, in a sound system for instance; the exit does not wait."""
     try:
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _look(
-    beats: Beats, ahead: Ahead, controls: Controls, streams: Streams, clients: Clients
+def _tick(
+    beats: Beats, ahead: TimedControls, controls: Controls, streams: Streams, clients: Clients
 ) -> None:
-    """Tell what others have done, and what is due."""
+    """Publish changes, and run what is due."""
     beats.tick()
     ahead.tick()
     controls.watch()
@@ -303,7 +303,7 @@ def _look(
 
 
 async def _until(ending: asyncio.Event, tick: Callable[[], None]) -> None:
-    """Call `tick` again and again until the end."""
+    """Call `tick` repeatedly until the end."""
     loop = asyncio.get_running_loop()
     timer: asyncio.TimerHandle | None = None
 
@@ -319,5 +319,5 @@ async def _until(ending: asyncio.Event, tick: Callable[[], None]) -> None:
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the server has ended: nobody is left to tell
+    with contextlib.suppress(RuntimeError):  # the server has ended
         loop.call_soon_threadsafe(call)

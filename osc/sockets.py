@@ -1,4 +1,4 @@
-"""Sockets that listen, and the loop that accepts connections; OSC and OSCQuery share both.
+"""Listening sockets, and the loop that accepts connections; used by OSC and OSCQuery.
 
 `::` means every address of this machine, IPv6 and IPv4: a socket for each, so that it does not
 depend on the system's `bindv6only` and an IPv4 client keeps its plain address. Belongs to one
@@ -23,9 +23,9 @@ __all__ = ["ANY_4", "ANY_6", "Acceptor", "bound_sockets", "is_port_taken"]
 _log = logging.getLogger("attacca.osc")
 
 ANY_4, ANY_6 = "0.0.0.0", "::"
-_TRIES = 20  # for a port that every socket may have
-_BACKLOG = 64  # connections that the system keeps until they are accepted
-_PAUSE = 0.5  # seconds until it is tried again to accept where the system refuses
+_TRIES = 20  # attempts to find a port that is free for every socket
+_BACKLOG = 64  # connections that the system queues
+_PAUSE = 0.5  # seconds until the next attempt if the system refuses
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -43,16 +43,16 @@ def bound_sockets(
     Raises
     ------
     ConfigError
-        `listen` is no address, or of IPv6 where the system has none.
+        `listen` is not an address, or it is IPv6 and the system has no IPv6.
     OSError
-        The port is taken, or the address is none of this machine's.
+        The port is in use, or the address does not belong to this machine.
     """
     try:
         version = ipaddress.ip_address(listen).version
     except ValueError:
         raise ConfigError(
-            f"osc: {listen!r} is no address to listen on; use 127.0.0.1 for this machine alone, "
-            "or 0.0.0.0"
+            f"osc: {listen!r} is not an address to listen on; use 127.0.0.1 for only this machine, "
+            "or 0.0.0.0 for all"
         ) from None
     if version == 6 and not _has_ipv6():
         raise ConfigError(f"osc: this system has no IPv6, so {listen} cannot be used; use 0.0.0.0")
@@ -77,7 +77,7 @@ def bound_sockets(
 
 
 class _NoIpv4(Exception):
-    """A system with IPv6 alone."""
+    """The system has only IPv6."""
 
 
 def _bound(address: str, port: int, kind: socket.SocketKind, *, optional: bool) -> socket.socket:
@@ -111,24 +111,24 @@ def _has_ipv6() -> bool:
 
 
 def is_port_taken(error: OSError) -> bool:
-    """Whether another program has the port."""
+    """Whether another program uses the port."""
     return error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEACCES", None))
 
 
 class Acceptor:
-    """Accepts the connections of bound stream sockets and hands each to a protocol.
+    """Accepts the connections of bound stream sockets and passes each to a protocol.
 
-    asyncio's own server tries again at once, 100 times, where no file descriptor is left, and logs
-    a traceback each time. Here the loop rests for half a second, and one line says why. Clients
-    wait in the system's queue meanwhile.
+    If no file descriptor is free, asyncio's own server retries 100 times at once and logs a
+    traceback each time. This loop waits half a second instead and logs one line. Meanwhile clients
+    wait in the system's queue.
 
     Parameters
     ----------
-    protocol : makes the protocol of a connection.
+    protocol : creates the protocol of a connection.
     sockets : bound, of streams; closed by `close`.
     name : for the log.
-    most : connections at once; `count` tells how many there are. More are closed.
-    refused : called when a connection could not be taken, for either reason.
+    most : connections at once; `count` returns their number. Further ones are closed.
+    refused : called if a connection could not be accepted, for either reason.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Acceptor:
         self._tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
-        """Begin to listen; in the loop's thread."""
+        """Start to listen; in the loop's thread."""
         for one in self._sockets:
             one.listen(_BACKLOG)
             self._tasks.append(asyncio.create_task(self._accept(one)))
@@ -180,5 +180,5 @@ class Acceptor:
                 continue
             try:
                 await loop.connect_accepted_socket(self._protocol, connection)
-            except OSError:  # it has hung up already
+            except OSError:  # the client has already disconnected
                 connection.close()

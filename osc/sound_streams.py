@@ -1,9 +1,9 @@
-"""Scope and spectrum: streams of pictures of what is heard. The OSC thread's own.
+"""Streams of the audible sound: scope and spectrum. Runs in the OSC thread.
 
-The sound is tapped only while somebody asks. What was computed is handed to everyone who wants the
-same within `_FRESH`, so the work is bounded whoever asks, how often and how many: at most seven
-lengths of the scope and one spectrum, 80 times a second. Shown is what leaves the sound card now:
-what is on its way there is left out.
+The sound is tapped only while a client has a stream. A result is shared by all clients that want
+the same within `_FRESH`, so the work is bounded for any number of clients and rates: at most seven
+lengths of the scope and one spectrum, 80 times a second. They show the sound that leaves the
+sound card now, not what waits in buffers.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from engine.audio.scope import Scope, trace
 from engine.audio.spectrum import Bands, Hertz, centres
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
-from osc.numbers import floats
+from osc.stream_messages import floats
 
 __all__ = ["NAMES", "SoundStreams"]
 
 NAMES = ("scope", "spectrum")
-_FRESH = 0.0125  # seconds for which a figure is as good as new
+_FRESH = 0.0125  # seconds for which a result is reused
 _PAIRS = 128  # least and most: 256 values, 1,300 bytes
 _SPANS = (1 / 60, 1 / 30, 1 / 15, 1 / 8, 1 / 4, 1 / 2, 1.0)  # seconds that the scope shows
 _SEARCH = 0.05  # seconds before those in which it looks for a crossing
 
 
 class SoundStreams:
-    """Of one server.
+    """The sound streams of one server.
 
     Parameters
     ----------
     instrument : playing.
-    now : seconds of a clock that only goes on.
+    now : monotonic clock in seconds.
     """
 
     def __init__(self, instrument: Instrument, now: Callable[[], float]) -> None:
@@ -60,7 +60,7 @@ class SoundStreams:
         return floats("/spectrum/bands", self.middles().tolist())
 
     def figure(self, name: str, rate: float) -> bytes:
-        """The message for a client that asked for `rate` Hz of the stream `name`."""
+        """The message of the stream `name` for a client with `rate` Hz."""
         span = max((s for s in _SPANS if s <= 1.001 / rate), default=_SPANS[0])
         key = (name, span if name == "scope" else 0.0)
         now = self._now()
@@ -91,4 +91,4 @@ class SoundStreams:
 
 
 def _nothing() -> None:
-    """Without a tap there is none to stop."""
+    """Do nothing: there is no tap to remove."""

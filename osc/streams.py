@@ -1,8 +1,8 @@
-"""Streams: what a client is sent at a rate of its own, or as it happens, once it has asked.
+"""Streams: messages at a rate that the client chooses, or when something happens.
 
-Meters and the lead are read from immutable snapshots. Notes and events come from other threads
-through bounded queues, and notes wait here until they are heard. Runs in the OSC thread, but for
-`note` and `event`.
+Meters and the lead are read from immutable values. Notes and events come from other threads through
+bounded queues, and notes wait here until they are audible. Runs in the OSC thread, except `note`
+and `event`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Streams:
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who may have asked.
-    now : seconds of a clock that only goes on.
+    instrument : must be playing.
+    clients : those with streams receive messages.
+    now : monotonic clock in seconds.
     """
 
     def __init__(self, instrument: Instrument, clients: Clients, now: Callable[[], float]) -> None:
@@ -52,20 +52,20 @@ class Streams:
         self._stop_listening = (instrument.listen_notes(self.note), instrument.listen(self.event))
 
     def note(self, note: NoteEvent) -> None:
-        """Any thread: a note that goes to the output now."""
+        """Any thread: queue a note that goes to the output now."""
         self._notes.append((self._now(), note))
 
     def event(self, event: Event) -> None:
-        """Any thread: something a performer should know."""
+        """Any thread: queue an event."""
         self._events.append(event)
 
-    def ask(self, client: Client, name: str, argument: object) -> None:
-        """Begin a stream at so many Hz, or end it with 0.
+    def request(self, client: Client, name: str, argument: object) -> None:
+        """Start a stream at a rate in Hz, or end it with 0.
 
         Raises
         ------
         ConfigError
-            The rate is no number.
+            The rate is not a number.
         """
         rate = min(max(number_of(f"/{name}", argument), 0.0), _FASTEST)
         if rate > 0:
@@ -77,22 +77,22 @@ class Streams:
             client.streams.pop(name, None)
 
     def tick(self) -> None:
-        """Send what is due."""
-        self._happened()
+        """Send the messages that are due."""
+        self._send_notes_and_events()
         self._blocks.tick()
-        now, heard = self._now(), False
+        now, needs_sound = self._now(), False
         figures: dict[str, bytes] = {}
         for client in self._clients.all():
             for name, rate in client.streams.items():
-                heard = heard or name in sound_streams.NAMES
+                needs_sound = needs_sound or name in sound_streams.NAMES
                 if name in _AT_A_RATE and client.due[name] <= now:
                     client.due[name] = max(client.due[name] + 1 / rate, now)
                     if name in sound_streams.NAMES:
                         data = self.sound.figure(name, rate)
-                    else:  # the same for everyone, this time
+                    else:  # the same for every client
                         data = figures[name] = figures.get(name) or self._figures(name)
                     self._clients.stream(client, data)
-        self.sound.want(heard)
+        self.sound.want(needs_sound)
 
     def close(self) -> None:
         """Stop listening to the instrument."""
@@ -101,8 +101,8 @@ class Streams:
         self.sound.want(False)
         self._blocks.close()
 
-    def _happened(self) -> None:
-        """Notes that are heard by now, and events."""
+    def _send_notes_and_events(self) -> None:
+        """Send notes that are audible by now, and events."""
         if self._notes:
             try:
                 live = self._instrument.latencies().live
@@ -130,7 +130,7 @@ class Streams:
             return self._blocks.playhead()
         try:
             status = self._instrument.status()
-        except AttaccaError:  # it has been closed
+        except AttaccaError:  # the instrument is closed
             return message(f"/{name}")
         if name == "lead":
             return message("/lead", status.lead.seconds)

@@ -1,9 +1,9 @@
-"""Values: what comes in over OSC as a control takes it, what a control holds as OSC sends it.
+"""Conversion between OSC arguments and the values of controls.
 
-In: int32 and int64, float and double, True, False and Impulse, and text with a number in it, each
-where it makes sense; a choice by its index or its name; a text alone, or pairs of a text and its
-weight; pitch classes as names or 12 weights; keys one argument each, 0 for none. Numbers out of
-range are brought into it. Pure functions, any thread.
+Accepted are int32 and int64, float and double, True, False and Impulse, and text that contains a
+number; a choice by its index or its name; one text, or pairs of a text and its weight; pitch
+classes as names or 12 weights; keys as one argument each, 0 for none. Numbers out of range are
+clipped. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from engine.controls.control import FREE, NUMERIC, Control, Value
 from engine.errors import ConfigError
 
 __all__ = [
-    "Wire", "from_norm", "from_osc", "number_of", "pressed", "text_of", "to_norm", "to_osc",
+    "Wire", "from_normalised", "from_osc", "number_of", "pressed", "text_of", "to_normalised",
+    "to_osc",
 ]  # fmt: skip
 
-Wire = float | int | str  # what is sent
-_LONGEST = 60  # characters of a value in a message to people
+Wire = float | int | str  # an argument that is sent
+_LONGEST = 60  # characters of a value in an error message
 _SEVERAL = ("text", "pitch_classes", "keys")  # kinds that take several arguments
 
 
 def from_osc(control: Control, arguments: Sequence[object]) -> Value:
-    """Arguments as `control` holds them, in its own unit, brought into range.
+    """Convert arguments to a value of `control`, in its own unit, clipped to its range.
 
     Raises
     ------
     ConfigError
-        When they are not of the control's kind, or too many.
+        The arguments have the wrong type, or there are too many.
     """
     if control.kind in _SEVERAL:
         return _several(control, [_plain(control.name, one) for one in arguments])
     if len(arguments) != 1:
-        raise ConfigError(f"{control.name}: {len(arguments)} values; it takes one")
+        raise ConfigError(f"{control.name}: {len(arguments)} values; send one")
     return _one(control, arguments[0])
 
 
@@ -45,7 +46,7 @@ def _several(control: Control, arguments: list[float | int | str]) -> Value:
         return control.clip(arguments[0])
     if control.kind == "text":
         if len(arguments) % 2:
-            raise ConfigError(f"{control.name}: {len(arguments)} values; it takes {control.span()}")
+            raise ConfigError(f"{control.name}: {len(arguments)} values; send {control.span()}")
         return control.clip(list(zip(arguments[::2], arguments[1::2], strict=True)))
     return control.clip(arguments)
 
@@ -73,26 +74,26 @@ def _one(control: Control, argument: object) -> Value:
     return control.clip(argument)
 
 
-def from_norm(control: Control, argument: object) -> Value:
-    """A position from 0 to 1 as `control` holds it; `free` stays what it is.
+def from_normalised(control: Control, argument: object) -> Value:
+    """Convert a normalised value (0..1) to a value of `control`; `free` stays `free`.
 
     Raises
     ------
     ConfigError
-        When it is not a number.
+        The argument is not a number.
     """
     if control.free and argument == FREE:
         return FREE
     return control.from_position(number_of(control.name + "/norm", argument))
 
 
-def to_norm(control: Control, value: Value) -> Wire:
-    """The position of a value from 0 to 1, or the word `free`."""
+def to_normalised(control: Control, value: Value) -> Wire:
+    """The normalised value (0..1), or the word `free`."""
     return control.to_position(value)
 
 
 def to_osc(control: Control, value: Value) -> tuple[Wire, ...]:
-    """The arguments that `value` is sent as: floats, ints (0 or 1 for a switch) or words."""
+    """Convert a value to OSC arguments: floats, ints (0 or 1 for a switch) or text."""
     if isinstance(value, tuple):
         if control.kind == "keys":
             return value or (0,)  # type: ignore[return-value]
@@ -105,12 +106,12 @@ def to_osc(control: Control, value: Value) -> tuple[Wire, ...]:
 
 
 def number_of(name: str, argument: object) -> float:
-    """The number in an argument; `name` is for the error.
+    """The number in an argument; `name` appears in the error.
 
     Raises
     ------
     ConfigError
-        When there is none.
+        The argument is not a number.
     """
     argument = _plain(name, argument)
     try:
@@ -118,30 +119,30 @@ def number_of(name: str, argument: object) -> float:
     except ValueError:
         number = math.nan
     if math.isnan(number):
-        raise ConfigError(f"{name}: {_short(argument)} is not a number")
+        raise ConfigError(f"{name}: {_short(argument)} is not a number; send one")
     return number
 
 
 def text_of(name: str, argument: object) -> str:
-    """The text in an argument; `name` is for the error.
+    """The text of an argument; `name` appears in the error.
 
     Raises
     ------
     ConfigError
-        When it is no text.
+        The argument is not text.
     """
     if not isinstance(argument, str):
-        raise ConfigError(f"{name}: {_short(argument)} is not text")
+        raise ConfigError(f"{name}: {_short(argument)} is not text; send text")
     return argument
 
 
 def pressed(name: str, arguments: Sequence[object]) -> bool:
-    """Whether a button was pressed: 1 or nothing is yes, 0 (its release) is no.
+    """Whether a button was pressed: true for 1 or no argument, false for 0 (its release).
 
     Raises
     ------
     ConfigError
-        When the argument is no number.
+        The argument is not a number.
     """
     return not arguments or number_of(name, arguments[0]) != 0
 
@@ -151,11 +152,11 @@ def _plain(name: str, argument: object) -> float | int | str:
         return int(argument)
     if isinstance(argument, (int, float, str)):
         return argument
-    raise ConfigError(f"{name}: {_short(argument)} is neither a number nor text")
+    raise ConfigError(f"{name}: {_short(argument)} is neither a number nor text; send one of them")
 
 
 def _wrong(control: Control, argument: object) -> str:
-    kind = "not a number" if control.kind in NUMERIC else "unknown"
+    kind = "not a number" if control.kind in NUMERIC else "not one of its values"
     return f"{control.name}: {_short(argument)} is {kind}; enter {control.span()}"
 
 

@@ -29,9 +29,9 @@ from engine.instrument import Instrument
 from engine.problems import Problems
 from engine.status import Status
 from midi.figures import MidiFigures
-from osc.addresses import COUNTED, FIXED
 from osc.desk import _COUNTS
 from osc.endpoint import Counts
+from osc.fixed_addresses import COUNTED, FIXED
 from osc.queries import OscFigures, Queries
 
 ROOT = Path(__file__).resolve().parents[1]

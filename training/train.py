@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed as dist
+from torch import nn
 
 from training.recipes import NAMES, find_recipe
 from training.run import Run, on_one_thread, read_checkpoint
@@ -26,7 +27,7 @@ _SEED = 1  # of the first weights
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     recipe = find_recipe(options.recipe)
     name = options.preset or next(iter(recipe.presets))
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dist.destroy_process_group()
 
 
-def _run(options: argparse.Namespace, name: str, device: str) -> Run:
+def _run(options: argparse.Namespace, name: str, device: str) -> Run[nn.Module]:
     if device == "cpu":
         on_one_thread()
     torch.manual_seed(_SEED)
@@ -64,7 +65,7 @@ def _run(options: argparse.Namespace, name: str, device: str) -> Run:
 
 
 def _device(name: str) -> str:
-    """The device of this process: of several on one machine each has a GPU of its own."""
+    """The device of this process: of several on one machine each has its own GPU."""
     several = name == "cuda" and "LOCAL_RANK" in os.environ
     return f"cuda:{os.environ['LOCAL_RANK']}" if several else name
 
@@ -80,12 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--samples", type=int, required=True, help="length of the whole run, over all legs"
     )
-    parser.add_argument("--hours", type=float, help="stop this leg after so many hours")
+    parser.add_argument("--hours", type=float, help="stop this leg after this many hours")
     parser.add_argument("--save-minutes", type=float, default=5.0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--bfloat16", action=argparse.BooleanOptionalAction,
-        help="compute the network in bfloat16; by default as the preset says",
+        help="compute the network in bfloat16; by default the preset decides",
     )  # fmt: skip
     parser.add_argument(
         "--micro-batch", type=int, metavar="N",

@@ -1,9 +1,9 @@
 """Single keys from the terminal, without Enter: POSIX termios or the Windows console.
 
-Main thread only. `poll` doubles as the pause of the player's loop: it waits up to its time-out for
-keys. The terminal gets its settings back at the end, and is prepared again after Ctrl-Z and `fg`.
-In the background (Ctrl-Z, then `bg`) the terminal belongs to the shell: it is neither read nor set,
-because the system stops a job that touches it.
+Main thread only. `poll` waits up to its time-out for keys, so it also paces the main loop. The
+terminal's settings are restored at the end, and set again after Ctrl-Z and `fg`. In the background
+(Ctrl-Z, then `bg`) the terminal belongs to the shell. It is then neither read nor set, because the
+system stops a background job that does so.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from attacca.terminal.stopping import is_ignored
 
 __all__ = ["Keys", "NoKeys", "PosixKeys", "in_foreground", "open_keys", "parse"]
 
-# What terminals send for keys that are no characters.
+# Escape sequences of keys that are not characters.
 _SEQUENCES = {"\x1b[A": "up", "\x1b[B": "down", "\x1bOA": "up", "\x1bOB": "down"}
 
 
 def parse(text: str) -> list[str]:
-    """Split what a terminal sent into keys: characters, `up`, `down`; other sequences are dropped.
+    """Split terminal input into keys: characters, `up`, `down`; other sequences are dropped.
 
     >>> parse("s\\x1b[A+")
     ['s', 'up', '+']
@@ -50,7 +50,7 @@ def parse(text: str) -> list[str]:
 
 
 def in_foreground(fd: int) -> bool:
-    """Whether this process may read and set the terminal `fd`; true where there are no jobs."""
+    """Whether this process may read and set the terminal `fd`; always true on Windows."""
     if sys.platform == "win32":
         return True
     try:
@@ -60,10 +60,10 @@ def in_foreground(fd: int) -> bool:
 
 
 class Keys(Protocol):
-    """Where keys come from."""
+    """A source of keys."""
 
     def poll(self, timeout: float) -> list[str]:
-        """Wait up to `timeout` seconds; the keys pressed, perhaps none."""
+        """Wait up to `timeout` seconds. Returns the keys pressed, if any."""
         ...
 
     def __enter__(self) -> Keys: ...
@@ -72,7 +72,7 @@ class Keys(Protocol):
 
 
 class NoKeys:
-    """Nobody at the keyboard: `poll` only waits."""
+    """No keyboard: `poll` only waits."""
 
     def poll(self, timeout: float) -> list[str]:
         """Wait."""
@@ -87,7 +87,7 @@ class NoKeys:
 
 
 class PosixKeys:
-    """Keys of a POSIX terminal, which stops to wait for Enter and to show what is typed.
+    """Keys of a POSIX terminal, without waiting for Enter and without echo.
 
     Ctrl-C stays a signal.
 
@@ -108,9 +108,9 @@ class PosixKeys:
         try:
             self._before = termios.tcgetattr(self._fd)
         except termios.error:
-            return self  # the terminal is gone: the first `poll` says so
+            return self  # the terminal is closed: the first `poll` raises
         self._prepare()
-        # After Ctrl-Z the shell puts its own settings; `fg` has to bring ours back.
+        # After Ctrl-Z the shell restores its settings; `fg` has to set ours again.
         if not is_ignored("SIGCONT"):
             self._handler = signal.signal(signal.SIGCONT, self._forget)
         return self
@@ -119,31 +119,31 @@ class PosixKeys:
         self._is_prepared = False
 
     def _prepare(self) -> bool:
-        """Have the terminal hand over each key, if it is ours now. Returns whether it is."""
+        """Set the terminal to single keys if it is ours now. Returns whether it is."""
         import termios
         import tty
 
         if not in_foreground(self._fd):
             self._is_prepared = False
         elif not self._is_prepared:
-            # Not TCSAFLUSH, which would drop what was typed before, nor TCSADRAIN, which waits for
-            # ever while the output is stopped by Ctrl-S.
+            # Not TCSAFLUSH, which drops earlier input, nor TCSADRAIN, which waits for ever while
+            # Ctrl-S stops the output.
             with contextlib.suppress(termios.error):
                 tty.setcbreak(self._fd, termios.TCSANOW)
                 self._is_prepared = True
         return self._is_prepared
 
     def poll(self, timeout: float) -> list[str]:
-        """Wait up to `timeout` seconds; the keys pressed, perhaps none.
+        """Wait up to `timeout` seconds. Returns the keys pressed, if any.
 
         Raises
         ------
         EOFError
-            The terminal is gone.
+            The terminal is closed.
         """
         import select
 
-        # Looked at before and after: the shell may take the terminal meanwhile.
+        # Checked before and after the wait: the shell may take the terminal meanwhile.
         self._prepare()
         if not select.select([self._fd], [], [], timeout)[0]:
             return []
@@ -153,9 +153,9 @@ class PosixKeys:
         try:
             data = os.read(self._fd, 256)
         except OSError as error:
-            raise EOFError("the terminal is gone") from error
+            raise EOFError("the terminal is closed") from error
         if not data:
-            raise EOFError("the terminal is gone")
+            raise EOFError("the terminal is closed")
         return parse(data.decode(errors="ignore"))
 
     def __exit__(self, *_: object) -> None:
@@ -164,7 +164,7 @@ class PosixKeys:
         if self._handler is not None:
             signal.signal(signal.SIGCONT, self._handler)
         if self._before is not None and in_foreground(self._fd):
-            with contextlib.suppress(termios.error):  # the terminal is gone
+            with contextlib.suppress(termios.error):  # the terminal is closed
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._before)
         self._is_prepared = False
 
@@ -173,7 +173,7 @@ class WindowsKeys:
     """Keys of the Windows console."""
 
     def poll(self, timeout: float) -> list[str]:
-        """Wait up to `timeout` seconds; the keys pressed, perhaps none."""
+        """Wait up to `timeout` seconds. Returns the keys pressed, if any."""
         import msvcrt
 
         console: Any = msvcrt
@@ -200,11 +200,11 @@ class WindowsKeys:
 
 
 def open_keys() -> Keys:
-    """The keyboard of standard input, or none where it is no terminal or not ours to read."""
+    """The keyboard of standard input; `NoKeys` if that is no terminal or not ours to read."""
     if sys.stdin is None or not sys.stdin.isatty():
         return NoKeys()
     if sys.platform == "win32":
         return WindowsKeys()
     fd = sys.stdin.fileno()
-    # A job in the background (`attacca play &`) would be stopped for touching the terminal.
+    # The system would stop a background job (`attacca play &`) that reads the terminal.
     return PosixKeys(fd) if in_foreground(fd) else NoKeys()

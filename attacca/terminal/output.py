@@ -1,11 +1,10 @@
 """Standard output and standard error that never fail and never wait long.
 
-While music plays, a full disk under a log, a closed pipe, a stopped terminal or an encoding without
-the character must not reach the player's loop. `tolerant_output` puts streams in place of
-`sys.stdout` and `sys.stderr` that drop what cannot be written, count it, and replace characters
-that cannot be encoded. What is logged meanwhile becomes lines that begin with `attacca:`; a line
-that repeats is written once in ten seconds. Entered on the main thread; the streams may be written
-to from any.
+While music plays, a full disk, a closed pipe, a stopped terminal or a character that cannot be
+encoded must not stop the main loop. `tolerant_output` replaces `sys.stdout` and `sys.stderr` with
+streams that drop and count output that cannot be written, and replace characters that cannot be
+encoded. Log messages become lines that begin with `attacca:`; a message that repeats is written
+once in ten seconds. Entered on the main thread; any thread may write to the streams.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ _MOST = 1 << 16  # bytes that wait for a slow reader; more are dropped
 _FLUSH = 0.2  # seconds that a flush waits for the system to take everything
 _AT_EXIT = 1.0
 _REPEAT = 10.0  # seconds between two lines of the same kind in the log
-_RETRY = 0.02  # seconds until a descriptor that takes nothing for now is tried again
+_RETRY = 0.02  # seconds until a descriptor that is full is tried again
 
 
 class TolerantWriter(io.RawIOBase):
-    """Hands bytes to a thread that writes them, so that no caller fails or waits.
+    """Passes bytes to a thread that writes them, so the caller never fails and never waits.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ class TolerantWriter(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        """The descriptor of what is written to."""
+        """The descriptor of the raw stream."""
         return self._raw.fileno()
 
     def isatty(self) -> bool:
@@ -73,7 +72,7 @@ class TolerantWriter(io.RawIOBase):
         return self._raw.isatty()
 
     def write(self, data: Any) -> int:
-        """Queue a copy of `data`, or drop it where too much waits. Returns its size."""
+        """Queue a copy of `data`, or drop it if the queue is full. Returns its size."""
         block = bytes(data)
         with self._changed:
             if sum(map(len, self._waiting)) + len(block) > _MOST:
@@ -89,13 +88,13 @@ class TolerantWriter(io.RawIOBase):
         return len(block)
 
     def settle(self, seconds: float) -> None:
-        """Wait until everything is written; at most `seconds`, and not where that failed before."""
+        """Wait until everything is written, at most `seconds`; not if that failed before."""
         with self._changed:
             if not self._stuck:
                 self._stuck = not self._changed.wait_for(self._is_idle, seconds)
 
     def finish(self, seconds: float) -> None:
-        """Wait until everything is written, at most `seconds`; the thread ends then."""
+        """Wait until everything is written, at most `seconds`, and end the thread."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -126,14 +125,14 @@ class TolerantWriter(io.RawIOBase):
     def _write_all(self, rest: memoryview) -> None:
         while rest:
             count = self._raw.write(rest)
-            if count is None:  # the descriptor does not block, and takes nothing for now
+            if count is None:  # a non-blocking descriptor that is full
                 time.sleep(_RETRY)
             else:
                 rest = rest[count:]
 
 
 class TolerantStream(io.TextIOWrapper):
-    """Text over a `TolerantWriter`; what the encoding lacks becomes a question mark."""
+    """Text over a `TolerantWriter`; characters that cannot be encoded become a question mark."""
 
     def __init__(self, raw: io.RawIOBase, encoding: str, *, line_buffering: bool = False) -> None:
         self.writer = TolerantWriter(raw)
@@ -143,13 +142,13 @@ class TolerantStream(io.TextIOWrapper):
         )  # fmt: skip
 
     def flush(self) -> None:
-        """Have everything written, as far as the system takes it in a fifth of a second."""
+        """Write as much as the system takes in a fifth of a second."""
         super().flush()
         self.writer.settle(_FLUSH)
 
 
 class LogLines(logging.Handler):
-    """Writes warnings to standard error; of those that repeat, one in ten seconds with a count."""
+    """Writes warnings to standard error; repeated ones once in ten seconds, with a count."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -160,22 +159,22 @@ class LogLines(logging.Handler):
         """Write it, or count it as a repetition."""
         kind = record.pathname, record.lineno
         at, repeated = self._last.get(kind, (-_REPEAT, 0))
-        if 0 <= record.created - at < _REPEAT:  # a clock that is set back silences nothing
+        if 0 <= record.created - at < _REPEAT:  # a clock that is set back must not silence it
             self._last[kind] = at, repeated + 1
             return
         self._last[kind] = record.created, 0
         more = f" (and {repeated} times before)" if repeated else ""
         text = self.format(record)
         if not record.name.startswith("attacca"):
-            text = text.partition("\n")[0]  # a library's traceback is of no use to a performer
+            text = text.partition("\n")[0]  # a performer has no use for a library's traceback
         print(text + more, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def tolerant_output() -> Iterator[None]:
-    """Put tolerant streams in place of standard output and error, for as long as music plays.
+    """Replace standard output and error with tolerant streams while music plays.
 
-    Says at the end how much could not be written, unless the reader had closed the pipe.
+    Reports at the end how much could not be written, unless the reader closed the pipe.
     """
     before = sys.stdout, sys.stderr
     out, err = (_tolerant(stream) for stream in (sys.stdout, sys.stderr))
@@ -197,7 +196,7 @@ def tolerant_output() -> Iterator[None]:
 
 def _report(writer: TolerantWriter) -> None:
     if not writer.dropped or (writer.error is not None and writer.error.errno == errno.EPIPE):
-        return  # who closes a pipe has read enough
+        return  # the reader closed the pipe on purpose
     reason = writer.error.strerror if writer.error is not None else "its reader was too slow"
     text = f"attacca: {writer.dropped} writes to standard output were lost: {reason}"
     print(text, file=sys.stderr)
@@ -206,19 +205,20 @@ def _report(writer: TolerantWriter) -> None:
 def _tolerant(stream: IO[str]) -> IO[str]:
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED the buffer is the raw stream
-    if not isinstance(raw, io.RawIOBase):  # not a file of the system: a notebook's, or a test's
+    if not isinstance(raw, io.RawIOBase):  # not a system file: a notebook's stream, or a test's
         return stream
     with contextlib.suppress(OSError):
         stream.flush()
     buffered_by_line = bool(getattr(stream, "line_buffering", False))
-    return TolerantStream(raw, stream.encoding, line_buffering=buffered_by_line)
+    encoding = str(getattr(stream, "encoding", "utf-8"))
+    return TolerantStream(raw, encoding, line_buffering=buffered_by_line)
 
 
 def fill_standard_streams() -> None:
-    """Open standard streams that were closed, and let them replace what they cannot encode.
+    """Open standard streams that were closed, and let them replace characters they cannot encode.
 
-    Without this the next file that is opened, a recording for instance, would get the number of
-    standard error, and libraries would write their complaints into it.
+    Without this, the next file that is opened (a recording for instance) would get the number of
+    standard error, and libraries would write their messages into it.
     """
     for number in range(3):
         try:

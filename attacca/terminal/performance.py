@@ -1,7 +1,7 @@
-"""The loop of `attacca play`: keys in, the face out, until somebody or the clock ends it.
+"""The main loop of `attacca play`: reads keys and updates the display until playing ends.
 
-Main thread only. The instrument has threads of its own; its events arrive here through a bounded
-queue, so that a slow terminal holds nothing up.
+Main thread only. Events of the instrument's threads arrive through a bounded queue, so a slow
+terminal delays no other thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from attacca.terminal.faces import Face, SilentFace
+from attacca.terminal.displays import Display, SilentDisplay
 from attacca.terminal.keys import Keys, NoKeys
 from attacca.terminal.readout import Readout, readout
 from attacca.terminal.stopping import Stopping, is_ignored
@@ -29,7 +29,7 @@ __all__ = ["Performance", "Played"]
 
 _log = logging.getLogger("attacca")
 
-TICK = 0.1  # seconds between looks
+TICK = 0.1  # seconds between two updates
 FIRST_SOUND = 60.0  # seconds to wait for the first block
 FADE = 0.4  # seconds of fade-out at the end
 GAIN_STEP = 1.0  # dB
@@ -37,7 +37,7 @@ GAIN_STEP = 1.0  # dB
 
 @dataclass(frozen=True)
 class Played:
-    """How a performance went."""
+    """The summary of a performance."""
 
     seconds: float
     xruns: int
@@ -53,25 +53,25 @@ class Played:
 
 
 class Performance:
-    """Plays an instrument that has been started.
+    """Runs an instrument that has been started.
 
     Parameters
     ----------
-    instrument : playing.
-    face, keys, stopping : entered by the caller.
-    clock : of the performance.
-    duration : seconds of sound, or None for ever.
-    new_seed : gives a seed for the key `s`.
+    instrument : must be playing.
+    display, keys, stopping : context managers that the caller has entered.
+    clock : measures the duration.
+    duration : seconds of sound; None: no limit.
+    new_seed : returns a seed for the key `s`.
 
     Attributes
     ----------
-    more_errors : errors that are counted outside of the engine, by OSC and MIDI.
+    more_errors : returns the error counts of OSC and MIDI.
     """
 
     def __init__(
         self,
         instrument: Instrument,
-        face: Face,
+        display: Display,
         keys: Keys,
         stopping: Stopping,
         *,
@@ -79,7 +79,7 @@ class Performance:
         duration: float | None,
         new_seed: Callable[[], int],
     ) -> None:
-        self._instrument, self._face, self._keys = instrument, face, keys
+        self._instrument, self._display, self._keys = instrument, display, keys
         self._stopping, self._clock, self._duration = stopping, clock, duration
         self._new_seed = new_seed
         self.more_errors: Callable[[], Mapping[str, int]] = dict
@@ -88,18 +88,18 @@ class Performance:
         self._last = ""
         self._first: float | None = None
         self._began = clock.now()
-        instrument.listen(self._take)
+        instrument.listen(self._queue)
         self._actions: dict[str, Callable[[], None]] = {
             " ": self._pause, "p": instrument.panic, "r": self._record, "s": self._seed,
             "+": lambda: self._steps(1), "=": lambda: self._steps(1),
             "-": lambda: self._steps(-1), "_": lambda: self._steps(-1),
             "]": lambda: self._gain(GAIN_STEP), "up": lambda: self._gain(GAIN_STEP),
             "[": lambda: self._gain(-GAIN_STEP), "down": lambda: self._gain(-GAIN_STEP),
-            "n": self._new_piece, "q": stopping.ask, "\x03": stopping.ask,
+            "n": self._new_piece, "q": stopping.request, "\x03": stopping.request,
         }  # fmt: skip
 
-    def _take(self, event: Event) -> None:
-        """Any thread: note an event, or count it where the loop is far behind."""
+    def _queue(self, event: Event) -> None:
+        """Any thread: queue an event, or count it if the queue is full."""
         try:
             self._events.put_nowait(event)
         except queue.Full:
@@ -108,25 +108,25 @@ class Performance:
     # --------------------------------------------------------------------- the loop
 
     def run(self) -> Played:
-        """Play until the end, and fade out.
+        """Play until the end, then fade out.
 
         Raises
         ------
         AttaccaError
-            What ended the stream.
+            The stream failed.
         """
         while not self._over():
-            self._look()
+            self._update()
             try:
                 keys = self._keys.poll(TICK)
             except EOFError:
                 if not is_ignored("SIGHUP"):
                     break
-                self._keys = NoKeys()  # it was started to outlive its terminal
+                self._keys = NoKeys()  # started with nohup: keep playing without a terminal
                 continue
             for key in keys:
                 self._press(key)
-        self._tell()
+        self._show_events()
         played = self._played()
         if self._instrument.failure is not None:
             raise self._instrument.failure
@@ -134,7 +134,7 @@ class Performance:
         return played
 
     def _over(self) -> bool:
-        if self._stopping.asked or self._instrument.failure is not None:
+        if self._stopping.requested or self._instrument.failure is not None:
             return True
         if self._first is None:
             waited = self._clock.now() - self._began
@@ -146,26 +146,26 @@ class Performance:
     def _seconds(self) -> float:
         return 0.0 if self._first is None else self._clock.now() - self._first
 
-    def _look(self) -> Readout:
-        self._tell()
+    def _update(self) -> Readout:
+        self._show_events()
         instrument = self._instrument
         status = instrument.status()
         if self._first is None and status.lead.blocks:
             self._first = self._clock.now()
         now = readout(status, instrument.settings, self._seconds(), self._last, self.more_errors())
-        self._display(lambda: self._face.show(now))
+        self._show(lambda: self._display.show(now))
         return now
 
-    def _display(self, show: Callable[[], None]) -> None:
-        """Call `show`; where it fails the music goes on without a display, and one line says so."""
+    def _show(self, show: Callable[[], None]) -> None:
+        """Call `show`. If it fails, log one line and keep playing without a display."""
         try:
             show()
         except Exception as error:
-            self._face = SilentFace()
+            self._display = SilentDisplay()
             reason = f"{type(error).__name__}: {error}"
-            _log.warning("the status display has failed (%s); the music goes on", reason)
+            _log.warning("the status display failed (%s); the music keeps playing", reason)
 
-    def _tell(self) -> None:
+    def _show_events(self) -> None:
         while True:
             try:
                 event = self._events.get_nowait()
@@ -174,11 +174,11 @@ class Performance:
             self._say(event.kind, event.text)
         if self._lost:
             lost, self._lost = self._lost, 0
-            self._say("events", f"{lost} more than could be shown")
+            self._say("events", f"{lost} more were not shown")
 
     def _say(self, kind: str, text: str) -> None:
         self._last = f"{kind}: {text}"
-        self._display(lambda: self._face.event(kind, text))
+        self._show(lambda: self._display.event(kind, text))
 
     def _played(self) -> Played:
         status = self._instrument.status()
@@ -188,7 +188,7 @@ class Performance:
         )  # fmt: skip
 
     def _fade(self) -> None:
-        """Turn down over `FADE` seconds; the instrument's own 10 ms would be abrupt."""
+        """Fade out over `FADE` seconds; the instrument's own 10 ms would be abrupt."""
         self._instrument.fade_out(FADE)
 
     # --------------------------------------------------------------------- keys
@@ -207,7 +207,7 @@ class Performance:
 
     def _new_piece(self) -> None:
         self._instrument.new_piece()
-        self._say("piece", "a new one starts with the next block")
+        self._say("piece", "a new piece starts with the next block")
 
     def _pause(self) -> None:
         paused = not self._instrument.settings["pause"]
@@ -221,24 +221,24 @@ class Performance:
             self.record_to(NewTake(Path()))
 
     def record_to(self, to: Path | NewTake) -> None:
-        """Record into a file.
+        """Start recording to a file.
 
         Raises
         ------
         StorageError
-            It cannot be written.
+            The file cannot be written.
         """
         self._instrument.record(to)
 
     def _seed(self) -> None:
         seed = self._new_seed()
         self._set("seed", seed)
-        self._say("seed", f"{seed}, from the next block on")
+        self._say("seed", f"{seed} from the next block on")
 
     def _steps(self, by: int) -> None:
         steps = self._instrument.settings.number("steps")
         applied = self._set("steps", steps + by)
-        self._say("steps", f"{applied['steps']}, from the next block on")
+        self._say("steps", f"{applied['steps']} from the next block on")
 
     def _gain(self, by: float) -> None:
         gain = self._instrument.settings.number("gain")

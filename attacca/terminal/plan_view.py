@@ -16,7 +16,7 @@ _WIDTH = 100
 
 
 def plan_lines(manifest: Manifest, plan: Plan) -> list[str]:
-    """What `attacca packs show` prints."""
+    """The lines that `attacca packs show` prints."""
     m = manifest
     rate = Fraction(m.rate)
     channels = "mono" if m.channels == 1 else "stereo"
@@ -29,7 +29,7 @@ def plan_lines(manifest: Manifest, plan: Plan) -> list[str]:
             ("  sound", f"{m.rate} Hz {channels}, from the signal {m.output}"),
             ("  block", f"{longest}: a block control is applied once per block"),
             ("  delay", _delay(plan.delay(m.output) / rate)),
-            ("  memory", f"{_size(plan.bytes)} for signals and blocks, beside the networks"),
+            ("  memory", f"{_size(plan.bytes)} for signals and blocks, plus the networks"),
         ]),
         "", "signals", *_indented(columns([_HEAD, *(_signal(m, plan, s.name) for s in m.signals)])),
         "", "stages, in the order in which they run",
@@ -49,7 +49,7 @@ def plan_lines(manifest: Manifest, plan: Plan) -> list[str]:
     return lines
 
 
-_HEAD = ("name", "kind", "rows", "rate", "remembers", "comes from")
+_HEAD = ("name", "kind", "rows", "rate", "keeps", "source")
 
 
 def _signal(m: Manifest, plan: Plan, name: str) -> tuple[str, ...]:
@@ -57,11 +57,11 @@ def _signal(m: Manifest, plan: Plan, name: str) -> tuple[str, ...]:
     kept = plan.lengths.get(name, 0)
     producer = m.producer(name)
     rows = f"{signal.rows}" if signal.channels == 1 else f"{signal.rows} in {signal.channels}"
-    remembers = f"{kept} frames" if kept else "nothing"
+    keeps = f"{kept} frames" if kept else "nothing"
     if kept and signal.grid.samples:
-        remembers += f", {_seconds(kept * signal.grid.samples / m.rate)}"
+        keeps += f", {_seconds(kept * signal.grid.samples / m.rate)}"
     source = f"stage {producer.name}" if producer else "outside"
-    return name, signal.kind, rows, _rate(m, name), remembers, source
+    return name, signal.kind, rows, _rate(m, name), keeps, source
 
 
 def _rate(m: Manifest, name: str) -> str:
@@ -83,7 +83,7 @@ def _stage(m: Manifest, plan: Plan, number: int, planned: StagePlan) -> list[str
         some = f"any number of frames, {each} each"
         rows.append(("keeps", some if unit == 1 else f"multiples of {unit} frames, {each}"))
     else:
-        rows.append(("block", "whatever its input keeps"))
+        rows.append(("block", "as long as its input"))
     rows.append(("delay", _delay(plan.delay(stage.output) / rate)))
     if stage.continues != "none":
         past = stage.read_past * planned.frame_samples / rate
@@ -92,7 +92,7 @@ def _stage(m: Manifest, plan: Plan, number: int, planned: StagePlan) -> list[str
         )  # fmt: skip
     rows += [("reads", _read(m, read)) for read in planned.inputs]
     if stage.kind == "transform":
-        rows.append(("reads", f"{stage.inputs[0].signal}, as it is kept"))
+        rows.append(("reads", f"{stage.inputs[0].signal}, as it is committed"))
     if stage.kind == "diffusion":
         rows += _sampling(planned)
     if stage.controls:
@@ -106,7 +106,7 @@ def _stage(m: Manifest, plan: Plan, number: int, planned: StagePlan) -> list[str
 
 def _read(m: Manifest, read: InputPlan) -> str:
     own, grid = read.read, m.signal(read.read.signal).grid.samples
-    text = f"{own.signal}: {own.before} frames before the block and {own.after} beyond it"
+    text = f"{own.signal}: {own.before} frames before the block and {own.after} after it"
     if grid is None:
         return text
     before, after = own.before * grid / m.rate, own.after * grid / m.rate
@@ -132,7 +132,7 @@ def _sampling(planned: StagePlan) -> list[tuple[str, str]]:
 
 def _controls(controls: tuple[Control, ...]) -> list[str]:
     if not controls:
-        return ["none of its own"]
+        return ["none"]
     rows = [(c.name, c.kind.replace("_", " "), c.span(), _default(c)) for c in controls]
     return columns([("name", "kind", "values", "default"), *rows])
 

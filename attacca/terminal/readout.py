@@ -1,4 +1,4 @@
-"""What a player shows, as words and bars: a view-model, made from a Status, knowing no terminal.
+"""The status as words and bars: a view model made from a Status, independent of the terminal.
 
 Pure functions and values; any thread. Levels arrive linear and leave in dB.
 """
@@ -32,7 +32,7 @@ def decibels(level: float) -> float:
 
 
 def clock_time(seconds: float) -> str:
-    """Seconds as a clock shows them.
+    """Format seconds as a clock time.
 
     >>> clock_time(75), clock_time(3675)
     ('1:15', '1:01:15')
@@ -54,16 +54,17 @@ def bar(db: float, width: int, *, full: str = "█", empty: str = "░") -> str:
 
 @dataclass(frozen=True)
 class Readout:
-    """One moment of a performance, in the units people read.
+    """The state of a performance at one moment, in the units that are shown.
 
     Attributes
     ----------
     peaks_db, rms_db : one for each channel.
-    lead, load, worst : seconds; time to make a block over the time it lasts.
-    steps : as they are now; `asked` as they were asked for; `eased` when those differ for want of
-        time, `pending` when a turned control waits for the next block.
-    block_time : seconds that the last blocks took to make.
-    errors : what went wrong so far, and how often; see engine/counters.py.
+    lead : in seconds.
+    load, worst : generation time over audio time of a block, and its maximum.
+    steps : of the last block; `requested`: as set by the control; `eased`: the governor lowered
+        them; `pending`: a changed control waits for the next block.
+    block_time : seconds to generate one of the last blocks.
+    errors : names and counts; see engine/counters.py.
     """
 
     pack: str
@@ -76,7 +77,7 @@ class Readout:
     load: float
     worst: float
     steps: int
-    asked: int
+    requested: int
     eased: bool
     pending: bool
     sampler: str
@@ -94,21 +95,21 @@ class Readout:
 
     @property
     def steps_text(self) -> str:
-        """Steps in use, and why they are not those asked for."""
+        """The current steps, and why they differ from the requested ones."""
         if self.eased:
-            return f"{self.steps} (eased from {self.asked})"
-        if self.pending and self.steps and self.steps != self.asked:
-            return f"{self.steps} (next {self.asked})"
-        return str(self.steps or self.asked)
+            return f"{self.steps} (reduced from {self.requested})"
+        if self.pending and self.steps and self.steps != self.requested:
+            return f"{self.steps} (next {self.requested})"
+        return str(self.steps or self.requested)
 
     @property
     def errors_text(self) -> str:
-        """The errors so far; nothing when there are none."""
+        """The errors so far; empty if there are none."""
         return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in self.errors)
 
     @property
     def line(self) -> str:
-        """All of it in one plain line."""
+        """Everything in one plain line."""
         level = max(self.peaks_db, default=FLOOR_DB)
         parts = [
             f"{clock_time(self.played)} {self.state}",
@@ -137,14 +138,14 @@ def readout(
     last: str = "",
     more_errors: Mapping[str, int] | None = None,
 ) -> Readout:
-    """Make a readout.
+    """Build a readout.
 
     Parameters
     ----------
     status, settings : of the instrument.
     played : seconds since the first sound.
     last : the last event, in one line.
-    more_errors : counted outside of the engine, by OSC and MIDI.
+    more_errors : errors of OSC and MIDI.
     """
     errors = {**errors_of(status), **(more_errors or {})}
     stream, lead, meters = status.stream, status.lead, status.meters
@@ -161,7 +162,7 @@ def readout(
         peaks_db=tuple(decibels(v) for v in meters.peak),
         rms_db=tuple(decibels(v) for v in meters.rms),
         lead=lead.seconds, load=stream.load, worst=stream.worst_load,
-        steps=stream.steps, asked=int(settings.number("steps")), eased=stream.eased,
+        steps=stream.steps, requested=int(settings.number("steps")), eased=stream.eased,
         pending=stream.pending, sampler=str(settings["sampler"]),
         block_time=stream.seconds,
         seed=stream.seed, gain=settings.number("gain"),

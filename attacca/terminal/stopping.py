@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM and a closed terminal as one flag that a loop can look at.
+"""Ctrl-C, SIGTERM and a closed terminal as one flag that a loop can check.
 
-Entered on the main thread (signals come to it); the flag may be read from any. The second signal
-raises KeyboardInterrupt, for whoever waits on something that does not end; `at_once` makes it the
-first. A signal that was ignored when the program started (`nohup`, `trap '' HUP`, a script's
-background job) stays ignored.
+Entered on the main thread, which receives signals; any thread may read the flag. The second signal
+raises KeyboardInterrupt, in case something hangs; within `at_once` the first one does. A signal
+that was ignored when the program started (`nohup`, `trap '' HUP`, a script's background job) stays
+ignored.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ def is_ignored(name: str) -> bool:
 
 
 class Stopping:
-    """While entered, `asked` turns true at the first such signal."""
+    """While entered, `requested` becomes true at the first signal."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._requested = threading.Event()
         self._before: dict[int, Any] = {}
         self._interrupts = False
 
     @property
-    def asked(self) -> bool:
-        """Whether somebody wants an end."""
-        return self._asked.is_set()
+    def requested(self) -> bool:
+        """Whether the program should end."""
+        return self._requested.is_set()
 
-    def ask(self) -> None:
-        """Want an end without a signal."""
-        self._asked.set()
+    def request(self) -> None:
+        """Set the flag without a signal."""
+        self._requested.set()
 
     @contextlib.contextmanager
     def at_once(self) -> Generator[None]:
-        """The first signal raises KeyboardInterrupt here: nothing plays yet that has to fade."""
+        """Let the first signal raise KeyboardInterrupt: nothing plays yet that has to fade out."""
         self._interrupts = True
         try:
             yield
@@ -59,8 +59,8 @@ class Stopping:
         return self
 
     def _on_signal(self, *_: object) -> None:
-        interrupts = self.asked or self._interrupts
-        self._asked.set()
+        interrupts = self.requested or self._interrupts
+        self._requested.set()
         if interrupts:
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""`attacca bench`: will it run here, and with how many steps."""
+"""`attacca bench`: measure whether a pack plays on this machine, and with how many steps."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ _THREADS = Control("threads", "whole", 1, "block", "", 1, 256)
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "bench", help="measure how well it runs here", description=__doc__, allow_abbrev=False
+        "bench",
+        help="measure how well a pack runs on this machine",
+        description=__doc__,
+        allow_abbrev=False,
     )
     parser.add_argument("pack", nargs="?", default="piano", metavar="PACK")
     parser.add_argument(
         "--seconds", type=checked(_SECONDS), default=40.0, metavar="S",
-        help="how long to measure (40); more make the rare slow block likelier to be seen",
+        help="how long to measure (40); a longer run finds more of the rare slow blocks",
     )  # fmt: skip
     parser.add_argument("--threads", type=checked(_THREADS), metavar="N")
     add_target(parser)
@@ -61,14 +64,14 @@ def run(args: argparse.Namespace) -> int:
             manifest, generator, LATENCIES, args.seconds, clock=SystemClock(), say=say
         )
     except GeneratorDied as error:
-        raise WorkerError(f"the generator ended while measured: {error}") from error
+        raise WorkerError(f"the generator ended during the measurement: {error}") from error
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     result = _result(manifest, threads, first, reports)
     try:
         keep_verdict(manifest.name, manifest.version, result["verdict"])
     except StorageError as error:
-        print(f"attacca: {error}; the window will not show this", file=sys.stderr)
+        print(f"attacca: {error}; the window will not show this result", file=sys.stderr)
     print(json.dumps(result, indent=2) if args.json else "\n".join(_lines(result)))
     return 0
 
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 def _result(
     manifest: Manifest, threads: int, first: float, reports: list[Report]
 ) -> dict[str, Any]:
-    """All figures as plain data, in seconds."""
+    """All results as plain data, times in seconds."""
     from engine.cores import usable_cores
 
     return {
@@ -106,7 +109,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
     lines = [
         f"{result['pack']} {result['version']} on {result['cores']} cores ({result['machine']}), "
         f"network on {result['threads']}",
-        f"first sound  {result['first_sound']:.2f} s after the generator is started",
+        f"first sound  {result['first_sound']:.2f} s after the generator starts",
     ]
     for r in result["latencies"]:
         lines += [
@@ -115,26 +118,26 @@ def _lines(result: dict[str, Any]) -> list[str]:
             f"  real-time factor  {r['real_time_factor']:.3f}",
             f"  block time        p50 {r['p50']:.3f}  p99 {r['p99']:.3f}  p99.9 {r['p99.9']:.3f}  "
             f"max {r['max']:.3f} s",
-            f"  p99.9 of a block  {r['load_p99.9']:.2f} (0.60 is the bound)",
+            f"  p99.9 of a block  {r['load_p99.9']:.2f} (at most 0.60)",
             f"  most steps        {r['sustained_steps']} ({r['sustained_basis']})",
         ]
     return [*lines, result["verdict"]]
 
 
 def verdict(manifest: Manifest, reports: list[Report]) -> str:
-    """What the figures mean, in one sentence."""
+    """The result in one sentence."""
     from attacca.measuring import BOUND
 
     main, name, floor = reports[0], manifest.name, manifest.least_steps
     steps, most = main.times.steps, main.sustained.steps
     if main.times.load <= BOUND:
-        text = f"{name} plays here at its {steps} steps; this machine sustains {most}"
+        text = f"{name} plays here at its default of {steps} steps; this machine can take {most}"
     elif most >= floor:
-        text = f"{name} plays here with --steps {most}, fewer than its own {steps}"
+        text = f"{name} plays here with --steps {most}, below its default of {steps}"
     elif main.times.factor < 1.0:
-        text = f"{name} plays here only just: expect eased steps and gaps under load"
+        text = f"{name} only just plays here: expect fewer steps and gaps under load"
     else:
-        return f"{name} is too slow to play here; `attacca render` still makes files of it."
+        return f"{name} cannot play on this machine in real time; `attacca render` still works."
     for other in reports[1:]:
         if other.sustained.steps >= floor:
             text += f", and {other.sustained.steps} with --latency {other.name}"

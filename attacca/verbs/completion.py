@@ -1,4 +1,4 @@
-"""`attacca completion`: a script that lets the shell complete verbs, options and files."""
+"""`attacca completion`: print a script with which the shell completes verbs, options and files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _complete_files(parser: argparse.ArgumentParser) -> None:
-    """Mark what takes a path, in the verbs too."""
+    """Mark the arguments that are paths, in all verbs."""
     import shtab
 
     for action in parser._actions:

@@ -11,7 +11,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "devices", help="list the sound outputs", description=__doc__, allow_abbrev=False,
-        epilog="* is the default. Any part of a name that fits one device only works as --device.",
+        epilog="* is the default. For --device, any part of a name is enough if it matches only "
+        "one device.",
     )  # fmt: skip
     parser.set_defaults(run=run)
 
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.audio.portaudio import COMMON_RATES, PortAudio
 
     with PortAudio() as portaudio:
-        portaudio.find()  # says what to do when there is none
+        portaudio.find()  # raises an error with advice if there is none
         devices = portaudio.outputs(COMMON_RATES)
     rows = [("", "name", "host api", "channels", "latency", "default rate", "rates")]
     for d in devices:
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         rows.append((
             "*" if d.default else "", d.name, d.host_api, str(d.channels),
             f"{1000 * d.latency_s:.0f} ms", f"{d.default_rate} Hz",
-            f"{rates} kHz" if rates else "busy, or none of the usual",
+            f"{rates} kHz" if rates else "in use, or no common rate",
         ))  # fmt: skip
     print("\n".join(columns(rows)))
     return 0

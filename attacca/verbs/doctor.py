@@ -1,4 +1,4 @@
-"""`attacca doctor`: what the machine has, what is missing, and the command that mends it."""
+"""`attacca doctor`: check this machine, and print a command for everything that is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLOURS = {"ok": "32", "warn": "33", "fail": "31"}
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "doctor", help="say what is missing, and the cure", description=__doc__,
+        "doctor", help="find what is missing, and how to fix it", description=__doc__,
         allow_abbrev=False, epilog="Exit status 1 when a check fails.",
     )  # fmt: skip
     parser.set_defaults(run=run)
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         if colour:
             mark = f"\x1b[{_COLOURS[f.state]}m{mark}\x1b[0m"
         print(f"{mark}  {f.name:14}  {f.text}", flush=True)
-        if f.cure:
-            print(f"{'':22}cure: {f.cure}", flush=True)
+        if f.fix:
+            print(f"{'':22}fix: {f.fix}", flush=True)
         worst = max(worst, f.state == "fail")
     return int(worst)

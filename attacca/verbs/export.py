@@ -1,4 +1,4 @@
-"""`attacca export`: a trained checkpoint in, a playing pack out (needs PyTorch)."""
+"""`attacca export`: make a pack from a trained checkpoint (needs PyTorch)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ __all__ = ["add", "run"]
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb; its options are those of `python -m export`."""
     parser = verbs.add_parser(
-        "export", help="make a pack of a checkpoint", description=__doc__, add_help=False,
-        prefix_chars="\0",  # every option is handed over as it is
+        "export", help="make a pack from a checkpoint", description=__doc__, add_help=False,
+        prefix_chars="\0",  # every option is passed on unchanged
         usage="attacca export CHECKPOINT --out FOLDER --title TEXT --licence SPDX --credit LINE "
         "[...]",
     )  # fmt: skip
@@ -23,12 +23,12 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hand over to `export`. Returns its exit status.
+    """Run `export`. Returns its exit status.
 
     Raises
     ------
     MissingExtra, ConfigError, PackError, StorageError
-        PyTorch is not installed; what `export` says in one line.
+        PyTorch is not installed; an error of `export`.
     """
     if find_spec("torch") is None:
         raise MissingExtra(

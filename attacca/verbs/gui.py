@@ -1,7 +1,7 @@
-"""`attacca gui`: the same with a window, which steers `attacca play` as a process of its own.
+"""`attacca gui`: a window that controls `attacca play`, which runs as a separate process.
 
-The window takes up an engine that plays on the port already, and starts one at a click where none
-does, with the options that are given here.
+If an engine already plays on the port, the window connects to it. Otherwise it starts one with
+these options when you press Play.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from engine.errors import ConfigError, MissingExtra
 
 __all__ = ["add", "run"]
 
-_OWN = ("connect", "help", "no_status", "no_osc", "osc_port")  # not handed on as they are
+_OWN = ("connect", "help", "no_status", "no_osc", "osc_port")  # not passed on unchanged
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "gui", help="play without end, with a window", description=__doc__, allow_abbrev=False,
-        epilog="All options but --connect are those of 'attacca play'.",
+        "gui", help="play endless music, with a window", description=__doc__, allow_abbrev=False,
+        epilog="All options except --connect are those of 'attacca play'.",
     )  # fmt: skip
     parser.add_argument(
         "--connect", metavar="HOST:PORT",
-        help="steer what plays there, and start nothing (its --osc-listen has to let you in)",
+        help="control the engine at this address and start none (it needs --osc-listen)",
     )  # fmt: skip
     play.add_options(parser)
     actions = list(parser._actions)
@@ -34,7 +34,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         if action.type is not None:
             action.type = _checked_text(action.type)
         if action.dest not in _OWN:
-            action.default = argparse.SUPPRESS  # play has the defaults; what was typed is known
+            # `play` has the defaults; here only typed options count.
+            action.default = argparse.SUPPRESS
     parser.set_defaults(run=run, options=lambda args: list(_texts(actions, args)))
 
 
@@ -44,20 +45,22 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     MissingExtra, DisplayError, ConfigError
-        PyQt6 is not installed; there is no display; options that go against each other.
+        PyQt6 is not installed; there is no display; options exclude each other.
     """
     from osc import LOOPBACK, PORT
 
     options: list[str] | None = args.options(args)
     if args.no_osc:
-        raise ConfigError("--no-osc: the window steers over OSC; leave it out, or use play")
+        raise ConfigError(
+            "--no-osc cannot be used with gui: the window needs OSC; remove it, or use attacca play"
+        )
     host, port = getattr(args, "osc_listen", LOOPBACK), int(args.osc_port or PORT)
     if host in ("0.0.0.0", "::"):
         host = LOOPBACK
     if args.connect is not None:
         if options or args.osc_port:
-            given = (options or ["--osc-port"])[0]
-            raise ConfigError(f"--connect starts nothing, so {given} cannot go with it")
+            option = (options or ["--osc-port"])[0]
+            raise ConfigError(f"--connect starts no engine, so {option} has no effect; remove it")
         host, port = _place(args.connect)
         options = None
     from gui.display import DisplayCheck
@@ -69,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         display.stop()
         raise MissingExtra(
-            f"the window cannot be loaded ({error}): './run gui' or "
-            "'pip install attacca[gui]' brings what it takes"
+            f"the window cannot be loaded ({error}); install it with './run gui' or "
+            "'pip install attacca[gui]'"
         ) from error
     from attacca.terminal.output import tolerant_output
     from engine.packs.discovery import user_folder
@@ -96,13 +99,13 @@ def _place(text: str) -> tuple[str, int]:
     host = host.strip("[]")
     if not host or not number.isdecimal() or not 1 <= int(number) <= 65535:
         raise ConfigError(
-            f"--connect: {text!r} is no HOST:PORT; give one such as {LOOPBACK}:{PORT}"
+            f"--connect: {text!r} is not HOST:PORT; enter one such as {LOOPBACK}:{PORT}"
         )
     return host, int(number)
 
 
 def _checked_text(check: Any) -> Callable[[str], str]:
-    """Checks an option as `play` does, and keeps its text, to be handed on."""
+    """Check an option as `play` does, but keep its text, to pass it on."""
 
     def read(text: str) -> str:
         check(text)
@@ -113,7 +116,7 @@ def _checked_text(check: Any) -> Callable[[str], str]:
 
 
 def _texts(actions: list[argparse.Action], args: argparse.Namespace) -> Iterator[str]:
-    """The options that were given, as they were typed."""
+    """The options in use, as they were typed."""
     for action in actions:
         value = getattr(args, action.dest, None)
         if action.dest in _OWN or value is None:

@@ -1,6 +1,6 @@
-"""`attacca osc`: the OSC addresses by which other programs steer `attacca play`.
+"""`attacca osc`: the OSC addresses by which other programs control `attacca play`.
 
-It lists them, or writes a layout with all of them for one of those programs.
+Prints the list, or writes a layout with all of them for a controller program.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--format", choices=(*_LISTS, *_LAYOUTS), default="text",
-        help="text for people (the default), markdown for a page, json for programs, or a layout "
-        "for the program of that name",
+        help="text (the default), markdown, json, or a layout for the program of that name",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write it into this file, not to the terminal"
+        "--out", type=Path, metavar="FILE", help="write to this file instead of the terminal"
     )
     parser.add_argument(
-        "--pack", metavar="NAME", help="with the controls of this pack; by default the shipped one"
+        "--pack", metavar="NAME", help="use the controls of this pack; by default the shipped one"
     )
     parser.set_defaults(run=run)
 
@@ -45,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     ConfigError, StorageError
-        The layout is no text and would go to a terminal; the file cannot be written.
+        The layout is binary and would go to a terminal; the file cannot be written.
     """
     from osc import LOOPBACK, PORT
     from osc.addresses import address_space
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             raise StorageError(f"{args.out} cannot be written: {error.strerror}") from error
     elif template is not None and not template.text and sys.stdout.isatty():
         name = f"attacca{template.suffix}"
-        raise ConfigError(f"--format {args.format} is not text for a terminal; use --out {name}")
+        raise ConfigError(f"--format {args.format} is binary; write it to a file with --out {name}")
     else:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
@@ -79,6 +78,6 @@ def _table(pack: str | None) -> ControlTable:
         return SHIPPED_TABLE
     from engine.pack_settings import control_table
     from engine.packs.discovery import find_pack
-    from engine.packs.manifest import read_manifest
+    from engine.packs.read import read_manifest
 
     return control_table(read_manifest(find_pack(pack)))

@@ -1,4 +1,4 @@
-"""`attacca packs`: the packs installed, whether they are whole, and what each can do."""
+"""`attacca packs`: the installed packs, their state and their features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["add", "run"]
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "packs", help="list the packs", description=__doc__, allow_abbrev=False,
+        "packs", help="list the installed packs", description=__doc__, allow_abbrev=False,
         epilog="Exit status 1 when a pack is damaged or fails its test.",
     )  # fmt: skip
     parser.add_argument(
@@ -25,7 +25,7 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--test",
         action="store_true",
-        help="run the golden vectors: does this machine compute right",
+        help="run the golden vectors, to check that this machine computes correctly",
     )
     parser.set_defaults(run=run)
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     PackError
-        The pack that was named is not there, or there is none at all, or its plan cannot be shown.
+        The pack does not exist, no pack is installed, or the plan is impossible.
     ConfigError
         Several packs are named.
     """
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         folders = [find_pack(names[0])]
     else:
         folders = list(installed_packs().values()) or [find_pack(DEFAULT)]
-    sound = [_show(folder, test=args.test) for folder in folders]
-    return 0 if all(sound) else 1
+    intact = [_show(folder, test=args.test) for folder in folders]
+    return 0 if all(intact) else 1
 
 
 def _show_plan(folder: Path) -> int:
@@ -72,7 +72,7 @@ def _show_plan(folder: Path) -> int:
 
 
 def _show(folder: Path, *, test: bool) -> bool:
-    """Print one pack. Returns whether it is sound."""
+    """Print one pack. Returns whether it is intact."""
     from attacca.pack import Pack
     from engine.errors import PackError
 
@@ -91,7 +91,7 @@ def _show(folder: Path, *, test: bool) -> bool:
     except PackError as error:
         print(f"  self-test  FAILED: {error}")
         return False
-    verdict = "passed" if result.passed else "FAILED: this machine computes otherwise"
+    verdict = "passed" if result.passed else "FAILED: this machine computes different values"
     print(f"  self-test  {verdict} (worst {result.worst:.1e}, bound {result.tolerance:.0e})")
     return result.passed
 
@@ -111,16 +111,16 @@ def _lines(pack: Pack) -> list[str]:
         steps = stage.sampling.steps
         lines.append(
             f"  {stage.name if len(m.sampled) > 1 else 'steps':9}  {steps.default} steps "
-            f"({stage.sampling.sampler}), no fewer than {steps.least} when late"
+            f"({stage.sampling.sampler}), at least {steps.least} under load"
         )
     branches = {"": "no", "past": "yes", "controls": "yes, by its controls"}
     names = sorted(control.short for control in m.controls)
     lines += [
         f"  guidance   {branches[first_sampling(m).guidance.branch]}",
-        f"  controls   {', '.join(names) or 'none of its own'}",
+        f"  controls   {', '.join(names) or 'none'}",
     ]
     if m.transcription:
-        lines.append("  listens    to sound, and answers in notes")
+        lines.append("  listens    transcribes audio to notes")
     return [
         *lines,
         f"  licence    {m.licence}",

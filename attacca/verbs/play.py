@@ -1,4 +1,4 @@
-"""`attacca play`: endless music into the sound card, a meter, or a file."""
+"""`attacca play`: play endless music on a sound device or into a file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from attacca.midi_options import add_midi, midi_of
 from attacca.options import add_playing, checked, chosen, set_others
-from attacca.remote import add_osc, osc_of
+from attacca.osc_options import add_osc, osc_of
 from attacca.tempo_options import add_tempo, tempo_of
 from engine.controls.control import Control
 
 if TYPE_CHECKING:
-    from attacca.beginning import Beginning
+    from attacca.seed_input import SeedInput
     from attacca.terminal.keys import Keys
     from attacca.terminal.stopping import Stopping
     from engine.instrument import Instrument
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["add", "add_options", "new_seed", "run"]
 
 _DURATION = Control("duration", "number", 1.0, "live", "", 0.1, 31_536_000.0, "s")
-_HIGHEST_SEED = 999_999  # a fresh seed is short enough to be typed again
+_HIGHEST_SEED = 999_999  # short enough to type again
 
 
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "play", help="play without end", description=__doc__, allow_abbrev=False,
+        "play", help="play endless music", description=__doc__, allow_abbrev=False,
         epilog="Keys: space pause, r record, s new seed, n new piece, + - steps, [ ] gain, p "
         "panic, q quit.",
     )  # fmt: skip
@@ -40,38 +40,40 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options; `attacca gui` takes them too, and hands them on."""
+    """Declare the options; `attacca gui` accepts them as well and passes them on."""
     add_playing(parser)
     parser.add_argument(
         "--device", default="default", metavar="NAME",
-        help="a sound device's name or a part of it, none, or default-or-none: the default device, "
-        "or none where there is none (see 'attacca devices')",
+        help="name of the sound device or part of it, none, or default-or-none: the default "
+        "device, or none if there is no device (see 'attacca devices')",
     )  # fmt: skip
     parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="record into FILE (.flac .wav .ogg)"
+        "--record", type=Path, metavar="FILE", help="record to FILE (.flac, .wav or .ogg)"
     )
     parser.add_argument(
-        "--duration", type=checked(_DURATION), metavar="SECONDS", help="end after so many seconds"
+        "--duration", type=checked(_DURATION), metavar="SECONDS", help="end after this time"
     )
     add_osc(parser)
     add_tempo(parser)
     add_midi(parser)
-    parser.add_argument("--no-status", action="store_true", help="show no status, only the end")
+    parser.add_argument(
+        "--no-status", action="store_true", help="print no status, only the result at the end"
+    )
 
 
 def new_seed() -> int:
-    """A seed that nobody chose."""
+    """A random seed."""
     return random.SystemRandom().randint(1, _HIGHEST_SEED)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play until asked to stop. Returns the exit status."""
+    """Play until the user or a signal stops it. Returns the exit status."""
     from attacca.terminal.output import tolerant_output
     from attacca.terminal.stopping import Stopping
 
     with Stopping() as stopping, tolerant_output():
-        from attacca.beginning import beginning, refuse_replacing_inputs
-        from attacca.terminal.faces import choose_face
+        from attacca.seed_input import read_seed_input, refuse_replacing_inputs
+        from attacca.terminal.displays import choose_display
         from attacca.terminal.keys import NoKeys, open_keys
         from attacca.terminal.performance import Performance
         from engine.audio.take_names import NewTake
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             **controls,
         ) as instrument:
             set_others(args, instrument)
-            first = beginning(args, instrument)
+            first = read_seed_input(args, instrument)
             record: Path | None = args.record
             keys = open_keys()
             there = not isinstance(keys, NoKeys)
@@ -101,52 +103,53 @@ def run(args: argparse.Namespace) -> int:
 
             try:
                 to_file = _start(instrument, args.device, first, ask, stopping)
-            except KeyboardInterrupt:  # Ctrl-C is how one leaves it, also before it plays
+            except KeyboardInterrupt:  # Ctrl-C is the normal way to end, also before it plays
                 return 0
             if to_file is None:
                 return 0
-            face = choose_face(status=not args.no_status, keys=there)
+            display = choose_display(status=not args.no_status, keys=there)
             performance = Performance(
-                instrument, face, keys, stopping,
+                instrument, display, keys, stopping,
                 clock=clock, duration=args.duration, new_seed=new_seed,
             )  # fmt: skip
             if record is not None or to_file:
                 performance.record_to(record or NewTake(Path()))
             with (
                 tempo_of(args, instrument) as clock, midi_of(args, instrument, clock.take) as midi,
-                osc_of(args, instrument, stopping.ask, midi) as osc, keys, face,
+                osc_of(args, instrument, stopping.request, midi) as osc, keys, display,
             ):  # fmt: skip
                 performance.more_errors = lambda: {
                     **(osc.errors if osc is not None else {}),
                     **(midi.errors if midi is not None else {}),
                 }
                 played = performance.run()
-                instrument.close()  # the take first: MIDI may wait for the sound server as well
-            unrecorded = instrument.recording_problem
+                # Close the recording first: MIDI may wait for the sound server too.
+                instrument.close()
+            recording_problem = instrument.recording_problem
         print(played, flush=True)
-        if unrecorded:
-            raise StorageError(unrecorded)
+        if recording_problem:
+            raise StorageError(recording_problem)
     return 0
 
 
 def _start(
     instrument: Instrument,
     device: str,
-    first: Beginning,
+    first: SeedInput,
     ask: Callable[[], str],
     stopping: Stopping,
 ) -> bool | None:
-    """Start on the device, or without one. Returns whether to record, or None to give up.
+    """Start on the device, or without one. Returns whether to record, or None to quit.
 
-    A device asked for by name has to be there; without the default one the music goes on, and
-    `ask` says where to: f, m or q.
+    A device chosen by name has to exist. If there is no default device, `ask` asks what to do:
+    f (record to a file), m (meter only) or q (quit).
 
     A signal while a device or a pack opens raises KeyboardInterrupt.
 
     Raises
     ------
     AttaccaError
-        What is wrong with the pack, the values, or the device that was named.
+        The pack, a value, or the device chosen by name cannot be used.
     """
     from engine.errors import DeviceError
 
@@ -163,7 +166,9 @@ def _start(
     except DeviceError as error:
         if device != "default":
             raise
-        print(f"attacca: {error} (`attacca doctor` names the cure)", file=sys.stderr, flush=True)
+        print(
+            f"attacca: {error} (`attacca doctor` says how to fix it)", file=sys.stderr, flush=True
+        )
         answer = ask()
         if answer == "q":
             return None
@@ -175,18 +180,18 @@ def _start(
 
 
 def _print_device_event(event: Event) -> None:
-    """What happened to the device while the music started, before anything else shows it."""
+    """Print events of the device while playing starts, when no display is open yet."""
     if event.kind == "device":
         print(f"attacca: {event.text}", file=sys.stderr, flush=True)
 
 
 def _ask(keys: Keys, stopping: Stopping) -> str:
-    """What to do without a sound device, in one key: f, m or q."""
+    """Ask with one key what to do without a sound device: f, m or q."""
     answer = ""
     with keys:
-        question = "play into a [f]ile, a [m]eter only, or [q]uit? "
+        question = "record to a [f]ile, show the [m]eter only, or [q]uit? "
         print(question, end="", file=sys.stderr, flush=True)
-        while not answer and not stopping.asked:
+        while not answer and not stopping.requested:
             try:
                 answer = next((k for k in keys.poll(0.1) if k in ("f", "m", "q")), "")
             except EOFError:

@@ -1,4 +1,4 @@
-"""`attacca render`: the same music into a file, as fast as it can be made."""
+"""`attacca render`: write the same music to a file, as fast as possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RATE = Control("rate", "whole", 48000, "block", "", 8000, 192000, "Hz")
 def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
-        "render", help="play into a file, faster than real time", description=__doc__,
+        "render", help="render to a file, faster than real time", description=__doc__,
         allow_abbrev=False,
     )  # fmt: skip
     add_playing(parser)
@@ -31,9 +31,14 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     length.add_argument("--minutes", type=checked(_MINUTES), metavar="M")
     length.add_argument("--seconds", type=checked(_SECONDS), metavar="S")
     parser.add_argument(
-        "--rate", type=checked(_RATE), metavar="HZ", help="of the file; by default the pack's own"
+        "--rate",
+        type=checked(_RATE),
+        metavar="HZ",
+        help="sample rate of the file; by default the pack's",
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="ends in .wav, .flac or .ogg")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="file name ending in .wav, .flac or .ogg"
+    )
     parser.set_defaults(run=run)
 
 
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from attacca.terminal.stopping import Stopping
 
     with Stopping() as stopping, tolerant_output():
-        from attacca.beginning import beginning, refuse_replacing_inputs
+        from attacca.seed_input import read_seed_input, refuse_replacing_inputs
         from attacca.verbs.play import new_seed
         from engine.instrument import Instrument
 
@@ -53,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             args.pack, latency=args.latency, threads=args.threads, target=args.target, **controls
         )
         set_others(args, instrument)
-        past, phrase = beginning(args, instrument)
+        past, phrase = read_seed_input(args, instrument)
         seconds: float = args.seconds if args.seconds is not None else 60.0 * args.minutes
         began = time.monotonic()
         with _progress(args.out.name) as bar:
@@ -63,26 +68,26 @@ def run(args: argparse.Namespace) -> int:
                 nonlocal done
                 done = fraction
                 bar(fraction)
-                return not stopping.asked
+                return not stopping.requested
 
             notes = instrument.render(
                 args.out, seconds, rate=args.rate, past=past, phrase=phrase, progress=progress
             )
         took = time.monotonic() - began
-        made = seconds * done if stopping.asked else seconds
+        rendered = seconds * done if stopping.requested else seconds
         seed = int(instrument.settings.number("seed"))
-        early = "stopped early: " if stopping.asked else ""
+        early = "stopped early: " if stopping.requested else ""
         beside = f", notes in {notes.name}" if notes is not None else ""
         print(
-            f"{early}{args.out}: {made:.1f} s of music in {took:.1f} s, "
-            f"real-time factor {took / max(made, 1e-9):.2f}, seed {seed}{beside}"
+            f"{early}{args.out}: {rendered:.1f} s of music in {took:.1f} s, "
+            f"real-time factor {took / max(rendered, 1e-9):.2f}, seed {seed}{beside}"
         )
-        return 130 if stopping.asked else 0
+        return 130 if stopping.requested else 0
 
 
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[float], None]]:
-    """A bar on standard error where that is a terminal, else nothing."""
+    """A progress bar if standard error is a terminal, else nothing."""
     if not sys.stderr.isatty():
         yield lambda fraction: None
         return

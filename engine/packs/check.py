@@ -203,7 +203,7 @@ def _check_kind(where: str, stage: Stage) -> None:
     if stage.past and not needs_past:
         raise PackError(f"{where}: past is {stage.past}; continues = {stage.continues!r} has none")
     if stage.overlap > stage.past:
-        raise PackError(f"{where}: overlap is {stage.overlap}; it takes 0 to past, {stage.past}")
+        raise PackError(f"{where}: overlap is {stage.overlap}; use 0 to past, {stage.past}")
     if (stage.continues == "cache") != ("read" in stage.graphs):
         raise PackError(f"{where}: a cache has graphs.read, and nothing else has")
 
@@ -216,7 +216,7 @@ def _check_sampling(where: str, stage: Stage) -> None:
             f"{where}: guidance.branch is 'past'; continues = {stage.continues!r} takes controls"
         )
     if "final" in stage.graphs and steps.least < 2:
-        raise PackError(f"{where}: steps.least is {steps.least}; with graphs.final it takes 2")
+        raise PackError(f"{where}: steps.least is {steps.least}; with graphs.final, use 2")
     if not steps.least <= steps.default <= steps.most:
         raise PackError(
             f"{where}: steps are {steps.least}, {steps.default}, {steps.most}; least, default and "

@@ -206,6 +206,11 @@ class Feeder:
         """Process id of the generator while it runs."""
         return self._generator.pid
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that ONNX Runtime offers the generator."""
+        return self._generator.targets
+
     def stats(self) -> StreamStats:
         """The present values."""
         last, loads = self._last, list(self._loads)

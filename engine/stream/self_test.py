@@ -1,4 +1,4 @@
-"""The self-test of a pack: it computes here what its exporter saw, and it can be played."""
+"""The self-test of a pack: its networks reproduce the exporter's results, and it can be played."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from engine.stream.walk import PlanWalk
 
 @dataclass(frozen=True)
 class SelfTest:
-    """Result of running the golden vectors: largest difference over the output's deviation."""
+    """The largest difference from the golden vectors, relative to the output's deviation."""
 
     worst: float
     tolerance: float
 
     @property
     def passed(self) -> bool:
-        """Whether this machine computes what the exporter saw."""
+        """Whether this machine reproduces the exporter's results."""
         return self.worst <= self.tolerance
 
 
 def self_test(manifest: Manifest, executor: Executor) -> SelfTest:
     """Run the pack's golden vectors.
 
-    For every diffusion stage they hold one array for each of what its graphs read, `x`, `alpha`,
-    `sigma` and the exporter's `x0`, by the names `STAGE/NAME` (in packs of format 1, which have one
-    stage, by `NAME`); with a final graph its `x0_final` as well. A graph that runs once has its
-    inputs and outputs: of a network stage `STAGE/NAME`, of a cache `STAGE/read/NAME`, of an encoder
+    They contain for every diffusion stage one array per graph input, `x`, `alpha`, `sigma` and the
+    exporter's `x0`, named `STAGE/NAME` (in packs of format 1, which have one stage, `NAME`); with a
+    final graph `x0_final` as well. For a graph that runs once they contain its inputs and outputs:
+    of a network stage as `STAGE/NAME`, of a cache as `STAGE/read/NAME`, of an encoder as
     `encoder/CONTROL/NAME`.
 
-    Then two blocks are played offline, and the transcription's graph is opened.
+    Then two blocks are generated, and the transcription graph is opened.
 
     Raises
     ------
@@ -106,9 +106,9 @@ def _of_stage(golden: Mapping[str, NDArray[Any]], name: str) -> Mapping[str, NDA
     return {k.removeprefix(own): v for k, v in golden.items() if k.startswith(own)} or golden
 
 
-def _difference(got: NDArray[Any], wanted: NDArray[Any]) -> float:
-    # What is the same everywhere, such as a mask of ones, is compared as it is.
-    difference = float(abs(got - wanted).max() / (wanted.std() or 1.0))
+def _difference(got: NDArray[Any], expected: NDArray[Any]) -> float:
+    # A constant output, such as a mask of ones, has no deviation to divide by.
+    difference = float(abs(got - expected).max() / (expected.std() or 1.0))
     return difference if np.isfinite(difference) else float("inf")
 
 

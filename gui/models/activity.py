@@ -1,6 +1,6 @@
-"""Whether somebody else sends to the engine, over OSC or by MIDI: the counters of `/status`.
+"""Activity of other clients, over OSC or MIDI, from the counters of `/status`.
 
-The window asks a few times a second itself; its own packets are taken off what is counted.
+The window polls a few times a second; its own packets are subtracted.
 Qt's main thread.
 """
 
@@ -16,18 +16,18 @@ from gui.models.figures import Figures
 __all__ = ["NAMES", "Activity"]
 
 NAMES = ("osc", "midi")
-_GLOW = 0.6  # seconds that a light stays on: two askings, so that a steady stream is steady
-_SETTLES = 2.0  # seconds until what was sent to begin with has been counted
+_GLOW = 0.6  # seconds that a lamp stays on: two polls, so that a steady stream shines steadily
+_SETTLES = 2.0  # seconds until the first packets have been counted
 
 
 class Activity(QObject):
-    """Lights.
+    """The lamps and counters.
 
     Parameters
     ----------
-    figures : as the engine tells them.
-    sent : packets that the window itself has sent to this engine.
-    now : seconds of a clock that only goes on.
+    figures : the status values.
+    sent : returns the number of packets that the window has sent.
+    now : monotonic clock in seconds.
     """
 
     changed = pyqtSignal()
@@ -42,32 +42,32 @@ class Activity(QObject):
         figures.changed.connect(self._look)
 
     def forget(self) -> None:
-        """Another engine counts from elsewhere."""
+        """Start again: another engine has other counters."""
         self._most: dict[str, int] = {}
         self._settled: dict[str, float] = {}
-        self._until = dict.fromkeys(NAMES, 0.0)
-        self._counts = dict.fromkeys(NAMES, 0)
+        self._until: dict[str, float] = dict.fromkeys(NAMES, 0.0)
+        self._counts: dict[str, int] = dict.fromkeys(NAMES, 0)
         self._lit: tuple[bool, ...] = (False,) * len(NAMES)
 
-    def is_told(self, name: str) -> bool:
-        """Whether the engine counts it at all."""
+    def is_reported(self, name: str) -> bool:
+        """Whether the engine reports this counter."""
         return self._count(name) is not None
 
     def is_lit(self, name: str) -> bool:
-        """Whether something came just now."""
+        """Whether something arrived just now."""
         return self._now() < self._until[name]
 
     def count(self, name: str) -> int:
-        """What came since the window looks, without its own."""
+        """Packets since the window connected, without its own."""
         return self._counts[name]
 
     def _count(self, name: str) -> int | None:
         if name == "osc":
-            told = self._figures["osc/packets"]
-            return None if told is None else int(float(told)) - self._sent()
+            packets = self._figures["osc/packets"]
+            return None if packets is None else int(float(packets)) - self._sent()
         ways = [self._figures[f"midi/{way}"] for way in ("in", "out")]
-        told_ways = [int(float(w)) for w in ways if w is not None]
-        return sum(told_ways) if told_ways else None
+        counts = [int(float(w)) for w in ways if w is not None]
+        return sum(counts) if counts else None
 
     def _look(self) -> None:
         now = self._now()

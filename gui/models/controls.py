@@ -1,8 +1,8 @@
-"""All controls that the engine describes, and what it says of their values.
+"""Models of all controls that the engine describes.
 
-`ControlModels.take` is fed by the session; widgets take their `ControlModel` by its name, or walk
-`groups()`, and build themselves again on `table_changed`: another pack has other controls. Until
-an engine has described its own, they are those of the shipped pack. Qt's main thread.
+The session calls `ControlModels.take`. Widgets find their `ControlModel` by name or iterate over
+`groups()`, and rebuild themselves on `table_changed`, since another pack has other controls. Until
+an engine has described its controls, they are those of the shipped pack. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ __all__ = ["ControlModels"]
 
 
 class ControlModels(QObject):
-    """All controls of the table, and the numbers that they consist of.
+    """All controls of the table, and their parts.
 
     Parameters
     ----------
     send : sends a message, `send(address, *arguments)`.
-    now : seconds of a clock that only goes on.
+    now : monotonic clock in seconds.
     """
 
     table_changed = pyqtSignal()
-    changed = pyqtSignal()  # some control
+    changed = pyqtSignal()  # any control
 
     def __init__(
         self, send: Send, now: Callable[[], float] = time.monotonic, parent: QObject | None = None
@@ -41,7 +41,7 @@ class ControlModels(QObject):
         self._send, self._now = send, now
         self.table = ControlTable()
         self._by_name: dict[str, ControlModel] = {}
-        self._elsewhere: dict[str, ControlModel] = {}  # of controls that other packs have
+        self._elsewhere: dict[str, ControlModel] = {}  # controls of other packs
         self._by_path: dict[str, ControlModel] = {}
         self._described: list[Control] = []
         self._timer = QTimer(self)
@@ -63,22 +63,22 @@ class ControlModels(QObject):
         return {g: [c for c in self if c.control.group == g] for g in self.table.groups}
 
     def parts(self, model: ControlModel) -> list[ControlModel]:
-        """The numbers that a control consists of."""
+        """The parts of a control."""
         return [self._by_name[part.name] for part in model.control.parts]
 
     def values(self) -> dict[str, Value]:
-        """What every control shows that the engine has told a value of, by name."""
+        """The shown value of every known control, by name."""
         return {c.control.name: c.value for c in self._wholes() if c.is_known}
 
     def reported(self) -> dict[str, Value]:
-        """What the engine said last of every control that a preset keeps, by name."""
+        """The engine's last value of every control that presets hold, by name."""
         return {
             c.control.name: c.reported for c in self._wholes()
             if c.control.in_presets and c.reported is not None
         }  # fmt: skip
 
     def restore(self, values: Mapping[str, Value]) -> None:
-        """Turn controls to what they were, those that the pack has."""
+        """Set the controls that the pack has to earlier values."""
         for name, value in values.items():
             control = self._by_name.get(name)
             if control is not None:
@@ -101,7 +101,8 @@ class ControlModels(QObject):
             self._described.append(described(str(arguments[1])))
         elif address == "/controls/end":
             found, self._described = self._described, []
-            if arguments and arguments[0] == len(found):  # else its beginning came before we did
+            # else part of it came before the subscription
+            if arguments and arguments[0] == len(found):
                 self._move_to(ControlTable(tuple(found)))
         elif address == "/error" and arguments and arguments[0] in self._by_path:
             self._by_path[str(arguments[0])].take_refusal()
@@ -119,7 +120,7 @@ class ControlModels(QObject):
         return (c for c in self if not c.control.part_of)
 
     def _move_to(self, table: ControlTable) -> None:
-        """There are these controls now; what is the same keeps its model."""
+        """Use another table; controls that are the same keep their model."""
         before = dict(self._by_name)
         models: dict[str, ControlModel] = {}
         kept: list[tuple[ControlModel, Control]] = []
@@ -134,7 +135,7 @@ class ControlModels(QObject):
         is_new = len(kept) < len(models)
         self.table, self._by_name = table, models
         self._by_path = {c.path: c for c in self}
-        for model, control in kept:  # whoever is told of a change finds all the others
+        for model, control in kept:  # listeners find all the others in place
             model.take_control(control)
         if is_new or before:
             self.table_changed.emit()
@@ -146,7 +147,7 @@ class ControlModels(QObject):
             self._timer.start()
 
     def _tick(self) -> None:
-        """60 times a second while something is under way."""
+        """Called 60 times a second while something changes."""
         for control in self:
             control.flush()
         if not any(c.is_busy for c in self):

@@ -1,7 +1,7 @@
-"""Sound devices: what there is, which one plays, and going over to another.
+"""Sound devices: the list, the current one, and changing it.
 
-The engine looks for devices and opens them; a switch that fails leaves the old one playing and its
-one line is kept here. Qt's main thread.
+The engine searches for devices and opens them. If a change fails, the current device keeps playing
+and the error is kept here. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NONE = "none"  # the name of no device
 
 @dataclass(frozen=True)
 class Device:
-    """One as `/device/info` tells: frames a second, least latency in ms."""
+    """A device as in `/device/info`: rate in Hz, lowest latency in ms."""
 
     name: str
     host_api: str
@@ -31,24 +31,24 @@ class Device:
 
     @property
     def label(self) -> str:
-        """What it is selected by and called in `/status/device`; a name may be in two APIs."""
+        """The name in `/device/select` and `/status/device`; a name may be in two APIs."""
         return f"{self.name} ({self.host_api})"
 
 
 class Devices(QObject):
-    """The devices of the engine that answers.
+    """The devices of the connected engine.
 
     Attributes
     ----------
-    devices : as found last.
-    is_looking : whether the engine looks for them now.
-    has_looked : whether it has, since it is there.
-    changing : what it goes over to now; "" when it does not.
-    problem : why the last switch or search failed, the engine's line; "" when it did not.
+    devices : result of the last search.
+    is_looking : whether the engine is searching.
+    has_looked : whether it has searched since it was connected.
+    changing : the device that is being opened; "" if none.
+    problem : the engine's error of the last change or search; "" if it succeeded.
     """
 
     changed = pyqtSignal()
-    selected = pyqtSignal(str)  # what plays now was chosen here: its label, or `none`
+    selected = pyqtSignal(str)  # the device chosen here plays: its label, or `none`
 
     def __init__(
         self, send: Callable[..., bool], figures: Figures, parent: QObject | None = None
@@ -65,29 +65,29 @@ class Devices(QObject):
 
     @property
     def current(self) -> str:
-        """The label of the device that plays, `none`, or "" where no engine is."""
+        """The label of the current device, `none`, or "" without an engine."""
         return self._figures.text("device")
 
     def is_current(self, device: Device) -> bool:
-        """Whether it is the one that plays."""
+        """Whether it is the current device."""
         return self.current.casefold() in (device.label.casefold(), device.name.casefold())
 
     def groups(self) -> dict[str, list[Device]]:
-        """The devices by host API, that of the system's default first."""
+        """The devices by host API, the one of the default device first."""
         found: dict[str, list[Device]] = {}
         for device in sorted(self.devices, key=lambda d: not d.is_default):
             found.setdefault(device.host_api, []).append(device)
         return found
 
     def find(self) -> None:
-        """Have the engine look anew."""
+        """Let the engine search again."""
         if not self.is_looking and self._send("/device/list"):
             self.is_looking, self.has_looked, self.problem = True, True, ""
             self._coming.clear()
             self.changed.emit()
 
     def select(self, label: str, after: Callable[[], None] | None = None) -> None:
-        """Go over to a device, or to `none`; `after` is called once it plays there."""
+        """Change to a device, or to `none`; `after` is called when it plays."""
         if not self.changing and self._send("/device/select", label):
             self.changing, self.problem, self._after = label, "", after
             self.changed.emit()
@@ -95,7 +95,7 @@ class Devices(QObject):
     # ------------------------------------------------------------------ the engine
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about devices."""
+        """Handle a message. Returns whether it was about devices."""
         about = str(arguments[0]) if arguments else ""
         if address == "/device/info" and len(arguments) == 6:
             self._coming.append(_device(arguments))
@@ -113,7 +113,7 @@ class Devices(QObject):
         return True
 
     def take_connected(self, connected: bool) -> None:
-        """An engine answers, or none does."""
+        """The connection is open, or lost."""
         self.is_looking, self.changing, self._after = False, "", None
         self.has_looked = False
         self._coming.clear()
@@ -124,7 +124,7 @@ class Devices(QObject):
     def _end_change(self, problem: str) -> None:
         label, after = self.changing, self._after
         self.changing, self.problem, self._after = "", problem, None
-        self._send("/status")  # what plays now is shown at once
+        self._send("/status")  # show the current device at once
         if label and not problem:
             self.selected.emit(label)
             if after is not None:
@@ -137,10 +137,10 @@ class Devices(QObject):
             self.changed.emit()
 
 
-def _device(told: tuple[object, ...]) -> Device:
+def _device(arguments: tuple[object, ...]) -> Device:
     channels, rate, latency, default = (
-        float(a) if isinstance(a, (int, float)) else 0.0 for a in told[2:]
+        float(a) if isinstance(a, (int, float)) else 0.0 for a in arguments[2:]
     )
     return Device(
-        str(told[0]), str(told[1]), int(channels), int(rate), latency, bool(default)
+        str(arguments[0]), str(arguments[1]), int(channels), int(rate), latency, bool(default)
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""The figures of `/status` as they were told last, by their names below `/status/`.
+"""The latest values of `/status`, by their names below `/status/`.
 
-Contract: `figures["load"]` is None until the engine has told it (an older engine may never);
-`changed` comes once a polling, not once a figure. Qt's main thread.
+Contract: `figures["load"]` is None until the engine has sent it (an older engine may never);
+`changed` is emitted once per poll, not once per value. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _PREFIX = "/status/"
 
 
 class Figures(QObject):
-    """All figures; read-only but for `take`."""
+    """All values; read-only except for `take`."""
 
     changed = pyqtSignal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._values: dict[str, Figure] = {}
-        # A polling is answered in several bundles; whoever listens looks once.
+        # A poll is answered in several bundles; listeners are called once.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.changed)
@@ -31,21 +31,21 @@ class Figures(QObject):
         return self._values.get(name)
 
     def all(self) -> dict[str, Figure]:
-        """Every figure that has been told."""
+        """Every value received so far."""
         return dict(self._values)
 
     def number(self, name: str, otherwise: float = 0.0) -> float:
-        """A figure that is a number; `otherwise` where it is not told."""
+        """A value that is a number; `otherwise` if it is unknown."""
         value = self._values.get(name)
         return float(value) if isinstance(value, (int, float)) else otherwise
 
     def text(self, name: str) -> str:
-        """A figure that is text; nothing where it is not told."""
+        """A value that is text; "" if it is unknown."""
         value = self._values.get(name)
         return value if isinstance(value, str) else ""
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was a figure."""
+        """Handle a message. Returns whether it was a status value."""
         if not address.startswith(_PREFIX) or len(arguments) != 1:
             return False
         if isinstance(arguments[0], (int, float, str)):
@@ -55,6 +55,6 @@ class Figures(QObject):
         return True
 
     def take_lost(self) -> None:
-        """The engine is gone, and what it told with it."""
+        """The connection is lost: forget all values."""
         self._values.clear()
         self._soon.start(0)

@@ -1,4 +1,4 @@
-"""Undo and redo of gestures; the engine keeps them, for all clients together. Qt's main thread."""
+"""Undo and redo of gestures; the engine keeps one history for all clients. Qt's main thread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["History"]
 
 
 class History(QObject):
-    """The two buttons, and whether they may have something to do.
+    """The two buttons, and whether they are enabled.
 
-    The engine does not tell what it remembers, so a button is offered until it was refused, and
-    again when something has changed.
+    The engine does not report its history, so a button is enabled until the engine refuses, and
+    again after a change.
     """
 
     changed = pyqtSignal()
@@ -24,21 +24,21 @@ class History(QObject):
         self.can_undo = self.can_redo = False
 
     def undo(self) -> None:
-        """Put the controls back as before the last gesture."""
+        """Undo the last gesture."""
         if self._send("/undo", 1):
             self._set(self.can_undo, True)
 
     def redo(self) -> None:
-        """Take the last undo back."""
+        """Redo the last undone gesture."""
         if self._send("/redo", 1):
             self._set(True, self.can_redo)
 
     def note_change(self) -> None:
-        """A control was turned here, which ends what could be done again."""
+        """A control was changed here, so there is nothing to redo."""
         self._set(True, False)
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was a refusal to go back or on."""
+        """Handle a message. Returns whether it was a refused undo or redo."""
         if address != "/error" or not arguments or arguments[0] not in ("/undo", "/redo"):
             return False
         undo = arguments[0] == "/undo"
@@ -46,7 +46,7 @@ class History(QObject):
         return True
 
     def take_connected(self, connected: bool) -> None:
-        """An engine answers, or none does; what an unknown one remembers is not known."""
+        """The connection is open, or lost; the history of a new engine is unknown."""
         self._set(connected, connected)
 
     def _set(self, can_undo: bool, can_redo: bool) -> None:

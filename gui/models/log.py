@@ -1,6 +1,6 @@
-"""What a performer should know, line by line: the engine's events and refusals, the window's own.
+"""The log: the engine's events and errors, and messages of the window.
 
-Bounded: the oldest lines go. Qt's main thread.
+Bounded: the oldest lines are dropped. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 
 __all__ = ["Line", "Log"]
 
@@ -28,7 +28,7 @@ _LEVELS: dict[str, Level] = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line. `kind` is the event's, the address of what was refused, or `window`."""
+    """One line. `kind`: the event's kind, the address of an error, or `window`."""
 
     at: datetime
     level: Level
@@ -49,13 +49,13 @@ class Log(QObject):
         self.lines: deque[Line] = deque(maxlen=_MOST)
 
     def say(self, text: str, level: Level = "note", kind: str = "window") -> None:
-        """Add a line of the window's own."""
+        """Add a message of the window."""
         line = Line(self._now(), level, kind, shortened(" ".join(text.split())))
         self.lines.append(line)
         self.added.emit(line)
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was an event or a refusal."""
+        """Handle a message. Returns whether it was an event or an error."""
         words = [str(a) for a in arguments]
         if address == "/event" and len(words) == 2:
             self.say(words[1], _LEVELS.get(words[0], "note"), words[0])

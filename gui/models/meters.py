@@ -1,7 +1,7 @@
-"""Levels and the lead, as the `/meters` and `/lead` streams tell them. Qt's main thread.
+"""Levels and the lead from the `/meters` and `/lead` streams. Qt's main thread.
 
-Levels are dB of full scale, -90 for silence. Peaks are held for `HOLD` seconds and then fall, so
-that an eye catches them. Clips are counted by the engine, where it does, else by peaks at 0 dB.
+Levels are in dB of full scale, -90 for silence. Peaks are held for `HOLD` seconds and then fall, so
+that they are visible. The engine counts clips; an older engine's are counted by peaks at 0 dB.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Meters(QObject):
     ----------
     peak, rms, held : dB, of left and right.
     reduction : dB that the limiter takes away, 0 or more.
-    lead : seconds made and not yet heard; None until told.
+    lead : seconds that are generated and not yet audible; None if unknown.
     clips : frames that would have gone over full scale, since they were forgotten.
     """
 
@@ -77,7 +77,7 @@ class Meters(QObject):
         self.peak, self.rms = (numbers[0], numbers[1]), (numbers[2], numbers[3])
         self.reduction = max(0.0, -numbers[4])
         if len(numbers) > 5:
-            self._forgotten = min(self._forgotten, int(numbers[5]))  # the engine began anew
+            self._forgotten = min(self._forgotten, int(numbers[5]))  # a new engine
             self.clips = int(numbers[5]) - self._forgotten
         else:
             self.clips += any(level >= 0.0 for level in self.peak)

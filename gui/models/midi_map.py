@@ -1,8 +1,7 @@
-"""Which MIDI controller moves which control, and learning it. The engine keeps the mappings.
+"""MIDI mappings and learning. The engine keeps the mappings.
 
-`learning` is the path that waits for a controller to be moved, as `/status/midi/learning` tells it,
-whoever asked. Without MIDI in the engine `is_there` is False, and nothing is offered. Qt's main
-thread.
+`learning` is the address that waits for a controller to move, as in `/status/midi/learning`, also
+if another client started it. Without MIDI in the engine `is_there` is False. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ __all__ = ["MidiMap"]
 
 
 class MidiMap(QObject):
-    """The mappings of the engine that answers.
+    """The mappings of the connected engine.
 
     Attributes
     ----------
-    is_there : whether the engine has MIDI: it has, once it has told its mappings.
-    learning : the path that a controller is awaited for; "" for none.
-    mappings : by path, the controller in words.
+    is_there : whether the engine has MIDI; true once it has sent its mappings.
+    learning : the address that waits to be learned; "" for none.
+    mappings : the name of the controller for each address.
     """
 
     changed = pyqtSignal()
@@ -37,22 +36,22 @@ class MidiMap(QObject):
         self.learning = ""
         self.mappings: Mapping[str, str] = {}
         self._coming: dict[str, str] = {}
-        self._asked = False
+        self._requested = False
         figures.changed.connect(self._look)
 
     def learn(self, path: str) -> None:
-        """Have the controller that moves next move a control; "" waits for none."""
+        """Map the next controller that moves to an address; "" cancels."""
         self._send("/midi/learn", path)
 
     def forget(self, path: str) -> None:
-        """Have no controller move it."""
+        """Remove the mapping of an address."""
         self._send("/midi/forget", path)
         self._send("/midi/mappings")
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about mappings."""
+        """Handle a message. Returns whether it was about mappings."""
         if address == "/event" and arguments[:1] == ("midi",) and self.is_there:
-            self._send("/midi/mappings")  # a controller may be read in another way now
+            self._send("/midi/mappings")  # the mode of a controller may have changed
             return False
         if address == "/midi/learn" and len(arguments) == 1:
             self._set_learning(str(arguments[0]))
@@ -68,24 +67,24 @@ class MidiMap(QObject):
         return True
 
     def take_lost(self) -> None:
-        """The engine is gone."""
+        """The connection is lost."""
         self.mappings, self._coming = {}, {}
-        self._asked = self.is_there = False
+        self._requested = self.is_there = False
         self._set_learning("")
         self.changed.emit()
 
     def _look(self) -> None:
-        if self._figures["midi/in"] is not None and not self._asked:
-            self._asked = True
+        if self._figures["midi/in"] is not None and not self._requested:
+            self._requested = True
             self._send("/midi/mappings")
-        told = self._figures["midi/learning"]
-        if isinstance(told, str) and told != self.learning:
-            self._set_learning(told)
+        path = self._figures["midi/learning"]
+        if isinstance(path, str) and path != self.learning:
+            self._set_learning(path)
 
     def _set_learning(self, path: str) -> None:
         if path == self.learning:
             return
-        if self.learning and not path:  # something was learnt, or it was given up
+        if self.learning and not path:  # learned or cancelled
             self._send("/midi/mappings")
         self.learning = path
         self.changed.emit()

@@ -1,4 +1,4 @@
-"""Packs: what there are, which one plays, and going over to another while it plays on.
+"""Packs: the list, the current one, and changing it while the music plays.
 
 Qt's main thread.
 """
@@ -17,10 +17,10 @@ __all__ = ["Pack", "Packs"]
 
 @dataclass(frozen=True)
 class Pack:
-    """One as `/packs/info` tells: frames a second, seconds of a block, megabytes on disk.
+    """A pack as in `/packs/info`: rate in Hz, seconds per block, megabytes on disk.
 
-    `trouble` says what is wrong with it, `verdict` what `attacca bench` found on the engine's
-    machine; either may be empty.
+    `trouble`: what is wrong with it; `verdict`: the result of `attacca bench` on the engine's
+    machine; both may be empty.
     """
 
     name: str
@@ -36,25 +36,25 @@ class Pack:
 
     @property
     def verdict_text(self) -> str:
-        """What was measured, or how to measure it."""
+        """The measured result, or how to measure."""
         return self.verdict or f"not measured here: run \N{LEFT SINGLE QUOTATION MARK}attacca " \
             f"bench {self.name}\N{RIGHT SINGLE QUOTATION MARK}"  # fmt: skip
 
 
 class Packs(QObject):
-    """The packs of the engine that answers.
+    """The packs of the connected engine.
 
     Attributes
     ----------
-    packs : as listed last.
-    is_listing : whether the engine lists them now.
-    loading : the one that is being loaded, by name; "" when none is.
-    progress : how far that is, 0 to 1.
-    problem : why the last one could not be loaded, the engine's line; "" when it could.
+    packs : the last list.
+    is_listing : whether the engine is listing packs.
+    loading : name of the pack that is being loaded; "" if none.
+    progress : of loading, 0 to 1.
+    problem : the engine's error of the last load; "" if it succeeded.
     """
 
     changed = pyqtSignal()
-    loaded = pyqtSignal(str)  # a name that was chosen here
+    loaded = pyqtSignal(str)  # a pack chosen here
 
     def __init__(
         self, send: Callable[..., bool], figures: Figures, parent: QObject | None = None
@@ -69,24 +69,24 @@ class Packs(QObject):
 
     @property
     def current(self) -> str:
-        """The name of the pack that plays; "" where no engine is."""
+        """The name of the current pack; "" without an engine."""
         return self._figures.text("pack")
 
     @property
     def title(self) -> str:
-        """The title of the pack that plays, or its name where it is not listed."""
+        """The title of the current pack, or its name if it is not in the list."""
         titles = {p.name: p.title for p in self.packs}
         return titles.get(self.current) or self.current
 
     def list(self) -> None:
-        """Ask for them anew."""
+        """Request the list again."""
         if not self.is_listing and self._send("/packs/list"):
             self.is_listing = True
             self._coming.clear()
             self.changed.emit()
 
     def load(self, name: str) -> None:
-        """Go over to another."""
+        """Change to another pack."""
         if not self.loading and name != self.current and self._send("/packs/load", name):
             self.loading, self.progress, self.problem = name, 0.0, ""
             self.changed.emit()
@@ -94,7 +94,7 @@ class Packs(QObject):
     # ------------------------------------------------------------------ the engine
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about packs."""
+        """Handle a message. Returns whether it was about packs."""
         about = str(arguments[0]) if arguments else ""
         if address == "/packs/info" and len(arguments) == 10:
             self._coming.append(_pack(arguments))
@@ -115,7 +115,7 @@ class Packs(QObject):
         return True
 
     def take_connected(self, connected: bool) -> None:
-        """An engine answers, or none does."""
+        """The connection is open, or lost."""
         self.is_listing, self.loading, self.progress = False, "", 0.0
         self._coming.clear()
         if connected:
@@ -127,7 +127,7 @@ class Packs(QObject):
     def _end(self, problem: str) -> None:
         name = self.loading
         self.loading, self.progress, self.problem = "", 0.0, problem
-        self._send("/status")  # what plays now is shown at once
+        self._send("/status")  # show the current pack at once
         if name and not problem:
             self.loaded.emit(name)
         self.changed.emit()
@@ -142,10 +142,10 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def _pack(told: tuple[object, ...]) -> Pack:
-    name, title, version, licence = map(str, told[:4])
-    rate, channels, block, size = map(_number, told[4:8])
+def _pack(arguments: tuple[object, ...]) -> Pack:
+    name, title, version, licence = map(str, arguments[:4])
+    rate, channels, block, size = map(_number, arguments[4:8])
     return Pack(
-        name, title, version, licence, int(rate), int(channels), block, size, str(told[8]),
-        str(told[9]),
+        name, title, version, licence, int(rate), int(channels), block, size, str(arguments[8]),
+        str(arguments[9]),
     )  # fmt: skip

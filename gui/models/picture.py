@@ -1,11 +1,11 @@
-"""The picture of the music: columns of a spectrogram, the blocks they were made in, the play line.
+"""The picture of the music: spectrogram columns, blocks and the playhead.
 
-Fed by `/picture`, `/picture/clear`, `/block`, `/playhead` and `/spectrum/bands`; everything is on
-the one axis of those, seconds of made music. The last `KEPT` seconds of columns lie in a ring;
-nothing grows. Qt's main thread.
+Uses `/picture`, `/picture/clear`, `/block`, `/playhead` and `/spectrum/bands`, which share one
+axis: seconds of generated music. The last `KEPT` seconds of columns are kept in a ring; nothing
+grows. Qt's main thread.
 
-Contract for a view: `changed(first, count)` names columns that are new or gone, `cleared` says that
-all are; `levels(first, count)` has them; `blocks` and `playhead` are read when drawn.
+Contract for a view: `changed(first, count)` names columns that are new or dropped, `cleared` means
+all columns; `levels(first, count)` returns them; read `blocks` and `playhead` when drawing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gui.models.playhead import Playhead
 
 __all__ = ["FLOOR", "KEPT", "BlockSeen", "Picture"]
 
-KEPT = 40.0  # seconds: the longest lead, and as much past as is shown
+KEPT = 40.0  # seconds: the longest lead plus the past that is shown
 FLOOR = -90.0  # dB of the byte 0; 255 is 0 dB
 _MOST_COLUMNS, _MOST_BANDS = 4096, 512
 _MOST_BLOCKS = 512
@@ -32,9 +32,9 @@ _NONE = -(1 << 62)  # the number of no column; those before the music have small
 
 @dataclass(frozen=True)
 class BlockSeen:
-    """A block of music, as `/block` tells of it: seconds, and the time to make it over its length.
+    """A block as in `/block`: times in seconds; `load`: generation time over audio time.
 
-    `index` is -1 for sound that was given from outside.
+    `index` is -1 for audio from outside.
     """
 
     index: int
@@ -46,35 +46,35 @@ class BlockSeen:
 
     @property
     def end(self) -> float:
-        """Where it ends."""
+        """The end in seconds."""
         return self.start + self.seconds
 
     @property
     def text(self) -> str:
-        """All of it in a line."""
+        """A description in one line."""
         if self.index < 0:
-            return f"given from outside, {self.seconds:.2f} s"
-        eased = ", eased by the governor" if self.eased else ""
+            return f"audio from outside, {self.seconds:.2f} s"
+        eased = ", reduced by the governor" if self.eased else ""
         return (
-            f"block {self.index}: {self.seconds:.2f} s, {self.steps} steps{eased}, made in "
-            f"{100 * self.load:.0f} % of the time it lasts"
+            f"block {self.index}: {self.seconds:.2f} s, {self.steps} steps{eased}, generated in "
+            f"{100 * self.load:.0f} % of its duration"
         )
 
 
 class Picture(QObject):
-    """Of one engine.
+    """The picture of one engine.
 
     Parameters
     ----------
-    now : seconds of a clock that only goes on.
+    now : monotonic clock in seconds.
 
     Attributes
     ----------
-    hop : seconds from column to column; 0 until one has come.
-    bands : numbers in a column.
-    frequencies : middles of the bands in Hz, lowest first; () until told.
+    hop : seconds from column to column; 0 until the first one.
+    bands : number of bands in a column.
+    frequencies : centre frequencies of the bands in Hz, lowest first; () if unknown.
     blocks : in the order of time.
-    playhead : where the ear is.
+    playhead : the audible position.
     """
 
     changed = pyqtSignal(int, int)  # first column, count
@@ -104,24 +104,25 @@ class Picture(QObject):
         return self._ring[rows], self._which[rows] == wanted
 
     def column(self, seconds: float) -> int:
-        """The column around a place."""
+        """The column at a position."""
         return round(seconds / self.hop) if self.hop else 0
 
     def block_at(self, seconds: float) -> BlockSeen | None:
-        """The block that a place lies in."""
+        """The block at a position."""
         return next((b for b in reversed(self.blocks) if b.start <= seconds < b.end), None)
 
     # ------------------------------------------------------------------ the engine
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was of the picture; what is odd is left."""
+        """Handle a message. Returns whether it was about the picture; ignores invalid data."""
         if address == "/picture":
             if len(arguments) == 4 and isinstance(arguments[3], bytes):
-                self._columns(*_numbers(arguments[:3], 3), arguments[3])
+                start, hop, bands = _numbers(arguments[:3], 3)
+                self._columns(start, hop, bands, arguments[3])
         elif address == "/playhead":
-            _played, made, heard = _numbers(arguments, 3)
-            if math.isfinite(made) and math.isfinite(heard):
-                self.playhead.take(heard, made)
+            _played, generated, audible = _numbers(arguments, 3)
+            if math.isfinite(generated) and math.isfinite(audible):
+                self.playhead.take(audible, generated)
         elif address == "/block":
             self._block(_numbers(arguments, 7))
         elif address == "/picture/clear":
@@ -134,7 +135,7 @@ class Picture(QObject):
         return True
 
     def take_lost(self) -> None:
-        """The engine is gone; the next one has another axis."""
+        """The connection is lost; the next engine has another axis."""
         self.playhead.forget()
         self._clear(0.0)
 
@@ -152,16 +153,16 @@ class Picture(QObject):
         self.changed.emit(int(wanted[0]), len(wanted))
 
     def _begin(self, hop: float, bands: int) -> None:
-        """Columns of another kind: none of the old can stand beside them."""
+        """Start again with columns of another kind."""
         size = min(_MOST_COLUMNS, math.ceil(KEPT / hop))
         self.hop, self.bands = hop, bands
         self._ring = np.zeros((size, bands), np.uint8)
         self._which = np.full(size, _NONE, np.int64)
         self.cleared.emit()
 
-    def _block(self, told: tuple[float, ...]) -> None:
-        index, start, seconds, steps, _rewind, load, eased = told
-        if not all(map(math.isfinite, told)) or seconds <= 0:
+    def _block(self, numbers: tuple[float, ...]) -> None:
+        index, start, seconds, steps, _rewind, load, eased = numbers
+        if not all(map(math.isfinite, numbers)) or seconds <= 0:
             return
         self._cut_blocks(start)
         self.blocks.append(
@@ -188,7 +189,7 @@ class Picture(QObject):
             self.changed.emit(first, len(self._which))
 
     def _cut_blocks(self, since: float) -> None:
-        """What was made from there on is replaced, or will not be heard."""
+        """Remove blocks from a position on: they are replaced or dropped."""
         while self.blocks and self.blocks[-1].start >= since - 1e-3:
             self.blocks.pop()
         if self.blocks and self.blocks[-1].end > since:
@@ -199,6 +200,6 @@ class Picture(QObject):
 
 
 def _numbers(arguments: tuple[object, ...], count: int) -> tuple[float, ...]:
-    """So many numbers; NaN stands where there is none."""
+    """The first `count` arguments as numbers; NaN for any other type."""
     found = [float(a) if isinstance(a, (int, float)) else math.nan for a in arguments[:count]]
     return (*found, *[math.nan] * (count - len(found)))

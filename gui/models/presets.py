@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from engine.controls.control import Value
-from gui.models.natural import in_natural_order
+from gui.models.natural_order import in_natural_order
 
 __all__ = ["SLOTS", "Presets"]
 
@@ -20,20 +20,20 @@ SLOTS = {"A": "compare A", "B": "compare B"}
 
 
 class Presets(QObject):
-    """The presets of the engine that answers.
+    """The presets of the connected engine.
 
     Parameters
     ----------
     send : sends a message.
-    values : the controls as the engine reported them last, by name.
+    values : returns the last reported controls, by name.
 
     Attributes
     ----------
-    names : those of a performer, without A and B, in natural order; whoever saved them.
-    current : the one that was recalled or saved from here last, while it exists; or "".
-    is_changed : whether the controls are no longer as in `current`, whoever turned them.
-    slot : `A` or `B`, the one that is heard.
-    waiting : what was asked for and is not done yet, a name; "" otherwise.
+    names : without A and B, in natural order.
+    current : the last one recalled or saved here, while it exists; or "".
+    is_changed : whether the controls differ from `current`.
+    slot : `A` or `B`, the one in use.
+    waiting : name of the preset of a command that is not done yet; or "".
     """
 
     changed = pyqtSignal()
@@ -49,49 +49,49 @@ class Presets(QObject):
         self.names: tuple[str, ...] = ()
         self.current = self.waiting = ""
         self.slot = "A"
-        self._kept: set[str] = set()  # slots that hold something
+        self._kept: set[str] = set()  # slots in use
 
     def save(self, name: str) -> None:
-        """Keep all controls under a name."""
+        """Save all controls under a name."""
         self._ask("/preset/save", name)
 
     def recall(self, name: str) -> None:
-        """Set all controls as kept under a name."""
+        """Recall all controls saved under a name."""
         self._ask("/preset/recall", name)
 
     def delete(self, name: str) -> None:
-        """Forget one."""
+        """Delete a preset."""
         self._ask("/preset/delete", name)
 
     def refresh(self) -> None:
-        """Ask for the names."""
+        """Request the names."""
         self._send("/preset/list")
 
     def compare(self, slot: str) -> None:
-        """Go to A or B; where one is, it is kept first."""
+        """Switch to A or B; first save the current one."""
         if slot == self.slot or not self._send("/preset/save", SLOTS[self.slot]):
             return
         self._kept.add(self.slot)
-        # The engine does one after the other, so the first is kept before the other is heard.
+        # The engine works in order, so the first is saved before the other is recalled.
         self._send("/preset/recall" if slot in self._kept else "/preset/save", SLOTS[slot])
         self._kept.add(slot)
         self.slot = slot
         self.changed.emit()
 
     def look(self) -> None:
-        """A control may have changed."""
+        """Check whether the controls have changed."""
         changed = bool(self.current) and not _alike(self._values(), self._as_kept)
         if changed != self.is_changed:
             self.is_changed = changed
             self.changed.emit()
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about presets."""
+        """Handle a message. Returns whether it was about presets."""
         if address == "/preset/list":
             self.names = in_natural_order(
                 n for a in arguments if (n := str(a)) not in SLOTS.values()
             )  # fmt: skip
-            if self.current not in self.names:  # somebody has deleted it
+            if self.current not in self.names:  # it was deleted
                 self._set_current("")
             self.changed.emit()
             return True
@@ -105,7 +105,7 @@ class Presets(QObject):
         return True
 
     def take_connected(self, connected: bool) -> None:
-        """An engine answers, or none does. A and B begin anew."""
+        """The connection is open, or lost. Reset A and B."""
         self._set_current("")
         self.waiting = ""
         self._kept.clear()
@@ -130,16 +130,16 @@ class Presets(QObject):
             self._set_current(name)
 
     def _set_current(self, name: str) -> None:
-        """The controls are as in that one now."""
+        """Make a preset the current one."""
         self.current, self.is_changed = name, False
         self._as_kept = dict(self._values()) if name else {}
 
 
 def _alike(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
-    """Whether they are the same, but for what float32 loses on the way."""
+    """Whether they are equal within the precision of float32."""
     return one.keys() == other.keys() and all(
-        math.isclose(value, other[name], rel_tol=1e-5, abs_tol=1e-5)
-        if isinstance(value, float) and isinstance(other[name], float)
+        math.isclose(value, twin, rel_tol=1e-5, abs_tol=1e-5)
+        if isinstance(value, float) and isinstance(twin := other[name], float)
         else value == other[name]
         for name, value in one.items()
     )  # fmt: skip

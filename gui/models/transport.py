@@ -1,7 +1,7 @@
-"""Whether it plays, is held or records, and the buttons for it.
+"""The transport: playing, paused, recording, and the commands for them.
 
-The state is the engine's, never a guess: a button sends, and what the engine says then is shown.
-Recordings lie in the folder that the engine names; sizes and times are `/status/recording/...`.
+The state is what the engine reports: a button only sends a command. The engine chooses the folder
+of recordings; sizes and times are `/status/recording/...`.
 Qt's main thread.
 """
 
@@ -18,13 +18,13 @@ __all__ = ["Transport"]
 
 
 class Transport(QObject):
-    """Transport of the engine that answers.
+    """The transport of the connected engine.
 
     Attributes
     ----------
-    is_connected : whether one does.
-    recording : the file that is recorded into, as the engine names it; "" when none is.
-    kept : the file that was recorded last, "" at first.
+    is_connected : whether an engine is connected.
+    recording : path of the recording that runs; "" if none.
+    kept : path of the last recording; "" at first.
     """
 
     changed = pyqtSignal()
@@ -44,12 +44,12 @@ class Transport(QObject):
 
     @property
     def is_playing(self) -> bool:
-        """Whether music comes out."""
+        """Whether music plays."""
         return self.is_connected and self._pause.is_known and not self._pause.value
 
     @property
     def is_recording(self) -> bool:
-        """Whether a file is recorded into."""
+        """Whether a recording runs."""
         return bool(self.recording)
 
     @property
@@ -59,31 +59,31 @@ class Transport(QObject):
 
     @property
     def recorded_bytes(self) -> float:
-        """Its size."""
+        """Size of the recording so far."""
         return self._figures.number("recording/bytes")
 
     @property
     def free_bytes(self) -> float | None:
-        """What is left on the disk that is recorded to; None where the engine does not tell."""
+        """Free space on the disk of the recording; None if it is unknown."""
         return self._figures.number("recording/free") or None
 
     @property
     def problem(self) -> str:
-        """Why the last recording ended early, or nothing."""
+        """Why the last recording ended early, or empty."""
         return self._figures.text("recording/problem")
 
     # ------------------------------------------------------------------ buttons
 
     def play(self) -> None:
-        """Go on."""
+        """Play."""
         self._send("/play", 1)
 
     def pause(self) -> None:
-        """Hold the music; the lead is kept."""
+        """Pause. Audio that is already generated stays in the buffer."""
         self._send("/stop", 1)
 
     def toggle(self) -> None:
-        """Pause or go on."""
+        """Pause or play."""
         if self.is_playing:
             self.pause()
         else:
@@ -98,17 +98,17 @@ class Transport(QObject):
         self._send("/reset", 1)
 
     def record(self, on: bool, name: str = "") -> None:
-        """Begin a recording, under a name or a new one, or end it."""
+        """Start a recording, under `name` or a new one, or end it."""
         self._send("/record", (name or 1) if on else 0)
 
     def keep(self, seconds: float) -> None:
-        """Write what was heard in the last so many seconds into a file."""
+        """Save the last seconds you heard to a file."""
         self._send("/record/keep", float(seconds))
 
     # ------------------------------------------------------------------ the engine
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about the transport."""
+        """Handle a message. Returns whether it was about the transport."""
         if address == "/record":
             self._set_recording(str(arguments[0]) if arguments else "")
         elif address == "/done" and len(arguments) == 2 and arguments[0] == "/record":
@@ -121,18 +121,18 @@ class Transport(QObject):
         return True
 
     def take_connected(self, connected: bool) -> None:
-        """An engine answers, or none does any more."""
+        """The connection is open, or lost."""
         self.is_connected = connected
         if not connected:
             self.recording = ""
         self.changed.emit()
 
     def _look(self) -> None:
-        told = self._figures["recording"]
-        if isinstance(told, str) and told != self.recording:
-            self._set_recording(told)
+        path = self._figures["recording"]
+        if isinstance(path, str) and path != self.recording:
+            self._set_recording(path)
         elif self.recording or self.problem != self._problem:
-            self.changed.emit()  # it has grown, or there is more to say of it
+            self.changed.emit()  # its size or its problem has changed
         self._problem = self.problem
 
     def _set_recording(self, path: str) -> None:

@@ -1,1 +1,1 @@
-"""Pages and strips of the window that are made of several widgets, and their place in it."""
+"""Pages and strips of the window that consist of several widgets."""

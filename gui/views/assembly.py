@@ -1,7 +1,7 @@
-"""Puts the views into the window: pages beside each other, the strip of figures below them.
+"""Adds the views to the window: pages with tabs, and the status strip below them.
 
-Pages are reached by their tabs, by Ctrl and a number, and those of packs and devices also by the
-buttons at the right of the tabs, which name what plays and where.
+Pages open by their tabs or by Ctrl and a number; packs and devices also by the buttons to the right
+of the tabs, which show the current pack and device.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QSplitter, QToolButton, QWidget
 from gui.diagnostics import diagnostics
 from gui.faults import Faults
 from gui.main_window import MainWindow
-from gui.models.mishaps import Mishaps
+from gui.models.fault_counters import FaultCounters
 from gui.session import Session
 from gui.views.devices import DevicesView
 from gui.views.log import LogView, copied
@@ -30,7 +30,7 @@ __all__ = ["Views", "add_views"]
 
 _PICTURE, _DEVICES, _PACKS, _LOG = range(4)
 _LEAST = 190  # pixels of height of a page
-_MOST_CONTROLS = 0.56  # of the height, before the controls scroll: two rows at 1280 by 800
+_MOST_CONTROLS = 0.56  # share of the height before the controls scroll: two rows at 1280 by 800
 
 
 def add_views(window: MainWindow) -> Views:
@@ -46,13 +46,13 @@ class Views(QObject):
         self._window = window
         session = window.session
         self.wiring = wiring = Wiring(session, window.settings)
-        self.mishaps = Mishaps(session.send, session.figures, self)
+        self.fault_counters = FaultCounters(session.send, session.figures, self)
         self.faults = Faults(session.log, self)
         self.picture = PictureView(wiring.picture)
         self.devices = DevicesView(wiring.devices, session.transport)
         self.packs = PacksView(wiring.packs, session.controls)
         self.log = LogView(session.log, self.report)
-        self.strip = FiguresStrip(session, wiring.activity, self.mishaps)
+        self.strip = FiguresStrip(session, wiring.activity, self.fault_counters)
         self.fault_bar = FaultBar(
             self.faults, lambda: copied(self.report()), lambda: self.show_page(_LOG)
         )  # fmt: skip
@@ -72,7 +72,7 @@ class Views(QObject):
         window.reduced_action.toggled.connect(self.picture.set_reduced_motion)
 
     def show_page(self, number: int) -> None:
-        """Bring a page up, and have the keyboard go there."""
+        """Open a page and give it the keyboard focus."""
         views = self._window.views
         views.setCurrentIndex(number)
         page = views.currentWidget()
@@ -92,7 +92,7 @@ class Views(QObject):
     # ------------------------------------------------------------------ places
 
     def _place(self) -> None:
-        """Defects among the messages, the strip in the place of the lowest line."""
+        """Add the fault bar to the messages, and the strip at the bottom."""
         page = self._window.transport.parentWidget()
         column = page.layout() if page is not None else None
         assert column is not None
@@ -101,7 +101,7 @@ class Views(QObject):
         self._window.status.hide()
 
     def _tab_order(self) -> None:
-        """From the top bar through the tabs and the page to the controls, as the eye goes."""
+        """From the top bar through the tabs and the page to the controls."""
         window, top, bar = self._window, self._window.transport, self._window.views.tabBar()
         assert bar is not None
         parts: list[QWidget] = [
@@ -120,14 +120,15 @@ class Views(QObject):
         for one, next_one in itertools.pairwise(parts):
             QWidget.setTabOrder(one, next_one)
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802, D102
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802, D102
+        event = a1
         if event is not None and event.type() == QEvent.Type.Show:
             self._window.removeEventFilter(self)
             QTimer.singleShot(0, self._share_out)
-        return super().eventFilter(watched, event)
+        return super().eventFilter(a0, event)
 
     def _share_out(self) -> None:
-        """The controls get the height that they need, up to a share, the page above the rest."""
+        """Give the controls the height they need, up to a share, and the page the rest."""
         splitter, inside = self._window.views.parentWidget(), self._window.controls.widget()
         layout = inside.layout() if inside is not None else None
         if not isinstance(splitter, QSplitter) or layout is None:
@@ -154,11 +155,11 @@ class Views(QObject):
     def _name_button(
         self, what: str, name: Callable[[], str], changed: object, page: int
     ) -> QToolButton:
-        """Says what plays, or where, and opens the page to choose another."""
+        """A button that shows the current pack or device and opens its page."""
         button = QToolButton()
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.clicked.connect(lambda: self.show_page(page))
-        button.setToolTip(f"{what}: open the page to choose another (Ctrl+{page + 1})")
+        button.setToolTip(f"{what}: click to choose another (Ctrl+{page + 1})")
 
         def refresh() -> None:
             text = button.fontMetrics().elidedText(name(), Qt.TextElideMode.ElideMiddle, 260)
@@ -184,5 +185,5 @@ def _engine(session: Session) -> str:
     connection = session.connection
     local = connection.host in ("127.0.0.1", "localhost", "::1")
     where = "this machine" if local else "another machine"
-    program = f"{connection.program} {connection.version}".strip() or "none has answered"
+    program = f"{connection.program} {connection.version}".strip() or "not connected"
     return f"{program} on {where}, port {connection.port}, {session.state}"

@@ -1,7 +1,7 @@
-"""Where the music goes: sound devices by their host API, no device, or a file.
+"""The page of sound devices, by host API, with the choices "no device" and "to a file".
 
-Return, a double click or the button goes over to what is chosen; the one that plays is marked by a
-word. A switch that fails says why, and the old one plays on and stays marked.
+Return, a double click or the button changes to the selected device; the current one is marked. If a
+change fails, the page shows the reason, and the current device keeps playing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gui.models.transport import Transport
 
 __all__ = ["FILE", "DevicesView"]
 
-FILE = "into a file"  # no device's name: a choice of the window's own
+FILE = "to a file"  # not a device: a choice of the window
 _WITHOUT = "Without a sound device"
 _PLAYS = "\N{BLACK RIGHT-POINTING TRIANGLE} plays"
 _NUMBERS = (2, 3, 4)  # columns
@@ -40,8 +40,8 @@ class DevicesView(QWidget):
 
     Parameters
     ----------
-    devices : found, and gone over to.
-    transport : records, where the music is to go into a file.
+    devices : the list of devices.
+    transport : records if the music goes to a file.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class DevicesView(QWidget):
         self._devices, self._transport = devices, transport
         self._listed: object = None
         self.tree = QTreeWidget()
-        self.tree.setHeaderLabels(["Device", "Now", "Channels", "Rate", "Latency, at least"])
+        self.tree.setHeaderLabels(["Device", "Now", "Channels", "Rate", "Lowest latency"])
         self.tree.setAccessibleName("Sound devices")
         self.tree.setAllColumnsShowFocus(True)
         self.tree.setStyleSheet("QTreeWidget::item { padding: 3px 6px; }")
@@ -69,10 +69,10 @@ class DevicesView(QWidget):
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.play = QPushButton("Play there")
+        self.play = QPushButton("Use this device")
         self.play.clicked.connect(self.choose)
-        self.again = QPushButton("Look again")
-        self.again.setToolTip("Look for sound devices anew; what plays goes on")
+        self.again = QPushButton("Search again")
+        self.again.setToolTip("Search for sound devices again; the music keeps playing")
         self.again.clicked.connect(devices.find)
         self.busy = QProgressBar()
         self.busy.setRange(0, 0)
@@ -80,7 +80,8 @@ class DevicesView(QWidget):
         self.busy.setFixedWidth(120)
         self.line = QLabel()
         self.line.setWordWrap(True)
-        self.line.setFixedHeight(2 * self.line.fontMetrics().lineSpacing() + 4)  # always there
+        # reserves two lines
+        self.line.setFixedHeight(2 * self.line.fontMetrics().lineSpacing() + 4)
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = QHBoxLayout()
         row.addWidget(self.play)
@@ -96,7 +97,7 @@ class DevicesView(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the devices there are, and what plays."""
+        """Show the devices and the current one."""
         devices = self._devices
         self._look_once()
         if self._listed != devices.devices or not self.tree.topLevelItemCount():
@@ -108,11 +109,11 @@ class DevicesView(QWidget):
         if devices.problem:
             text, kind = f"\N{WARNING SIGN} {devices.problem}", "bad"
         elif devices.changing:
-            text = f"Going over to {_said(devices.changing)}; what plays goes on."
+            text = f"Changing to {_said(devices.changing)}. The music keeps playing."
         elif devices.is_looking:
-            text = "Looking for sound devices."
+            text = "Searching for sound devices."
         elif devices.current and not devices.devices:
-            text = "No sound device was found; the music can go into a file."
+            text = "No sound device found. Connect one and search again, or record to a file."
         if text != self.line.text() or kind != self.line.objectName():
             self.line.setObjectName(kind)
             self.line.setText(text)
@@ -122,7 +123,7 @@ class DevicesView(QWidget):
         self._offer()
 
     def choose(self) -> None:
-        """Go over to what is chosen in the list."""
+        """Change to the selected device."""
         item = self.tree.currentItem()
         label = item.data(0, _LABEL) if item is not None else None
         if label == FILE:
@@ -130,12 +131,12 @@ class DevicesView(QWidget):
         elif label and not self._plays(str(label)):
             self._devices.select(str(label))
 
-    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802, D102
-        super().showEvent(event)
+    def showEvent(self, a0: QShowEvent | None) -> None:  # noqa: N802, D102
+        super().showEvent(a0)
         self._look_once()
 
     def _look_once(self) -> None:
-        """Somebody sees the list, and nobody has looked for this engine's devices."""
+        """Search once per engine, when the page is visible."""
         if self.isVisible() and self._devices.current and not self._devices.has_looked:
             self._devices.find()
 
@@ -150,7 +151,7 @@ class DevicesView(QWidget):
             for device in devices:
                 group.addChild(_item(device))
         group = self._group(_WITHOUT)
-        for label, text in ((NONE, "No device (silent)"), (FILE, "Into a file")):
+        for label, text in ((NONE, "No device (silent)"), (FILE, "To a file")):
             item = QTreeWidgetItem([text])
             item.setData(0, _LABEL, label)
             group.addChild(item)

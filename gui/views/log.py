@@ -1,4 +1,4 @@
-"""The log: what the engine and the window said, with its time; filtered, copied for a report."""
+"""The log page: messages of the engine and the window, with a filter and a report to copy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["LogView", "copied"]
 
 _SAID = 2_000  # ms
 _MOST = 500  # rows, as many as the log keeps
-_LEVELS = {"Everything": ("note", "warning", "error"), "Warnings and errors": ("warning", "error"),
+_LEVELS = {"All": ("note", "warning", "error"), "Warnings and errors": ("warning", "error"),
            "Errors": ("error",)}  # fmt: skip
 _WORDS = {"note": "note", "warning": "\N{WARNING SIGN} warning",
           "error": "\N{HEAVY MULTIPLICATION X} error"}  # fmt: skip
@@ -33,7 +33,7 @@ _LINE = Qt.ItemDataRole.UserRole
 
 
 def copied(text: str) -> None:
-    """Put text where it can be pasted from."""
+    """Copy text to the clipboard."""
     clipboard = QGuiApplication.clipboard()
     if clipboard is not None:
         clipboard.setText(text)
@@ -44,8 +44,8 @@ class LogView(QWidget):
 
     Parameters
     ----------
-    log : whose lines are shown.
-    diagnostics : tells the text of a report.
+    log : the lines to show.
+    diagnostics : returns the text of a report.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class LogView(QWidget):
         super().__init__(parent)
         self._diagnostics = diagnostics
         self.rows = QTreeWidget()
-        self.rows.setHeaderLabels(["Time", "Level", "About", "What"])
+        self.rows.setHeaderLabels(["Time", "Level", "Source", "Message"])
         self.rows.setRootIsDecorated(False)
         self.rows.setUniformRowHeights(True)
         self.rows.setStyleSheet("QTreeWidget::item { padding: 2px; }")
@@ -66,7 +66,7 @@ class LogView(QWidget):
             header.resizeSection(column, wide)
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
         self.words = Field()
-        self.words.setPlaceholderText("Show lines with these words")
+        self.words.setPlaceholderText("Filter by words")
         self.words.setAccessibleName("Filter")
         self.words.setClearButtonEnabled(True)
         self.words.textChanged.connect(self.refresh)
@@ -75,7 +75,7 @@ class LogView(QWidget):
         self.level.currentTextChanged.connect(self.refresh)
         self.copy = QPushButton("Copy diagnostics")
         self.copy.setToolTip(
-            "Copy versions, figures and the last lines, for a report; look it over before you send"
+            "Copy versions, status and the last lines for a report; check it before you send it"
         )
         self.copy.setMinimumWidth(self.copy.sizeHint().width())  # "Copied" is shorter
         self.copy.clicked.connect(self._copy)
@@ -98,7 +98,7 @@ class LogView(QWidget):
         log.added.connect(self._add)
 
     def refresh(self) -> None:
-        """Show the lines that the filter leaves."""
+        """Show the lines that match the filter."""
         for i in range(self.rows.topLevelItemCount()):
             item = self.rows.topLevelItem(i)
             if item is not None:

@@ -1,7 +1,7 @@
-"""The packs: what each is, whether this machine can play it, and going over to another.
+"""The page of packs: details, whether this machine can play them, and changing the pack.
 
-Return, a double click or the button loads what is chosen, in the background: the old one plays on
-meanwhile. A damaged pack says what is wrong with it and cannot be loaded.
+Return, a double click or the button loads the selected pack in the background while the current one
+plays. A damaged pack shows what is wrong and cannot be loaded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gui.models.packs import Pack, Packs
 __all__ = ["PacksView"]
 
 _NAME = Qt.ItemDataRole.UserRole
-_ROWS = ("Name", "Licence", "Sound", "Blocks", "Size", "This machine", "Controls", "Trouble")
+_ROWS = ("Name", "Licence", "Sound", "Blocks", "Size", "This machine", "Controls", "Problem")
 
 
 class PacksView(QWidget):
@@ -37,8 +37,8 @@ class PacksView(QWidget):
 
     Parameters
     ----------
-    packs : listed, and gone over to.
-    controls : those of the pack that plays.
+    packs : the list of packs.
+    controls : of the current pack.
     """
 
     def __init__(
@@ -61,14 +61,15 @@ class PacksView(QWidget):
         self.cells: dict[str, QLabel] = {}
         self.load = QPushButton("Play this pack")
         self.load.clicked.connect(self.choose)
-        self.again = QPushButton("List again")
+        self.again = QPushButton("Refresh")
         self.again.clicked.connect(packs.list)
         self.bar = QProgressBar()
         self.bar.setRange(0, 100)
         self.bar.setFixedWidth(180)
         self.line = QLabel()
         self.line.setWordWrap(True)
-        self.line.setFixedHeight(2 * self.line.fontMetrics().lineSpacing() + 4)  # always there
+        # reserves two lines
+        self.line.setFixedHeight(2 * self.line.fontMetrics().lineSpacing() + 4)
         self.line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         middle = QSplitter(Qt.Orientation.Horizontal)
         middle.setChildrenCollapsible(False)
@@ -89,7 +90,7 @@ class PacksView(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the packs there are, and which one plays."""
+        """Show the packs and the current one."""
         packs = self._packs
         listed = (packs.packs, packs.current)
         if listed != self._listed:
@@ -101,7 +102,7 @@ class PacksView(QWidget):
         if packs.problem:
             text, kind = f"\N{WARNING SIGN} {packs.problem}", "bad"
         elif packs.loading:
-            text = f"Loading {packs.loading}; {packs.current} plays on."
+            text = f"Loading {packs.loading}; {packs.current} keeps playing."
         if text != self.line.text() or kind != self.line.objectName():
             self.line.setObjectName(kind)
             self.line.setText(text)
@@ -111,7 +112,7 @@ class PacksView(QWidget):
         self._show_chosen()
 
     def choose(self) -> None:
-        """Load the pack that is chosen in the list."""
+        """Load the selected pack."""
         pack = self._chosen()
         if pack is not None and not pack.trouble:
             self._packs.load(pack.name)
@@ -181,9 +182,9 @@ class PacksView(QWidget):
             self._form.setRowVisible(cell, bool(text))
 
     def _controls_text(self) -> str:
-        """The controls of the pack that plays, in a few words."""
+        """The names of the current pack's controls."""
         names = [c.short.replace("_", " ") for c in self._controls.table.pack]
-        return ", ".join(names) or "only those of every pack"
+        return ", ".join(names) or "none of its own"
 
 
 def _sound(pack: Pack) -> str:
@@ -199,5 +200,5 @@ _TEXTS: dict[str, Callable[[Pack], str]] = {
     "Size": lambda p: f"{p.megabytes:.1f} MB" if p.megabytes else "",
     "This machine": lambda p: "" if p.trouble else p.verdict_text,
     "Controls": lambda p: "",
-    "Trouble": lambda p: f"\N{WARNING SIGN} {p.trouble}" if p.trouble else "",
+    "Problem": lambda p: f"\N{WARNING SIGN} {p.trouble}" if p.trouble else "",
 }

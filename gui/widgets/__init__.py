@@ -1,1 +1,1 @@
-"""Widgets, each showing one model. They keep no state of their own but what is typed right now."""
+"""Widgets, each for one model. Their only state is text that is being typed."""

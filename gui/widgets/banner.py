@@ -1,7 +1,7 @@
-"""One line for what has to be known now, with one thing to do about it.
+"""One line for an urgent message, with a button to act on it.
 
-It says why there is no sound: no engine yet, starting, gone, without a device; and for a while what
-was refused. Shown only then.
+It shows why there is no sound (no engine, starting, connection lost, no device) and, for a while,
+errors. Hidden otherwise.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gui.widgets.message_slot import Message
 __all__ = ["Banner"]
 
 _EDGE = 4  # pixels of colour at the left
-_STAYS = 8_000  # ms that a refusal stays, when nothing is more urgent
+_STAYS = 8_000  # ms that an error stays, if nothing is more urgent
 _GONE, _NOTICE, _STATE = 70, 50, 20  # how urgent
 
 
 class Banner(Message):
-    """Why there is no sound, and the way on."""
+    """Why there is no sound, and what to do."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,7 +51,7 @@ class Banner(Message):
         row.setContentsMargins(8, 4, 8, 4)
         for part in (self._icon, self.label, self.button):
             row.addWidget(part)
-        session.state_changed.connect(self._forget_notice)  # it was about what was
+        session.state_changed.connect(self._forget_notice)  # it was about the old state
         for signal in (session.figures.changed, session.transport.changed):
             signal.connect(self.refresh)
         self.refresh()
@@ -76,19 +76,19 @@ class Banner(Message):
             button, self._do = "Dismiss", self._forget_notice
         elif session.figures.text("trouble"):
             level, text = "error", session.figures.text("trouble")
-        elif session.is_unheard:
-            text = "No sound device: the music plays silently."
+        elif session.plays_silently:
+            text = "No sound device found. The music plays silently."
             if not transport.is_recording:
-                text += " Choose one in Devices, or record into a file."
-                button, self._do = "Record into a file", lambda: transport.record(True)
+                text += " Choose one in Devices, or record to a file."
+                button, self._do = "Record to a file", lambda: transport.record(True)
         elif session.state == "playing" and session.state_text:
             text = session.state_text
         self._show(level, text, button)
         self.set_urgency(urgency if text else 0)
 
     def _note(self, line: Line) -> None:
-        """What was refused is said for a while; the log keeps it."""
-        if line.level == "error" and line.kind != "defect":  # that has a line of its own
+        """Show an error for a while; the log keeps it."""
+        if line.level == "error" and line.kind != "defect":  # shown by the fault bar
             self._notice = line.text
             self._notice_over.start(_STAYS)
             self.refresh()
@@ -113,8 +113,8 @@ class Banner(Message):
             self.button.setText(button)
         self.button.setVisible(bool(button))
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
-        super().paintEvent(event)
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
+        super().paintEvent(a0)
         colours = colours_of(self)
         edge = colours.bad if self._level == "error" else colours.accent
         QPainter(self).fillRect(0, 0, _EDGE, self.height(), edge)

@@ -25,8 +25,8 @@ _MARK = 10  # pixels for the triangle
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What was drawn: from pixel `first` on, in device pixels, for this look."""
+class _Drawn:
+    """A drawn pixmap: from pixel `first` on, in device pixels, for one `look`."""
 
     first: int
     width: int
@@ -40,42 +40,43 @@ class BlockStrip:
 
     Parameters
     ----------
-    picture : whose blocks are shown.
-    widget : on which, for its font and colours.
+    picture : has the blocks.
+    widget : to draw on, for its font and colours.
     height : of the part above the picture.
     """
 
     def __init__(self, picture: Picture, widget: QWidget, height: int) -> None:
         self._picture, self._widget, self._height = picture, widget, height
         self._revision = 0
-        self._made: _Made | None = None
+        self._drawn: _Drawn | None = None
         picture.blocks_changed.connect(self.forget)
 
     def forget(self) -> None:
-        """The blocks, or the colours, are others."""
+        """The blocks or the colours have changed."""
         self._revision += 1
 
     def draw(self, painter: QPainter, area: QRect, first: int, width: int, scale: float) -> None:
-        """Draw what lies at `width` device pixels from `first` on; `scale` of them are a second."""
+        """Draw `width` device pixels from `first` on; one second has `scale` of them."""
         ratio = self._widget.devicePixelRatioF()
         look = (self._revision, ratio, scale, area.height(), painter.font().key())
-        made = self._made
+        drawn = self._drawn
         if (
-            made is None or made.look != look or first < made.first
-            or first + width > made.first + made.width
+            drawn is None or drawn.look != look or first < drawn.first
+            or first + width > drawn.first + drawn.width
         ):  # fmt: skip
-            made = self._made = self._draw(painter, area, first, width, scale, look)
-        shift = (made.first - first) / ratio
-        painter.drawPixmap(QPointF(area.left() + shift, 0), made.pixmap)
+            drawn = self._drawn = self._draw(painter, area, first, width, scale, look)
+        shift = (drawn.first - first) / ratio
+        painter.drawPixmap(QPointF(area.left() + shift, 0), drawn.pixmap)
         painter.setPen(QPen(_SEAM, 1))
         painter.translate(area.left() + shift, 0)
-        painter.drawLines(made.seams)
+        for seam in drawn.seams:
+            painter.drawLine(seam)
         painter.translate(-area.left() - shift, 0)
 
     def _draw(
         self, painter: QPainter, area: QRect, first: int, width: int, scale: float,
         look: tuple[object, ...],
-    ) -> _Made:  # fmt: skip
+    ) -> _Drawn:  # fmt: skip
         ratio = self._widget.devicePixelRatioF()
         first, width = first - _MARGIN, width + 2 * _MARGIN
         pixmap = QPixmap(width, math.ceil(self._height * ratio))
@@ -91,16 +92,16 @@ class BlockStrip:
             )
             if right < 0 or left > width / ratio:
                 continue
-            # A line lies on pixels, not between them.
+            # Draw the line on pixels, not between them.
             seams.append(QLineF(left + 0.5, area.top(), left + 0.5, area.bottom()))
             inner.setPen(QPen(colours_of(self._widget).line, 1))
             inner.drawLine(QLineF(left + 0.5, 3, left + 0.5, self._height))
             self._label(inner, block, left, right)
         inner.end()
-        return _Made(first, width, look, pixmap, seams)
+        return _Drawn(first, width, look, pixmap, seams)
 
     def _label(self, painter: QPainter, block: BlockSeen, left: float, right: float) -> None:
-        """A block's steps, where there is room."""
+        """A block's steps, if there is room."""
         colours, height = colours_of(self._widget), self._height
         text = f"{block.steps}" if block.index >= 0 else "\N{EN DASH}"
         wide = QFontMetricsF(painter.font()).horizontalAdvance(text)

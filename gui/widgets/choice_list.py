@@ -1,7 +1,8 @@
-"""A list to choose one name from, which changes only where somebody opens it.
+"""A list to choose one name from, which changes only while it is open.
 
-The wheel over the closed list is the page's. Return or Alt+Down opens it; Up and Down step through
-it. A screen reader reads its name from a label beside it: of a list alone, Qt tells its value only.
+The wheel over the closed list scrolls the page. Return or Alt+Down opens it; Up and Down step
+through it. A screen reader reads its name from a label beside it: of a list alone, Qt tells its
+value only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ __all__ = ["ChoiceList"]
 
 
 class ChoiceList(QComboBox):
-    """Has a name."""
+    """The list."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,12 +41,13 @@ class ChoiceList(QComboBox):
         if parent is not None:
             self._label.setParent(parent)
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802, D102
-        if event is not None:
-            event.ignore()  # the open list is a widget of its own
+    def wheelEvent(self, e: QWheelEvent | None) -> None:  # noqa: N802, D102
+        if e is not None:
+            e.ignore()  # the open list is a separate widget
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is not None and event.key() == Qt.Key.Key_Space:
-            event.ignore()  # plays and pauses, also while it is held down
+            event.ignore()  # Space plays and pauses, even while held down
         else:
             super().keyPressEvent(event)

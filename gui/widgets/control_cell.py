@@ -1,7 +1,7 @@
-"""One control: its name, what turns it, its value, and when that applies.
+"""One control: its name, a knob or another widget, its value, and when it applies.
 
 The lowest line says `live` or `block`, and `in 1.2 s` until a block control applies. A right click,
-or the menu key, has the default, the OSC address, and MIDI learn where the engine offers it.
+or the menu key, shows the default, the OSC address, and MIDI learn if the engine has MIDI.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from gui.widgets.choice_list import ChoiceList
 from gui.widgets.entry import Entry
 from gui.widgets.fader import Fader
 from gui.widgets.knob import Knob
+from gui.widgets.menus import add_entry
 
 __all__ = ["ControlCell", "waiting_text"]
 
 _WIDE, _NARROW = 84, 46  # pixels, at least
 _TEXT = 320  # pixels of a field for words
 _LONGEST_TEXT = 2_000  # characters
-_TOP = 58  # pixels of height for what turns it, so that all entries are in one line
-_MOST_TURNS = 100_000  # a wider range than that is typed, not turned
+_TOP = 58  # pixels of height above the entry, so that all entries are in one line
+_MOST_TURNS = 100_000  # a wider range is typed, without a knob
 
 
 def waiting_text(model: ControlModel) -> str:
-    """When the value that is shown applies, in a word or two."""
+    """When the shown value applies, in a word or two."""
     pending = model.pending_seconds
     if pending is None:
         return model.control.when
@@ -49,7 +50,7 @@ class ControlCell(QWidget):
     Parameters
     ----------
     model : shown.
-    midi : which controller moves it.
+    midi : the MIDI mappings.
     narrow : a slider in a narrow column instead of a knob, for rows of the same kind.
     """
 
@@ -60,7 +61,7 @@ class ControlCell(QWidget):
         super().__init__(parent)
         self.model, self._midi = model, midi
         self._narrow = narrow
-        self.parts: list[QWidget] = []  # what a hand turns it by, in the order of the Tab key
+        self.parts: list[QWidget] = []  # widgets in the order of the Tab key
         self._waiting = QLabel()
         self._waiting.setObjectName("dim")
         self._waiting.setAlignment(Qt.AlignmentFlag.AlignHCenter)
@@ -98,7 +99,7 @@ class ControlCell(QWidget):
             self._waiting.setText(text)
         lines = [self.model.control.about, self.model.path]
         if learning:
-            lines.append("Move the MIDI controller that is to move it.")
+            lines.append("Move the MIDI controller for this control.")
         elif self.model.path in self._midi.mappings:
             lines.append(f"MIDI: {self._midi.mappings[self.model.path]}")
         if self.toolTip() != (tip := "\n".join(lines)):
@@ -119,7 +120,7 @@ class ControlCell(QWidget):
         return field
 
     def _parts(self) -> tuple[QWidget, QWidget | None]:
-        """What turns it, and what it is typed into."""
+        """The widget that changes it, and the entry for typing."""
         kind, control = self.model.control.kind, self.model.control
         if kind == "choice":
             return Choice(self.model), None
@@ -138,8 +139,8 @@ class ControlCell(QWidget):
         if self._narrow:
             return Fader(self.model, _TOP), entry
         if control.high - control.low > _MOST_TURNS:
-            another = QPushButton("Another")
-            another.setToolTip("Another seed, at random")
+            another = QPushButton("Random")
+            another.setToolTip("Choose a random seed")
             another.clicked.connect(lambda: self.model.set(random.randint(1, 999_999)))
             another.setEnabled(self.model.is_enabled)
             self._another = another
@@ -161,14 +162,12 @@ class ControlCell(QWidget):
     def _menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         model = self.model
-        back = menu.addAction("Back to the default")
-        back.setEnabled(model.is_enabled)
-        back.triggered.connect(model.reset)
+        add_entry(menu, "Back to the default", model.reset if model.is_enabled else None)
         if model.control.free:
-            menu.addAction("Leave it to the music").triggered.connect(model.free)
+            add_entry(menu, "Let the music decide (free)", model.free)
         menu.addSeparator()
         self._midi_entries(menu)
-        menu.addAction(f"Copy the OSC address {model.path}").triggered.connect(self._copy)
+        add_entry(menu, f"Copy the OSC address {model.path}", self._copy)
         menu.popup(self.mapToGlobal(at))
 
     def _midi_entries(self, menu: QMenu) -> None:
@@ -176,15 +175,14 @@ class ControlCell(QWidget):
         if not self.model.control.has_position:
             return
         if not midi.is_there:
-            menu.addAction("No MIDI in this engine").setEnabled(False)
+            add_entry(menu, "MIDI is not available", None)
         elif midi.learning == path:
-            menu.addAction("Wait for no MIDI controller").triggered.connect(lambda: midi.learn(""))
+            add_entry(menu, "Cancel MIDI learn", lambda: midi.learn(""))
         else:
-            learn = menu.addAction("Learn MIDI: then move a controller")
-            learn.triggered.connect(lambda: midi.learn(path))
+            add_entry(menu, "Learn MIDI: move a controller next", lambda: midi.learn(path))
         if path in midi.mappings:
-            forget = menu.addAction(f"Forget MIDI ({midi.mappings[path]})")
-            forget.triggered.connect(lambda: midi.forget(path))
+            text = f"Remove MIDI mapping ({midi.mappings[path]})"
+            add_entry(menu, text, lambda: midi.forget(path))
 
     def _copy(self) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -225,7 +223,7 @@ class Action(QPushButton):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show whether it can be pressed."""
+        """Show whether it is enabled."""
         self.setEnabled(self._model.is_enabled)
 
 

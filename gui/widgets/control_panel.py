@@ -14,14 +14,14 @@ from gui.widgets.scrolling import ScrollPage
 
 __all__ = ["ControlPanel"]
 
-_TICK = 100  # ms between two looks at how long is left of what is pending
+_TICK = 100  # ms between two updates of pending times
 _ELSEWHERE = {"pause"}  # shown by the transport
 
 
 class ControlPanel(ScrollPage):
-    """The groups in rows, as many side by side as there is room for."""
+    """The groups in rows, as many as fit in a row."""
 
-    rebuilt = pyqtSignal()  # there are other cells now
+    rebuilt = pyqtSignal()  # the cells were rebuilt
 
     def __init__(
         self, controls: ControlModels, midi: MidiMap, parent: QWidget | None = None
@@ -37,7 +37,7 @@ class ControlPanel(ScrollPage):
         self._timer.start(_TICK)
 
     def _build(self) -> None:
-        """Show the controls that there are now."""
+        """Build the cells of the current controls."""
         self.cells = {}
         inside = QWidget()
         flow = FlowLayout(inside)
@@ -49,13 +49,13 @@ class ControlPanel(ScrollPage):
         before = self.takeWidget()
         self.setWidget(inside)
         if before is not None:
-            # It ends with the panel: one of its own signals may have led here.
+            # Deleted with the panel: this may run in one of its own signals.
             before.hide()
             before.setParent(self)
         self.rebuilt.emit()
 
     def _is_shown(self, model: ControlModel) -> bool:
-        """Pitch classes are shown one by one, the transport's controls elsewhere."""
+        """Pitch classes are shown by their parts, and the transport's controls elsewhere."""
         return model.control.name not in _ELSEWHERE and not self._controls.parts(model)
 
     def _group(self, title: str, models: list[ControlModel]) -> QGroupBox:
@@ -69,7 +69,7 @@ class ControlPanel(ScrollPage):
         return box
 
     def _tick(self) -> None:
-        """What is pending counts down by the clock alone."""
+        """Count down pending times."""
         if self.isVisible():
             for cell in self.cells.values():
                 if cell.model.pending_seconds is not None:

@@ -1,7 +1,7 @@
-"""A field that shows a control's value with its unit and takes one that is typed.
+"""A field that shows a control's value with its unit, and accepts a typed value.
 
-Enter applies it and Escape discards it, and both return the focus; Up and Down turn the control by
-steps. What is not a value of the control, or out of its range, is refused in one line below the
+Enter applies it and Escape discards it, and both return the focus; Up and Down change the control
+by steps. What is not a value of the control, or out of its range, is refused in one line below the
 field, and stays there to be corrected.
 """
 
@@ -19,13 +19,13 @@ __all__ = ["Entry"]
 
 
 class Entry(Field):
-    """Types a number, or the word `free` where the control takes it."""
+    """Accepts a number, or the word `free` if the control can be free."""
 
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = model
         self._clicked = False
-        self.problem = ""  # why what was typed last was refused
+        self.problem = ""  # why the last text was refused
         self.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.textEdited.connect(lambda _: self._refuse(""))
@@ -40,28 +40,30 @@ class Entry(Field):
             if self.hasFocus():
                 self.selectAll()
 
-    def focusInEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, D102
-        super().focusInEvent(event)
+    def focusInEvent(self, a0: QFocusEvent | None) -> None:  # noqa: N802, D102
+        super().focusInEvent(a0)
         self.selectAll()
-        self._clicked = event is not None and event.reason() == Qt.FocusReason.MouseFocusReason
+        self._clicked = a0 is not None and a0.reason() == Qt.FocusReason.MouseFocusReason
 
-    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        super().mouseReleaseEvent(event)
-        if self._clicked and not self.hasSelectedText():  # the press has put a cursor there
+    def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
+        super().mouseReleaseEvent(a0)
+        if self._clicked and not self.hasSelectedText():  # the press has set a cursor
             self.selectAll()
         self._clicked = False
 
-    def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, D102
+    def focusOutEvent(self, a0: QFocusEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         super().focusOutEvent(event)
         if event is not None and event.reason() == Qt.FocusReason.ActiveWindowFocusReason:
-            return  # another program is in front for a while: what is half typed waits
+            return  # another program is active: keep what is half typed
         if self.accept():
             return
         problem = self.problem
-        self.cancel()  # what was refused does not stay to be taken for the value
+        self.cancel()  # a refused text must not look like the value
         self._show(problem)
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         key = Qt.Key(event.key()) if event is not None else None
         if event is not None and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
             self.setModified(False)
@@ -71,7 +73,7 @@ class Entry(Field):
             super().keyPressEvent(event)
 
     def accept(self) -> bool:
-        """Apply what was typed."""
+        """Apply the typed text."""
         if self.isModified():
             try:
                 self._model.set_text(self.text())

@@ -1,4 +1,4 @@
-"""An upright slider over one control: drag it, or click beside it; `turner.py` has the keys."""
+"""A vertical slider for one control: drag it, or click beside it; keys: `number_widget.py`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from PyQt6.QtWidgets import QWidget
 
 from gui.models.control import ControlModel
 from gui.theme import colours_of
-from gui.widgets.turner import Turner
+from gui.widgets.number_widget import NumberWidget
 
 __all__ = ["Fader"]
 
 _WIDE, _HANDLE, _GROOVE = 22, 12, 5  # pixels
 
 
-class Fader(Turner):
-    """Turns a number.
+class Fader(NumberWidget):
+    """Changes a number.
 
     Parameters
     ----------
-    model : a control of kind `float` or `int`.
+    model : a control of kind `number` or `whole`.
     height : in pixels.
     """
 
@@ -34,15 +34,16 @@ class Fader(Turner):
         """Pixels of a drag over the whole range."""
         return float(self._height - _HANDLE - 4)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mousePressEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
+        event = e
         super().mousePressEvent(event)
         if event is None or self._drag is None:
             return
         y = event.position().y()
-        if abs(y - self._middle) > _HANDLE / 2:  # beside the handle: it comes to the pointer
+        if abs(y - self._middle) > _HANDLE / 2:  # beside the handle: move it to the pointer
             place = 1.0 - (y - 2 - _HANDLE / 2) / self.travel
-            self._model.set_norm(min(max(place, 0.0), 1.0))
-            self._drag = (y, self._model.norm)
+            self._model.set_normalised(min(max(place, 0.0), 1.0))
+            self._drag = (y, self._model.normalised)
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(_WIDE, self._height)
@@ -50,9 +51,9 @@ class Fader(Turner):
     @property
     def _middle(self) -> float:
         """Pixels from the top to the middle of the handle."""
-        return 2 + _HANDLE / 2 + (1.0 - self._model.norm) * self.travel
+        return 2 + _HANDLE / 2 + (1.0 - self._model.normalised) * self.travel
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, e: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)

@@ -1,4 +1,4 @@
-"""A line that says that the window met a defect, with what to do: copy a report, look, dismiss."""
+"""A line about a defect of the window, with buttons: copy a report, show the log, dismiss."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from gui.widgets.message_slot import Message
 
 __all__ = ["FaultBar"]
 
-_URGENCY = 60  # below an engine that is gone, above all else
+_URGENCY = 60  # below a lost engine, above everything else
 
 
 class FaultBar(Message):
-    """Shown once a fault was caught, until it is dismissed.
+    """Shown after a fault, until it is dismissed.
 
     Parameters
     ----------
-    faults : told of.
+    faults : shown.
     report : copies a report.
-    show_log : brings the log up.
+    show_log : opens the log.
     """
 
     def __init__(
@@ -61,7 +61,10 @@ class FaultBar(Message):
         if fault.trace in self._dismissed:
             return
         times = f" ({fault.times} times)" if fault.times > 1 else ""
-        text = f"The window met a defect{times}: {fault.text}. The music goes on; please report it."
+        text = (
+            f"The window met a defect{times}: {fault.text}. The music keeps playing; please report "
+            "it."
+        )
         if self._shown != fault.trace:
             self._shown = fault.trace
             self.copy.setText("Copy a report")

@@ -1,4 +1,4 @@
-"""A text field that returns the focus to where it came from: after Enter, and after Escape.
+"""A text field that returns the focus to where it came from, after Enter and after Escape.
 
 So the keys of the window (Space, Ctrl+Z) work again as soon as a value is typed. The window calls
 `came_from` when a field receives the focus.
@@ -16,25 +16,25 @@ _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class Field(QLineEdit):
-    """One line of text; a subclass says what Enter and Escape do to it."""
+    """One line of text; a subclass defines what Enter and Escape do."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._origin: QWidget | None = None
 
     def came_from(self, part: QWidget | None) -> None:
-        """`part` had the focus before; from one field to the next, the first origin holds."""
+        """Remember `part`, which had the focus; from one field to the next, keep the first one."""
         if isinstance(part, Field):
             self._origin = part._origin
         elif part is not None and part.window() is self.window():
             self._origin = part
 
     def accept(self) -> bool:
-        """Take the text on Enter. Returns False where it is refused and stays to be corrected."""
+        """Accept the text on Enter. Returns False if it is invalid and stays for correction."""
         return True
 
     def cancel(self) -> None:
-        """Put the text back on Escape."""
+        """Restore the text on Escape."""
 
     def leave(self) -> None:
         """Return the focus."""
@@ -44,7 +44,8 @@ class Field(QLineEdit):
         else:
             self.clearFocus()
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, a0: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         if event is None:
             return
         key = Qt.Key(event.key())

@@ -1,6 +1,6 @@
-"""The figures of the engine in one strip: how far ahead, how hard it works, what went wrong.
+"""The engine's status in one strip: lead, load, steps, faults, latency, tempo.
 
-Each has a caption, a value in words and a sentence as its tool tip; what is a share has a bar too.
+Each has a caption, a value and a tool tip; a share also has a bar.
 """
 
 from __future__ import annotations
@@ -11,90 +11,97 @@ from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from gui.models.activity import Activity
+from gui.models.fault_counters import FAULT_COUNTERS, FaultCounters
 from gui.models.figures import Figures
-from gui.models.mishaps import MISHAPS, Mishaps
 from gui.session import Session
 from gui.widgets.flow import FlowLayout
 from gui.widgets.gauge import Gauge
 from gui.widgets.latency_table import LatencyTable
-from osc.addresses import COUNTED, ERRORS, fixed_address
+from osc.fixed_addresses import COUNTED, ERRORS, fixed_address
 
 __all__ = ["FiguresStrip", "counter_lines"]
 
-_BUSY = 0.8  # of the time that a block lasts, from which the load is called high
-_MISHAPS_ABOUT = (
-    "Xruns: the sound card asked and there was nothing. Gaps: music was not ready in time "
-    "and was held. Restarts: of the generator. Errors: the sum of those listed here."
+_BUSY = 0.8  # load from which it is called high
+_FAULTS_ABOUT = (
+    "Xruns: the sound card needed audio and none was ready. Gaps: the music was not ready in time, "
+    "so the last sound was held. Restarts: of the generator. Errors: the sum of those listed here."
 )
-_SHORT = 0.4  # of the lead that was asked for, under which it is called short
+_SHORT = 0.4  # share of the target lead below which it is called short
 
 
 class FiguresStrip(QWidget):
-    """Shows a session's figures.
+    """Shows the status of a session.
 
     Parameters
     ----------
-    activity : who else sends.
-    mishaps : what went wrong.
+    activity : of other clients.
+    fault_counters : of dropouts and faults.
     """
 
     def __init__(
-        self, session: Session, activity: Activity, mishaps: Mishaps, parent: QWidget | None = None
+        self,
+        session: Session,
+        activity: Activity,
+        fault_counters: FaultCounters,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._activity, self._mishaps = session, activity, mishaps
+        self._session, self._activity, self._fault_counters = session, activity, fault_counters
         self._table = LatencyTable(session.figures, self)
         self.lead = Gauge(
-            "Lead", "00.0 s, short", "Music that is made and not yet heard.", bar=True
+            "Lead", "00.0 s, short", "Audio that is generated and not yet audible.", bar=True
         )  # fmt: skip
         self.load = Gauge(
             "Load", "100 %, high",
-            "Time to make a block over the time it lasts; over 100 % it cannot keep up.", bar=True,
+            "Generation time as a share of the audio's duration; over 100 % it cannot keep up.",
+            bar=True,
         )  # fmt: skip
         self.steps = Gauge(
-            "Steps", "\N{BLACK DOWN-POINTING TRIANGLE} 20 of 200, eased",
-            "Network evaluations for a block; the governor takes fewer than asked for while the "
-            "machine does not keep up.",
+            "Steps", "\N{BLACK DOWN-POINTING TRIANGLE} 20 of 200, reduced",
+            "Network evaluations per block; the governor lowers them while the machine cannot "
+            "keep up.",
         )  # fmt: skip
-        self.mishaps = Gauge(
-            "Mishaps", "99 xruns, 99 gaps",
-            _MISHAPS_ABOUT,
+        self.fault_counters = Gauge(
+            "Faults", "99 xruns, 99 gaps",
+            _FAULTS_ABOUT,
         )  # fmt: skip
         self.reset = QPushButton("Reset")
         self.reset.setToolTip("Count xruns, gaps, restarts and errors from 0 again")
-        self.reset.setAccessibleName("Reset mishaps")
-        self.reset.clicked.connect(mishaps.reset)
+        self.reset.setAccessibleName("Reset faults")
+        self.reset.clicked.connect(fault_counters.reset)
         self.latency = QToolButton()
         self.latency.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.latency.setToolTip(
-            "How long a live and a block control take to be heard; press it for the parts."
+            "Time until a live and a block control are audible; click for the parts."
         )
         self.latency.clicked.connect(self._open_table)
         self.tempo = Gauge("Tempo", "300.0 BPM, link",
-                           "The beat that is followed, and whose it is.")  # fmt: skip
+                           "The current tempo and its source.")  # fmt: skip
         self.lamps = {
-            "osc": Gauge("OSC", "999999", "Lit while others send OSC; packets so far."),
-            "midi": Gauge("MIDI", "999999", "Lit while MIDI comes in or goes out; so far."),
+            "osc": Gauge("OSC", "999999", "Lit while others send OSC; number of packets."),
+            "midi": Gauge(
+                "MIDI", "999999", "Lit while MIDI is received or sent; number of messages."
+            ),
         }
         self._lay_out()
-        for signal in (session.figures.changed, session.transport.changed, mishaps.changed):
+        for signal in (session.figures.changed, session.transport.changed, fault_counters.changed):
             signal.connect(self.refresh)
         session.meters.lead_changed.connect(self._show_lead)
         activity.changed.connect(self._show_lamps)
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the figures, or that there are none."""
+        """Show the current values."""
         figures = self._session.figures
         there = figures["pack"] is not None
         load = figures.number("load")
         high = load >= _BUSY
         self._set(self.load, f"{100 * load:.0f} %{', high' if high else ''}", load, high)
         self._show_steps()
-        counts = {name: self._mishaps.count(name) for name in MISHAPS}
-        told = [_counted(n, name) for name, n in counts.items() if n or name in ("xruns", "gaps")]
-        self._set(self.mishaps, ", ".join(told), high=bool(figures.text("trouble")))
-        self.mishaps.setToolTip("\n".join([_MISHAPS_ABOUT, *counter_lines(figures)]))
+        counts = {name: self._fault_counters.count(name) for name in FAULT_COUNTERS}
+        words = [_counted(n, name) for name, n in counts.items() if n or name in ("xruns", "gaps")]
+        self._set(self.fault_counters, ", ".join(words), high=bool(figures.text("trouble")))
+        self.fault_counters.setToolTip("\n".join([_FAULTS_ABOUT, *counter_lines(figures)]))
         self.reset.setEnabled(there and any(counts.values()))
         live, block = figures.number("latency/live"), figures.number("latency/block") / 1000
         text = f"live {live:.0f} ms \N{MIDDLE DOT} block {block:.1f} s" if there else "latency"
@@ -110,7 +117,7 @@ class FiguresStrip(QWidget):
 
     def _show_lead(self) -> None:
         figures, lead = self._session.figures, self._session.meters.lead or 0.0
-        # The lead goes to and fro between the mark at which a block is asked for and a block more.
+        # The lead varies between the mark at which a block is requested and one block more.
         mark = figures.number("latency/lead") / 1000
         most = mark + (figures.number("latency/block") - figures.number("latency/live")) / 1000
         short = lead < _SHORT * mark
@@ -119,29 +126,29 @@ class FiguresStrip(QWidget):
 
     def _show_steps(self) -> None:
         figures = self._session.figures
-        steps, asked = figures.number("steps"), figures.number("steps/asked")
+        steps, requested = figures.number("steps"), figures.number("steps/requested")
         eased = bool(figures.number("eased"))
         text = f"{steps:.0f}"
-        if asked and asked != steps:
-            text += f" of {asked:.0f}"
+        if requested and requested != steps:
+            text += f" of {requested:.0f}"
         if eased:
-            text = f"\N{BLACK DOWN-POINTING TRIANGLE} {text}, eased"
+            text = f"\N{BLACK DOWN-POINTING TRIANGLE} {text}, reduced"
         self._set(self.steps, text)
 
     def _show_tempo(self) -> None:
         figures = self._session.figures
-        told = figures["tempo/bpm"] is not None
-        # A tempo of its own that nothing waits for is no news.
+        known = figures["tempo/bpm"] is not None
+        # An internal tempo that no action waits for is not worth showing.
         source = figures.text("tempo/source")
         waits = self._session.controls["quantise"].value != "off"
-        self.tempo.setVisible(told and (source != "own" or waits))
-        lost = "" if figures.number("tempo/locked", 1.0) else ", not heard"
+        self.tempo.setVisible(known and (source != "own" or waits))
+        lost = "" if figures.number("tempo/locked", 1.0) else ", no signal"
         self._set(self.tempo, f"{figures.number('tempo/bpm'):.1f} BPM, {source}{lost}")
 
     def _show_lamps(self) -> None:
         for name, lamp in self.lamps.items():
             lamp.set_lamp(self._activity.is_lit(name))
-            lamp.setVisible(self._activity.is_told(name))
+            lamp.setVisible(self._activity.is_reported(name))
             self._set(lamp, f"{self._activity.count(name)}")
 
     def _set(self, gauge: Gauge, text: str, share: float = 0.0, high: bool = False) -> None:
@@ -159,7 +166,7 @@ class FiguresStrip(QWidget):
         row = FlowLayout(self, 12, fill=False)
         row.setContentsMargins(10, 2, 10, 4)
         parts: tuple[QWidget, ...] = (
-            self.lead, self.load, self.steps, self.mishaps, self.reset, self.latency,
+            self.lead, self.load, self.steps, self.fault_counters, self.reset, self.latency,
             *self.lamps.values(), self.tempo,
         )  # fmt: skip
         for part in parts:

@@ -1,6 +1,6 @@
-"""A layout that sets widgets side by side and begins a new row where its room ends.
+"""A layout that places widgets in rows and starts a new row at the right edge.
 
-An item that is wider than its room, and can be higher instead (another flow), wraps.
+An item that is too wide, and can be higher instead (another flow), wraps.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ __all__ = ["FlowLayout"]
 
 
 class FlowLayout(QLayout):
-    """Rows from the left; all of a row are as high as its highest.
+    """Rows from the left; all items of a row have the height of the highest.
 
     Parameters
     ----------
     spacing : pixels between two.
-    fill : whether those of a row share what is left over; else it stays empty.
+    fill : whether the items of a row share the remaining space; otherwise it stays empty.
     """
 
     def __init__(
@@ -28,9 +28,9 @@ class FlowLayout(QLayout):
         self._fill = fill
         self.setSpacing(spacing)
 
-    def addItem(self, item: QLayoutItem | None) -> None:  # noqa: N802, D102
-        if item is not None:
-            self._items.append(item)
+    def addItem(self, a0: QLayoutItem | None) -> None:  # noqa: N802, D102
+        if a0 is not None:
+            self._items.append(a0)
 
     def count(self) -> int:  # noqa: D102
         return len(self._items)
@@ -47,12 +47,12 @@ class FlowLayout(QLayout):
     def hasHeightForWidth(self) -> bool:  # noqa: N802, D102
         return True
 
-    def heightForWidth(self, width: int) -> int:  # noqa: N802, D102
-        return self._place(QRect(0, 0, width, 0), move=False)
+    def heightForWidth(self, a0: int) -> int:  # noqa: N802, D102
+        return self._place(QRect(0, 0, a0, 0), move=False)
 
-    def setGeometry(self, rect: QRect) -> None:  # noqa: N802, D102
-        super().setGeometry(rect)
-        self._place(rect, move=True)
+    def setGeometry(self, a0: QRect) -> None:  # noqa: N802, D102
+        super().setGeometry(a0)
+        self._place(a0, move=True)
 
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         margins = self.contentsMargins()
@@ -107,7 +107,7 @@ class FlowLayout(QLayout):
 
 
 def _size(item: QLayoutItem, room: int) -> QSize:
-    """As it likes to be, or within the room and higher."""
+    """The preferred size, or a narrower and higher one that fits."""
     size = item.sizeHint()
     if size.width() <= room or not item.hasHeightForWidth():
         return size

@@ -1,4 +1,4 @@
-"""A caption over a value, with a bar where the value is a share: one figure of the strip."""
+"""A caption over a value, with a bar if the value is a share: one part of the status strip."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _GAP = 6
 
 
 class Gauge(QWidget):
-    """Painted, as it changes several times a second.
+    """Custom painted, since it changes several times a second.
 
     Parameters
     ----------
-    caption : what it is.
-    longest : the longest value it will show; its width does not change with what it shows.
+    caption : the name of the value.
+    longest : the longest value; the width is fixed for it.
     about : one sentence, as a tool tip and for screen readers.
-    bar : whether it has one.
+    bar : whether it has a bar.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Gauge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def set_value(self, text: str, share: float = 0.0, *, high: bool = False) -> None:
-        """What it shows; `share` from 0 to 1 is the bar's, `high` is a warning."""
+        """Set the value; `share` (0 to 1) is for the bar, `high` is a warning."""
         share = round(min(max(share, 0.0), 1.0) * _BAR) / _BAR
         if (text, share, high) != (self.text, self.share, self.is_high):
             if text != self.text:
@@ -47,7 +47,7 @@ class Gauge(QWidget):
             self.update()
 
     def set_lamp(self, lit: bool) -> None:
-        """A round light before the caption: full when lit, else a ring."""
+        """Set the lamp before the caption: filled if lit, else a ring."""
         if (lit, True) != (self.lamp, self._has_lamp):
             self.lamp, self._has_lamp = lit, True
             self.updateGeometry()
@@ -62,7 +62,7 @@ class Gauge(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
         return self.sizeHint()
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         small = self.font()

@@ -1,4 +1,4 @@
-"""A knob, drawn as vectors, over one control: drag it up and down; `turner.py` has the keys."""
+"""A knob for one control: drag it up and down; keys: `number_widget.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QWidget
 
 from gui.models.control import ControlModel
 from gui.theme import colours_of
-from gui.widgets.turner import Turner
+from gui.widgets.number_widget import NumberWidget
 
 __all__ = ["Knob"]
 
@@ -18,8 +18,8 @@ _TRAVEL = 180.0  # pixels of a drag over the whole range
 _BEGIN, _SWEEP = 225.0, 270.0  # degrees, from the lower left clockwise to the lower right
 
 
-class Knob(Turner):
-    """Turns a number.
+class Knob(NumberWidget):
+    """Changes a number.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Knob(Turner):
     def sizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(self._size, self._size)
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, e: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         colours, model = colours_of(self), self._model
@@ -50,10 +50,10 @@ class Knob(Turner):
         ring = QRectF(self.rect()).adjusted(width, width, -width, -width)
         lit = colours.accent if self.isEnabled() else colours.dim
         _arc(painter, ring, colours.groove, width, 0.0, 1.0)
-        begin, place = self._from(), model.norm
+        begin, place = self._from(), model.normalised
         if not model.is_free:
             low, high = sorted((begin, place))
-            # A value that is not heard yet is drawn in dashes, whatever its colour.
+            # A value that is not audible yet is drawn dashed.
             dashed = model.pending_seconds is not None
             _arc(painter, ring, lit, width, low, high, dashed=dashed)
         self._face(painter, ring.adjusted(width, width, -width, -width), lit)
@@ -63,7 +63,7 @@ class Knob(Turner):
             painter.drawEllipse(QRectF(self.rect()).adjusted(1, 1, -1, -1))
 
     def _from(self) -> float:
-        """Where the lit arc begins: at nought where the range goes to both sides of it."""
+        """Where the lit arc begins: at 0 if the range includes negative values."""
         low, high = self._model.control.low, self._model.control.high
         return -low / (high - low) if low < 0 < high and low == -high else 0.0
 
@@ -72,11 +72,11 @@ class Knob(Turner):
         painter.setPen(QPen(colours_of(self).line, 1))
         painter.setBrush(palette.button())
         painter.drawEllipse(face)
-        if self._model.is_free:  # no pointer: it stands nowhere
+        if self._model.is_free:  # no pointer for free
             painter.setPen(QPen(lit, 1.5))
             painter.drawEllipse(face.center(), face.width() / 10, face.height() / 10)
             return
-        angle = math.radians(_BEGIN - _SWEEP * self._model.norm)
+        angle = math.radians(_BEGIN - _SWEEP * self._model.normalised)
         out = QPointF(math.cos(angle), -math.sin(angle)) * (face.width() / 2)
         colour = palette.windowText().color() if self.isEnabled() else lit
         painter.setPen(QPen(colour, self._size / 18, cap=Qt.PenCapStyle.RoundCap))

@@ -1,4 +1,4 @@
-"""The way of a control to the ear, part by part, in milliseconds and in samples: a small window."""
+"""A popup with the parts of the latency of a control, in milliseconds and samples."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from gui.models.figures import Figures
 
 __all__ = ["LatencyTable"]
 
-# Figures below `latency/`; `block` alone is what is left of the whole.
+# Values below `latency/`; `making` is the rest of the total.
 _PARTS = {
-    "device": ("Sound device", "what the device says of itself"),
-    "ring": ("Output ring", "what waits for the device; it holds while the machine is busy"),
+    "device": ("Sound device", "reported by the device"),
+    "ring": ("Output ring", "audio that waits for the device; it bridges busy moments"),
     "mixer": ("Mixer", "the look-ahead of the limiter"),
-    "live": ("Live control", "gain and pause are heard after that"),
-    "lead": ("Lead", "what is made ahead when the next block is asked for"),
-    "making": ("Block", "until the block that has the change is made"),
-    "block": ("Block control, at worst", "all others are heard after that"),
+    "live": ("Live control", "gain and pause are audible after this time"),
+    "lead": ("Lead", "audio that is ready when the next block is requested"),
+    "making": ("Block", "generation of the block with the change"),
+    "block": ("Block control, at worst", "all other controls are audible after this time"),
 }
 _SUMS = ("live", "block")
 
 
 class LatencyTable(QFrame):
-    """Shown under what opened it; Escape or a click elsewhere closes it."""
+    """Shown below its button; Escape or a click elsewhere closes it."""
 
     def __init__(self, figures: Figures, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
@@ -51,7 +51,7 @@ class LatencyTable(QFrame):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the figures of now."""
+        """Show the current values."""
         rate = self._figures.number("rate")
         for part, (ms, samples) in self.cells.items():
             value = self._value(part)
@@ -60,10 +60,10 @@ class LatencyTable(QFrame):
 
     def _value(self, part: str) -> float:
         if part == "making":
-            return self._told("block") - self._told("live") - self._told("lead")
-        return self._told(part)
+            return self._reported("block") - self._reported("live") - self._reported("lead")
+        return self._reported(part)
 
-    def _told(self, part: str) -> float:
+    def _reported(self, part: str) -> float:
         return self._figures.number(f"latency/{part}")
 
     def _look(self) -> None:

@@ -1,7 +1,7 @@
-"""Levels of both channels and what the limiter takes away, drawn as vectors.
+"""Levels of both channels and the reduction of the limiter, drawn as vectors.
 
-The bar is the mean level, the line in it the peak, held for a while; numbers say the same. A clip
-lights a field that says CLIP, until it is clicked.
+The bar is the mean level, the line in it the held peak; the same as numbers beside it. A clip
+lights a CLIP field until it is clicked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LevelMeter(QWidget):
         self._shown = (0, 0, 0.0, 0)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Output level")
-        self.setToolTip("Level in dB of full scale; the line is the peak. Click forgets clips.")
+        self.setToolTip("Level in dB of full scale; the line is the peak. Click to reset clips.")
         meters.levels_changed.connect(self._look)
 
     def set_reduced_motion(self, reduced: bool) -> None:
@@ -61,11 +61,11 @@ class LevelMeter(QWidget):
         """Pixels of width of the bars."""
         return max(1.0, self.width() - _NUMBERS * self._unit)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mousePressEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
         self._meters.forget_clips()
 
     def _look(self) -> None:
-        """Draw anew only where a pixel would change."""
+        """Redraw only if a pixel would change."""
         m = self._meters
         now = (
             self._x(self._level(m.rms[0])) + self._x(m.held[0]) * 4096,
@@ -89,7 +89,7 @@ class LevelMeter(QWidget):
 
     # ------------------------------------------------------------------ drawing
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
         painter, colours = QPainter(self), colours_of(self)
         small = self.font()
         small.setPointSizeF(small.pointSizeF() * 0.85 * self._scaled)

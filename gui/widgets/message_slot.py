@@ -1,4 +1,4 @@
-"""A line of the layout that is always there, for messages that come and go: nothing else moves.
+"""A fixed line of the layout for messages: nothing else moves when they come and go.
 
 Of several messages the most urgent one is shown. One that takes more room than the line lies over
 what is below, for as long as it is there.
@@ -16,11 +16,11 @@ __all__ = ["Message", "MessageSlot"]
 
 
 class Message(QFrame):
-    """What may stand in the line. A subclass calls `set_urgency` whenever it has changed.
+    """A message for the line. A subclass calls `set_urgency` whenever it changes.
 
     Attributes
     ----------
-    urgency : of what it says now; 0 while it says nothing.
+    urgency : of the current message; 0 without one.
     """
 
     changed = pyqtSignal()
@@ -32,7 +32,7 @@ class Message(QFrame):
         self.hide()
 
     def set_urgency(self, urgency: int) -> None:
-        """Say how urgent it is now."""
+        """Set the urgency."""
         self.urgency = urgency
         self.changed.emit()
 
@@ -42,7 +42,7 @@ class MessageSlot(QWidget):
 
     Parameters
     ----------
-    messages : what may stand in it; of two that are as urgent, the first is shown.
+    messages : for this line; the first one of the same urgency is shown.
     height : of the line, in pixels.
     """
 
@@ -57,14 +57,14 @@ class MessageSlot(QWidget):
             message.changed.connect(self._place)
 
     def add(self, message: Message) -> None:
-        """Have one more stand in it."""
+        """Add a message."""
         self._messages.append(message)
         message.changed.connect(self._place)
         self._place()
 
     @property
     def shown(self) -> Message | None:
-        """The message that stands there."""
+        """The message that is shown."""
         most = max(self._messages, key=lambda m: m.urgency)
         return most if most.urgency else None
 
@@ -74,20 +74,21 @@ class MessageSlot(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
         return self.sizeHint()
 
-    def moveEvent(self, event: QMoveEvent | None) -> None:  # noqa: N802, D102
+    def moveEvent(self, a0: QMoveEvent | None) -> None:  # noqa: N802, D102
         self._place()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
         self._place()
 
-    def event(self, event: QEvent | None) -> bool:  # noqa: D102
+    def event(self, a0: QEvent | None) -> bool:  # noqa: D102
+        event = a0
         done = super().event(event)
         if event is not None and event.type() == QEvent.Type.ParentChange:
             self._place()
         return done
 
     def _place(self) -> None:
-        """Lay the message over the line, and over more where it takes more."""
+        """Place the message over the line, and over more if it is higher."""
         page, shown = self.parentWidget(), self.shown
         if page is None:
             return

@@ -1,4 +1,4 @@
-"""Where the marks of the picture's axes stand, and what they say. Pure functions."""
+"""Positions and texts of the marks on the picture's axes. Pure functions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def frequency_marks(frequencies: Sequence[float]) -> list[tuple[float, str]]:
 
 
 def time_marks(low: float, high: float) -> list[tuple[float, str]]:
-    """Marks between two times, seconds from what is heard now: (seconds, text)."""
+    """Marks between two times in seconds from the playhead: (seconds, text)."""
     step = next((s for s in _STEPS if (high - low) / s <= _MOST), _STEPS[-1])
     found: list[tuple[float, str]] = []
     for n in range(math.ceil(low / step), math.floor(high / step) + 1):

@@ -8,6 +8,8 @@ device pixels here. Qt's main thread.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QRect, QRectF
@@ -18,7 +20,7 @@ from gui.spectrum_colours import colour_table
 
 __all__ = ["Raster"]
 
-_LOW, _HIGH = -78.0, -12.0  # dB that are told apart by colour
+_LOW, _HIGH = -78.0, -12.0  # range of the colours in dB
 _MARGIN = 64  # pixel columns that are computed at once
 
 
@@ -41,7 +43,7 @@ class Raster:
         self._resize(1, 1)
 
     def fit(self, width: int, height: int, pixels_a_second: float, unknown: int) -> None:
-        """Be as large as a view; `unknown` is the colour 0xffRRGGBB of what is not made yet."""
+        """Set the size of the view; `unknown` is the colour 0xffRRGGBB of unknown columns."""
         size = (max(1, width) + 2 * _MARGIN, max(1, height))
         colour = np.uint32(unknown)
         if size != (self.width, self.height) or pixels_a_second != self.pixels_a_second:
@@ -86,14 +88,15 @@ class Raster:
     def _resize(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._pixels = np.full((height, width), self._unknown, np.uint32)
-        # The image looks at the array: what is written there is drawn.
+        # The image shares the memory of the array.
         self._image = QImage(
-            self._pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32
+            cast("bytes", self._pixels.data),  # PyQt takes any buffer; its stubs name only bytes
+            width, height, 4 * width, QImage.Format.Format_RGB32,
         )  # fmt: skip
         self.forget()
 
     def _compute(self, low: int, high: int) -> None:
-        """See to it that the columns from `low` to `high` are as the model has them."""
+        """Update the columns from `low` to `high` from the model."""
         have, dirty = self._have, self._dirty
         if have[1] <= low or have[0] >= high or high - min(low, have[0]) > 4 * self.width:
             have = (low, low)
@@ -102,7 +105,7 @@ class Raster:
             self._render(old, new)
         if low < have[0]:
             self._render(low, have[0])
-            have = (low, min(have[1], low + self.width))  # what is beyond lay in the same place
+            have = (low, min(have[1], low + self.width))  # columns beyond used the same memory
         if have[1] < high:
             end = high + _MARGIN
             self._render(have[1], end)
@@ -130,7 +133,7 @@ class Raster:
         levels, known = picture.levels(int(before[0]), int(before[-1] - before[0]) + 2)
         at = before - before[0]
         share = (place - before).astype(np.float32)
-        # Beside a column that is not known the other stands alone.
+        # Beside an unknown column, use the other one alone.
         share = np.where(known[at], np.where(known[at + 1], share, 0), 1).astype(np.float32)
         rows = levels.astype(np.float32)
         across = rows[at] + share[:, None] * (rows[at + 1] - rows[at])

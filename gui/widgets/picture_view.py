@@ -1,11 +1,12 @@
-"""The picture of the music, scrolling under the line of the ear: what was heard is left of it.
+"""The picture of the music, which scrolls under the playhead.
 
-Right of the line is the lead: what is made and not yet heard, drawn lighter, with its length. Above
-are the blocks, each with its steps; one that the governor eased has a triangle and another colour.
-Thin lines are seams. Below is the time from the line on, at the left the frequency.
+Left of the playhead is the sound that was played; right of it the lead (generated and not yet
+audible), lighter, with its length. Above are the blocks with their steps; a block with steps
+reduced by the governor has a triangle and another colour. Thin lines are seams. Below is the time
+from the playhead, on the left the frequency.
 
-At most 30 frames a second, and none while nothing moves or nobody can see it. With reduced motion
-the picture stands, page after page, and the line goes over it, a few times a second.
+At most 30 frames a second, and none while nothing moves or the view is hidden. With reduced motion
+the picture stands still, page by page, and the playhead moves over it a few times a second.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 40, 20, 10, 20  # pixels around the picture
 _ROOMS = (4.0, 8.0, 16.0)  # seconds right of the line
 _UNKNOWN = QColor("#15171a")
 _AHEAD = QColor(255, 255, 255, 44)
-_TOLD = 1_000  # ms between two descriptions for screen readers
+_DESCRIBE = 1_000  # ms between two descriptions for screen readers
 
 
 class PictureView(QWidget):
@@ -71,7 +72,7 @@ class PictureView(QWidget):
         self._timer.timeout.connect(self._tick)
 
     def set_reduced_motion(self, reduced: bool) -> None:
-        """Whether the line moves over pages instead of the picture under the line."""
+        """Whether the playhead moves over pages instead of the picture under the playhead."""
         self._slow = reduced
         if self._timer.isActive():
             self._timer.start(_SLOW_FRAME if reduced else _FRAME)
@@ -85,27 +86,27 @@ class PictureView(QWidget):
         """Seconds of music at the left edge."""
         if self._slow:
             return self._page
-        return self.picture.playhead.heard() - self._span + self._room
+        return self.picture.playhead.audible() - self._span + self._room
 
     @property
     def _span(self) -> float:
         return self.area.width() / self.pixels_a_second
 
     def x_of(self, seconds: float) -> float:
-        """Where a place of the music is."""
+        """The x coordinate of a position."""
         return self.area.left() + (seconds - self.begin) * self.pixels_a_second
 
     def _fit_room(self) -> None:
-        """More room for a longer lead; back only when that is far shorter, so not to and fro."""
+        """More room for a longer lead; less only for a much shorter one, to avoid flicker."""
         lead, half = self.picture.playhead.lead, self._span / 2
         if lead > 0.95 * self._room or lead < 0.35 * self._room:
             fits = next((room for room in _ROOMS if lead <= 0.95 * room), _ROOMS[-1])
             self._room = min(fits, max(half, 1.0))
 
     def _turn_page(self) -> None:
-        heard = self.picture.playhead.heard()
-        if not self._page <= heard <= self._page + self._span - self._room:
-            self._page = heard
+        audible = self.picture.playhead.audible()
+        if not self._page <= audible <= self._page + self._span - self._room:
+            self._page = audible
 
     # ------------------------------------------------------------------ when to draw
 
@@ -118,8 +119,13 @@ class PictureView(QWidget):
         if self._slow:
             self._turn_page()
         ratio = self.devicePixelRatioF()
-        heard = self.picture.playhead.heard() * self.pixels_a_second * ratio
-        now = (round(heard), round(self.picture.playhead.made, 3), self._revision, self._room)
+        audible = self.picture.playhead.audible() * self.pixels_a_second * ratio
+        now = (
+            round(audible),
+            round(self.picture.playhead.generated, 3),
+            self._revision,
+            self._room,
+        )
         if now != self._drawn:
             self._drawn = now
             area = self.area
@@ -129,7 +135,7 @@ class PictureView(QWidget):
                 self.update(QRect(area.left(), 0, area.width(), area.bottom() + 1))
             self._axis_room = self._room
         self._passed += self._timer.interval()
-        if self._passed >= _TOLD:
+        if self._passed >= _DESCRIBE:
             self._passed = 0
             self._describe()
 
@@ -145,28 +151,29 @@ class PictureView(QWidget):
         self._revision += 1
 
     def _describe(self) -> None:
-        block = self.picture.block_at(self.picture.playhead.heard())
-        heard = f"; heard: {block.text}" if block is not None else ""
-        text = f"{self.picture.playhead.lead:.0f} s made ahead{heard}"
+        block = self.picture.block_at(self.picture.playhead.audible())
+        audible = f"; audible: {block.text}" if block is not None else ""
+        text = f"{self.picture.playhead.lead:.0f} s ahead{audible}"
         if text != self.accessibleDescription():
             self.setAccessibleDescription(text)
 
-    def showEvent(self, event: object) -> None:  # noqa: N802, D102
+    def showEvent(self, a0: object) -> None:  # noqa: N802, D102
         self._timer.start(_SLOW_FRAME if self._slow else _FRAME)
 
-    def hideEvent(self, event: object) -> None:  # noqa: N802, D102
+    def hideEvent(self, a0: object) -> None:  # noqa: N802, D102
         self._timer.stop()
 
-    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802, D102
-        super().changeEvent(event)
+    def changeEvent(self, a0: QEvent | None) -> None:  # noqa: N802, D102
+        super().changeEvent(a0)
         self._strip.forget()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
         self.area = self.rect().adjusted(_LEFT, _TOP, -_RIGHT, -_BOTTOM)
         self.pixels_a_second = max(_A_SECOND, self.area.width() / _SPAN)
         self._room = min(self._room, max(self._span / 2, 1.0))
 
-    def event(self, event: QEvent | None) -> bool:  # noqa: D102
+    def event(self, a0: QEvent | None) -> bool:  # noqa: D102
+        event = a0
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             QToolTip.showText(event.globalPos(), self._tip(event.pos().x()), self)
             return True
@@ -175,7 +182,7 @@ class PictureView(QWidget):
     def _tip(self, x: int) -> str:
         at = self.begin + (x - self.area.left()) / self.pixels_a_second
         block = self.picture.block_at(at)
-        away = at - self.picture.playhead.heard()
+        away = at - self.picture.playhead.audible()
         when = f"{abs(away):.1f} s {'ahead' if away > 0 else 'ago'}"
         return f"{when}: {block.text}" if block is not None else when
 
@@ -187,7 +194,8 @@ class PictureView(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802, D102
         return QSize(320, 120)
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, D102
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, D102
+        event = a0
         painter, area = QPainter(self), self.area
         self.frames += 1
         painter.setFont(self._small)
@@ -197,7 +205,7 @@ class PictureView(QWidget):
             painter.fillRect(self.rect(), background)
             return
         # Moving parts are drawn from one moment.
-        begin, heard = self.begin, self.picture.playhead.heard()
+        begin, audible = self.begin, self.picture.playhead.audible()
         if whole:
             for strip in (
                 QRect(0, 0, _LEFT, self.height()),
@@ -208,15 +216,15 @@ class PictureView(QWidget):
             self._frequencies(painter, area)
         if whole or self._slow:
             painter.fillRect(QRect(_LEFT, area.bottom() + 1, area.width(), _BOTTOM), background)
-            self._times(painter, area, begin, heard)
+            self._times(painter, area, begin, audible)
         self._spectrogram(painter, area, begin)
         painter.setClipRect(QRect(area.left(), 0, area.width(), area.bottom() + 1))
-        self._lead(painter, area, begin, heard)
+        self._lead(painter, area, begin, audible)
         ratio = self.devicePixelRatioF()
         scale = self.pixels_a_second * ratio
         first, width = round(begin * scale), math.ceil(area.width() * ratio)
         self._strip.draw(painter, area, first, width, scale)
-        self._line(painter, area, begin, heard)
+        self._line(painter, area, begin, audible)
 
     def _spectrogram(self, painter: QPainter, area: QRect, begin: float) -> None:
         ratio = self.devicePixelRatioF()
@@ -227,19 +235,19 @@ class PictureView(QWidget):
         self._raster.draw(painter, area.left(), area.top(), round(begin * scale), width)
 
     def _x(self, area: QRect, begin: float, seconds: float) -> float:
-        """On a whole device pixel, as the spectrogram is, so that nothing trembles against it."""
+        """On a whole device pixel like the spectrogram, so that nothing jitters against it."""
         ratio = self.devicePixelRatioF()
         scale = self.pixels_a_second * ratio
         return area.left() + (round(seconds * scale) - round(begin * scale)) / ratio
 
-    def _lead(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
-        made = self.picture.playhead.made
-        if not self.picture.playhead.is_told or made <= heard:
+    def _lead(self, painter: QPainter, area: QRect, begin: float, audible: float) -> None:
+        generated = self.picture.playhead.generated
+        if not self.picture.playhead.is_reported or generated <= audible:
             return
-        left, right = self._x(area, begin, heard), self._x(area, begin, made)
+        left, right = self._x(area, begin, audible), self._x(area, begin, generated)
         ribbon = QRectF(left, area.top(), right - left, area.height())
         painter.fillRect(ribbon, _AHEAD)
-        text = f"{made - heard:.1f} s ahead"
+        text = f"{generated - audible:.1f} s ahead"
         wide = QFontMetricsF(self._small).horizontalAdvance(text) + 10
         place = QRectF(left + 4, area.top() + 4, wide, 18)
         if place.right() > area.right():
@@ -248,12 +256,12 @@ class PictureView(QWidget):
         painter.setPen(Qt.GlobalColor.white)
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _line(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
-        if not self.picture.playhead.is_told:
+    def _line(self, painter: QPainter, area: QRect, begin: float, audible: float) -> None:
+        if not self.picture.playhead.is_reported:
             painter.setPen(QColor("#b8bec4"))
             painter.drawText(area, Qt.AlignmentFlag.AlignCenter, "no music yet")
             return
-        x = self._x(area, begin, heard)
+        x = self._x(area, begin, audible)
         painter.fillRect(QRectF(x - 1, area.top(), 2, area.height()), Qt.GlobalColor.white)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self.palette().windowText())
@@ -274,9 +282,9 @@ class PictureView(QWidget):
                 Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text,
             )  # fmt: skip
 
-    def _times(self, painter: QPainter, area: QRect, begin: float, heard: float) -> None:
+    def _times(self, painter: QPainter, area: QRect, begin: float, audible: float) -> None:
         painter.setPen(QPen(colours_of(self).dim, 1))
-        origin = heard if self.picture.playhead.is_told else begin + self._span - self._room
+        origin = audible if self.picture.playhead.is_reported else begin + self._span - self._room
         for away, text in time_marks(begin - origin, begin + self._span - origin):
             x = float(round(area.left() + (origin + away - begin) * self.pixels_a_second))
             if area.left() <= x <= area.right():

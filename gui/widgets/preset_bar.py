@@ -20,12 +20,13 @@ from PyQt6.QtWidgets import (
 from gui.models.presets import SLOTS
 from gui.session import Session
 from gui.widgets.choice_list import ChoiceList
+from gui.widgets.menus import add_entry
 
 __all__ = ["PresetBar", "compare_buttons"]
 
 
 def compare_buttons(session: Session) -> dict[str, QPushButton]:
-    """A and B, of which one is lit."""
+    """The buttons A and B; the one in use is checked."""
     presets = session.presets
     buttons: dict[str, QPushButton] = {}
     for slot in SLOTS:
@@ -41,9 +42,9 @@ def compare_buttons(session: Session) -> dict[str, QPushButton]:
 
     def go(slot: str) -> None:
         presets.compare(slot)
-        refresh()  # a click on the one that is lit must not put it out
+        refresh()  # a click on the checked one must not uncheck it
 
-    # No QButtonGroup: it would leave only the lit one to the Tab key.
+    # No QButtonGroup: the Tab key would reach only the checked one.
     def refresh() -> None:
         for slot, button in buttons.items():
             button.setChecked(slot == presets.slot)
@@ -56,14 +57,14 @@ def compare_buttons(session: Session) -> dict[str, QPushButton]:
 
 
 class PresetBar(QWidget):
-    """One line."""
+    """The bar, in one row."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session, self._presets = session, session.presets
         self.names = _Names(self._presets.refresh)
         self.names.setToolTip(
-            "Set all controls as saved under a name; * marks one that has changed since"
+            "Recall all controls saved under a name; * means that a control has changed since"
         )
         self.names.setPlaceholderText("no preset")
         self.names.setMinimumWidth(140)
@@ -79,12 +80,10 @@ class PresetBar(QWidget):
         self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.save.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         menu = QMenu(self)
-        self.save_as = menu.addAction("Save under a new name\N{HORIZONTAL ELLIPSIS}")
-        self.save_as.triggered.connect(self.ask_and_save)
-        self.save_over = menu.addAction("")
-        self.save_over.triggered.connect(lambda: self._replace(self._presets.current))
-        self.delete = menu.addAction("")
-        self.delete.triggered.connect(lambda: self._delete(self._presets.current))
+        text = "Save under a new name\N{HORIZONTAL ELLIPSIS}"
+        self.save_as = add_entry(menu, text, self.ask_and_save)
+        self.save_over = add_entry(menu, "", lambda: self._replace(self._presets.current))
+        self.delete = add_entry(menu, "", lambda: self._delete(self._presets.current))
         menu.aboutToShow.connect(self._name_entries)
         self.save.setMenu(menu)
         row = QHBoxLayout(self)
@@ -103,7 +102,7 @@ class PresetBar(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the names there are, which one was recalled last, and whether it has changed."""
+        """Show the names, the current one, and whether it has changed."""
         there, presets = self._session.transport.is_connected, self._presets
         if self.names.shown() != presets.names:
             self.names.clear()
@@ -144,13 +143,13 @@ class PresetBar(QWidget):
     def _replace(self, name: str, otherwise: Callable[[], None] | None = None) -> None:
         self._confirm(
             f"Replace the preset {_quoted(name)}?",
-            "It gets the controls as they are now; what was saved under this name is lost.",
+            "It will hold the current controls. The controls saved under this name are lost.",
             "Replace", lambda: self._presets.save(name), otherwise,
         )  # fmt: skip
 
     def _delete(self, name: str) -> None:
         self._confirm(
-            f"Delete the preset {_quoted(name)}?", "It cannot be brought back.",
+            f"Delete the preset {_quoted(name)}?", "This cannot be undone.",
             "Delete", lambda: self._presets.delete(name),
         )  # fmt: skip
 
@@ -158,7 +157,7 @@ class PresetBar(QWidget):
         self, question: str, more: str, yes: str, act: Callable[[], None],
         otherwise: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
-        """Ask before something is lost, without blocking the window."""
+        """Ask for confirmation, without blocking the window."""
         box = QMessageBox(QMessageBox.Icon.Question, "Presets", question, parent=self)
         box.setInformativeText(more)
         button = box.addButton(yes, QMessageBox.ButtonRole.AcceptRole)
@@ -188,14 +187,14 @@ class PresetBar(QWidget):
 
 
 class _Names(ChoiceList):
-    """The names; opening the list asks for them again, as files may have come from elsewhere."""
+    """The list of names; opening it requests them again, since files may have changed."""
 
     def __init__(self, ask: Callable[[], None], parent: QWidget | None = None) -> None:
         super().__init__("Presets", parent)
         self._ask = ask
 
     def shown(self) -> tuple[str, ...]:
-        """The names as they stand in the list."""
+        """The names in the list."""
         return tuple(self.itemData(i) for i in range(self.count()))
 
     def showPopup(self) -> None:  # noqa: N802

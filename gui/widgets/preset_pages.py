@@ -1,4 +1,4 @@
-"""Large buttons for presets, page by page, so that each keeps its place under the hand."""
+"""Large buttons for presets, on pages, so that each button keeps its place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LEAST, _MOST, _TURN = 48, 88, 48  # pixels of height
 
 
 class PresetPages(QWidget):
-    """Recalls presets; their order is that of the model, a page has twelve."""
+    """Recalls presets, in the order of the model, twelve on a page."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,7 +37,7 @@ class PresetPages(QWidget):
         )
         self.place = QLabel()
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._none = QLabel("No presets yet: save some in the other view, and they appear here.")
+        self._none = QLabel("No presets yet. Save one in the normal view; it then appears here.")
         self._none.setObjectName("dim")
         self._none.setWordWrap(True)
         column = QVBoxLayout(self)
@@ -45,18 +45,18 @@ class PresetPages(QWidget):
         column.setSpacing(10)
         column.addWidget(self._none)
         column.addLayout(self._grid(), 1)
-        column.addLayout(self._turner())
+        column.addLayout(self._page_buttons())
         self._presets.changed.connect(self.refresh)
         session.transport.changed.connect(self.refresh)
         self.refresh()
 
     @property
     def pages(self) -> int:
-        """How many there are, at least one."""
+        """The number of pages, at least one."""
         return max(1, -(-len(self._presets.names) // _PAGE))
 
     def refresh(self) -> None:
-        """Show the presets of the page."""
+        """Show the presets of the current page."""
         presets, there = self._presets, self._session.transport.is_connected
         self.page = min(self.page, self.pages - 1)
         names = presets.names[self.page * _PAGE :][:_PAGE]
@@ -68,7 +68,7 @@ class PresetPages(QWidget):
             button.setEnabled(there)
             changed = current and presets.is_changed
             button.setAccessibleName(f"{name}, changed" if changed else name)
-            button.setToolTip(f"Set all controls as saved under {name}")
+            button.setToolTip(f"Recall all controls saved as {name}")
             button.setText(self._elided(button, f"* {name}" if changed else name))
         self._none.setVisible(not presets.names)
         for part in (self.back, self.place, self.on):
@@ -78,12 +78,12 @@ class PresetPages(QWidget):
         self.on.setEnabled(self.page < self.pages - 1)
 
     def turn(self, pages: int) -> None:
-        """Go on by so many pages, or back."""
+        """Go forward or back by a number of pages."""
         self.page = min(max(self.page + pages, 0), self.pages - 1)
         self.refresh()
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(a0)
         self.refresh()
 
     def _grid(self) -> QGridLayout:
@@ -101,15 +101,15 @@ class PresetPages(QWidget):
         for column in range(_COLUMNS):
             grid.setColumnStretch(column, 1)
         for row in range(_ROWS):
-            grid.setRowMinimumHeight(row, _LEAST)  # also where a page has fewer
+            grid.setRowMinimumHeight(row, _LEAST)  # also if a page has fewer
             grid.setRowStretch(row, 8)
         grid.setRowStretch(_ROWS, 1)
         return grid
 
-    def _turner(self) -> QHBoxLayout:
+    def _page_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
         for button, name, pages in (
-            (self.back, "Presets before these", -1), (self.on, "More presets", 1),
+            (self.back, "Previous presets", -1), (self.on, "More presets", 1),
         ):  # fmt: skip
             button.setMinimumSize(2 * _TURN, _TURN)
             button.setAccessibleName(name)
@@ -125,7 +125,7 @@ class PresetPages(QWidget):
         names = self._presets.names[self.page * _PAGE :]
         if i < len(names):
             self._presets.recall(names[i])
-        self.refresh()  # a click must not light it before the engine has recalled it
+        self.refresh()  # a click must not check it before the engine has recalled it
 
     @staticmethod
     def _elided(button: QPushButton, text: str) -> str:

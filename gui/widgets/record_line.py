@@ -1,6 +1,6 @@
-"""What is recorded, and where to: time, size, what the disk has left, and the path.
+"""The current recording: time, size, free disk space and path.
 
-One of the messages of the reserved line: while a take runs, and for some time after it.
+One of the messages of the message line, during a recording and for some time after it.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from PyQt6.QtCore import Qt, QTimer, QUrl
 from PyQt6.QtGui import QDesktopServices, QFontMetrics, QResizeEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 from gui.models.transport import Transport
 from gui.widgets.message_slot import Message
 
 __all__ = ["RecordLine", "large", "long"]
 
 _LOW_DISK = 5e8  # bytes
-_STAYS = 20_000  # ms that the last take goes before the want of a device
+_STAYS = 20_000  # ms that the last recording is more urgent than a missing device
 _STOPPED, _RECORDS, _RECORDED, _PAST = 45, 25, 22, 10  # how urgent
 
 
 def long(seconds: float) -> str:
-    """A time as 1:02:03."""
+    """Format a time as 1:02:03."""
     hours, rest = divmod(int(seconds), 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def large(size: float) -> str:
-    """A size in bytes, for people."""
+    """Format a size in bytes."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
@@ -86,8 +86,8 @@ class RecordLine(Message):
             kept = _STOPPED
         self.set_urgency(_RECORDS if transport.is_recording else kept)
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(a0)
         self._elide()
 
     def _elide(self) -> None:

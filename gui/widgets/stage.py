@@ -1,7 +1,7 @@
-"""Stage mode: what a performer needs in the dark, large, and nothing that goes off by accident.
+"""Stage mode: large controls for a dark stage, protected against accidents.
 
-Everything to hit is at least 44 pixels high. The controls are out of reach but for the gain, the
-window does not close, and leaving takes a button held for a second, or a key not hit by chance.
+Every target is at least 44 pixels high. Only the gain can be changed, the window does not close,
+and leaving takes a button held for a second, or a key that is not hit by chance.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LEAST, _MOST, _MESSAGE = 64, 88, 52  # pixels; 44 is the least to hit
 
 
 class Stage(QWidget):
-    """The page that takes the place of everything else."""
+    """The page of stage mode."""
 
     left = pyqtSignal()
 
@@ -76,8 +76,8 @@ class Stage(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the take."""
-        self._take.setText(_take(self._session.transport))
+        """Show the recording."""
+        self._recording.setText(_recording_text(self._session.transport))
 
     def _gain(self) -> QVBoxLayout:
         gain = self._session.controls["gain"]
@@ -103,9 +103,9 @@ class Stage(QWidget):
             button.setFixedWidth(72)
             button.setMinimumHeight(56)
             row.addWidget(button)
-        self._take = QLabel()
+        self._recording = QLabel()
         row.addSpacing(14)
-        row.addWidget(self._take, 1)
+        row.addWidget(self._recording, 1)
         leave = QPushButton("Hold to leave stage mode")
         leave.setObjectName("quiet")
         leave.setMinimumHeight(44)
@@ -119,7 +119,7 @@ class Stage(QWidget):
         return row
 
 
-def _take(transport: Transport) -> str:
+def _recording_text(transport: Transport) -> str:
     if transport.is_recording:
         return f"\N{BLACK CIRCLE} {long(transport.recorded_seconds)}"
     return "not recording"

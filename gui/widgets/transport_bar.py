@@ -1,6 +1,6 @@
-"""The bar on top: play, record, keep, new piece, undo, PANIC. Every button sends one OSC message.
+"""The top bar: play, record, save, new piece, undo, PANIC. Every button sends one OSC message.
 
-The play button starts an engine where none plays, so that music is one click away.
+The play button also starts the engine if none is running.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from PyQt6.QtWidgets import (
 
 from gui.icons import icon
 from gui.session import Session
+from gui.widgets.menus import add_entry
 from gui.widgets.preset_bar import PresetBar
 
 __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
 
-PANIC_KEY = "Shift+Esc"  # found blindly; Esc alone leaves a field, and must not end the music
+# easy to find blindly; Esc alone leaves a field and must not stop the music
+PANIC_KEY = "Shift+Esc"
 KEEP = (10, 30, 60)  # seconds on offer
+_STOP_RECORDING, _ICON = "Stop recording", 52  # pixels of icon and margins
 _AFTER = 5  # the place of the presets in the upper row
-_TICK = 100  # ms between two looks at how long is left of what waits
+_TICK = 100  # ms between two updates of the remaining time
 
 
 def play_button(session: Session) -> QPushButton:
@@ -57,7 +60,7 @@ def play_button(session: Session) -> QPushButton:
 
 
 def panic_button(session: Session) -> QPushButton:
-    """Fade out, and stay silent until somebody presses Play."""
+    """Fade out, and stay silent until Play."""
     button = QPushButton("PANIC")
     button.setObjectName("panic")
     button.setToolTip(f"Fade out and stay silent until Play ({PANIC_KEY})")
@@ -78,10 +81,10 @@ def record_button(session: Session) -> QPushButton:
 
     def refresh() -> None:
         recording = session.transport.is_recording
-        button.setText("End take" if recording else "Record")
+        button.setText(_STOP_RECORDING if recording else "Record")
         button.setIcon(icon("stop" if recording else "record"))
         button.setEnabled(session.transport.is_connected)
-        button.setToolTip("Record the output into a file (Ctrl+R)")
+        button.setToolTip("Record the output to a file (Ctrl+R)")
 
     button.clicked.connect(lambda: session.transport.record(not session.transport.is_recording))
     session.transport.changed.connect(refresh)
@@ -100,31 +103,32 @@ class TransportBar(QFrame):
         self.panic = panic_button(session)
         self.presets = PresetBar(session)
         self.waiting = QLabel()
-        self.waiting.setToolTip("What waits for the next beat or bar, as Quantise is set")
+        self.waiting.setToolTip("Actions that wait for the next beat or bar (see Quantise)")
         self.waiting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.new_piece, self.keep = QPushButton("New piece"), QToolButton()
         self.undo, self.redo = QToolButton(), QToolButton()
         self.play.setMinimumWidth(96)
-        self.record.setMinimumWidth(106)
+        wide = self.record.fontMetrics().horizontalAdvance(_STOP_RECORDING)
+        self.record.setMinimumWidth(wide + _ICON)  # the same for both texts
         self.panic.setMinimumWidth(120)
         for part in (self.play, self.record, self.keep, self.new_piece, self.undo, self.redo,
                      self.panic):  # fmt: skip
             part.setMinimumHeight(36)
         self.new_piece.setToolTip(
-            "Start a new piece with the next block; what is ready still plays (Ctrl+N)"
+            "Start a new piece with the next block; audio already generated still plays (Ctrl+N)"
         )
         self.new_piece.clicked.connect(session.transport.reset)
         self._keep_menu()
         self._history()
         self._lay_out()
         session.transport.changed.connect(self._refresh)
-        session.punches.changed.connect(self._waits)
+        session.quantised_actions.changed.connect(self._show_waiting)
         self._tick = QTimer(self)
-        self._tick.timeout.connect(self._waits)
+        self._tick.timeout.connect(self._show_waiting)
         self._refresh()
 
     def _lay_out(self) -> None:
-        self._more = QWidget()  # what goes into a row of its own where there is no room
+        self._more = QWidget()  # goes into a second row if there is no room
         more = QHBoxLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(6)
@@ -148,7 +152,7 @@ class TransportBar(QFrame):
         column.setSpacing(6)
         column.addLayout(self._top)
         column.addLayout(self._below)
-        # As wide as everything side by side, and room to say what waits.
+        # The width of everything in one row, plus room for waiting actions.
         parts = (self.play, self.record, self.keep, self.new_piece, self._more, self.panic)
         self._one_row = sum(
             max(part.sizeHint().width(), part.minimumWidth()) + 6 for part in parts
@@ -161,16 +165,16 @@ class TransportBar(QFrame):
             max(wide, self._more.minimumSizeHint().width() + 20), super().minimumSizeHint().height()
         )
 
-    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, D102
-        super().resizeEvent(event)
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802, D102
+        super().resizeEvent(a0)
         narrow = self.width() < self._one_row
         if narrow != (self._below.count() > 0):
             home, away = (self._below, self._top) if narrow else (self._top, self._below)
             away.removeWidget(self._more)
             home.insertWidget(0 if narrow else _AFTER, self._more, 1)
 
-    def _waits(self) -> None:
-        text = self._session.punches.text
+    def _show_waiting(self) -> None:
+        text = self._session.quantised_actions.text
         self.waiting.setText(f"\N{BLACK RIGHT-POINTING SMALL TRIANGLE} {text}" if text else "")
         if not text:
             self._tick.stop()
@@ -180,13 +184,12 @@ class TransportBar(QFrame):
     def _keep_menu(self) -> None:
         menu = QMenu(self)
         for seconds in KEEP:
-            menu.addAction(f"Keep the last {seconds} seconds").triggered.connect(
-                lambda _, s=seconds: self._session.transport.keep(s)
-            )
-        _with_menu(self.keep, "Keep\N{HORIZONTAL ELLIPSIS}", menu)
-        self.keep.setToolTip(
-            "Save the last seconds of the output into a file, although no take was running"
-        )
+            add_entry(
+                menu, f"Save the last {seconds} seconds",
+                lambda s=seconds: self._session.transport.keep(s),
+            )  # fmt: skip
+        _with_menu(self.keep, "Save last\N{HORIZONTAL ELLIPSIS}", menu)
+        self.keep.setToolTip("Save the last seconds you heard, even if you weren't recording")
 
     def _history(self) -> None:
         history = self._session.history

@@ -1,4 +1,4 @@
-"""OSCQuery: tells other programs what there is to turn, over HTTP and WebSocket (Vidvox proposal).
+"""OSCQuery: describes the controls to other programs over HTTP and WebSocket (Vidvox proposal).
 
 https://github.com/Vidvox/OSCQueryProposal
 """

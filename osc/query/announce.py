@@ -1,7 +1,7 @@
-"""Tells the network, or this machine, that it is here: `_oscjson._tcp` and `_osc._udp` by zeroconf.
+"""Announces `_oscjson._tcp` and `_osc._udp` by zeroconf, on the network or on this machine.
 
-Belongs to the OSC server's loop. An instrument plays as well without it: where the system lets no
-multicast out, that is logged and nothing else.
+Runs in the OSC server's loop. The instrument plays without it: if the system blocks multicast, this
+is only logged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 __all__ = ["Announcement", "label"]
 
 _LONGEST_LABEL = 63  # bytes
-_ROOM_FOR_A_NUMBER = 4  # bytes, such as "-12", where several have one name
+_ROOM_FOR_A_NUMBER = 4  # bytes, such as "-12", if several share a name
 
 _log = logging.getLogger("attacca.osc")
 
@@ -27,8 +27,8 @@ class Announcement:
 
     Parameters
     ----------
-    listen : the address that it listens on; what listens on loopback is announced there alone.
-    osc_port, query_port : of OSC over UDP, and of OSCQuery over TCP.
+    listen : the address that the server listens on; on loopback it is announced only there.
+    osc_port, query_port : the ports of OSC over UDP, and of OSCQuery over TCP.
     """
 
     def __init__(self, listen: str, osc_port: int, query_port: int) -> None:
@@ -37,7 +37,7 @@ class Announcement:
         self._zeroconf: AsyncZeroconf | None = None
 
     async def begin(self) -> None:
-        """Announce; takes about a second, in which names are tried."""
+        """Announce; takes about a second to find free names."""
         everywhere = self._listen.is_unspecified
         version = IPVersion.V4Only
         if self._listen.version == 6:
@@ -53,7 +53,7 @@ class Announcement:
                 )
                 await task
         except (OSError, Error, RuntimeError, ValueError) as error:  # RuntimeError: no network
-            # On this machine alone nobody needs it; on a network a phone looks for it.
+            # Only useful on a network, where a phone searches for it.
             level = logging.INFO if self._listen.is_loopback else logging.WARNING
             _log.log(level, "osc: not announced by zeroconf: %s", error)
 
@@ -68,7 +68,7 @@ class Announcement:
         )  # fmt: skip
 
     async def end(self) -> None:
-        """Take it back."""
+        """Withdraw the announcement."""
         if self._zeroconf is not None:
             with contextlib.suppress(OSError, Error):
                 await self._zeroconf.async_close()
@@ -81,7 +81,7 @@ def label(text: str, most: int = _LONGEST_LABEL) -> str:
 
 
 def _addresses(version: int) -> list[str]:
-    """This machine's own, that others reach it at; those of IPv4 alone where it listens there."""
+    """The addresses of this machine for other machines; only IPv4 if `version` is 4."""
     import ifaddr
 
     found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]

@@ -1,7 +1,7 @@
-"""The address space as OSCQuery tells it: a tree of JSON objects, walked out of an `AddressSpace`.
+"""The address space as OSCQuery describes it: a tree of JSON objects.
 
 Attributes are those of the Vidvox proposal; `DEFAULT_VALUE` is an addition that others use as well.
-What is only ever sent (`/pong`, `/error`) is left out. Pure functions, any thread.
+Addresses that are only sent (`/pong`, `/error`) are left out. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from engine.controls.control import FREE
-from osc.addresses import Address, AddressSpace
+from osc.address import Address
+from osc.addresses import AddressSpace
 from osc.values import Wire
 
 __all__ = ["ATTRIBUTES", "Node", "attributes", "node"]
 
 Node = dict[str, object]
-# Of no value, of one that can be read, be written, or both.
+# Of a value that can be read, written, or both.
 _ACCESS = {"get": 1, "set": 2, "get, set": 3}
 ATTRIBUTES = (
     "FULL_PATH", "CONTENTS", "TYPE", "ACCESS", "VALUE", "RANGE", "DESCRIPTION", "UNIT", "CLIPMODE",
@@ -24,12 +25,12 @@ ATTRIBUTES = (
 
 
 def node(space: AddressSpace, path: str, value: Callable[[Address], Sequence[Wire]]) -> Node | None:
-    """What there is at `path`, with all below it; None when there is nothing.
+    """The node at `path` with everything below it; None if there is nothing.
 
     Parameters
     ----------
     path : such as `/` or `/pack`.
-    value : tells the value of a control or of its twin, as OSC sends it.
+    value : returns the value of a control (or its normalised value), as OSC sends it.
     """
     path = "/" + path.strip("/")
     prefix = path.rstrip("/") + "/"
@@ -37,37 +38,37 @@ def node(space: AddressSpace, path: str, value: Callable[[Address], Sequence[Wir
     below = [a for a in _listed(space) if a.path.startswith(prefix)]
     if itself is None and not below:
         return None
-    made: Node = {"FULL_PATH": path, "ACCESS": 0}
+    result: Node = {"FULL_PATH": path, "ACCESS": 0}
     if itself is not None:
-        made |= attributes(itself, value)
+        result |= attributes(itself, value)
     names = dict.fromkeys(a.path[len(prefix) :].partition("/")[0] for a in below)
     if names:
-        made["CONTENTS"] = {name: node(space, prefix + name, value) for name in names}
-    return made
+        result["CONTENTS"] = {name: node(space, prefix + name, value) for name in names}
+    return result
 
 
 def attributes(address: Address, value: Callable[[Address], Sequence[Wire]]) -> Node:
-    """What one address says of itself."""
-    made: Node = {"DESCRIPTION": _about(address), "ACCESS": _access(address)}
+    """The attributes of one address."""
+    result: Node = {"DESCRIPTION": _about(address), "ACCESS": _access(address)}
     if address.types:
-        made["TYPE"] = address.types
+        result["TYPE"] = address.types
     if address.kind in ("control", "norm"):
-        made["VALUE"] = _numbers(address, value(address))
+        result["VALUE"] = _numbers(address, value(address))
     if address.kind == "control" and address.default is not None:
         default = address.default if isinstance(address.default, tuple) else (address.default,)
         plain = [int(one) if isinstance(one, bool) else one for one in default]
-        made["DEFAULT_VALUE"] = _numbers(address, plain)
+        result["DEFAULT_VALUE"] = _numbers(address, plain)
     if address.choices:
-        made["RANGE"] = [{"VALS": list(address.choices)}]
+        result["RANGE"] = [{"VALS": list(address.choices)}]
     elif address.low is not None:
         several = max(1, len(address.types))
-        made["RANGE"] = [{"MIN": address.low, "MAX": address.high}] * several
-        made["CLIPMODE"] = ["both"] * several
+        result["RANGE"] = [{"MIN": address.low, "MAX": address.high}] * several
+        result["CLIPMODE"] = ["both"] * several
     if address.unit:
-        made["UNIT"] = [address.unit]
+        result["UNIT"] = [address.unit]
     if address.when:
-        made["TAGS"] = [address.when]
-    return made
+        result["TAGS"] = [address.when]
+    return result
 
 
 def _listed(space: AddressSpace) -> Iterable[Address]:
@@ -75,19 +76,19 @@ def _listed(space: AddressSpace) -> Iterable[Address]:
 
 
 def _access(address: Address) -> int:
-    """Only controls have a value to read here; a question is answered over OSC."""
+    """Only controls have a readable value here; queries are answered over OSC."""
     if address.kind in ("control", "norm"):
         return _ACCESS[address.access]
     return 0 if address.kind == "query" else _ACCESS["set"]
 
 
 def _numbers(address: Address, values: Sequence[object]) -> list[object]:
-    """The values as TYPE has them: the word `free` is not a number, so it is null."""
+    """The values as in TYPE: the word `free` is not a number, so it becomes null."""
     if address.types != "s" and tuple(values) == (FREE,):
         return [None] * len(address.types)
     return list(values)
 
 
 def _about(address: Address) -> str:
-    left = f" The word {FREE} (null here) leaves it to the music." if address.free else ""
+    left = f" The word {FREE} (null here) lets the music decide." if address.free else ""
     return address.about + left

@@ -1,8 +1,8 @@
-"""The OSCQuery server: HTTP and WebSocket on one port, in the OSC server's own loop and thread.
+"""The OSCQuery server: HTTP and WebSocket on one port, in the OSC server's loop and thread.
 
-HTTP tells what there is; a WebSocket that was told LISTEN is pushed changes as binary OSC packets,
-and takes binary OSC packets as well. A socket is a client like any other (osc/clients.py): its peer
-has a negative `connection`. Every queue is bounded; who does not read is let go.
+HTTP describes the addresses. A WebSocket that sends LISTEN receives changes as binary OSC packets,
+and may send binary OSC packets. A socket is a client like any other (osc/clients.py): its peer has
+a negative `connection`. Every queue is bounded; a client that does not read is disconnected.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from dataclasses import dataclass
 from aiohttp import WSMessage, WSMsgType, web
 
 from engine.errors import ConfigError
-from osc.addresses import Address, AddressSpace
+from osc.address import Address
+from osc.addresses import AddressSpace
 from osc.endpoint import Peer
-from osc.query.door import host_is_ours, origin_is_ours
 from osc.query.namespace import ATTRIBUTES, node
+from osc.query.request_checks import host_is_ours, origin_is_ours
 from osc.sockets import Acceptor, bound_sockets, is_port_taken
 from osc.values import Wire
 
 __all__ = ["Hooks", "QueryServer"]
 
 _SOCKETS = 16
-_CONNECTIONS = 64  # of HTTP, WebSockets among them
-_UNSENT = 1024  # packets that wait for one socket before it is let go
+_CONNECTIONS = 64  # of HTTP, including WebSockets
+_UNSENT = 1024  # packets that wait for one socket before it is closed
 _LARGEST = 65_536  # bytes of a message
 _EVERY = 5.0  # seconds between renewals of the leases of open sockets
 _NAME = "Attacca"
@@ -37,17 +38,17 @@ _NAME = "Attacca"
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the OSC server does for this one.
+    """Functions of the OSC server that this one calls.
 
     Attributes
     ----------
-    value : tells what a control, or its twin, holds.
-    space : tells the addresses that there are now.
-    take : acts on an OSC packet of a peer.
-    listen, ignore : begin and end to tell a peer of a path; they may raise ConfigError.
-    seen, gone : a peer is still there, or no more.
-    allowed : whether an address may speak.
-    refused : counts a connection that could not be taken.
+    value : returns the value of a control, or its normalised value.
+    space : returns the current address space.
+    take : handles an OSC packet from a peer.
+    listen, ignore : start and end a peer's subscription to a path; may raise ConfigError.
+    seen, gone : called while a peer is connected, and when it disconnects.
+    allowed : whether a host is accepted.
+    refused : counts a connection that could not be accepted.
     """
 
     value: Callable[[Address], Sequence[Wire]]
@@ -66,17 +67,17 @@ class QueryServer:
 
     Parameters
     ----------
-    hooks : into the OSC server.
+    hooks : functions of the OSC server.
     listen : the address to listen on.
     ports : tried in this order; 0 takes a free one.
-    osc_port : where OSC itself listens.
+    osc_port : the port of OSC.
     """
 
     def __init__(self, hooks: Hooks, *, listen: str, ports: Sequence[int], osc_port: int) -> None:
         self._hooks, self._listen, self._ports = hooks, listen, tuple(ports)
         self._osc_port, self._host_name = osc_port, socket.gethostname()
         self.port = 0
-        self.unsent = 0  # packets for sockets that are gone, or did not read
+        self.unsent = 0  # packets for sockets that are closed or did not read
         self._queues: dict[Peer, asyncio.Queue[bytes | str | None]] = {}
         self._next = 0
         self._runner: web.AppRunner | None = None
@@ -84,12 +85,12 @@ class QueryServer:
         self._keeper: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Raises
         ------
         ConfigError
-            None of the ports can be had.
+            None of the ports is free.
         """
         app = web.Application(client_max_size=_LARGEST)
         app.router.add_get("/{path:.*}", self._get, allow_head=False)
@@ -118,11 +119,11 @@ class QueryServer:
     def _why(self, error: OSError) -> str:
         port = self._ports[-1]
         if is_port_taken(error):
-            return f"oscquery: port {port} is taken; give another one with --oscquery-port"
+            return f"oscquery: port {port} is in use; choose another one with --oscquery-port"
         return f"oscquery: cannot listen on {self._listen} port {port}: {error.strerror or error}"
 
     async def close(self) -> None:
-        """End it all."""
+        """Close the server and all sockets."""
         if self._keeper is not None:
             self._keeper.cancel()
         if self._acceptor is not None:
@@ -133,19 +134,19 @@ class QueryServer:
             await self._runner.cleanup()
 
     def move(self, before: AddressSpace, after: AddressSpace) -> None:
-        """There are other addresses now: tell every socket which."""
+        """Notify every socket of the addresses that have changed."""
         old, new = before.controls, after.controls
-        told = [
+        changes = [
             *(("PATH_REMOVED", path) for path in old if path not in new),
             *(("PATH_ADDED", path) for path in new if path not in old),
             *(("PATH_CHANGED", path) for path in new if path in old and new[path] != old[path]),
         ]
         for peer in list(self._queues):
-            for command, path in told:
+            for command, path in changes:
                 self.send(peer, json.dumps({"COMMAND": command, "DATA": path}))
 
     def send(self, peer: Peer, packet: bytes | str) -> None:
-        """Push a packet, or a message in JSON, to a socket; never waits, never raises."""
+        """Send a packet, or a JSON message, to a socket; never waits, never raises."""
         queue = self._queues.get(peer)
         if queue is None:
             self.unsent += 1
@@ -158,13 +159,13 @@ class QueryServer:
 
     @staticmethod
     def _end(queue: asyncio.Queue[bytes | str | None]) -> None:
-        """Have the socket of a queue closed, whatever still waits in it."""
+        """Close the socket of a queue, even if packets still wait in it."""
         while not queue.empty():
             queue.get_nowait()
         queue.put_nowait(None)
 
     async def _keep(self) -> None:
-        """An open socket needs no messages to keep its lease."""
+        """Renew the leases of open sockets, which need not send messages."""
         while True:
             await asyncio.sleep(_EVERY)
             for peer in list(self._queues):
@@ -175,11 +176,11 @@ class QueryServer:
     async def _get(self, request: web.Request) -> web.StreamResponse:
         host = request.headers.get("Host")
         if not self._hooks.allowed(request.remote or ""):
-            return _refused("this address may not speak; --osc-allow names who may")
+            return _refused("this host is not allowed; add it with --osc-allow")
         if not host_is_ours(host, self._host_name):
             return _refused(f"Host {host!r} is not this machine")
         if not origin_is_ours(request.headers.get("Origin"), host):
-            return _refused("pages of other machines may not ask")
+            return _refused("web pages of other machines are not allowed")
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._socket(request)
         return self._answer(request.path, request.query_string)
@@ -189,14 +190,14 @@ class QueryServer:
         if attribute == "HOST_INFO":
             return web.json_response(self._host_info())
         if attribute and attribute not in ATTRIBUTES:
-            return _problem(400, f"{attribute[:40]!r} is no attribute; there are {ATTRIBUTES}")
+            return _problem(400, f"{attribute[:40]!r} is not an attribute; use one of {ATTRIBUTES}")
         found = node(self._hooks.space(), path, self._hooks.value)
         if found is None:
             return _problem(404, f"there is nothing at {path[:80]!r}")
         if not attribute:
             return web.json_response(found)
         if attribute not in found:
-            return web.Response(status=204)  # a good question, but it has none
+            return web.Response(status=204)  # a valid attribute that this node lacks
         return web.json_response({attribute: found[attribute]})
 
     def _host_info(self) -> dict[str, object]:
@@ -235,14 +236,14 @@ class QueryServer:
         return ws
 
     def _message(self, peer: Peer, message: WSMessage) -> None:
-        """LISTEN and IGNORE in JSON; anything binary is OSC. What is neither is passed over."""
+        """Handle LISTEN and IGNORE in JSON, and binary OSC; ignore anything else."""
         if message.type is WSMsgType.BINARY:
             self._hooks.take(peer, bytes(message.data))
         if message.type is not WSMsgType.TEXT:
             return
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, ConfigError):
-            asked = json.loads(message.data)
-            path, command = str(asked["DATA"]), asked["COMMAND"]
+            request = json.loads(message.data)
+            path, command = str(request["DATA"]), request["COMMAND"]
             if path in self._hooks.space().by_path and command in ("LISTEN", "IGNORE"):
                 (self._hooks.listen if command == "LISTEN" else self._hooks.ignore)(peer, path)
 

@@ -1,7 +1,7 @@
-"""Layouts for other programs, made from the address space: `TEMPLATES` names them all.
+"""Layouts for other programs, generated from the address space; `TEMPLATES` lists them.
 
-Each is a pure function of a `Surface` and of where the server listens, and returns the bytes of a
-file. All of them walk the same surface, so that none can know of a control that the others lack.
+Each is a pure function of a `Surface` and the server's host and port, and returns the bytes of a
+file. All use the same surface, so all have the same controls.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Template:
     Attributes
     ----------
     make : returns the file's bytes for a surface and (host, port) of the server.
-    suffix : of its name.
+    suffix : of the file name.
     text : whether a terminal can show it.
     """
 

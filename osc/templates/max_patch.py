@@ -1,6 +1,6 @@
-"""A Max patcher (JSON): Live parameters, so that it serves as a Max for Live device's inside too.
+"""A Max patcher (JSON) with Live parameters, which also works inside a Max for Live device.
 
-Nothing is sent until its gate is opened: opening the patch must not turn a playing instrument.
+Nothing is sent until its gate is open: opening the patch must not change a playing instrument.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from osc.templates.surface import Knob, Surface
 
 __all__ = ["patch"]
 
-_LISTEN = 9011  # where the patch hears of changes
+_LISTEN = 9011  # port on which the patch receives changes
 _ACROSS, _WIDTH, _HEIGHT, _TOP = 4, 320, 100, 130  # columns; pixels
 _MOST_INT = 256  # values that an int parameter of Live may have; a float shown as int has no bound
 _FLOAT, _INT, _ENUM = 0, 1, 2  # parameter_type
@@ -49,13 +49,13 @@ def patch(whole: Surface, host: str, port: int) -> bytes:
     gate = made.box("newobj", (400, 40), 2, 1, text="gate 1 0", outlettype=[""])
     made.cord(gate, 0, send)
     opened = made.box("toggle", (400, 10), 1, 1, outlettype=["int"])
-    made.box("comment", (430, 10), 1, 0, text="send what is turned here")
+    made.box("comment", (430, 10), 1, 0, text="send changes to Attacca")
     made.cord(opened, 0, gate)
     load = made.box("newobj", (20, 10), 1, 1, text="loadbang", outlettype=["bang"])
     for x, text in ((20, f"/subscribe {_LISTEN}"), (190, "/dump")):
-        asked = made.box("message", (x, 40), 2, 1, text=text, outlettype=[""])
-        made.cord(load, 0, asked)
-        made.cord(asked, 0, send)
+        request = made.box("message", (x, 40), 2, 1, text=text, outlettype=[""])
+        made.cord(load, 0, request)
+        made.cord(request, 0, send)
     paths = [knob.path for knob in whole.knobs]
     receive = made.box("newobj", (20, 70), 1, 1, text=f"udpreceive {_LISTEN}", outlettype=[""])
     route = made.box(
@@ -82,8 +82,10 @@ def _at(number: int) -> tuple[int, int]:
     return 20 + column * _WIDTH, _TOP + 20 + row * _HEIGHT
 
 
-def _knob(made: _Patch, knob: Knob, at: tuple[int, int], gate: str, heard: tuple[str, int]) -> None:
-    """A Live parameter that sends to its address and follows what comes back from it."""
+def _knob(
+    made: _Patch, knob: Knob, at: tuple[int, int], gate: str, received: tuple[str, int]
+) -> None:
+    """A Live parameter that sends to its address and follows the values it receives."""
     x, y = at
     kinds = {"choice": ("live.menu", 3), "switch": ("live.toggle", 1)}
     kind, outs = kinds.get(knob.look, ("live.numbox", 2))
@@ -105,12 +107,12 @@ def _knob(made: _Patch, knob: Knob, at: tuple[int, int], gate: str, heard: tuple
         made.cord(free, 0, gate, 1)
     word = "setsymbol" if knob.look == "choice" else "set"
     follow = made.box("newobj", (x + 160, y + 22), 1, 1, text=f"prepend {word}", outlettype=[""])
-    made.cord(*heard, follow)
+    made.cord(*received, follow)
     made.cord(follow, 0, shown)
 
 
 def _parameter(knob: Knob) -> dict[str, object]:
-    """What Live shows and stores of it."""
+    """The parameter as Live shows and stores it."""
     named: dict[str, object] = {
         "parameter_longname": knob.path, "parameter_shortname": knob.label,
         "parameter_initial_enable": 1, "parameter_initial": [knob.start],

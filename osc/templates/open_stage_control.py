@@ -14,7 +14,7 @@ _DECIMALS = 3
 
 
 def session(whole: Surface, host: str, port: int) -> bytes:
-    """The file. It says /subscribe as it is opened, so that it follows what others turn."""
+    """The file. It sends /subscribe when it opens, so that it follows other controllers."""
     widgets: list[dict[str, object]] = []
     for knob in whole.knobs:
         widgets.append(_place(_widget(knob), len(widgets)))
@@ -29,11 +29,11 @@ def session(whole: Surface, host: str, port: int) -> bytes:
         "onCreate": f"send('{target}', '/subscribe'); send('{target}', '/dump')",
         "widgets": widgets, "tabs": [],
     }  # fmt: skip
-    whole = {
+    file = {
         "createdWith": "Open Stage Control", "version": "1.27.0", "type": "session",
         "content": root,
     }  # fmt: skip
-    return (json.dumps(whole, indent=1) + "\n").encode()
+    return (json.dumps(file, indent=1) + "\n").encode()
 
 
 def _place(widget: dict[str, object], number: int) -> dict[str, object]:
@@ -43,7 +43,7 @@ def _place(widget: dict[str, object], number: int) -> dict[str, object]:
 
 
 def _widget(knob: Knob) -> dict[str, object]:
-    """A fader; of a choice a dropdown of its words, which is also what comes back."""
+    """A fader; for a choice a dropdown of its names."""
     base: dict[str, object] = {
         "id": knob.path[1:].replace("/", "_"), "address": knob.path, "label": knob.label,
         "comments": knob.about,

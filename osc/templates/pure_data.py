@@ -1,6 +1,6 @@
 """A Pure Data patch (vanilla, 0.51 or newer): boxes for each control, over one UDP socket.
 
-Nothing is sent before `connect` is clicked; /dump and /subscribe then bring what holds.
+Nothing is sent before you click `connect`; /dump and /subscribe then request the values.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def patch(whole: Surface, host: str, port: int) -> bytes:
         made.cord(bang, 0, out)
         made.cord(out, 0, trim)
     parse = made.add("obj", (20, 175), "oscparse")
-    heard = made.add("obj", (110, 175), "list trim")
+    received = made.add("obj", (110, 175), "list trim")
     made.cord(net, 1, parse)
-    made.cord(parse, 0, heard)
-    sources = _routes(made, heard, [knob.path for knob in whole.knobs])
+    made.cord(parse, 0, received)
+    sources = _routes(made, received, [knob.path for knob in whole.knobs])
     for number, knob in enumerate(whole.knobs):
         _knob(made, knob, _at(number), trim, sources[knob.path])
     for number, button in enumerate(whole.buttons, len(whole.knobs)):
@@ -69,9 +69,9 @@ def patch(whole: Surface, host: str, port: int) -> bytes:
 def _routes(
     made: _Patch, source: int, paths: list[str], above: str = "", outlet: int = 0
 ) -> dict[str, tuple[int, int]]:
-    """Objects that part what comes in by its address: where each path below `above` comes out.
+    """Objects that route incoming messages by address: the outlet of each path below `above`.
 
-    What is parsed is a list of the parts of the address, then the arguments.
+    A parsed message is a list of the parts of its address, then the arguments.
     """
     firsts = list(dict.fromkeys(path[len(above) + 1 :].partition("/")[0] for path in paths))
     at = (700, 200) if above else (20, 200)
@@ -93,8 +93,10 @@ def _at(number: int) -> tuple[int, int]:
     return 20 + column * _WIDTH, _TOP + 20 + row * _HEIGHT
 
 
-def _knob(made: _Patch, knob: Knob, at: tuple[int, int], trim: int, heard: tuple[int, int]) -> None:
-    """A box that sends to its address, and is set without sending by what comes back."""
+def _knob(
+    made: _Patch, knob: Knob, at: tuple[int, int], trim: int, received: tuple[int, int]
+) -> None:
+    """A box that sends to its address; incoming values set it without sending."""
     x, y = at
     label = knob.label.replace(" ", "_")
     if knob.look == "choice":
@@ -116,16 +118,16 @@ def _knob(made: _Patch, knob: Knob, at: tuple[int, int], trim: int, heard: tuple
         free = made.add("obj", (x + 100, y + 30), f"oscformat -f s {knob.path}")
         made.cord(word, 0, free)
         made.cord(free, 0, trim)
-    _follow(made, knob, (x, y + 30), shown, heard)
+    _follow(made, knob, (x, y + 30), shown, received)
 
 
 def _follow(
-    made: _Patch, knob: Knob, at: tuple[int, int], shown: int, heard: tuple[int, int]
+    made: _Patch, knob: Knob, at: tuple[int, int], shown: int, received: tuple[int, int]
 ) -> None:
-    """A number sets the box; of a choice each word sets its index. The rest is not for it."""
+    """A number sets the box; for a choice each name sets its index."""
     words = " ".join(knob.choices) or "float"
     only = made.add("obj", at, f"route {words}")
-    made.cord(*heard, only)
+    made.cord(*received, only)
     for outlet in range(len(knob.choices) or 1):
         value = str(outlet) if knob.choices else "$1"
         setting = made.add("msg", (at[0] + 140, at[1]), f"set {value}")

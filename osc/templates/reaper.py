@@ -1,9 +1,8 @@
-"""A `.ReaperOSC` pattern file: what REAPER does, sent to Attacca's addresses and taken from them.
+"""A `.ReaperOSC` pattern file, which binds REAPER's actions to Attacca's addresses.
 
-A pattern file binds REAPER's own actions, each to addresses of one's choice. The transport and the
-master fader have a counterpart here. Parameters of plug-ins REAPER can only send under numbers
-(`@`), which no control has as its address; the file lists every control for scripts and for other
-programs that read it, in comments.
+The transport and the master fader have a counterpart in Attacca. REAPER sends parameters of
+plug-ins only under numbers (`@`), which are no addresses here; the file lists every control in
+comments, for scripts and other programs.
 """
 
 from __future__ import annotations
@@ -26,11 +25,12 @@ _NONE = ("TRACK", "SEND", "RECEIVE", "FX", "FX_PARAM", "FX_INST_PARAM", "MARKER"
 def patterns(whole: Surface, host: str, port: int) -> bytes:
     """The file."""
     lines = [
-        "# Attacca, as REAPER's transport and master fader steer it. Preferences, Control/OSC/web,",
+        "# Controls Attacca with REAPER's transport and master fader. Preferences, "
+        "Control/OSC/web,",
         f"# Add, OSC: device IP {host}, device port {port}, and this file as the pattern config.",
         "#",
-        "# Every control: address, range, default. REAPER has no action for most; a script,",
-        "# or any other program, sends to these addresses, or to ADDRESS/norm from 0 to 1.",
+        "# Every control: address, range, default. REAPER has no action for most of them; a script",
+        "# or another program can send to these addresses, or to ADDRESS/norm from 0 to 1.",
         "#",
         *(_line(knob) for knob in whole.knobs),
         "",

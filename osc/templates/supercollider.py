@@ -1,4 +1,4 @@
-"""A SuperCollider snippet: a spec for each control, functions to set them, and what comes back."""
+"""A SuperCollider snippet: a spec for each control, functions to set them, and responders."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _TAIL = """
         ~attacca[\\values][path] = message[1]
     }, path);
 };
-// Changes by others come here while the lease lasts: any message renews it.
-~attacca[\\addr].sendMsg('/subscribe'); // a SkipJack waits first
+// Changes by others arrive until the lease expires; any message renews it.
+~attacca[\\addr].sendMsg('/subscribe'); // the SkipJack sends only after its first interval
 ~attacca[\\lease] = SkipJack({ ~attacca[\\addr].sendMsg('/subscribe') }, 20);
 ~attacca[\\addr].sendMsg('/dump');
 )
@@ -46,7 +46,7 @@ def snippet(whole: Surface, host: str, port: int) -> bytes:
 
 
 def _row(knob: Knob) -> str:
-    """One control: its spec with the range, the step and the default; its words."""
+    """One control: its spec with range, step and default, and its choices."""
     step = 0 if knob.look == "float" else 1
     spec = (
         f"ControlSpec({plain(knob.low)}, {plain(knob.high)}, 'lin', {step}, "

@@ -1,6 +1,6 @@
-"""What a controller shows: every control and every button of the address space. Pure data.
+"""Everything that a controller shows: all controls and buttons of the address space. Pure data.
 
-A template lays these out in its own way and takes nothing from elsewhere.
+A template lays these out in its own way and uses no other source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.controls.control import FREE
-from osc.addresses import Address, AddressSpace
+from osc.address import Address
+from osc.addresses import AddressSpace
 
 __all__ = ["Button", "Knob", "Surface", "plain", "surface"]
 
@@ -21,8 +22,8 @@ class Knob:
     Attributes
     ----------
     look : `float`, `int`, `switch` or `choice`.
-    low, high : in its own unit; of a choice the indices of the first and the last.
-    default : a number in the same unit (of a choice an index), or None for the word `free`.
+    low, high : in its own unit; for a choice, the first and last index.
+    default : a number in the same unit (for a choice an index), or None for the word `free`.
     """
 
     path: str
@@ -37,24 +38,24 @@ class Knob:
 
     @property
     def label(self) -> str:
-        """Its name for people, with the unit."""
+        """The name to display, with the unit."""
         name = self.path[1:].replace("_sharp", "#").replace("/", " ")
         return f"{name} ({self.unit})" if self.unit else name
 
     @property
     def start(self) -> float:
-        """Where its handle stands at first; at the low end for `free`, which is no number."""
+        """The initial position of its handle; the low end for `free`."""
         return self.low if self.default is None else self.default
 
     @property
-    def start_norm(self) -> float:
-        """The same from 0 to 1."""
+    def normalised_start(self) -> float:
+        """The same, normalised to 0..1."""
         return (self.start - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True)
 class Button:
-    """What acts on 1."""
+    """A button, which acts on 1."""
 
     path: str
     about: str
@@ -62,7 +63,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Surface:
-    """All of it, in the order of the address space."""
+    """All controls and buttons, in the order of the address space."""
 
     knobs: tuple[Knob, ...]
     buttons: tuple[Button, ...]
@@ -87,7 +88,7 @@ def surface(space: AddressSpace) -> Surface:
 
 
 def plain(number: float) -> str:
-    """A number as text, without a point when it is whole."""
+    """A number as text, without a decimal point if it is whole."""
     return f"{number:.12g}"
 
 

@@ -17,10 +17,10 @@ __all__ = ["layout"]
 
 _ACROSS, _WIDTH, _HEIGHT = 4, 250, 80  # controls in a row, their size in points
 _LABEL = 24
-_LEXML = "3"  # of the format; newer ones are read as well
+_LEXML = "3"  # version of the format; TouchOSC also reads newer ones
 _EAST = 1  # orientation: a fader that lies
 _TOGGLE = 1  # buttonType
-# The same names make the same file, byte for byte.
+# The same names give the same file, byte for byte.
 _NAMES = uuid.uuid5(uuid.NAMESPACE_URL, "attacca.tosc")
 Frame = tuple[int, int, int, int]
 Argument = tuple[str, str, str, float, float]  # type, conversion, value, scale from and to
@@ -32,7 +32,7 @@ def layout(whole: Surface, host: str, port: int) -> bytes:
     size = (_ACROSS * _WIDTH, -(-count // _ACROSS) * _HEIGHT)
     tree = ET.Element("lexml", version=_LEXML)
     root = _node(tree, "GROUP", "attacca", (0, 0, *size), {"touch": "false"})
-    # Said in the layout itself, for whoever opens it.
+    # Shown in the layout.
     _property(root[0], "s", "tag", f"Attacca listens at {host} port {port}")
     children = ET.SubElement(root, "children")
     for number, knob in enumerate(whole.knobs):
@@ -56,7 +56,7 @@ def _below(frame: Frame) -> Frame:
 
 
 def _knob(parent: ET.Element, knob: Knob, frame: Frame) -> None:
-    """A control, its label and, where it may be left to the music, a button for that."""
+    """A control, its label and, if it can be free, a button for that."""
     words = f": {', '.join(knob.choices)}" if knob.choices else ""
     _label(parent, knob.label + words, knob.path, frame)
     x, y, width, height = _below(frame)
@@ -67,8 +67,8 @@ def _knob(parent: ET.Element, knob: Knob, frame: Frame) -> None:
         width -= side + 5
     kinds = {"choice": "RADIO", "switch": "BUTTON"}
     kind = kinds.get(knob.look, "FADER")
-    # A radio's value is the index itself; a fader's goes from 0 to 1 and is scaled as it is sent.
-    start = knob.start if knob.look == "choice" else knob.start_norm
+    # A radio's value is the index; a fader's goes from 0 to 1 and is scaled when it is sent.
+    start = knob.start if knob.look == "choice" else knob.normalised_start
     node = _node(
         parent, kind, knob.path, (x, y, width, height), {"x": plain(start), "touch": "false"}
     )
@@ -81,7 +81,7 @@ def _knob(parent: ET.Element, knob: Knob, frame: Frame) -> None:
         _property(node[0], "i", "buttonType", str(_TOGGLE))
     _property(node[0], "i", "orientation", str(_EAST))
     conversion = "FLOAT" if knob.look == "float" else "INTEGER"
-    # What comes back of a choice is a word, which a radio cannot take.
+    # A choice comes back as a name, which a radio cannot use.
     _message(node, knob.path, "ANY", ("VALUE", conversion, "x", low, high), knob.look != "choice")
 
 
@@ -124,7 +124,7 @@ def _property(properties: ET.Element, kind: str, key: str, text: str) -> ET.Elem
 def _message(
     node: ET.Element, path: str, condition: str, argument: Argument, receive: bool
 ) -> None:
-    """An OSC message over the first connection, sent whenever the value changes so."""
+    """An OSC message over the first connection, sent whenever the value changes."""
     messages = ET.SubElement(node, "messages")
     osc = ET.SubElement(messages, "osc")
     _texts(osc, (("enabled", "1"), ("send", "1"), ("receive", str(int(receive))),

@@ -35,10 +35,10 @@ def test_options_are_checked_here_and_handed_on_as_they_were_typed():
 @pytest.mark.parametrize(
     ("typed", "why"),
     [
-        (["--connect", "studio:ninety"], "'studio:ninety' is no HOST:PORT"),
-        (["--connect", "studio:99999"], "no HOST:PORT"),
-        (["--connect", "studio", "--steps", "4"], "--connect starts nothing, so --steps"),
-        (["--no-osc"], "the window steers over OSC"),
+        (["--connect", "studio:ninety"], "'studio:ninety' is not HOST:PORT"),
+        (["--connect", "studio:99999"], "not HOST:PORT"),
+        (["--connect", "studio", "--steps", "4"], "--connect starts no engine, so --steps"),
+        (["--no-osc"], "the window needs OSC"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(typed, why, capsys):

@@ -36,9 +36,9 @@ def test_an_ignored_signal_stays_ignored_and_others_end_it(name: str) -> None:
         assert is_ignored(name)
         with Stopping() as stopping:
             os.kill(os.getpid(), number)
-            assert not stopping.asked
+            assert not stopping.requested
             os.kill(os.getpid(), signal.SIGHUP if name != "SIGHUP" else signal.SIGTERM)
-            assert stopping.asked
+            assert stopping.requested
         assert signal.getsignal(number) is signal.SIG_IGN
     finally:
         signal.signal(number, before)
@@ -139,7 +139,7 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def test_settings_are_neither_taken_nor_given_where_the_terminal_is_gone() -> None:
+def test_settings_are_neither_read_nor_restored_where_the_terminal_is_gone() -> None:
     near, far = os.openpty()
     os.close(near)
     with PosixKeys(far) as keys, pytest.raises(EOFError):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import attacca
 from control_tables import SHIPPED_SPACE
+from made_packs import stereo_waveform
 
 from osc import LOOPBACK, PORT
 from osc.templates import TEMPLATES
@@ -36,3 +37,11 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
     assert "no/such/folder" in done.stderr
+
+
+def test_a_list_has_the_controls_of_the_pack_that_is_named(tmp_path: Path) -> None:
+    pack = stereo_waveform(tmp_path)
+    done = attacca("osc", "--pack", str(pack), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/gain" in done.stdout
+    assert "/pack/density" not in done.stdout

@@ -59,14 +59,14 @@ def test_play_is_steered_by_osc_and_recorded_in_the_users_folder(tmp_path: Path)
     assert "played" in out
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_one_line(tmp_path: Path) -> None:
+def test_a_requested_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         done = attacca("play", *FEW, "--osc-port", port, "--duration", 1, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert re.search(rf"port {port} is taken.*--osc-port", done.stderr)
+    assert re.search(rf"port {port} is in use.*--osc-port", done.stderr)
 
 
 def test_the_usual_port_may_be_taken_and_the_music_goes_on(tmp_path: Path) -> None:
@@ -80,17 +80,17 @@ def test_the_usual_port_may_be_taken_and_the_music_goes_on(tmp_path: Path) -> No
         done = attacca("play", *FEW, "--duration", 0.5, cwd=tmp_path)
         quiet = attacca("play", *FEW, "--duration", 0.5, "--no-osc", cwd=tmp_path)
     assert done.returncode == 0
-    assert f"port {PORT} is taken" in done.stderr
-    assert "playing on without OSC" in done.stderr
+    assert f"port {PORT} is in use" in done.stderr
+    assert "playing without OSC" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (quiet.returncode, quiet.stderr) == (0, "")
 
 
-def test_listening_to_the_network_is_said_and_the_list_is_checked(tmp_path: Path) -> None:
+def test_listening_to_the_network_is_announced_and_the_list_is_checked(tmp_path: Path) -> None:
     options = ["--osc-listen", "0.0.0.0", "--osc-port", free_port(), "--duration", 0.5]
     done = attacca("play", *FEW, *options, cwd=tmp_path)
     assert done.returncode == 0
-    assert "any machine that reaches it" in done.stderr
+    assert "any machine on the network" in done.stderr
     assert "--osc-allow" in done.stderr
     wrong = attacca("play", *FEW, *options, "--osc-allow", "my phone", cwd=tmp_path)
     assert wrong.returncode == 2
@@ -124,7 +124,7 @@ def test_the_list_has_every_address_in_every_format(tmp_path: Path) -> None:
     assert outputs["markdown"].rstrip("\n") == page.read_text("utf-8").rstrip("\n")
 
 
-def test_play_answers_oscquery_on_the_port_that_was_asked_for(tmp_path: Path) -> None:
+def test_play_answers_oscquery_on_the_requested_port(tmp_path: Path) -> None:
     ports = free_port(), free_port()
     options = ["--osc-port", ports[0], "--oscquery-port", ports[1]]
     with running("play", *FEW, *options, cwd=tmp_path) as process:

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from command_line import environment, running, terminal
 
-from attacca.terminal.noise import Noise
+from attacca.terminal.library_output import LibraryOutput
 from attacca.terminal.output import LogLines, TolerantStream, TolerantWriter
 
 ATTACCA = [sys.executable, "-W", "error", "-m", "attacca"]
@@ -59,7 +59,7 @@ def test_a_full_disk_drops_lines_and_counts_them() -> None:
         assert stream.writer.error.strerror == "No space left on device"
 
 
-def test_a_reader_that_stops_holds_nobody_up_and_gets_the_rest_later(
+def test_a_reader_that_stops_blocks_no_caller_and_gets_the_rest_later(
     pipe: tuple[int, int],
 ) -> None:
     stream = stream_over(pipe[1])
@@ -178,7 +178,7 @@ def test_closed_streams_are_no_error(redirection: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_an_error_that_cannot_be_said_still_has_its_status(tmp_path: Path) -> None:
+def test_an_error_that_cannot_be_printed_still_has_its_status(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*ATTACCA, "play", "--steps", "0"], cwd=tmp_path, env=environment(), stderr=full
@@ -249,7 +249,7 @@ def test_noise_needs_no_disk_and_no_descriptor(capfd: pytest.CaptureFixture[str]
         with contextlib.suppress(OSError):
             while True:
                 spare.append(os.dup(1))
-        with Noise():
+        with LibraryOutput():
             os.write(2, b"not kept\n")
     finally:
         for fd in spare:
@@ -261,7 +261,7 @@ def test_noise_needs_no_disk_and_no_descriptor(capfd: pytest.CaptureFixture[str]
 def test_what_a_child_writes_after_the_view_is_handed_on(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with Noise():
+    with LibraryOutput():
         child = subprocess.Popen(["sh", "-c", "read line; echo $line >&2"], stdin=subprocess.PIPE)
     child.communicate(b"a late word\n")
     deadline = time.monotonic() + 5
@@ -276,7 +276,7 @@ def test_a_status_display_that_fails_ends_the_display_not_the_music(tmp_path: Pa
     code = (
         "import sys; from attacca.terminal import faces\n"
         "def broken(self, readout): raise ValueError('no such meter')\n"
-        "faces.LineFace.show = broken\n"
+        "faces.LineDisplay.show = broken\n"
         "from attacca.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(

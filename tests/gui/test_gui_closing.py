@@ -78,7 +78,7 @@ def test_the_take_is_ended_and_can_be_read_when_the_window_has_closed(
 ):
     QTest.qWait(300)
     window.close()
-    answer(window, "End the take and close")
+    answer(window, "Stop recording and close")
     assert not window.isVisible(), "out of sight at once"
     until(lambda: closed)
     assert instrument.status().recording is None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gui.models.fault_counters import FaultCounters
 from gui.models.figures import Figures
-from gui.models.mishaps import Mishaps
 from gui.widgets.figures_strip import counter_lines
-from osc.addresses import COUNTED, ERRORS
+from osc.fixed_addresses import COUNTED, ERRORS
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def test_what_is_0_has_no_line(qapp):
 
 
 def test_errors_are_summed_and_forgotten_on_request(figures):
-    mishaps = Mishaps(lambda *_: True, figures)
-    assert mishaps.count("errors") == 7 * len(ERRORS)
-    mishaps.reset()
-    assert mishaps.count("errors") == 0
+    fault_counters = FaultCounters(lambda *_: True, figures)
+    assert fault_counters.count("errors") == 7 * len(ERRORS)
+    fault_counters.reset()
+    assert fault_counters.count("errors") == 0
     figures.take("/status/errors/network", (9,))
-    assert mishaps.count("errors") == 2
+    assert fault_counters.count("errors") == 2
 
 
 def test_the_strip_shows_an_error_of_the_engine(session, instrument, until, qtbot):
@@ -46,8 +46,8 @@ def test_the_strip_shows_an_error_of_the_engine(session, instrument, until, qtbo
     from gui.widgets.figures_strip import FiguresStrip
 
     activity = Activity(session.figures, lambda: 0)
-    strip = FiguresStrip(session, activity, Mishaps(session.send, session.figures))
+    strip = FiguresStrip(session, activity, FaultCounters(session.send, session.figures))
     qtbot.addWidget(strip)
     instrument._playing.mixer._count.tap_errors += 3
-    until(lambda: "3 errors" in strip.mishaps.text)
-    assert "errors/taps: 3. Times a recorder" in strip.mishaps.toolTip()
+    until(lambda: "3 errors" in strip.fault_counters.text)
+    assert "errors/taps: 3. Times a recorder" in strip.fault_counters.toolTip()

@@ -1,4 +1,4 @@
-"""Devices, packs, mishaps and lights: the models, fed by hand, and what they ask for."""
+"""Devices, packs, fault counters and lamps: the models, fed by hand, and what they ask for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from gui.models.activity import Activity
 from gui.models.controls import ControlModels
 from gui.models.devices import Devices
+from gui.models.fault_counters import FaultCounters
 from gui.models.figures import Figures
-from gui.models.mishaps import Mishaps
 from gui.models.packs import Packs
 from gui.models.transport import Transport
 from gui.widgets.record_line import RecordLine
@@ -150,17 +150,17 @@ def test_a_pack_is_loaded_step_by_step_and_the_current_one_is_not(packs, engine,
     assert (packs.loading, packs.problem, loaded) == ("", "step.onnx is damaged", ["second"])
 
 
-def test_mishaps_are_counted_from_the_reset_on(engine, qtbot):
-    mishaps = Mishaps(engine.send, engine.figures)
+def test_dropouts_are_counted_from_the_reset_on(engine, qtbot):
+    fault_counters = FaultCounters(engine.send, engine.figures)
     engine.tell(qtbot, xruns=3, gaps=2, restarts=1)
-    assert [mishaps.count(n) for n in ("xruns", "gaps", "restarts")] == [3, 2, 1]
-    mishaps.reset()
+    assert [fault_counters.count(n) for n in ("xruns", "gaps", "restarts")] == [3, 2, 1]
+    fault_counters.reset()
     assert ("/xruns/reset", 1) in engine.sent
     engine.tell(qtbot, xruns=0, gaps=4)
-    assert [mishaps.count(n) for n in ("xruns", "gaps", "restarts")] == [0, 2, 0]
+    assert [fault_counters.count(n) for n in ("xruns", "gaps", "restarts")] == [0, 2, 0]
     engine.tell(qtbot, xruns=1, gaps=1, restarts=0)  # an engine begun anew
     engine.tell(qtbot, gaps=3)
-    assert [mishaps.count(n) for n in ("xruns", "gaps")] == [1, 2]
+    assert [fault_counters.count(n) for n in ("xruns", "gaps")] == [1, 2]
 
 
 def test_a_light_is_for_others_and_not_for_the_window_itself(engine, qtbot):
@@ -174,7 +174,7 @@ def test_a_light_is_for_others_and_not_for_the_window_itself(engine, qtbot):
     for _ in range(9):
         look(100)
     assert not lights.is_lit("osc")
-    assert not lights.is_told("midi")
+    assert not lights.is_reported("midi")
     look(104)
     assert lights.is_lit("osc")
     assert lights.count("osc") == 4

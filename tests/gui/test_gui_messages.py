@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QAbstractButton, QComboBox, QWidget
 from gui.main_window import MainWindow
 from gui.widgets.entry import Entry
 from gui.widgets.message_slot import Message
-from gui.widgets.turner import Turner
+from gui.widgets.number_widget import NumberWidget
 
 LONG = "the device 'Scarlett 2i2 USB' cannot be opened: " + "it is in use by another program " * 9
 
@@ -21,7 +21,7 @@ def places(window: MainWindow) -> dict[QWidget, QRect]:
     return {
         part: QRect(part.mapTo(window, part.rect().topLeft()), part.size())
         for part in window.findChildren(QWidget)
-        if part.isVisible() and isinstance(part, (QAbstractButton, QComboBox, Entry, Turner))
+        if part.isVisible() and isinstance(part, (QAbstractButton, QComboBox, Entry, NumberWidget))
         and not isinstance(part.parent(), Message)
     }  # fmt: skip
 

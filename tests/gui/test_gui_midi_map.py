@@ -50,7 +50,7 @@ def entries(cell: ControlCell) -> dict[str, object]:
 
 
 def test_without_midi_nothing_is_offered(cell):
-    assert not entries(cell)["No MIDI in this engine"].isEnabled()
+    assert not entries(cell)["MIDI is not available"].isEnabled()
 
 
 def test_a_control_waits_for_a_controller_and_then_names_it(cell, midi, sent):
@@ -59,12 +59,12 @@ def test_a_control_waits_for_a_controller_and_then_names_it(cell, midi, sent):
     assert midi.take("/error", ("/midi/mappings", "value", "there is no MIDI here"))
     assert not midi.is_there
     midi.take("/midi/mappings/end", (0,))
-    entries(cell)["Learn MIDI: then move a controller"].trigger()
+    entries(cell)["Learn MIDI: move a controller next"].trigger()
     assert sent[-1] == ("/midi/learn", "/gain")
     midi.take("/midi/learn", ("/gain",))
     assert cell._waiting.text() == "move it"
     assert "Move the MIDI controller" in cell.toolTip()
-    entries(cell)["Wait for no MIDI controller"].trigger()
+    entries(cell)["Cancel MIDI learn"].trigger()
     assert sent[-1] == ("/midi/learn", "")
     tell(midi, learning="")
     assert sent[-1] == ("/midi/mappings",), "what was learnt is asked for"
@@ -72,7 +72,7 @@ def test_a_control_waits_for_a_controller_and_then_names_it(cell, midi, sent):
     midi.take("/midi/mappings/end", (1,))
     assert cell._waiting.text() == "live"
     assert "MIDI: controller 7 on any channel" in cell.toolTip()
-    entries(cell)["Forget MIDI (controller 7 on any channel)"].trigger()
+    entries(cell)["Remove MIDI mapping (controller 7 on any channel)"].trigger()
     assert sent[-2:] == [("/midi/forget", "/gain"), ("/midi/mappings",)]
     midi.take("/midi/mappings/end", (0,))
     assert "MIDI" not in cell.toolTip()

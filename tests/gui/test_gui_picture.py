@@ -103,7 +103,7 @@ def test_a_block_that_stands_in_place_of_another_ends_it(picture):
         (0, 0.0, 0.68), (1, 0.68, 1.0), (3, 1.0, 1.68),
     ]  # fmt: skip
     assert picture.block_at(0.9).index == 1
-    assert "eased" in picture.block_at(1.2).text
+    assert "reduced" in picture.block_at(1.2).text
     assert picture.block_at(1.7) is None
     picture.take("/picture/clear", (0.5,))
     assert [(b.index, b.end) for b in picture.blocks] == [(0, 0.5)]
@@ -132,7 +132,7 @@ def test_the_line_runs_evenly_though_messages_shake(shakes, start):
         head.take(start + clock.now - began + shake, start + 1e4)
         for _ in range(5):
             clock.now += 0.02
-            places.append(head.heard() - (start + clock.now - began))
+            places.append(head.audible() - (start + clock.now - began))
     late = np.array(places[50:])
     assert np.abs(late).max() < 0.025
     assert np.abs(np.diff(places[10:])).max() < 0.01, "no jumps that an eye sees"
@@ -140,33 +140,33 @@ def test_the_line_runs_evenly_though_messages_shake(shakes, start):
 
 def test_the_line_stands_while_the_music_is_held_and_jumps_when_it_is_elsewhere(clock):
     head = Playhead(clock)
-    assert not head.is_told
+    assert not head.is_reported
     assert head.lead == 0
     for n in range(20):
         head.take(n * 0.1, 5.0)
         clock.now += 0.1
     assert head.flows
-    held = head.heard()
+    held = head.audible()
     for _ in range(5):
         head.take(1.95, 5.0)
         clock.now += 0.1
     assert not head.flows
-    assert head.heard() == pytest.approx(1.95)
+    assert head.audible() == pytest.approx(1.95)
     assert held == pytest.approx(2.0, abs=0.05)
     assert head.lead == pytest.approx(3.05)
     head.take(100.0, 102.0)
-    assert head.heard() == pytest.approx(100.0)
+    assert head.audible() == pytest.approx(100.0)
 
 
-def test_the_line_stops_when_nothing_is_told_and_never_passes_what_is_made(clock):
+def test_the_line_stops_without_messages_and_never_passes_the_generated_end(clock):
     head = Playhead(clock)
     for n in range(10):
         head.take(n * 0.1, 1.2)
         clock.now += 0.1
     clock.now += 60
-    assert head.heard() <= 1.2
+    assert head.audible() <= 1.2
     head.extend(50.0)
-    assert head.heard() < 1.7
+    assert head.audible() < 1.7
 
 
 # ---------------------------------------------------------------------- pixels
@@ -195,7 +195,7 @@ moves = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(moves, st.sampled_from([25.0, 61.7, 120.0]))
-def test_scrolled_pixels_are_those_that_would_be_computed_anew(moved, scale):
+def test_scrolled_pixels_are_those_that_would_be_computed_again(moved, scale):
     picture = Picture(Clock())
     raster = Raster(picture)
     picture.changed.connect(raster.change)
@@ -216,7 +216,7 @@ def test_scrolled_pixels_are_those_that_would_be_computed_anew(moved, scale):
         np.testing.assert_array_equal(pixels(raster, first, 200), pixels(fresh, first, 200))
 
 
-def test_a_loud_band_is_a_light_line_at_its_height_and_what_is_not_made_is_plain(picture):
+def test_a_loud_band_is_a_light_line_at_its_height_and_missing_columns_are_plain(picture):
     levels = np.zeros((50, BANDS), np.uint8)
     levels[:, 5] = 230
     paint(picture, 0, levels)
@@ -287,7 +287,7 @@ def test_the_past_is_left_of_the_line_the_lead_is_lighter_and_nothing_is_beyond(
     play(picture, clock, 5.0)
     image = view.grab().toImage()
     middle = view.area.center().y()
-    line = view.x_of(picture.playhead.heard())
+    line = view.x_of(picture.playhead.audible())
     past, lead = grey(image, line - 60, middle), grey(image, line + 60, middle)
     assert grey(image, line, middle) > 240, "the line is white"
     assert lead > past + 10
@@ -299,19 +299,19 @@ def test_with_reduced_motion_the_picture_stands_and_the_line_moves(view, picture
     view.set_reduced_motion(True)
     play(picture, clock, 1.0)
     view._tick()
-    begin, place = view.begin, view.x_of(picture.playhead.heard())
+    begin, place = view.begin, view.x_of(picture.playhead.audible())
     for n in range(20):
         clock.now += 0.1
         picture.take("/playhead", (1.1 + n * 0.1, 3.0, 1.1 + n * 0.1))
     view._tick()
     assert view.begin == begin
-    assert view.x_of(picture.playhead.heard()) > place + 60
+    assert view.x_of(picture.playhead.audible()) > place + 60
     for n in range(300):
         clock.now += 0.1
         picture.take("/playhead", (3.1 + n * 0.1, 40.0, 3.1 + n * 0.1))
         view._tick()
     assert view.begin > begin, "at the end of the page comes another"
-    assert view.area.left() <= view.x_of(picture.playhead.heard()) <= view.area.right()
+    assert view.area.left() <= view.x_of(picture.playhead.audible()) <= view.area.right()
 
 
 def on_the_screen(view: PictureView) -> QImage:
@@ -347,7 +347,7 @@ def test_the_time_axis_on_the_screen_is_that_of_the_moment(view, picture, clock,
     assert shown.copy(*strip) == fresh.copy(*strip).convertToFormat(shown.format())
 
 
-def test_nothing_is_drawn_while_nothing_moves_or_nobody_sees_it(view, picture, clock, qtbot):
+def test_nothing_is_drawn_while_nothing_moves_or_the_view_is_hidden(view, picture, clock, qtbot):
     play(picture, clock, 2.0)
     for _ in range(3):
         picture.take("/playhead", (2.0, 4.0, 2.0))  # held
@@ -374,13 +374,13 @@ def test_nothing_is_drawn_while_nothing_moves_or_nobody_sees_it(view, picture, c
     assert drawn == []
 
 
-def test_a_long_lead_makes_room_and_a_screen_reader_is_told(view, picture, clock):
+def test_a_long_lead_makes_room_and_a_screen_reader_is_informed(view, picture, clock):
     play(picture, clock, 4.0, ahead=7.0)
     picture.take("/block", (12, 3.5, 7.5, 16, 0.0, 0.25, 1))
     for _ in range(40):
         view._tick()
-    assert view.x_of(picture.playhead.made) <= view.area.right()
-    assert view.accessibleDescription().startswith("7 s made ahead; heard: block 12")
+    assert view.x_of(picture.playhead.generated) <= view.area.right()
+    assert view.accessibleDescription().startswith("7 s ahead; audible: block 12")
     assert "16 steps, eased by the governor" in view._tip(
-        round(view.x_of(picture.playhead.heard() + 0.05))
+        round(view.x_of(picture.playhead.audible() + 0.05))
     )

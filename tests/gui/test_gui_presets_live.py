@@ -11,7 +11,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QInputDialog, QMessageBox
 
 from gui.main_window import MainWindow
-from gui.models.natural import in_natural_order
+from gui.models.natural_order import in_natural_order
 from gui.session import Session
 
 LEFT = Qt.MouseButton.LeftButton

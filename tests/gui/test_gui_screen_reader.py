@@ -14,7 +14,7 @@ import screen_reader
 from control_tables import SHIPPED_TABLE
 from PyQt6.QtWidgets import QComboBox, QLabel
 
-from gui.widgets.turner import Turner
+from gui.widgets.number_widget import NumberWidget
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("xvfb-run", "dbus-run-session", "xauth")
@@ -45,14 +45,14 @@ app.exec()
 def test_a_knob_holds_its_value_and_its_bounds_in_its_own_unit(window):
     """What Qt hands to a screen reader of a spin box, wherever the test below cannot run."""
     for model in window.session.controls:
-        for knob in [k for k in window.findChildren(Turner) if k._model is model]:
+        for knob in [k for k in window.findChildren(NumberWidget) if k._model is model]:
             low, high = model.control.low, model.control.high
             assert (knob.minimum(), knob.maximum()) == (low, high)
             assert knob.textFromValue(0.0) == knob.lineEdit().text() == model.text
             assert low <= knob.value() <= high
             if not model.is_free:
                 assert knob.value() == pytest.approx(float(model.value))
-    gain = window.controls.cells["gain"].findChild(Turner)
+    gain = window.controls.cells["gain"].findChild(NumberWidget)
     assert (gain.value(), gain.lineEdit().text()) == (0.0, "0.0 dB")
     gain.setValue(-6.0)  # as a screen reader sets it
     assert window.session.controls["gain"].value == -6.0

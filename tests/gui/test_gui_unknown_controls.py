@@ -72,5 +72,5 @@ def test_pressing_typing_and_turning_reach_the_engine(panel, qtbot):
     entry.setModified(True)
     assert entry.accept()
     assert panel.sent[-1] == ("/pack/prompt", "slow, and quiet")
-    panel.models["pack/wildness"].set_norm(0.5)
+    panel.models["pack/wildness"].set_normalised(0.5)
     assert panel.sent[-1] == ("/pack/wildness", 4.0)

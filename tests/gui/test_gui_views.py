@@ -75,22 +75,22 @@ def test_the_picture_shows_the_music_from_the_line_to_the_end_of_what_is_made(vi
     until(lambda: len(picture.blocks) >= 2, 20)
 
     def complete() -> bool:
-        first = picture.column(picture.playhead.heard()) + 2
-        count = picture.column(picture.playhead.made) - first - 3
+        first = picture.column(picture.playhead.audible()) + 2
+        count = picture.column(picture.playhead.generated) - first - 3
         return count > 4 and bool(picture.levels(first, count)[1].all())
 
     until(complete, 20)
     head = picture.playhead
     until(lambda: head.flows)
     assert abs(head.lead - views._window.session.meters.lead) < 0.7
-    before, block = head.heard(), picture.blocks[-1]
+    before, block = head.audible(), picture.blocks[-1]
     QTest.qWait(500)
-    assert 0.2 < head.heard() - before < 1.5
+    assert 0.2 < head.audible() - before < 1.5
     assert block.seconds > 0
     assert 0 < block.steps <= views._window.session.controls["steps"].value
     image = views.picture.grab().toImage()
     ratio, area = image.devicePixelRatio(), views.picture.area
-    x, y = views.picture.x_of(head.heard()) - 20, area.bottom() - area.height() / 4
+    x, y = views.picture.x_of(head.audible()) - 20, area.bottom() - area.height() / 4
     seen = {image.pixel(round((x + i) * ratio), round((y + j) * ratio))
             for i in range(16) for j in range(20)}  # fmt: skip
     assert len(seen) > 8, "there is something to be seen"
@@ -104,9 +104,9 @@ def test_a_panic_empties_the_lead_and_the_picture_goes_on(views, until):
     views._window.session.route("/picture/clear", cleared.append)
     views._window.session.transport.panic()
     until(lambda: cleared, 20)
-    made = picture.playhead.made
-    until(lambda: picture.playhead.made > made + 0.5, 20)
-    assert picture.playhead.is_told
+    made = picture.playhead.generated
+    until(lambda: picture.playhead.generated > made + 0.5, 20)
+    assert picture.playhead.is_reported
 
 
 # ---------------------------------------------------------------------- figures
@@ -116,7 +116,7 @@ def test_the_strip_says_everything_in_words(views, window, instrument, until):
     strip = views.strip
     until(lambda: strip.lead.text.endswith(" s") and strip.load.text.endswith(" %"), 20)
     until(lambda: any(c.isdigit() for c in strip.steps.text))
-    assert strip.mishaps.text.startswith("0 xruns")
+    assert strip.fault_counters.text.startswith("0 xruns")
     assert "live" in strip.latency.text()
     QTest.mouseClick(strip.latency, Qt.MouseButton.LeftButton)
     table = strip._table
@@ -161,7 +161,7 @@ def test_packs_are_read_and_one_that_is_damaged_says_why(views, until):
     views.show_page(2)
     until(lambda: len(views.wiring.packs.packs) >= 4, 20)
     choose_pack(views, "torn")
-    assert "torn" in views.packs.cells["Trouble"].text()
+    assert "torn" in views.packs.cells["Problem"].text()
     assert not views.packs.load.isEnabled()
     choose_pack(views, "first")
     assert not views.packs.load.isEnabled(), "it plays already"
@@ -239,7 +239,7 @@ def faults(qtbot) -> Faults:
 
 
 @pytest.mark.qt_no_exception_capture
-def test_an_exception_that_nobody_caught_is_said_once_and_the_window_lives(faults, until, capsys):
+def test_an_uncaught_exception_is_reported_once_and_the_window_lives(faults, until, capsys):
     def broken() -> None:
         raise KeyError("no such knob")
 

@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 
 from gui.application import Start, _teller, make_window
 from gui.main_window import MainWindow
-from gui.models.home import shortened
+from gui.models.home_paths import shortened
 from gui.settings import Settings
 from gui.theme import apply_theme, is_dark
 from gui.widgets.control_cell import Choice, Switch
@@ -45,7 +45,7 @@ def test_every_control_of_the_table_is_there_with_a_name_a_value_and_a_unit(wind
     assert entry(window, "stride").text().endswith("block")
 
 
-def test_a_knob_is_dragged_and_the_engine_hears_it(window, instrument, until):
+def test_a_knob_is_dragged_and_the_engine_receives_it(window, instrument, until):
     gain = knob(window, "gain")
     before = instrument.settings["gain"]
     QTest.mousePress(gain, LEFT, pos=QPoint(24, 24))
@@ -97,7 +97,7 @@ def test_a_value_is_typed_and_what_is_not_one_stays_to_be_corrected(window, inst
     assert instrument.settings["gain"] == -12.5
 
 
-def test_a_block_control_says_when_it_is_heard(window, until):
+def test_a_block_control_shows_when_it_is_audible(window, until):
     cell = window.controls.cells["temperature"]
     assert cell._waiting.text() == "block"
     cell.model.set(0.9)
@@ -167,7 +167,7 @@ def test_a_new_piece_is_a_button_and_a_key_of_its_own_and_the_music_goes_on(
 def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
     until(lambda: window.banner.isVisible())
     assert "No sound device" in window.banner.label.text()
-    assert window.banner.button.text() == "Record into a file"
+    assert window.banner.button.text() == "Record to a file"
     window.banner.button.click()
     until(lambda: window.session.transport.is_recording)
     until(

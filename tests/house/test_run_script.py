@@ -174,7 +174,7 @@ def test_another_python_gets_another_environment(machine):
     assert machine.noted("-m venv --clear")
 
 
-def test_an_environment_whose_python_has_gone_is_made_again(machine):
+def test_an_environment_whose_python_has_gone_is_created_again(machine):
     machine("play")
     (machine.checkout / ".venv" / "bin" / "python").unlink()
     done = machine("play")
@@ -198,7 +198,7 @@ def test_without_root_it_goes_on_when_only_sound_is_missing(visitor):
     assert done.returncode == 0
     assert done.stdout == "attacca: play --device none\n"
     assert "apt-get install -y --no-install-recommends libportaudio2 libasound2" in done.stderr
-    assert "venv" not in done.stderr.split("Type this once")[1].split("\n\n")[1]
+    assert "venv" not in done.stderr.split("Run this once")[1].split("\n\n")[1]
 
 
 def test_without_root_sudo_is_used_when_it_asks_no_password(visitor):
@@ -232,7 +232,7 @@ def test_a_desktop_with_pipewire_gets_its_own_plugin_and_no_second_server(machin
     assert "pulseaudio" not in packages
 
 
-def test_a_system_without_apt_is_told_what_it_needs(machine):
+def test_a_system_without_apt_gets_a_list_of_what_it_needs(machine):
     for name in ("apt-get", "dpkg-query", "apt-cache"):
         (machine.bin / name).unlink()
     machine.program("ldconfig", "#!/bin/sh\n")
@@ -262,14 +262,14 @@ def test_a_failed_installation_is_not_taken_for_a_good_one(machine):
 def test_only_a_cpu_build_of_torch_is_taken(machine):
     done = machine("test")
     assert len(machine.noted("pip install")) == 1, "the CUDA build is left alone"
-    assert "tests marked torch are left out" in done.stderr
+    assert "skipping tests marked torch" in done.stderr
     assert done.stdout == "<-m><not torch>\n"
     machine("setup", "test", FAKE_TORCH="2.13.0+cpu")
     assert "train.txt" in machine.noted("pip install")[1]
     assert machine("test").stdout == "\n"
 
 
-def test_without_torch_the_given_marks_are_kept(machine):
+def test_without_torch_the_entered_marks_are_kept(machine):
     done = machine("test", "-x", "-m", "not slow", "-k", "a b")
     assert done.stdout == "<-m><(not slow) and not torch><-x><-k><a b>\n"
 

@@ -18,29 +18,29 @@ def off(pitch: int, velocity: int = 64) -> mido.Message:
 
 def test_the_same_bytes_from_another_port_are_a_duplicate_and_from_the_same_port_are_not() -> None:
     arrivals = Arrivals()
-    assert arrivals.judge("nano", note(36), 1.000) == "new"
-    assert arrivals.judge("Attacca", note(36), 1.002) == "duplicate"
-    assert arrivals.judge("nano", note(36), 1.003) == "new"
-    assert arrivals.judge("nano", note(36), 1.004) == "new"
-    assert arrivals.judge("Attacca", note(36), 1.005) == "duplicate"
-    assert arrivals.judge("Attacca", note(36), 1.006) == "duplicate"
-    assert arrivals.judge("Attacca", note(36), 1.007) == "new"  # one more than the other sent
+    assert arrivals.classify("nano", note(36), 1.000) == "new"
+    assert arrivals.classify("Attacca", note(36), 1.002) == "duplicate"
+    assert arrivals.classify("nano", note(36), 1.003) == "new"
+    assert arrivals.classify("nano", note(36), 1.004) == "new"
+    assert arrivals.classify("Attacca", note(36), 1.005) == "duplicate"
+    assert arrivals.classify("Attacca", note(36), 1.006) == "duplicate"
+    assert arrivals.classify("Attacca", note(36), 1.007) == "new"  # one more than the other sent
 
 
 def test_three_paths_count_once_whichever_is_first() -> None:
     arrivals = Arrivals()
-    verdicts = [arrivals.judge(port, cc(7, 1), 1.0) for port in ("a2j", "Attacca", "nano")]
+    verdicts = [arrivals.classify(port, cc(7, 1), 1.0) for port in ("a2j", "Attacca", "nano")]
     assert verdicts == ["new", "duplicate", "duplicate"]
-    verdicts = [arrivals.judge(port, cc(7, 1), 1.01) for port in ("nano", "a2j", "Attacca")]
+    verdicts = [arrivals.classify(port, cc(7, 1), 1.01) for port in ("nano", "a2j", "Attacca")]
     assert verdicts == ["new", "duplicate", "duplicate"]
 
 
 def test_other_bytes_or_a_later_time_are_another_message() -> None:
     arrivals = Arrivals()
-    assert arrivals.judge("a", note(36, 100), 1.0) == "new"
-    assert arrivals.judge("b", note(36, 101), 1.0) == "new"
-    assert arrivals.judge("b", note(36, 100, channel=2), 1.0) == "new"
-    assert arrivals.judge("b", note(36, 100), 1.0 + WINDOW + 0.001) == "new"
+    assert arrivals.classify("a", note(36, 100), 1.0) == "new"
+    assert arrivals.classify("b", note(36, 101), 1.0) == "new"
+    assert arrivals.classify("b", note(36, 100, channel=2), 1.0) == "new"
+    assert arrivals.classify("b", note(36, 100), 1.0 + WINDOW + 0.001) == "new"
 
 
 @given(
@@ -54,7 +54,7 @@ def test_whatever_a_device_repeats_is_counted_as_often_as_it_sent_it(messages, l
         at += gap
         events += [(at, "nano", value), (at + lag, "Attacca", value)]
     verdicts = [
-        arrivals.judge(port, cc(16, value), at)
+        arrivals.classify(port, cc(16, value), at)
         for at, port, value in sorted(events, key=lambda event: event[0])
     ]
     assert verdicts.count("new") == verdicts.count("duplicate") == len(messages)
@@ -64,7 +64,7 @@ def test_a_trill_on_two_keyboards_loses_no_key() -> None:
     arrivals, at, verdicts = Arrivals(), 1.0, []
     for turn in range(40):  # 25 keys a second, in turns
         port, pitch = (("left", 60), ("right", 62))[turn % 2]
-        verdicts += [arrivals.judge(port, m, at) for m in (note(pitch), off(pitch))]
+        verdicts += [arrivals.classify(port, m, at) for m in (note(pitch), off(pitch))]
         at += 0.04
     assert verdicts == ["new"] * 80
 
@@ -73,37 +73,37 @@ def test_notes_that_return_one_after_the_other_are_echoes_and_their_ends_too() -
     arrivals = Arrivals()
     for i, pitch in enumerate((60, 64, 67)):
         arrivals.sent(note(pitch, 70), 1.0 + i)
-        verdict = arrivals.judge("synth", note(pitch, 70), 1.02 + i)
+        verdict = arrivals.classify("synth", note(pitch, 70), 1.02 + i)
         assert verdict == ("new" if i == 0 else "echo")
         arrivals.sent(off(pitch, 0), 1.5 + i)
         # It may come back with another velocity of release, and as a note_on of velocity 0.
         end = off(pitch) if i < 2 else note(pitch, 0)
-        assert arrivals.judge("synth", end, 1.52 + i) == verdict
+        assert arrivals.classify("synth", end, 1.52 + i) == verdict
     arrivals.sent(cc(123, 0), 5.0)
-    assert arrivals.judge("synth", cc(123, 0), 5.01) == "echo"
-    assert arrivals.judge("keys", cc(123, 0), 5.02) == "new"
+    assert arrivals.classify("synth", cc(123, 0), 5.01) == "echo"
+    assert arrivals.classify("keys", cc(123, 0), 5.02) == "new"
 
 
 def test_keys_that_a_performer_plays_on_a_loop_or_by_chance_as_attacca_does_are_held() -> None:
     arrivals = Arrivals()
     for i, pitch in enumerate((60, 64, 67)):
         arrivals.sent(note(pitch, 70), 1.0 + i)
-        arrivals.judge("synth", note(pitch, 70), 1.02 + i)
-    assert arrivals.judge("synth", note(67, 71), 3.1) == "new"
-    assert arrivals.judge("synth", note(50, 70), 3.1) == "new"
-    assert arrivals.judge("keys", note(67, 70), 3.1) == "new"  # no loop there: once is chance
+        arrivals.classify("synth", note(pitch, 70), 1.02 + i)
+    assert arrivals.classify("synth", note(67, 71), 3.1) == "new"
+    assert arrivals.classify("synth", note(50, 70), 3.1) == "new"
+    assert arrivals.classify("keys", note(67, 70), 3.1) == "new"  # no loop there: once is chance
     # A loop that is taken apart is one no longer, as soon as a note did not return.
     arrivals.sent(note(48, 70), 10.0)
     arrivals.sent(note(50, 70), 11.0)
-    assert arrivals.judge("synth", note(50, 70), 11.01) == "new"
-    assert arrivals.judge("synth", off(50), 11.5) == "new"
+    assert arrivals.classify("synth", note(50, 70), 11.01) == "new"
+    assert arrivals.classify("synth", off(50), 11.5) == "new"
 
 
 def test_a_port_that_is_gone_is_known_no_longer() -> None:
     arrivals = Arrivals()
     for i in range(3):
         arrivals.sent(note(60 + i), 1.0 + i / 10)
-        arrivals.judge("synth", note(60 + i), 1.01 + i / 10)
+        arrivals.classify("synth", note(60 + i), 1.01 + i / 10)
     assert arrivals.is_loop("synth")
     arrivals.forget("synth")
     assert not arrivals.is_loop("synth")
@@ -112,9 +112,9 @@ def test_a_port_that_is_gone_is_known_no_longer() -> None:
 def test_a_flood_is_forgotten_after_the_window() -> None:
     arrivals = Arrivals()
     for i in range(20_000):
-        arrivals.judge("a", cc(i % 100, i % 128), 1.0 + i * 1e-5)
+        arrivals.classify("a", cc(i % 100, i % 128), 1.0 + i * 1e-5)
         arrivals.sent(note(i % 128), 1.0 + i * 1e-5)
-    arrivals.judge("a", cc(1, 1), 9.0)
+    arrivals.classify("a", cc(1, 1), 9.0)
     assert len(arrivals._received._order) == len(arrivals._received._by_key) == 1
     assert not arrivals._sent._order
     assert not arrivals._sent._by_key

@@ -43,14 +43,14 @@ def test_a_device_is_learnt_pulled_out_put_back_and_no_client_is_leaked(
         desk.arm("gain")
         until(lambda: desk.figures.learning == "gain", "armed")
         nano.send("control_change", control=7, value=100)
-        until(lambda: desk.mappings, "learnt")
+        until(lambda: desk.mappings, "learned")
         assert desk.mappings == (Mapping("gain", Source("cc", 7, 1)),)
         desk.set_takeover(False)
         until(lambda: not desk.figures.takeover, "takeover is off")
         nano.send("control_change", control=7, value=0)
         until(lambda: tiny.settings["gain"] == -60.0, "the knob is heard")
         nano.unplug()
-        until(lambda: any("is gone" in s for s in said), "its absence is said")
+        until(lambda: any("has disappeared" in s for s in said), "its absence is said")
         nano = Device("nanoKONTROL")
         until(lambda: sum("listening to nano" in s for s in said) == 2, "it is taken again")
         nano.send("control_change", control=7, value=127)
@@ -59,7 +59,7 @@ def test_a_device_is_learnt_pulled_out_put_back_and_no_client_is_leaked(
         assert jack.ports() == clients
     assert "Attacca" not in jack.ports()
     assert (tmp_path / "midi.toml").is_file()
-    with MidiDesk(tiny, folder=tmp_path) as again:  # another performance knows what was learnt
+    with MidiDesk(tiny, folder=tmp_path) as again:  # another performance knows what was learned
         assert again.mappings == (Mapping("gain", Source("cc", 7, 1)),)
         assert again.figures.takeover is False
     nano.unplug()
@@ -99,7 +99,7 @@ def test_attaccas_own_port_takes_programs_clocks_and_keys_that_are_unused(
         daw.send_message([0x91])  # what is no message at all
         daw.send_message([0xC3, 4])
         until(lambda: sum("'5 loud'" in s for s in said()) == 2, "it goes on")
-        assert sum("unused" in s for s in said()) == 1
+        assert sum("no effect" in s for s in said()) == 1
         assert desk.figures.faults == 0
         daw.close_port()
         daw.delete()

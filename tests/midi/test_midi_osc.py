@@ -43,7 +43,7 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         assert window.ask("/midi/learn") == ("/midi/learn", "/lock/gain")
         nano.send("control_change", control=20, value=1)
         nano.send("control_change", control=52, value=3)
-        window.wait("/event", lambda m: "CC 20 and 52, channel 1 moves lock/gain" in m[2])
+        window.wait("/event", lambda m: "CC 20 and 52, channel 1 is mapped to lock/gain" in m[2])
         assert answers(window, "/midi/mappings", "/midi/mapping") == [
             ("/lock/gain", "CC 20 and 52, channel 1")
         ]
@@ -58,7 +58,7 @@ def test_a_controller_is_learnt_listed_and_forgotten_over_osc(jack, instrument, 
         assert window.ask("/midi/learn", "/panic") == ("/midi/learn", "/panic")
         until(lambda: desk.figures.learning == "panic", "armed")
         nano.send("note_on", note=36, velocity=9)
-        until(lambda: len(desk.mappings) == 2, "an action is learnt as well")
+        until(lambda: len(desk.mappings) == 2, "an action is learned as well")
         assert window.ask("/midi/takeover", 0) == ("/midi/takeover", 0)
         until(lambda: not desk.figures.takeover, "takeover is off")
         window.send("/midi/forget", "/lock/gain")

@@ -204,7 +204,7 @@ def test_an_encoder_that_is_turned_while_learning_is_learnt_as_one(bench: Bench)
     bench.steering.arm("gain")
     bench.touch(65, 65, 65, 65, 65, 65, 65)
     assert mode_of(bench) == OFFSET
-    assert bench.said[-1] == "CC 16, channel 1, relative, binary-offset moves gain"
+    assert bench.said[-1] == "CC 16, channel 1, relative, binary-offset is mapped to gain"
     before = bench["gain"]
     bench.touch(65)
     assert bench["gain"] == pytest.approx(before + 72 / 128)
@@ -272,7 +272,7 @@ def test_a_mode_that_does_not_exist_or_apply_is_refused_in_one_line(bench: Bench
     for target, mode, text in (
         ("gain", "relative", "mode 'relative' is unknown; use one of absolute, twos-complement"),
         ("record", TWOS, "record is an action; only absolute applies to it"),
-        ("steps", TWOS, "no controller moves steps; learn one first"),
+        ("steps", TWOS, "no controller is mapped to steps; learn one first"),
     ):
         with pytest.raises(ConfigError) as refused:
             bench.steering.set_mode(target, mode)

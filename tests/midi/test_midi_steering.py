@@ -21,7 +21,7 @@ def test_a_knob_reaches_both_ends_and_the_middle_exactly(bench: Bench) -> None:
         assert bench["gain"] == gain
 
 
-def test_a_mapping_hears_its_channel_or_all(bench: Bench) -> None:
+def test_a_mapping_follows_its_channel_or_all(bench: Bench) -> None:
     bench.map(GAIN, Mapping("temperature", Source("cc", 8, 0)))
     assert bench.send(cc(7, 0, channel=2)) == [False]
     assert bench["gain"] == 0.0
@@ -122,7 +122,7 @@ def test_what_comes_together_is_set_together(bench: Bench) -> None:
     assert [(c.origin, sorted(c.new)) for c in changes] == [(MIDI, ["gain", "temperature"])]
 
 
-def test_a_control_the_pack_does_not_hear_is_said_once_and_the_others_are_set(bench: Bench) -> None:
+def test_a_control_the_pack_lacks_is_reported_once_and_the_others_are_set(bench: Bench) -> None:
     bench.map(Mapping("pack/brightness", Source("cc", 1, 1)), GAIN)
     for value in (100, 110, 120):
         bench.steering.take("nano", cc(1, value), bench.now)
@@ -187,7 +187,7 @@ def test_two_devices_with_the_same_knob_are_held_apart(bench: Bench) -> None:
 # ---------------------------------------------------------------------- learning
 
 
-def learnt(bench: Bench, target: str, *messages: mido.Message) -> Source:
+def learned(bench: Bench, target: str, *messages: mido.Message) -> Source:
     bench.steering.arm(target)
     bench.send(*messages)
     bench.wait(0.2)
@@ -213,24 +213,24 @@ def learnt(bench: Bench, target: str, *messages: mido.Message) -> Source:
     ],
     ids=str,
 )
-def test_the_controller_that_moves_next_is_learnt(bench: Bench, messages, source) -> None:
-    assert learnt(bench, "gain", *messages) == source
-    assert bench.said[-1] == f"{source} moves gain"
+def test_the_controller_that_moves_next_is_learned(bench: Bench, messages, source) -> None:
+    assert learned(bench, "gain", *messages) == source
+    assert bench.said[-1] == f"{source} is mapped to gain"
     assert bench.saved[-1].mappings == (Mapping("gain", source),)
 
 
 def test_learning_again_replaces_and_says_what_a_controller_no_longer_moves(bench: Bench) -> None:
-    learnt(bench, "gain", cc(20, 1))
-    learnt(bench, "gain", cc(21, 1))
+    learned(bench, "gain", cc(20, 1))
+    learned(bench, "gain", cc(21, 1))
     assert bench.steering.kept.mappings == (Mapping("gain", Source("cc", 21, 1)),)
-    learnt(bench, "steps", cc(21, 1))
+    learned(bench, "steps", cc(21, 1))
     assert bench.steering.kept.mappings == (Mapping("steps", Source("cc", 21, 1)),)
-    assert bench.said[-1].endswith("moves steps, no longer gain")
+    assert bench.said[-1].endswith("is mapped to steps, instead of gain")
     bench.steering.forget("steps")
     assert bench.saved[-1].mappings == ()
 
 
-def test_learning_can_be_given_up(bench: Bench) -> None:
+def test_learning_can_be_cancelled(bench: Bench) -> None:
     bench.steering.arm("gain")
     bench.send(cc(1, 1))
     bench.steering.arm("")
@@ -240,7 +240,7 @@ def test_learning_can_be_given_up(bench: Bench) -> None:
 
 def test_a_learnt_knob_moves_its_control(bench: Bench) -> None:
     target: Callable[[], object] = lambda: bench["temperature"]  # noqa: E731
-    learnt(bench, "temperature", cc(20, 60))
+    learned(bench, "temperature", cc(20, 60))
     bench.steering.set_takeover(False)
     bench.send(cc(20, 127))
     assert target() == 1.5

@@ -15,9 +15,9 @@ from engine.errors import StorageError
 from engine.notes.note import NoteEvent
 from midi import store
 from midi.controllers import share
-from midi.heard_notes import HeardNotes
 from midi.keys import HeldKeys
 from midi.mapping import ACTIONS, KINDS, Mapping, Source
+from midi.note_output import NoteOutput
 from midi.ports import fitting, plain
 from midi.programs import of_program
 from midi.relative import MODES
@@ -114,13 +114,13 @@ def test_a_file_that_was_put_aside_before_is_not_replaced(tmp_path: Path) -> Non
         ("mapping = [", "Invalid"),
         ("takeover = 3", "takeover is 3"),
         ('[[mapping]]\ntarget = "volume"\nkind = "cc"', "'volume' is neither a control"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "knob"', "kind is 'knob'; give one of cc, cc14"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nnumber = 120', "number is 120; give 0 to 119"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "cc14"\nnumber = 32', "give 0 to 31"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nchannel = 17', "channel is 17; give 1 to 16"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nlow = nan', "low is nan; give 0 to 1"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\ncolour = 1', "other fields"),
-        ('[[mapping]]\ntarget = "gain"\nkind = "nrpn"\nnumber = 16383', "give 0 to 16382"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "knob"', "kind is 'knob'; use one of cc, cc14"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nnumber = 120', "number is 120; use 0 to 119"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "cc14"\nnumber = 32', "use 0 to 31"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nchannel = 17', "channel is 17; use 1 to 16"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nlow = nan', "low is nan; use 0 to 1"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "cc"\ncolour = 1', "unknown fields"),
+        ('[[mapping]]\ntarget = "gain"\nkind = "nrpn"\nnumber = 16383', "use 0 to 16382"),
         ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nmode = "left"', "mode 'left' is unknown"),
         (
             '[[mapping]]\ntarget = "play"\nkind = "cc"\nmode = "signed-bit"',
@@ -256,9 +256,9 @@ def told(messages: list[mido.Message]) -> list[tuple[str, int]]:
     return [(m.type, m.note) for m in messages if m.type != "control_change"]
 
 
-def test_notes_go_out_when_they_are_heard_timed_by_their_own_clock() -> None:
+def test_notes_go_out_when_they_are_audible_timed_by_their_own_clock() -> None:
     clock = Clock()
-    notes = HeardNotes(lambda: clock.now, lambda: 0.05)
+    notes = NoteOutput(lambda: clock.now, lambda: 0.05)
     notes.note(NoteEvent(1.0, 60, 90))
     notes.note(NoteEvent(1.002, 64, 90))  # told in the same period of the mixer, 2 ms later
     assert notes.due() == []
@@ -281,13 +281,13 @@ def test_notes_go_out_when_they_are_heard_timed_by_their_own_clock() -> None:
 @given(st.lists(st.tuples(st.integers(60, 64), st.integers(0, 2)), max_size=60))
 def test_every_key_that_goes_down_comes_up(events: list[tuple[int, int]]) -> None:
     clock = Clock()
-    notes = HeardNotes(lambda: clock.now, lambda: 0.0)
+    notes = NoteOutput(lambda: clock.now, lambda: 0.0)
     sent = []
     for i, (pitch, velocity) in enumerate(events):
         notes.note(NoteEvent(i * 0.01, pitch, velocity))
         clock.now += 0.01
         sent += notes.due()
-    sent += notes.let_go()
+    sent += notes.all_notes_off()
     down: set[int] = set()
     for message in sent:
         if message.type == "note_on":
@@ -301,11 +301,11 @@ def test_every_key_that_goes_down_comes_up(events: list[tuple[int, int]]) -> Non
 
 def test_let_go_drops_what_waits() -> None:
     clock = Clock()
-    notes = HeardNotes(lambda: clock.now, lambda: 0.05)
+    notes = NoteOutput(lambda: clock.now, lambda: 0.05)
     notes.note(NoteEvent(0.0, 60, 90))
     clock.now += 0.06
     assert told(notes.due()) == [("note_on", 60)]
     notes.note(NoteEvent(0.06, 62, 90))
-    assert told(notes.let_go()) == [("note_off", 60)]
+    assert told(notes.all_notes_off()) == [("note_off", 60)]
     clock.now += 1
     assert notes.due() == []

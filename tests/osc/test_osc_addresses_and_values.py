@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.controls.control import NUMERIC, Control
 from engine.errors import ConfigError
-from osc.values import from_norm, from_osc, number_of, pressed, to_norm, to_osc
+from osc.values import from_normalised, from_osc, number_of, pressed, to_normalised, to_osc
 
 
 def test_every_control_has_one_address_and_a_twin_that_say_what_the_table_says():
@@ -101,27 +101,27 @@ def test_what_makes_no_sense_is_refused_in_one_short_line(name, argument):
 @pytest.mark.parametrize("p", SHIPPED_TURNED, ids=lambda p: p.name)
 @given(share=st.floats(0, 1))
 def test_the_twin_goes_there_and_back(p, share):
-    value = from_norm(p, share)
+    value = from_normalised(p, share)
     assert p.clip(value) == value
-    again = from_norm(p, to_norm(p, value))
+    again = from_normalised(p, to_normalised(p, value))
     if p.kind == "number":
         assert again == pytest.approx(value, rel=1e-9, abs=1e-9)
-        assert to_norm(p, value) == pytest.approx(share, abs=1e-9)
+        assert to_normalised(p, value) == pytest.approx(share, abs=1e-9)
     else:
         assert again == value
 
 
 def test_the_twin_reaches_both_ends_and_is_brought_into_range():
     for p in SHIPPED_TURNED:
-        low, high = from_norm(p, -3), from_norm(p, 7.0)
+        low, high = from_normalised(p, -3), from_normalised(p, 7.0)
         ends = {
             "choice": (p.choices[0], p.choices[-1]) if p.choices else (),
             "switch": (False, True),
         }
         assert (low, high) == ends.get(p.kind, (p.low, p.high))
     assert (
-        from_norm(SHIPPED_TABLE["density"], "free")
-        == to_norm(SHIPPED_TABLE["density"], "free")
+        from_normalised(SHIPPED_TABLE["density"], "free")
+        == to_normalised(SHIPPED_TABLE["density"], "free")
         == "free"
     )
 
@@ -132,7 +132,7 @@ def test_the_twin_reaches_both_ends_and_is_brought_into_range():
 ))  # fmt: skip
 def test_anything_is_either_a_value_in_range_or_one_line(argument):
     for p in SHIPPED_TURNED:
-        for take in (from_osc, from_norm):
+        for take in (from_osc, from_normalised):
             refused = ""
             try:
                 value = take(p, (argument,) if take is from_osc else argument)

@@ -34,5 +34,5 @@ def test_a_description_is_enough_to_show_a_control(control):
                                   '{"name": "a", "kind": "number", "when": "live", "default": "b"}',
                                   "[" * 100_000])  # fmt: skip
 def test_what_describes_no_control_is_refused_in_one_line(text):
-    with pytest.raises(ConfigError, match=r"a control cannot be read|is not a number"):
+    with pytest.raises(ConfigError, match=r"a control cannot be shown|is not a number"):
         described(text)

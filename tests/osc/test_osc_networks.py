@@ -96,7 +96,7 @@ def test_a_port_that_is_taken_on_one_of_the_addresses_is_one_line(
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("0.0.0.0", 0))
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} is taken"):
+        with pytest.raises(ConfigError, match=f"port {port} is in use"):
             OscServer(instrument, port=port, listen="::", library=tmp_path).start()
 
 

@@ -96,7 +96,7 @@ def test_the_page_of_addresses():
             continue  # several values
         low, high, words, unit, free = span(row["values"])
         found[row["address"].strip("`")] = Said(
-            row["type"], low, high, words, number(row["default"]), unit, free, row["heard"],
+            row["type"], low, high, words, number(row["default"]), unit, free, row["applied"],
             row["what it does"],
         )  # fmt: skip
     agree(found)
@@ -105,8 +105,8 @@ def test_the_page_of_addresses():
 def test_the_page_of_addresses_has_all_that_are_not_controls_too():
     text = (DOCS / "osc.md").read_text(encoding="utf-8")
     for kind, title in (
-        ("button", "Buttons"), ("command", "Commands"), ("query", "Questions"),
-        ("stream", "Streams"), ("answer", "What it sends"),
+        ("button", "Buttons"), ("command", "Commands"), ("query", "Queries"),
+        ("stream", "Streams"), ("answer", "Answers"),
     ):  # fmt: skip
         found = {r["address"].strip("`"): r for r in rows(text, title)}
         wanted = {a.path: a for a in SHIPPED_SPACE.addresses if a.kind == kind}
@@ -134,7 +134,7 @@ def test_the_page_of_controls():
         if p.kind == "switch":
             default = {"on": "1", "off": "0"}[default]
         assert number(default) == want.default
-        assert (row["heard"], row["what it does"]) == (p.when, p.about)
+        assert (row["applied"], row["what it does"]) == (p.when, p.about)
 
 
 def leaves(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from osc.packets import LARGEST, BadPacket, bundles, message, read, timed, told
+from osc.packets import LARGEST, BadPacket, bundles, contents, message, read, timed
 
 NOW = struct.pack(">Q", 1)
 
@@ -139,5 +139,5 @@ def test_messages_are_put_into_few_bundles_under_the_limit():
     packed = list(bundles(many))
     assert all(len(p) < 1400 for p in packed)
     assert len(packed) < 10
-    assert [a for p in packed for a, _ in told(p)] == [told(m)[0][0] for m in many]
+    assert [a for p in packed for a, _ in contents(p)] == [contents(m)[0][0] for m in many]
     assert list(bundles([])) == []

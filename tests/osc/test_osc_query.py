@@ -22,8 +22,8 @@ from engine.controls.control import FREE
 from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.instrument import Instrument
-from osc.query.door import host_is_ours, origin_is_ours
 from osc.query.namespace import node
+from osc.query.request_checks import host_is_ours, origin_is_ours
 from osc.server import OscServer
 
 
@@ -86,7 +86,7 @@ def test_the_whole_tree_says_what_the_table_says(server, instrument):
     assert set(by_path["/lock"]["CONTENTS"]) >= {"gain", "seed"}
 
 
-def test_one_attribute_is_asked_for_and_follows_the_instrument(server, instrument):
+def test_one_attribute_is_queried_and_follows_the_instrument(server, instrument):
     instrument.set(gain=-7.5)
     assert ask(server, "/gain?VALUE") == (200, {"VALUE": [-7.5]})
     assert ask(server, "/gain?RANGE") == (200, {"RANGE": [{"MIN": -60, "MAX": 12}]})
@@ -233,7 +233,7 @@ def test_a_taken_port_is_one_line_or_another_port(instrument, tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port} is taken.*--oscquery-port"):
+        with pytest.raises(ConfigError, match=f"port {port} is in use.*--oscquery-port"):
             OscServer(instrument, port=0, library=tmp_path, query_ports=(port,)).start()
         other = OscServer(instrument, port=0, library=tmp_path, query_ports=(port, 0))
         with other:
@@ -263,7 +263,7 @@ def test_zeroconf_finds_both_services_on_loopback(instrument, tmp_path):
             assert complete.wait(20), found
 
 
-def test_the_tree_is_told_of_one_branch_and_nothing_beyond():
+def test_a_query_returns_one_branch_of_the_tree_and_nothing_beyond():
     branch = node(SHIPPED_SPACE, "/pack/harmony/", lambda a: [0.25] * len(a.types))
     assert branch is not None
     assert {tuple(one["FULL_PATH"].split("/")[1:3]) for one in leaves(branch)} == {

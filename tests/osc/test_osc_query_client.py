@@ -20,7 +20,7 @@ from pythonoscquery.shared.osc_access import OSCAccess
 from engine.controls.settings import Settings
 from engine.instrument import Instrument
 from osc.server import OscServer
-from osc.values import to_norm
+from osc.values import to_normalised
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_it_reads_every_control_from_0_to_1_with_its_type(client, instrument):
     instrument.set(gain=-24.0, seed=0)
     for p in ENGINE_TABLE:
         node = client.query_node(ENGINE_SPACE.of(p.name).path + "/norm")
-        held = to_norm(p, instrument.settings[p.name])
+        held = to_normalised(p, instrument.settings[p.name])
         value = None if isinstance(held, str) else held
         assert (node.full_path, node.access) == (
             ENGINE_SPACE.of(p.name).path + "/norm", OSCAccess.READWRITE_VALUE,

@@ -58,7 +58,7 @@ def transposed_mask(bits: np.ndarray, by: int) -> np.ndarray:
 def parse_chord(label: str) -> tuple[int, int]:
     """Read a label in Harte's notation, such as `F#:min7/b7`. Returns mask and bass.
 
-    `N` and qualities that are not in the table give an unknown chord.
+    `N` and qualities that are not in the table are an unknown chord.
     """
     match = re.fullmatch(r"([A-G][#b]*):?([^/]*)(?:/([b#]*)(\d+))?", label)
     if not match or (match[2] or "maj") not in QUALITIES:
@@ -171,7 +171,7 @@ def estimate_keys(found: np.ndarray) -> np.ndarray:
 def bar_phase(
     onsets: np.ndarray, lengths: np.ndarray, pitches: np.ndarray, bar: int, ticks: int
 ) -> int:
-    """Where the first bar line lies, in ticks from 0 up to `bar`: an upbeat comes before it.
+    """The place of the first bar line, in ticks from 0 up to `bar`: an upbeat comes before it.
 
     Long notes begin and chords change at bar lines. Tick 0 is preferred unless another place on
     a step of `ticks` shows both clearly more.

@@ -90,7 +90,7 @@ def test_frames_that_are_no_whole_number_of_chunks_are_refused(log):
     committed(log, 0, 2)
     cache.tensors(log, others)
     committed(log, 2, 1)
-    with pytest.raises(PackError, match="reads 2 frames at a time, and 1 were committed"):
+    with pytest.raises(PackError, match="1 frames are committed, but it reads 2 at a time"):
         cache.tensors(log, others)
 
 

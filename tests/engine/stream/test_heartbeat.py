@@ -83,7 +83,7 @@ def test_what_was_never_measured_has_time_for_a_cold_disk(time):
     assert late_after(heartbeat, "step a") > 9
 
 
-def test_each_part_begins_anew_to_wait(time):
+def test_the_wait_begins_again_for_each_part(time):
     heartbeat = Heartbeat(time)
     block(heartbeat, time, step=0.01)
     for _ in range(100):
@@ -101,16 +101,16 @@ def test_time_that_this_process_did_not_wait_does_not_count(time):
     assert not heartbeat.late
 
 
-def test_one_that_was_ended_too_soon_is_given_more_time_until_it_has_proved_itself(time):
+def test_one_that_was_ended_too_soon_gets_more_time_until_it_has_proved_itself(time):
     heartbeat = Heartbeat(time)
     block(heartbeat, time, step=0.001)
     limits = []
     for _ in range(4):
         limits.append(late_after(heartbeat, "step a"))
-        heartbeat.gave_up()
+        heartbeat.double_patience()
         heartbeat.started()
     assert limits == pytest.approx([0.5, 1.0, 2.0, 4.0], abs=0.05)
-    heartbeat.proved()
+    heartbeat.reset_patience()
     assert late_after(heartbeat, "step a") == pytest.approx(0.5, abs=0.02)
 
 
@@ -131,7 +131,7 @@ def test_rendering_is_patient(time):
 def test_the_message_names_the_part_and_the_time(time):
     heartbeat = Heartbeat(time)
     late_after(heartbeat, "step sound")
-    assert re.fullmatch(r"no sign of life for 10\.\d s \(step sound\)", heartbeat.late)
+    assert re.fullmatch(r"no progress for 10\.\d s \(step sound\)", heartbeat.late)
 
 
 def test_every_part_that_is_announced_has_an_allowance():

@@ -1,7 +1,7 @@
-"""Long messages of numbers, packed at once: what streams are made of. Pure functions, any thread.
+"""Long messages of numbers for streams, packed in one call. Pure functions, any thread.
 
 python-osc builds a message argument by argument, which takes 0.9 ms for 256 floats; these take
-hundredths of that, so that the OSC thread is not held up by a picture. The layout is OSC 1.0's:
+a hundredth of that, so that a picture does not delay the OSC thread. The layout is OSC 1.0's:
 the address and the type tags are padded with zeros to whole words of four bytes.
 """
 
@@ -14,13 +14,13 @@ __all__ = ["floats", "picture"]
 
 
 def floats(address: str, values: Sequence[float]) -> bytes:
-    """A message of as many float32 as there are `values`."""
+    """A message with `values` as float32."""
     tags = b"," + b"f" * len(values)
     return _text(address.encode()) + _text(tags) + struct.pack(f">{len(values)}f", *values)
 
 
 def picture(address: str, start: float, hop: float, bands: int, columns: bytes) -> bytes:
-    """A message of two doubles, a number and a blob: type tags `ddib`."""
+    """A message with two doubles, an int and a blob: type tags `ddib`."""
     head = struct.pack(">ddii", start, hop, bands, len(columns))
     return _text(address.encode()) + _text(b",ddib") + head + columns + b"\0" * (-len(columns) % 4)
 

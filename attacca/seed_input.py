@@ -1,4 +1,4 @@
-"""What the music begins with: nothing, a recording's end or a MIDI file's. Any thread."""
+"""What the music continues from the start: a recording or a MIDI file, if any. Any thread."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from engine.instrument import Instrument
     from engine.notes.note import Note
 
-__all__ = ["Beginning", "beginning", "refuse_replacing_inputs"]
+__all__ = ["SeedInput", "read_seed_input", "refuse_replacing_inputs"]
 
 
-class Beginning(NamedTuple):
-    """At most one of both: `past` [frames, channels] to be continued, `phrase` to be played."""
+class SeedInput(NamedTuple):
+    """At most one of both: `past` [frames, channels] to continue, `phrase` to play first."""
 
     past: NDArray[np.float32] | None
     phrase: Sequence[Note]
 
 
-def beginning(args: argparse.Namespace, instrument: Instrument) -> Beginning:
-    """What `--seed-audio` or `--seed-midi` names: a past to continue, a phrase to begin with.
+def read_seed_input(args: argparse.Namespace, instrument: Instrument) -> SeedInput:
+    """Read the file of `--seed-audio` or `--seed-midi`.
 
     Raises
     ------
     StorageError
-        The file cannot be read, or there is nothing in it.
+        The file cannot be read, or is empty.
     """
     past: NDArray[np.float32] | None = None
     phrase: Sequence[Note] = ()
@@ -44,27 +44,27 @@ def beginning(args: argparse.Namespace, instrument: Instrument) -> Beginning:
         from attacca.seed_notes import read_phrase
 
         phrase = read_phrase(args.seed_midi)
-    return Beginning(past, phrase)
+    return SeedInput(past, phrase)
 
 
 def refuse_replacing_inputs(args: argparse.Namespace, out: Path | None) -> None:
-    """Refuse an output that is one of the inputs, by whatever name; before anything is written.
+    """Refuse an output file that is one of the inputs, before anything is written.
 
     Raises
     ------
     ConfigError
-        It is: the same name, a link to it, or the same letters in another case where the disk
-        does not tell them apart.
+        They are the same file: by name, by a link, or by letters in another case on a disk that
+        ignores case.
     """
     for option, path in (("--seed-audio", args.seed_audio), ("--seed-midi", args.seed_midi)):
         if out is not None and path is not None and _same_file(out, path):
             raise ConfigError(
-                f"{str(out)!r} would replace the {option} {str(path)!r}; name another file"
+                f"{str(out)!r} would replace the {option} {str(path)!r}; choose another file"
             )
 
 
 def _same_file(a: Path, b: Path) -> bool:
     try:
         return a.samefile(b)
-    except (OSError, ValueError):  # one of them is not there
+    except (OSError, ValueError):  # one of them does not exist
         return False

@@ -1,6 +1,6 @@
-"""How `attacca play` is steered from elsewhere: its OSC options, and the server they ask for.
+"""The OSC options of `attacca play`, and the OSC server that they configure.
 
-Imported with the parser: nothing heavy until the server is made. Main thread only.
+Imported with the parser: heavy imports wait until the server is created. Main thread only.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ def add_osc(parser: argparse.ArgumentParser) -> None:
     """`--osc-port`, `--oscquery-port`, `--osc-listen`, `--osc-allow`, `--no-osc`."""
     parser.add_argument(
         "--osc-port", type=checked(_PORT), metavar="N",
-        help=f"take OSC on this port, UDP and TCP ({PORT}; 'attacca osc' lists the addresses)",
+        help=f"port for OSC, UDP and TCP ({PORT}; 'attacca osc' lists the addresses)",
     )  # fmt: skip
     parser.add_argument(
         "--oscquery-port", type=checked(_QUERY_PORT), metavar="N",
-        help=f"answer OSCQuery on this port ({QUERY_PORT}, or a free one if that is taken)",
+        help=f"port for OSCQuery ({QUERY_PORT}, or a free one if that is in use)",
     )  # fmt: skip
     parser.add_argument(
         "--osc-listen", default=LOOPBACK, metavar="ADDRESS",
-        help=f"take OSC on this address ({LOOPBACK}: this machine alone; 0.0.0.0: every machine; "
-        "::, by IPv6 too)",
+        help=f"network address to listen on ({LOOPBACK}: only this machine; 0.0.0.0: every "
+        "machine; ::, over IPv6 as well)",
     )  # fmt: skip
     parser.add_argument(
         "--osc-allow", action="append", default=[], metavar="ADDRESS",
-        help="take OSC only from this address or network, such as 192.168.1.0/24; may be repeated",
+        help="accept OSC only from this address or network, such as 192.168.1.0/24; may be "
+        "repeated",
     )  # fmt: skip
-    parser.add_argument("--no-osc", action="store_true", help="take no OSC, answer no OSCQuery")
+    parser.add_argument("--no-osc", action="store_true", help="turn OSC and OSCQuery off")
 
 
 @contextlib.contextmanager
@@ -58,17 +59,16 @@ def osc_of(
     leave: Callable[[], None] | None = None,
     midi: Desk | None = None,
 ) -> Iterator[OscServer | None]:
-    """The OSC server that the options ask for, beside an instrument that plays; None without one.
+    """The OSC server for an instrument that plays; None without OSC.
 
-    `leave` ends the program, when a program on this machine asks for it; `midi` plays along.
-
-    A port that nobody asked for may be taken, by another performance for instance: that is said,
-    and the music goes on without OSC.
+    `leave` ends the program when another program on this machine sends /quit; `midi` is the MIDI
+    desk. If the default port is in use, by another Attacca for instance, a warning is printed and
+    the music plays without OSC.
 
     Raises
     ------
     ConfigError
-        A port or an address that was asked for cannot be had.
+        A port or an address set by an option cannot be used.
     """
     if args.no_osc:
         yield None
@@ -76,10 +76,10 @@ def osc_of(
     from engine.packs.discovery import user_folder
     from osc.server import OscServer
 
-    asked = (
+    required = (
         args.osc_port is not None or args.oscquery_port is not None or args.osc_listen != LOOPBACK
     )
-    # A free one will do where nobody asked for one: programs find it by zeroconf.
+    # Without the option any free port will do: programs find it by zeroconf.
     query_ports = (QUERY_PORT, 0) if args.oscquery_port is None else (args.oscquery_port,)
     server = OscServer(
         instrument, port=args.osc_port or PORT, listen=args.osc_listen, allow=args.osc_allow,
@@ -89,9 +89,9 @@ def osc_of(
     try:
         server.start()
     except ConfigError as error:
-        if asked:
+        if required:
             raise
-        print(f"attacca: {error}; playing on without OSC", file=sys.stderr, flush=True)
+        print(f"attacca: {error}; playing without OSC", file=sys.stderr, flush=True)
     else:
         _warn(args, server.port)
     try:
@@ -101,11 +101,11 @@ def osc_of(
 
 
 def _warn(args: argparse.Namespace, port: int) -> None:
-    """Say so when other machines may steer."""
+    """Warn if other machines may control Attacca."""
     if ipaddress.ip_address(args.osc_listen).is_loopback:
         return
-    who = ", ".join(args.osc_allow) or "any machine that reaches it (--osc-allow names who may)"
+    who = ", ".join(args.osc_allow) or "any machine on the network (limit it with --osc-allow)"
     print(
-        f"attacca: osc: {args.osc_listen} port {port} can be steered by {who}",
+        f"attacca: osc: {args.osc_listen} port {port} accepts commands from {who}",
         file=sys.stderr, flush=True,
     )  # fmt: skip

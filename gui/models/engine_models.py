@@ -1,7 +1,7 @@
-"""The models of one engine together: made in order, fed in turn, told when it comes and goes.
+"""All models of one engine, which receive its messages and the state of the connection.
 
-`EngineModels.take` gives a message to the first model that it is about; refusals also go to the
-log, but for those that are an answer and no news. Qt's main thread.
+`EngineModels.take` passes a message to the first model that handles it; errors also go to the log,
+except those that are expected answers. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gui.models.log import Log
 from gui.models.meters import Meters
 from gui.models.midi_map import MidiMap
 from gui.models.presets import Presets
-from gui.models.punches import Punches
+from gui.models.quantised_actions import QuantisedActions
 from gui.models.transport import Transport
 
 __all__ = ["EngineModels"]
@@ -27,13 +27,13 @@ _QUIET = ("/undo", "/redo", "/midi/mappings")
 
 
 class EngineModels(QObject):
-    """All of them.
+    """The models.
 
     Parameters
     ----------
     send : sends a message.
-    turn : the same for what turns a control.
-    now : seconds of a clock that only goes on.
+    turn : the same, for changes of controls.
+    now : monotonic clock in seconds.
     """
 
     def __init__(
@@ -47,21 +47,21 @@ class EngineModels(QObject):
         self.presets = Presets(send, self.controls.reported, self)
         self.controls.changed.connect(self.presets.look)
         self.history = History(send, self)
-        self.punches = Punches(now, self)
+        self.quantised_actions = QuantisedActions(now, self)
         self.midi = MidiMap(send, self.figures, self)
         self.log = Log(parent=self)
         self._in_turn = (
             self.controls, self.figures, self.meters, self.transport, self.presets, self.history,
-            self.punches, self.midi,
+            self.quantised_actions, self.midi,
         )  # fmt: skip
 
     def take(self, address: str, arguments: tuple[object, ...]) -> None:
-        """A message of the engine.
+        """Handle a message.
 
         Raises
         ------
         AttaccaError, ValueError
-            It says what no model understands: an engine of another version, say.
+            The message cannot be parsed: the engine has another version, for instance.
         """
         taken = any(model.take(address, arguments) for model in self._in_turn)
         if address == "/error":
@@ -71,14 +71,14 @@ class EngineModels(QObject):
             self.log.take(address, arguments)
 
     def take_opened(self) -> None:
-        """An engine answers."""
+        """The connection is open."""
         self.presets.take_connected(True)
         self.history.take_connected(True)
         self.transport.take_connected(True)
 
     def take_lost(self) -> None:
-        """It is gone."""
-        for model in (self.controls, self.figures, self.meters, self.punches, self.midi):
+        """The connection is lost."""
+        for model in (self.controls, self.figures, self.meters, self.quantised_actions, self.midi):
             model.take_lost()
         for other in (self.presets, self.history, self.transport):
             other.take_connected(False)

@@ -1,7 +1,7 @@
-"""Who may ask over HTTP: the checks of Host and Origin that keep web pages of others out.
+"""Checks of the Host and Origin headers, which keep foreign web pages out.
 
-A page on the web can have its reader's browser ask this machine. It cannot lie about its Origin,
-and a name that it makes point here (DNS rebinding) shows in Host. Pure functions, any thread.
+A web page can make its reader's browser send requests to this machine. It cannot forge its Origin,
+and a name that it points here (DNS rebinding) shows in Host. Pure functions, any thread.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["host_is_ours", "origin_is_ours"]
 
 
 def host_is_ours(header: str | None, name: str) -> bool:
-    """Whether a Host header is an address in numbers, `localhost`, or this machine's own `name`."""
+    """Whether a Host header is a numeric address, `localhost`, or this machine's `name`."""
     host = _host("//" + (header or ""))
     if not host:
         return False
@@ -22,13 +22,13 @@ def host_is_ours(header: str | None, name: str) -> bool:
 
 
 def origin_is_ours(header: str | None, host_header: str | None) -> bool:
-    """Whether an Origin header is missing (no page asks), of this machine, or where it asks."""
+    """Whether an Origin header is missing (not a page), local, or the same as the Host."""
     if header is None:
         return True
-    host, asked = _host(header), _host("//" + (host_header or ""))
+    host, target = _host(header), _host("//" + (host_header or ""))
     address = _address(host)
     at_home = host == "localhost" or (address is not None and address.is_loopback)
-    return at_home or bool(host and host == asked)
+    return at_home or bool(host and host == target)
 
 
 def _host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Paths for people: the user's folder as ~, which is shorter, and names nobody. Pure functions."""
+"""Paths for display: ~ for the home folder is shorter, and hides the user name. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["home_folder", "shortened"]
 
 
 def home_folder() -> str:
-    """The user's folder, or nothing for a user who has none."""
+    """The home folder, or "" if the user has none."""
     try:
         return str(Path.home())
     except RuntimeError:
@@ -16,6 +16,6 @@ def home_folder() -> str:
 
 
 def shortened(text: str) -> str:
-    """`text` with every path below the user's folder beginning with ~."""
+    """`text` with ~ in place of the home folder in every path."""
     home = home_folder()
     return text.replace(home + "/", "~/").replace(home + "\\", "~\\") if len(home) > 1 else text

@@ -1,6 +1,6 @@
-"""Faces of a performance: a live view in a terminal, plain lines into a pipe, or nothing.
+"""Status displays: a live view in a terminal, plain lines in a pipe, or nothing.
 
-Main thread only. A face is told of every readout and every event, and decides what to show.
+Main thread only. A display receives every readout and every event, and decides what to show.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import sys
 from typing import Any, Protocol, TextIO
 
 from attacca.terminal.keys import in_foreground
-from attacca.terminal.noise import Noise
+from attacca.terminal.library_output import LibraryOutput
 from attacca.terminal.readout import KEYS_HELP, Readout, bar, clock_time
 
-__all__ = ["Face", "LineFace", "LiveFace", "SilentFace", "choose_face"]
+__all__ = ["Display", "LineDisplay", "LiveDisplay", "SilentDisplay", "choose_display"]
 
 _STATES = {"paused": "yellow", "failing": "bold red"}
 LINE_EVERY = 5.0  # seconds between plain lines
 
 
-class Face(Protocol):
-    """Something that shows a performance."""
+class Display(Protocol):
+    """Shows the status of a performance."""
 
     def show(self, readout: Readout) -> None:
-        """The state now; called some ten times a second."""
+        """Show the current state; called about ten times a second."""
         ...
 
     def event(self, kind: str, text: str) -> None:
-        """Something happened."""
+        """Show an event."""
         ...
 
-    def __enter__(self) -> Face: ...
+    def __enter__(self) -> Display: ...
 
     def __exit__(self, *_: object) -> None: ...
 
 
-class SilentFace:
+class SilentDisplay:
     """Shows nothing (`--no-status`)."""
 
     def show(self, readout: Readout) -> None:
@@ -44,19 +44,19 @@ class SilentFace:
     def event(self, kind: str, text: str) -> None:
         """Nothing."""
 
-    def __enter__(self) -> SilentFace:
+    def __enter__(self) -> SilentDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
 
-class LineFace(SilentFace):
-    """One plain line every few seconds, and one for each event; no control codes.
+class LineDisplay(SilentDisplay):
+    """One plain line every few seconds and one per event, without control codes.
 
     Parameters
     ----------
-    out : where to.
+    out : stream to write to.
     every : seconds of the performance between lines.
     """
 
@@ -65,7 +65,7 @@ class LineFace(SilentFace):
         self._next = 0.0
 
     def show(self, readout: Readout) -> None:
-        """Print the state when it is time to."""
+        """Print the state if the interval has passed."""
         if readout.state == "starting" or readout.played < self._next:
             return
         self._next = readout.played + self._every
@@ -79,16 +79,16 @@ class LineFace(SilentFace):
         print(line, file=self._out, flush=True)
 
 
-class LiveFace(SilentFace):
-    """A view that stands still in the terminal and moves: meters, lead, load, events.
+class LiveDisplay(SilentDisplay):
+    """A view in the terminal that updates in place: meters, lead, load, events.
 
-    What libraries write to standard error meanwhile would tear it: it is kept and printed after.
-    While the program is in the background the view is not drawn, so the shell's line stays whole.
+    Lines that libraries write to standard error would break the view, so they are kept and printed
+    at the end. The view is not drawn while the program is in the background.
 
     Parameters
     ----------
     console : rich Console.
-    keys : whether to show what the keys do.
+    keys : whether to show the help for keys.
     """
 
     def __init__(self, console: Any, *, keys: bool) -> None:
@@ -97,10 +97,10 @@ class LiveFace(SilentFace):
         self._console, self._keys = console, keys
         self._plain = "utf" not in (console.encoding or "").lower()
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._noise = Noise()
+        self._library_output = LibraryOutput()
 
-    def __enter__(self) -> LiveFace:
-        self._noise.__enter__()
+    def __enter__(self) -> LiveDisplay:
+        self._library_output.__enter__()
         self._live.__enter__()
         return self
 
@@ -108,7 +108,7 @@ class LiveFace(SilentFace):
         try:
             self._live.__exit__(None, None, None)
         finally:
-            self._noise.__exit__(None, None, None)
+            self._library_output.__exit__(None, None, None)
 
     def show(self, readout: Readout) -> None:
         """Draw it."""
@@ -133,7 +133,7 @@ class LiveFace(SilentFace):
         text.append(f" (worst {r.worst:.2f})   block {r.block_time:.2f} s   ")
         text.append(f"steps {r.steps_text}", "yellow" if r.eased else "")
         text.append(f" {r.sampler}\n")
-        text.append(f"{r.device}   heard in {r.live_latency:.2f} s live, ")
+        text.append(f"{r.device}   latency {r.live_latency:.2f} s live, ")
         text.append(f"{r.block_latency:.1f} s block   ")
         text.append(f"xruns {r.xruns}   gaps {r.gaps}", "red" if r.xruns or r.gaps else "")
         if r.restarts:
@@ -156,15 +156,15 @@ class LiveFace(SilentFace):
             text.append(f" {peak:6.1f} dB peak\n")
 
 
-def choose_face(*, status: bool, keys: bool) -> Face:
-    """The face for this standard output."""
+def choose_display(*, status: bool, keys: bool) -> Display:
+    """Choose the display for standard output."""
     if not status:
-        return SilentFace()
+        return SilentDisplay()
     if not sys.stdout.isatty():
-        return LineFace(sys.stdout)
+        return LineDisplay(sys.stdout)
     from rich.console import Console
 
     console = Console()
     if console.is_dumb_terminal or not (os.environ.get("TERM") or sys.platform == "win32"):
-        return LineFace(sys.stdout)
-    return LiveFace(console, keys=keys)
+        return LineDisplay(sys.stdout)
+    return LiveDisplay(console, keys=keys)

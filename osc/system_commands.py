@@ -1,8 +1,8 @@
-"""Other packs, other sound devices, the last minute, and the end, over OSC.
+"""Commands for packs, targets, sound devices, `/record/keep` and `/quit`.
 
-Runs in the OSC thread. What takes seconds (opening a pack, looking for devices) is done in a thread
-of its own beside it, apart from that of files, so that neither holds the other or a control up. The
-client is told by `/progress ADDRESS FRACTION` how far it is, and by `/done` or `/error` at the end.
+Runs in the OSC thread. Slow work (opening a pack, searching for devices) runs in a separate thread,
+and work on files in another, so that they delay neither each other nor the controls. The client
+receives `/progress ADDRESS FRACTION`, then `/done` or `/error`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.audio.scan import scan
 from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, ConfigError
+from engine.execution.targets import TARGETS, known_target
 from engine.instrument import Instrument
 from engine.packs.discovery import installed_packs
 from engine.packs.plan import block_seconds
@@ -23,25 +24,25 @@ from osc.clients import Client, Clients
 from osc.handlers import Handler, Later, Slow
 from osc.values import number_of, pressed, text_of
 
-__all__ = ["Changes"]
+__all__ = ["SystemCommands"]
 
 NONE = "none"  # the name of no device
-_LONGEST = 60.0  # seconds that are kept
-_STEP = 0.05  # of progress that is worth telling
+_LONGEST = 60.0  # seconds that can be saved
+_STEP = 0.05  # smallest step of progress that is sent
 
 
-class Changes:
-    """Commands that change what plays, and where.
+class SystemCommands:
+    """The handlers of these commands.
 
     Parameters
     ----------
-    instrument : playing.
-    clients : who asks.
-    slow : carries out what takes seconds.
-    files : carries out what waits for a disk.
-    later : carries out in the OSC thread, from any thread.
-    recordings : the folder of what is kept.
-    leave : ends the program; None where it is not OSC's to end.
+    instrument : must be playing.
+    clients : receive the answers.
+    slow : runs work that takes seconds.
+    files : runs work that waits for a disk.
+    later : runs an action in the OSC thread, from any thread.
+    recordings : the folder for saved recordings.
+    leave : ends the program; None if OSC may not end it.
     """
 
     def __init__(
@@ -58,9 +59,10 @@ class Changes:
         self._later, self._recordings, self._leave = later, recordings, leave
 
     def handlers(self) -> Mapping[str, Handler]:
-        """What answers to which address."""
+        """The handler of each address."""
         return {
-            "/packs/load": self._load, "/packs/list": self._packs, "/device/select": self._select,
+            "/packs/load": self._load, "/packs/list": self._packs, "/target": self._target,
+            "/target/list": self._targets, "/device/select": self._select,
             "/device/list": self._devices, "/record/keep": self._keep,
             "/xruns/reset": self._forget_xruns, "/quit": self._quit,
         }  # fmt: skip
@@ -76,30 +78,56 @@ class Changes:
         packs = installed_packs()
         if name not in packs:  # a name, never a path
             have = ", ".join(packs) or "none"
-            raise ConfigError(f"{address}: there is no pack {name[:60]!r}; there are: {have}")
-        told = -1.0
+            raise ConfigError(f"{address}: there is no pack {name[:60]!r}; choose one of: {have}")
+        progress = self._progress(client, address)
+        self._slow(
+            client, address, lambda: self._instrument.load(packs[name], progress), lambda _: name
+        )
+
+    def _progress(self, client: Client, address: str) -> Callable[[float], None]:
+        """Returns a function that sends a client the progress; it may be called in any thread."""
+        sent = -1.0
 
         def progress(fraction: float) -> None:
-            nonlocal told
-            if fraction - told >= _STEP or fraction >= 1.0 > told:
-                told = fraction
+            nonlocal sent
+            if fraction - sent >= _STEP or fraction >= 1.0 > sent:
+                sent = fraction
                 self._later(
                     client, address,
                     lambda: self._clients.answer(client, "/progress", address, float(fraction)),
                 )  # fmt: skip
 
-        self._slow(
-            client, address, lambda: self._instrument.load(packs[name], progress), lambda _: name
-        )
+        return progress
 
     def _packs(self, client: Client, _: Sequence[object]) -> None:
-        def tell(found: object) -> None:
+        def answer(found: object) -> None:
             assert isinstance(found, list)
             for about in found:
                 self._clients.answer(client, "/packs/info", *about)
             self._clients.answer(client, "/packs/list/end", len(found))
 
-        self._files(client, "/packs/list", _about_packs, tell)
+        self._files(client, "/packs/list", _about_packs, answer)
+
+    # ------------------------------------------------------------------ targets
+
+    def _target(self, client: Client, arguments: Sequence[object]) -> None:
+        address = "/target"
+        if not arguments:
+            self._clients.answer(client, address, self._instrument.target)
+            return
+        name = known_target(text_of(address, arguments[0])).name
+        progress = self._progress(client, address)
+        self._slow(
+            client, address, lambda: self._instrument.change_target(name, progress), lambda _: name
+        )
+
+    def _targets(self, client: Client, _: Sequence[object]) -> None:
+        offered = self._instrument.targets
+        for t in TARGETS.values():
+            self._clients.answer(
+                client, "/target/info", t.name, t.about, t.package, int(t.name in offered)
+            )
+        self._clients.answer(client, "/target/list/end", len(TARGETS))
 
     # ------------------------------------------------------------------ devices
 
@@ -117,7 +145,7 @@ class Changes:
         self._slow(client, address, work, str)
 
     def _devices(self, client: Client, _: Sequence[object]) -> None:
-        def tell(found: object) -> None:
+        def answer(found: object) -> None:
             assert isinstance(found, tuple)
             for d in found:
                 self._clients.answer(
@@ -126,7 +154,7 @@ class Changes:
                 )  # fmt: skip
             self._clients.answer(client, "/device/list/end", len(found))
 
-        self._slow(client, "/device/list", scan, tell)
+        self._slow(client, "/device/list", scan, answer)
 
     # ------------------------------------------------------------------ the rest
 
@@ -134,7 +162,9 @@ class Changes:
         address = "/record/keep"
         seconds = number_of(address, arguments[0]) if arguments else _LONGEST
         if not seconds > 0:
-            raise ConfigError(f"{address}: {seconds:g} s; give up to {_LONGEST:g} seconds")
+            raise ConfigError(
+                f"{address}: {seconds:g} s cannot be saved; send up to {_LONGEST:g} seconds"
+            )
 
         def work() -> object:
             return self._instrument.save_recent(
@@ -151,7 +181,9 @@ class Changes:
         if not pressed("/quit", arguments):
             return
         if self._leave is None or not _local(client):
-            raise ConfigError("/quit: only a program on the same machine may end Attacca")
+            raise ConfigError(
+                "/quit: only a program on the same machine can end Attacca; send it from there"
+            )
         self._clients.answer(client, "/done", "/quit", "")
         self._leave()
 
@@ -164,7 +196,7 @@ def _local(client: Client) -> bool:
 
 
 def _about_packs() -> list[tuple[str | int | float, ...]]:
-    """Of every pack what /packs/info tells, in its order."""
+    """The arguments of /packs/info for every pack."""
     found: list[tuple[str | int | float, ...]] = []
     for name, folder in installed_packs().items():
         try:

@@ -1,9 +1,9 @@
-"""What a knob and a fader have in common: hands and screen readers turn one control by them.
+"""The common base of knob and fader, for mouse, keyboard and screen readers.
 
-Wheel and arrows go by steps, Page keys by ten of them, Home and End to the bounds; with Shift ten
-times finer; a double click, Backspace or Delete goes back to the default. It is a QDoubleSpinBox
-without its text field, because a screen reader reads from one the value in the control's own unit,
-its text ("-3.0 dB", "free") and its bounds; from a QDial or QSlider it reads a position only.
+Wheel and arrow keys move by one step, Page keys by ten, Home and End to the bounds; Shift makes
+steps ten times finer; a double click, Backspace or Delete resets to the default. It is a
+QDoubleSpinBox without its text field, because a screen reader then reads the value in the control's
+unit, its text ("-3.0 dB", "free") and its bounds; from a QDial or QSlider it reads only a position.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.controls.control import as_number
 from gui.models.control import ControlModel
 from gui.widgets.scrolling import is_passing
 
-__all__ = ["Turner"]
+__all__ = ["NumberWidget"]
 
 _FINE = 0.1  # with Shift
 _STEPS = {
@@ -25,8 +25,8 @@ _STEPS = {
 }  # fmt: skip
 
 
-class Turner(QDoubleSpinBox):
-    """Turns a number; a subclass draws it.
+class NumberWidget(QDoubleSpinBox):
+    """Changes a number; a subclass draws it.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Turner(QDoubleSpinBox):
     def __init__(self, model: ControlModel, parent: QWidget | None = None) -> None:
         self._model = model  # first: Qt asks for the text of a value while it is built
         super().__init__(parent)
-        self._drag: tuple[float, float] | None = None  # where the pointer is, place from 0 to 1
+        self._drag: tuple[float, float] | None = None  # y of the pointer, normalised value
         self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.setFrame(False)
         field = self.lineEdit()
@@ -64,7 +64,7 @@ class Turner(QDoubleSpinBox):
         self.setEnabled(self._model.is_enabled)
         self.update()
 
-    def textFromValue(self, value: float) -> str:  # noqa: N802, D102
+    def textFromValue(self, v: float) -> str:  # noqa: N802, D102
         return self._model.text
 
     def stepBy(self, steps: int) -> None:  # noqa: N802, D102
@@ -78,7 +78,7 @@ class Turner(QDoubleSpinBox):
         return as_number(self._model.value)
 
     def _moved(self, value: float) -> None:
-        """A screen reader has set it."""
+        """A screen reader has set the value."""
         if abs(value - self._held) > 1e-5:
             self._model.set(value)
 
@@ -91,53 +91,57 @@ class Turner(QDoubleSpinBox):
 
     def event(self, event: QEvent | None) -> bool:  # noqa: D102
         if event is not None and event.type() == QEvent.Type.ShortcutOverride:
-            event.ignore()  # it has no text field: Space and the rest are the window's
+            event.ignore()  # it has no text field: Space and other keys belong to the window
             return False
         return super().event(event)
 
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mousePressEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None or event.button() != Qt.MouseButton.LeftButton:
             return
-        self._drag = (event.position().y(), self._model.norm)
+        self._drag = (event.position().y(), self._model.normalised)
         self._model.grab()
 
-    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mouseMoveEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None or self._drag is None:
             return
         y, place = self._drag
         fine = _FINE if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1.0
         place = min(max(place + fine * (y - event.position().y()) / self.travel, 0.0), 1.0)
         self._drag = (event.position().y(), place)
-        self._model.set_norm(place)
+        self._model.set_normalised(place)
 
-    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
+    def mouseReleaseEvent(self, e: QMouseEvent | None) -> None:  # noqa: N802, D102
         if self._drag is not None:
             self._drag = None
             self._model.release()
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:  # noqa: N802, D102
-        if event is not None and event.button() == Qt.MouseButton.LeftButton:
+    def mouseDoubleClickEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802, D102
+        if a0 is not None and a0.button() == Qt.MouseButton.LeftButton:
             self._model.reset()
 
-    def wheelEvent(self, event: QWheelEvent | None) -> None:  # noqa: N802, D102
+    def wheelEvent(self, e: QWheelEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None:
             return
-        if is_passing(self, event):  # the page scrolls: it goes on doing so
+        if is_passing(self, event):  # the page is scrolling: keep scrolling
             event.ignore()
             return
-        # Qt turns the wheel sideways where Alt is held.
+        # With Alt held, Qt reports a horizontal wheel.
         notches = (event.angleDelta().y() or event.angleDelta().x()) / 120
         self._model.nudge(notches * self._fine(event.modifiers()))
         event.accept()
 
-    def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802, D102
+    def keyPressEvent(self, e: QKeyEvent | None) -> None:  # noqa: N802, D102
+        event = e
         if event is None:
             return
         key = Qt.Key(event.key())
         if key in _STEPS:
             self._model.nudge(_STEPS[key] * self._fine(event.modifiers()))
         elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):
-            self._model.set_norm(float(key == Qt.Key.Key_End))
+            self._model.set_normalised(float(key == Qt.Key.Key_End))
         elif key in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
             self._model.reset()
         else:

@@ -1,15 +1,15 @@
-"""Time-tagged controls, ahead of their time: so that they are heard at it. The OSC thread's own.
+"""Controls with a time tag, applied in advance so that they are audible at that time.
 
-A bundle that only sets controls is taken apart.
+Runs in the OSC thread. A bundle that only sets controls is split:
 
-- `gain` and `pause`: shortly before (the live latency and `_EARLY`) the mixer is told at which
-  moment they are to be heard, and they begin at that very frame. At the tag's time itself they
-  become the settings, and everyone is told.
-- Other live controls: at the tag's time.
-- Block controls: when the next block to be asked for is the one that will be heard at the tag's
-  time, or one after it. They then become the settings, are told, and are pending until heard.
+- `gain` and `pause`: shortly before the time (by the live latency and `_EARLY`) the mixer gets the
+  moment at which they are to be audible, and applies them at that exact frame. At the tag's time
+  they become the settings and are published.
+- Other live controls: applied at the tag's time.
+- Block controls: set when the next block to be requested is the one that will be audible at the
+  tag's time, or a later one. They are then published, and pending until they are audible.
 
-Where a bundle does more than that (asks, presses, recalls), all of it waits for its time, in order.
+If a bundle does anything else (queries, buttons, recalls), all of it waits for its time, in order.
 """
 
 from __future__ import annotations
@@ -22,43 +22,41 @@ from itertools import count
 from engine.controls.control import Value
 from engine.errors import AttaccaError, ConfigError
 from engine.instrument import Instrument
-from osc.addresses import Address, AddressSpace
+from osc.address import Address
+from osc.addresses import AddressSpace
 from osc.control import Controls
 from osc.packets import Message
 from osc.patterns import is_pattern, matching
 from osc.schedule import Schedule, on_clock
-from osc.values import from_norm, from_osc
+from osc.values import from_normalised, from_osc
 
-__all__ = ["Ahead"]
+__all__ = ["TimedControls"]
 
-_EARLY = 0.05  # seconds: many of the mixer's periods, and of this thread's looks
+_EARLY = 0.05  # seconds: many periods of the mixer, and many ticks of this thread
 _LATE = 0.001
-_AT_ONCE = 16  # that are due at the same time, before what comes in has its turn
-_MIXED = ("gain", "pause")  # what the mixer applies to the frame
+_AT_ONCE = 16  # due actions before incoming packets have their turn
+_MIXED = ("gain", "pause")  # applied by the mixer at an exact frame
 
 Act = Callable[[Sequence[Message]], None]
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """Of a bundle: what is live, the part of that which the mixer can plan, and what is a block's.
-
-    Values of `mixed` are by the names of controls.
-    """
+    """A split bundle: live messages, values that the mixer plans (by control), block messages."""
 
     live: tuple[Message, ...]
     mixed: dict[str, Value]
     block: tuple[Message, ...]
 
 
-class Ahead:
+class TimedControls:
     """The time-tagged controls of one server.
 
     Parameters
     ----------
     instrument : playing.
     controls : of the same server.
-    schedule : of what is carried out at its time.
+    schedule : runs actions at their time.
     """
 
     def __init__(self, instrument: Instrument, controls: Controls, schedule: Schedule) -> None:
@@ -67,14 +65,14 @@ class Ahead:
         self._number = count()
 
     def take(self, at: float, messages: Sequence[Message], act: Act, size: int) -> bool:
-        """Plan a bundle of so many bytes for `at` (seconds since 1970); `act` carries messages out.
+        """Plan a bundle of `size` bytes for `at` (seconds since 1970); `act` handles messages.
 
-        Returns False for one that is late already, or that does more than set controls.
+        Returns False if the bundle is late already, or does more than set controls.
 
         Raises
         ------
         ConfigError
-            It is too far ahead, or too much waits already; nothing of it will be carried out.
+            The time is too far ahead, or too much waits already; nothing will be carried out.
         """
         parts = _parts(self._controls.space, messages) if self._schedule.ahead(at) > 0 else None
         if parts is None:
@@ -88,7 +86,7 @@ class Ahead:
         return True
 
     def tick(self) -> None:
-        """Carry out what is for the block that will be asked for next. Call some times a second."""
+        """Set the controls of the block to be requested next. Call several times a second."""
         for _ in range(_AT_ONCE):
             if not self._blocks or not self._due(self._blocks[0][0]):
                 break
@@ -99,14 +97,14 @@ class Ahead:
         self._blocks.clear()
 
     def _due(self, at: float) -> bool:
-        """Whether no block after the next one to be asked for is needed to be heard at `at`."""
+        """Whether the block to be requested next is audible at `at`, or later."""
         try:
             latencies = self._instrument.latencies()
             played, begins = self._instrument.horizon()
-        except AttaccaError:  # it has been closed
+        except AttaccaError:  # the instrument is closed
             return True
-        heard_then = played - latencies.live + self._schedule.ahead(at)
-        return heard_then < begins + latencies.block
+        audible_then = played - latencies.live + self._schedule.ahead(at)
+        return audible_then < begins + latencies.block
 
     def _live(self, at: float, parts: _Parts, act: Act, size: int) -> None:
         planned: set[str] = set()
@@ -129,7 +127,7 @@ class Ahead:
 
 
 def _parts(space: AddressSpace, messages: Sequence[Message]) -> _Parts | None:
-    """A bundle taken apart; None when it does more than set controls."""
+    """Split a bundle; None if it does more than set controls."""
     live: list[Message] = []
     block: list[Message] = []
     mixed: dict[str, Value] = {}
@@ -144,10 +142,10 @@ def _parts(space: AddressSpace, messages: Sequence[Message]) -> _Parts | None:
                 control = space.table[address.param]
                 try:
                     mixed[address.param] = (
-                        from_norm(control, one.arguments[0]) if address.kind == "norm"
+                        from_normalised(control, one.arguments[0]) if address.kind == "norm"
                         else from_osc(control, one.arguments)
                     )  # fmt: skip
-                except ConfigError:  # answered when it is carried out
+                except ConfigError:  # the error is sent when it is carried out
                     continue
     return _Parts(tuple(live), mixed, tuple(block))
 

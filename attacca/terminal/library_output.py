@@ -1,8 +1,7 @@
-"""Keeps what libraries write to standard error out of a live view, and prints it afterwards.
+"""Keeps the output of libraries on standard error out of a live view, and prints it afterwards.
 
-Main thread, and a thread that reads. PortAudio, ALSA and a dying child process write to file
-descriptor 2 directly. What they write goes through a pipe: it needs no disk, and only its last
-lines are kept, however long the music plays.
+Main thread, and one thread that reads. PortAudio, ALSA and a crashing child process write directly
+to file descriptor 2. Their output goes through a pipe, and only the last lines are kept.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import sys
 import threading
 from collections import deque
 
-__all__ = ["Noise"]
+__all__ = ["LibraryOutput"]
 
 MOST_LINES = 20
-_LONGEST = 4096  # bytes of a line; what goes beyond is another line
+_LONGEST = 4096  # bytes of a line; a longer one is split
 _END = b"attacca: end of what libraries wrote"
-_AT_EXIT = 0.5  # seconds for what is still in the pipe
+_AT_EXIT = 0.5  # seconds to empty the pipe at the end
 
 
-class Noise:
-    """While entered, file descriptor 2 goes to a pipe; its last lines come out after."""
+class LibraryOutput:
+    """While entered, file descriptor 2 is a pipe; its last lines are printed on exit."""
 
     def __init__(self) -> None:
         self._before = -1
@@ -30,12 +29,12 @@ class Noise:
         self._count = 0
         self._ended = threading.Event()
 
-    def __enter__(self) -> Noise:
+    def __enter__(self) -> LibraryOutput:
         _flush()
         try:
             before = os.dup(2)
         except OSError:
-            return self  # no file descriptor is left: the view may be torn, the music plays
+            return self  # no free file descriptor: the view may break, but the music plays
         try:
             reading, writing = os.pipe()
         except OSError:
@@ -45,7 +44,7 @@ class Noise:
         os.dup2(writing, 2)
         os.close(writing)
         threading.Thread(
-            target=self._read, args=(reading,), name="attacca-noise", daemon=True
+            target=self._read, args=(reading,), name="attacca-library-output", daemon=True
         ).start()
         return self
 
@@ -61,12 +60,12 @@ class Noise:
         lines, count = list(self._lines), self._count
         with contextlib.suppress(OSError):
             if count > len(lines):
-                print(f"({count - len(lines)} lines more before these)", file=sys.stderr)
+                print(f"({count - len(lines)} more lines before these)", file=sys.stderr)
             for line in lines:
                 print(line.decode(errors="replace"), file=sys.stderr)
 
     def _read(self, reading: int) -> None:
-        """Keep the last lines; after the end, hand on what child processes still write."""
+        """Keep the last lines; after the end, pass on the output of child processes."""
         rest = b""
         with contextlib.suppress(OSError):
             while data := os.read(reading, 65536):
@@ -88,5 +87,5 @@ class Noise:
 
 
 def _flush() -> None:
-    with contextlib.suppress(OSError, AttributeError):  # closed, or none at all
+    with contextlib.suppress(OSError, AttributeError):  # closed or missing
         sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""What waits for the next beat or bar, where /quantise has it wait: a recall, a new piece, a take.
+"""Actions that wait for the next beat or bar, as /quantise is set: recall, new piece, recording.
 
-The engine tells `ADDRESS/pending [WHAT] SECONDS`: 0 when it is done, -1 when another has taken its
-place. Qt's main thread.
+The engine sends `ADDRESS/pending [WHAT] SECONDS`: 0 when the action is done, -1 when another one
+replaced it. Qt's main thread.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-__all__ = ["Punches"]
+__all__ = ["QuantisedActions"]
 
 _WORDS = {
     "/preset/recall": "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
-    "/reset": "new piece", "/record": "take",
+    "/reset": "new piece", "/record": "recording",
 }  # fmt: skip
 
 
-class Punches(QObject):
-    """At most one of each kind waits."""
+class QuantisedActions(QObject):
+    """The waiting actions, at most one of each kind."""
 
     changed = pyqtSignal()
 
@@ -29,18 +29,18 @@ class Punches(QObject):
     ) -> None:
         super().__init__(parent)
         self._now = now
-        self._waiting: dict[str, tuple[str, float]] = {}  # by address: words, when it is done
+        self._waiting: dict[str, tuple[str, float]] = {}  # by address: words, time
 
     @property
     def text(self) -> str:
-        """What waits and for how long, for people; nothing when nothing does."""
+        """The waiting actions and their times, for display; empty if none waits."""
         return ", ".join(
             f"{words} in {max(0.0, at - self._now()):.1f} s"
             for words, at in self._waiting.values()
         )  # fmt: skip
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether something waits, or waits no more."""
+        """Handle a message. Returns whether it was about a waiting action."""
         path, _, last = address.rpartition("/")
         if last != "pending" or path not in _WORDS or not arguments:
             return False
@@ -54,6 +54,6 @@ class Punches(QObject):
         return True
 
     def take_lost(self) -> None:
-        """The engine is gone."""
+        """The connection is lost."""
         self._waiting.clear()
         self.changed.emit()

@@ -1,4 +1,4 @@
-"""The end of the program: what may keep it, and for how long. Main thread only."""
+"""The end of the program, even if a sound library hangs. Main thread only."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import time
 __all__ = ["leave"]
 
 _OURS = "attacca-"
-# Threads that write files. They are waited for: what they hold would be lost.
+# Threads that write files. The exit waits for them, or their data would be lost.
 _FILES = ("attacca-recorder", "attacca-osc-files", "attacca-midi-files")
 _FILES_LIMIT_S = 10.0
 _GRACE_S = 0.1  # for threads that are about to end
 
 
 def leave(status: int) -> int:
-    """Return the exit status; where a library call hangs, end the process with it instead.
+    """Return the exit status, or end the process with it if a library call hangs.
 
     A thread that waits in a sound library for a server that has stopped or died cannot be ended,
-    and the libraries' own clean-up at the end of a process would wait as well. By now the take is
-    closed and everything else has ended; so as a last resort the process ends without that
-    clean-up.
+    and the library's clean-up at exit would wait as well. At this point the recording is closed and
+    everything else has ended, so the process ends without that clean-up.
     """
     _join(_FILES, _FILES_LIMIT_S)
     if _join((_OURS,), _GRACE_S):
