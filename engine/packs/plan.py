@@ -261,7 +261,10 @@ def _lengths(manifest: Manifest, planned: Mapping[str, StagePlan]) -> dict[str, 
         lengths[plan.stage.output] = max(lengths.get(plan.stage.output, 0), plan.stage.read_past)
         for read in plan.inputs:
             frame = plan.frame / read.ratio
-            back = math.ceil(ahead[read.read.signal] / frame) + read.read.before
+            # A cache reads its inputs again where it reads the stage's past.
+            cached = plan.stage.past if plan.stage.continues == "cache" else 0
+            before = max(read.read.before, math.ceil(cached * read.ratio))
+            back = math.ceil(ahead[read.read.signal] / frame) + before
             lengths[read.read.signal] = max(lengths.get(read.read.signal, 0), back)
     return {name: length for name, length in lengths.items() if length}
 

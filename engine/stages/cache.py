@@ -4,16 +4,18 @@ Owned by the generator's thread. The `read` graph turns new frames into entries:
 
     frames    [1, rows, n]   clean frames that follow the ones read before
     position  [1]            position of the first frame
-    cached    [..., past, c] one tensor or several, by name: the entries so far
-    -> the new entries [..., n, c], by the same names
+    others    [1, rows, m]   frames of the stage's inputs at the same place, by graph input
+    past_NAME [..., past, c] the entries so far, for each of its outputs
+    count     [1]            the number of valid ones (the last ones)
+    -> NAME   [..., n, c]    the new entries, one tensor or several
 
-A step or context graph reads the cached tensors by name, with `count` [1], the number of valid
-entries (the last ones), and `position` [1] of the next frame.
+A step or context graph reads `[..., past, c]` as NAME, with `count`, and `position` [1] of the next
+frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,8 @@ from engine.stages.log import SignalLog
 
 __all__ = ["FrameCache"]
 
+Others = Callable[[int, int], Mapping[str, NDArray[np.float32]]]
+
 
 class FrameCache:
     """Keeps the entries of the last frames.
@@ -33,7 +37,7 @@ class FrameCache:
     ----------
     read : the graph above.
     past : frames whose entries are kept.
-    reader : the graph that reads the entries.
+    readers : the graphs that read the entries.
 
     Raises
     ------
@@ -41,7 +45,7 @@ class FrameCache:
         The graphs do not match each other.
     """
 
-    def __init__(self, read: Graph, past: int, reader: Graph) -> None:
+    def __init__(self, read: Graph, past: int, readers: Sequence[Graph]) -> None:
         self._read, self._past = read, past
         if "frames" not in read.inputs:
             raise PackError(f"{read.name}: input 'frames' is missing; export the pack again")
@@ -49,9 +53,8 @@ class FrameCache:
         self._shapes: dict[str, tuple[int, ...]] = {}
         for name, tensor in read.outputs.items():
             shape = (*tensor.shape[:-2], past, tensor.shape[-1])
-            if tensor.shape[-2] != self._chunk or (
-                name in reader.inputs and reader.inputs[name].shape != shape
-            ):
+            wanted = {reader.inputs[name].shape for reader in readers if name in reader.inputs}
+            if tensor.shape[-2] != self._chunk or wanted - {shape}:
                 raise PackError(
                     f"{read.name}: output {name!r} is {list(tensor.shape)}; use "
                     f"[..., {self._chunk}, channels], and [..., {past}, channels] where it is read"
@@ -65,8 +68,10 @@ class FrameCache:
         self._count = 0
         self._position: int | None = None  # of the frame after the last one that was read
 
-    def tensors(self, log: SignalLog) -> dict[str, NDArray[Any]]:
+    def tensors(self, log: SignalLog, others: Others) -> dict[str, NDArray[Any]]:
         """The entries up to the last committed frame; reads the new frames.
+
+        `others` returns what the stage reads of other signals from a position to before another.
 
         Raises
         ------
@@ -83,17 +88,22 @@ class FrameCache:
                     f"{self._chunk} at a time; choose another stride"
                 )
             for first in range(begin, log.position, self._chunk):
-                self._read_chunk(log.window(first, first + self._chunk), first)
-            self._position = log.position
+                end = first + self._chunk
+                self._read_chunk(log.window(first, end), first, others(first, end))
+        # Before the piece there is nothing to read: empty frames have no entries.
+        self._position = log.position
         now = np.array([float(log.position)], np.float32)
         count = np.array([float(self._count)], np.float32)
         return {**self._entries, "position": now, "count": count}
 
-    def _read_chunk(self, frames: NDArray[np.float32], first: int) -> None:
+    def _read_chunk(
+        self, frames: NDArray[np.float32], first: int, others: Mapping[str, NDArray[np.float32]]
+    ) -> None:
         read = self._read
         feed: dict[str, NDArray[Any]] = {"frames": frames.reshape(read.inputs["frames"].shape)}
         known = {
-            **self._entries,
+            **{f"past_{name}": entries for name, entries in self._entries.items()},
+            **{n: a.reshape(read.inputs[n].shape) for n, a in others.items() if n in read.inputs},
             "position": np.array([float(first)], np.float32),
             "count": np.array([float(self._count)], np.float32),
         }

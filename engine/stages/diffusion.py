@@ -37,7 +37,8 @@ class BlockInputs:
 
     `windows`: frames of other signals by graph input; `controls`: values by short name;
     `encoded`: tensors of encoders by graph input, `empty` those of empty texts; `seed` and `block`
-    key the noise; `known`: cells that the block must contain.
+    key the noise; `known`: cells that the block must contain; `others` returns frames of other
+    signals, from one position of the stage to before another.
     """
 
     windows: Mapping[str, Array]
@@ -46,6 +47,7 @@ class BlockInputs:
     empty: Tensors
     seed: int
     block: int
+    others: Callable[[int, int], Mapping[str, Array]]
     known: Replace | None = None
 
 
@@ -83,7 +85,8 @@ class DiffusionStage:
             c for c in manifest.controls if c.short in self._stage.controls
         )
         read = self.graphs.graphs.get("read")
-        self.cache = FrameCache(read, self._stage.past, self.graphs.main) if read else None
+        readers = [g for name, g in self.graphs.graphs.items() if name != "read"]
+        self.cache = FrameCache(read, self._stage.past, readers) if read else None
         self._tables: dict[tuple[str, int], Table] = {}
         self._out = np.zeros(self.graphs.shape, np.float32)
 
@@ -172,7 +175,7 @@ class DiffusionStage:
             if c.kind != "text"
         }
         past = self._past(log, present=True)
-        cached = self.cache.tensors(log) if self.cache else {}
+        cached = self.cache.tensors(log, block.others) if self.cache else {}
         return {**past, **cached, **block.windows, **block.encoded, **controls}
 
     def _past(self, log: SignalLog, *, present: bool) -> dict[str, Array]:

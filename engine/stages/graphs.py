@@ -76,7 +76,7 @@ class StageGraphs:
         self.between: tuple[str, ...] = ()
         if self.context is not None:
             self.between = tuple(n for n in self.context.outputs if n in self.main.inputs)
-            self._check_reads("context", self.context)
+            self._check_reads("context", self.context, self.cached)
         if stage.kind == "network":
             self._check_reads("run", self.main)
             self._check_output("run", self.main, "frames")
@@ -84,7 +84,7 @@ class StageGraphs:
             self._check_step()
         self.inputs: dict[str, tuple[int, ...]] = {}
         for graph in filter(None, (self.context, self.main)):
-            known = {*self._expected, *encoded}
+            known = {*self._expected, *encoded, *self.cached}
             self.inputs |= {n: t.shape for n, t in graph.inputs.items() if n in known}
 
     def _sizes(self) -> dict[str, tuple[int, ...]]:
@@ -170,9 +170,9 @@ class StageGraphs:
 
     @property
     def cached(self) -> tuple[str, ...]:
-        """Names of the cached tensors."""
+        """Names of the cached tensors, and of their position and count."""
         read = self.graphs.get("read")
-        return () if read is None else tuple(read.outputs)
+        return () if read is None else (*read.outputs, "position", "count")
 
     def _check_output(self, purpose: str, graph: Graph, name: str) -> None:
         expected = self.shape

@@ -106,7 +106,7 @@ class PromptEncoder:
         announce: Callable[[str], object],
     ) -> None:
         self._encoder, self._control = encoder, control
-        self._graph, self._tokens, self._announce = graph, tokens, announce
+        self.graph, self._tokens, self._announce = graph, tokens, announce
         self._cache: OrderedDict[str, dict[str, Array]] = OrderedDict()
         self._used: tuple[str, ...] = ()  # keys of the texts of the last value
         shape = (1, encoder.length)
@@ -129,8 +129,7 @@ class PromptEncoder:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the tensors, by the stages' input names."""
         return {
-            name: self._graph.outputs[output].shape
-            for output, name in self._encoder.outputs.items()
+            name: self.graph.outputs[output].shape for output, name in self._encoder.outputs.items()
         }
 
     def encode(self, controls: Mapping[str, Value]) -> dict[str, Array]:
@@ -218,7 +217,7 @@ class PromptEncoder:
         tokens[0, : len(ids)] = ids
         mask[0, : len(ids)] = 1
         names = list(self._encoder.outputs)
-        arrays = self._graph.run({"tokens": tokens, "mask": mask}, names)
+        arrays = self.graph.run({"tokens": tokens, "mask": mask}, names)
         return {
             self._encoder.outputs[name]: np.asarray(array, np.float32)
             for name, array in zip(names, arrays, strict=True)

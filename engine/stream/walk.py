@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -41,28 +40,13 @@ from engine.stages.network import NetworkStage
 from engine.stages.prompts import PromptEncoder, open_prompts
 from engine.stages.request import Request, StageRequest
 from engine.stages.transform import TransformStage
-from engine.time.tempo_map import TempoMap
+from engine.stream.produced import Produced
+from engine.time.tempo_map import Pace, TempoMap
 
-__all__ = ["PlanWalk", "Produced"]
+__all__ = ["PlanWalk"]
 
 Array = NDArray[np.float32]
 State = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Produced:
-    """A chunk of the output.
-
-    `rewind`: the number of earlier samples that it replaces. `notes` are timed from its first
-    sample; they may be after its last one, because notes are known before they sound. `faults` has
-    one line for each invalid output of a network.
-    """
-
-    samples: Array
-    evaluations: int
-    rewind: int = 0
-    notes: tuple[TimedNote, ...] = ()
-    faults: tuple[str, ...] = ()
 
 
 def _no_listener(_: str) -> None:
@@ -106,7 +90,7 @@ class PlanWalk:
         self.networks: dict[str, NetworkStage] = {}
         self._transforms: dict[str, TransformStage] = {}
         self._projections: dict[str, Projection] = {}
-        self._prompts = open_prompts(manifest, executor, announce)
+        self.prompts = open_prompts(manifest, executor, announce)
         for p in self.plan.stages:
             stage = p.stage
             encoded = {
@@ -138,7 +122,7 @@ class PlanWalk:
         return found.start if found else 0
 
     def _texts(self, plan: StagePlan) -> list[PromptEncoder]:
-        return [prompt for name, prompt in self._prompts.items() if name in plan.stage.controls]
+        return [prompt for name, prompt in self.prompts.items() if name in plan.stage.controls]
 
     def warm_up(self, runs: int = 2) -> None:
         """Run every graph once before the first block, because first runs are slow."""
@@ -225,7 +209,7 @@ class PlanWalk:
         log = self._logs[name]
         beats = self._beats(name)
         if beats:
-            notes, end = _scaled(notes, beats), math.ceil(end * beats)
+            notes, end = [n.scaled(beats) for n in notes], math.ceil(end * beats)
         # The output of a transform has no projection.
         projection = self._projections.get(name) or self._representations[name].projection()
         log.replace_past(projection.past(notes, end, log.length))
@@ -263,7 +247,7 @@ class PlanWalk:
         if plan is None:
             return 0
         beats = self._beats(name)
-        notes = _scaled(notes, beats) if beats else notes
+        notes = [n.scaled(beats) for n in notes] if beats else notes
         blocks = self._projections[name].phrase(notes, plan.stage.block)
         if not blocks:
             return 0
@@ -372,17 +356,29 @@ class PlanWalk:
         for read in plan.inputs:
             name = read.read.signal
             first, end = read.window(position, plan.stage.block)
-            bars = self._representations[name]
-            if isinstance(bars, Bars):
-                tempo = self._tempo.until(end / bars.per_beat, request.pace)
-                found[read.read.graph_input] = bars.frames(tempo, first, end)
-                continue
-            log = self._logs[name]
             committed = math.ceil(read.ratio * (position + keep))
-            while self.plan.stage(name) and (log.end < end or log.position < committed):
+            while self.plan.stage(name) and (
+                self._logs[name].end < end or self._logs[name].position < committed
+            ):
                 self._run(name, request)
-            found[read.read.graph_input] = log.window(first, end)
+            found[read.read.graph_input] = self._frames(name, first, end, request.pace)
         return found
+
+    def _others(self, plan: StagePlan, pace: Pace, first: int, end: int) -> dict[str, Array]:
+        """What a stage reads of other signals at its own frames `first` to before `end`."""
+        return {
+            r.read.graph_input: self._frames(
+                r.read.signal, int(r.ratio * first), int(r.ratio * end), pace
+            )
+            for r in plan.inputs
+        }
+
+    def _frames(self, signal: str, first: int, end: int, pace: Pace) -> Array:
+        bars = self._representations[signal]
+        if isinstance(bars, Bars):
+            tempo = self._tempo.until(end / bars.per_beat, pace)
+            return bars.frames(tempo, first, end)
+        return self._logs[signal].window(first, end)
 
     def _block(
         self, output: str, plan: StagePlan, request: Request, windows: Mapping[str, Array]
@@ -400,7 +396,7 @@ class PlanWalk:
             return self.networks[output].run(windows, request.controls, encoded)
         inputs = BlockInputs(
             windows, request.controls, encoded, empty, request.seed, self._blocks[output],
-            self._known(output, plan, request),
+            partial(self._others, plan, request.pace), self._known(output, plan, request),
         )  # fmt: skip
         stage = self.diffusion[output]
         block, evaluations = stage.run(self._of(request, output), inputs, self._logs[output])
@@ -486,11 +482,6 @@ class PlanWalk:
         parts: list[tuple[str, Any]] = [(f"log/{n}", log) for n, log in self._logs.items()]
         parts += [(f"transform/{n}", t) for n, t in self._transforms.items()]
         parts += [(f"projection/{n}", p) for n, p in self._projections.items()]
-        parts += [(f"prompt/{n}", p) for n, p in self._prompts.items()]
+        parts += [(f"prompt/{n}", p) for n, p in self.prompts.items()]
         parts += [(f"cache/{n}", s.cache) for n, s in self.diffusion.items() if s.cache]
         return parts
-
-
-def _scaled(notes: Sequence[Note], factor: float) -> list[Note]:
-    """Notes whose times are multiplied: seconds to beats."""
-    return [Note(n.pitch, n.velocity, n.start * factor, n.end * factor) for n in notes]
