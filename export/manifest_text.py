@@ -43,9 +43,10 @@ def manifest_text(tables: Mapping[str, Table | Sequence[Table]], files: Mapping[
     for name in outer:
         if name not in tables:
             continue
-        several = name in LISTS
-        for table in tables[name] if several else [tables[name]]:
-            heading = f"\n[[{name}]]\n" if several else f"\n[{name}]\n"
+        found = tables[name]
+        several = not isinstance(found, Mapping)
+        heading = f"\n[[{name}]]\n" if several else f"\n[{name}]\n"
+        for table in found if several else [found]:
             rows = [f"{key} = {text}\n" for key, text in _rows(name, table)]
             parts.append((heading if name else "") + "".join(rows))
     lines = "".join(f"{_value(file)} = {_value(files[file])}\n" for file in sorted(files))

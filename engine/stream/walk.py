@@ -1,12 +1,12 @@
 """The walk of a plan: produces the output of a pack, chunk by chunk. Owned by one thread.
 
 It lives in the generator process. Samples are float32 [frames, channels] at the pack's rate.
-Nothing here knows of time: the same state and the same requests give the same samples.
+It does not depend on time: the same state and the same requests give the same samples.
 
 To produce a chunk of a signal its stage runs once. Before that, every stage whose signal is too
-short for what it reads runs, parents first. A diffusion or network stage reads windows of its
-inputs by absolute position. A transform with state takes chunks as its input commits them, never
-split or merged, since its output depends on where they end.
+short for the windows to read runs, parents first. A diffusion or network stage reads windows of its
+inputs by absolute position. A transform with state reads the chunks that its input commits, never
+split or merged, because its output depends on where they end.
 
 Signals on beats are performed by the tempo map. A beat is written into it when a stage first
 outputs frames of it, by the pace of that request.
@@ -60,13 +60,13 @@ class PlanWalk:
     ----------
     manifest : of the pack, its files verified.
     executor : opens and runs its graphs.
-    announce : called with the name of each part of the work before it is done; the first word is a
+    announce : called with the name of each part of the work before it starts; the first word is a
         key of `heartbeat.ALLOWANCES`.
 
     Raises
     ------
     PackError
-        The pack cannot be opened, or its graphs are not what the manifest describes.
+        The pack cannot be opened, or its graphs do not match the manifest.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class PlanWalk:
         return [prompt for name, prompt in self.prompts.items() if name in plan.stage.controls]
 
     def warm_up(self, runs: int = 2) -> None:
-        """Run every graph before the first block, so that no first-time cost is audible."""
+        """Run every graph once before the first block, because first runs are slow."""
         for _ in range(runs):
             for diffusion in self.diffusion.values():
                 self._announce("warm-up")
@@ -138,7 +138,7 @@ class PlanWalk:
     # ------------------------------------------------------------------ the past
 
     def reset(self) -> None:
-        """Forget the past: the next chunk begins a new piece."""
+        """Start a new piece, without a past."""
         for log in self._logs.values():
             log.clear()
         for reset in (*self._transforms.values(), *self._projections.values()):
@@ -154,7 +154,7 @@ class PlanWalk:
 
     @property
     def clipped(self) -> int:
-        """How many values the decoders held within bounds since the start."""
+        """How many values the decoders have clipped since the start."""
         return sum(stage.transform.clipped for stage in self._transforms.values())
 
     @property
@@ -164,14 +164,14 @@ class PlanWalk:
         return next(found, None)
 
     def continue_from(self, samples: Array, notes: Sequence[Note] = ()) -> None:
-        """Take real audio [frames, channels] as the past of every signal that can be read from it.
+        """Use real audio [frames, channels] as the past of every signal that it can be encoded to.
 
         `notes` are timed in seconds from the first sample. The next chunk replaces the last
         `rewind` samples, fading from them.
         """
         self.reset()
         sound = np.ascontiguousarray(samples.T, np.float32)
-        zero = sound.shape[1]  # the sample at which the piece's time begins
+        zero = sound.shape[1]  # the sample at which the time of the piece starts
         primed: set[str] = set()
         for stage in self._transforms.values():
             name = stage.plan.stage.inputs[0].signal
@@ -201,23 +201,23 @@ class PlanWalk:
                 self._to_channels(sound[:, :end], representation.channels)
             )
         except ConfigError:
-            return  # only a network can read it from sound; the stage begins without a past
+            return  # only a network can encode it; the stage starts without a past
         log.replace_past(frames[:, -log.length :] if log.length else frames[:, :0])
 
     def _take_notes(self, name: str, notes: Sequence[Note], end: float) -> None:
-        """Take notes in seconds as the past of a signal; on beats they end with a whole beat."""
+        """Use notes in seconds as the past of a signal; on beats they end with a whole beat."""
         log = self._logs[name]
         beats = self._beats(name)
         if beats:
             notes, end = [n.scaled(beats) for n in notes], math.ceil(end * beats)
-        # A signal that a transform outputs has no projection of its own.
+        # The output of a transform has no projection.
         projection = self._projections.get(name) or self._representations[name].projection()
         log.replace_past(projection.past(notes, end, log.length))
         if name in self._event_origin:
             self._event_origin[name] = log.position - log.length
 
     def _beats(self, name: str) -> float:
-        """Beats in a second at the present tempo; 0 where the signal lies on samples."""
+        """Beats per second at the present tempo; 0 for a signal on samples."""
         on_beats = self.manifest.signal(name).grid.per_beat is not None
         return self._tempo.pace.bpm / 60 if on_beats else 0.0
 
@@ -228,7 +228,7 @@ class PlanWalk:
         return np.repeat(sound.mean(axis=0, keepdims=True), channels, axis=0)
 
     def answer(self, notes: Sequence[Note]) -> None:
-        """Take a phrase that is not played as what the music continues."""
+        """Continue a phrase without playing it."""
         name = self.notes_signal
         if name is None:
             return
@@ -239,7 +239,7 @@ class PlanWalk:
             stage.cache.clear()
 
     def play(self, notes: Sequence[Note]) -> int:
-        """Play a phrase as it is, and continue it. Returns how many blocks it takes."""
+        """Play a phrase, and continue it. Returns the number of blocks that it fills."""
         name = self.notes_signal
         if name is None:
             return 0
@@ -262,7 +262,7 @@ class PlanWalk:
         Raises
         ------
         ConfigError
-            For a value that cannot be used; the state is as it was before.
+            A value cannot be used; the state is unchanged.
         PackError
             A graph fails.
         """
@@ -289,7 +289,7 @@ class PlanWalk:
         plan = self.plan.stage(output)
         name = plan.stage.name if plan else output
         if name not in request.stages:
-            raise ConfigError(f"the request says nothing of stage {name!r}")
+            raise ConfigError(f"the request has no stage {name!r}; add it")
         return request.stages[name]
 
     def _check_keep(self, output: str, keep: int) -> None:
@@ -301,14 +301,14 @@ class PlanWalk:
             )
 
     def _sample(self, signal: str, position: int) -> Fraction:
-        """The sample at which a frame begins."""
+        """The sample at which a frame starts."""
         grid = self.manifest.signal(signal).grid
         if grid.per_beat is not None:
             return self._tempo.sample_of(position / grid.per_beat)
         return position * (grid.samples or Fraction(1))
 
     def _run(self, output: str, request: Request) -> Array:
-        """Run the stage of a signal once. Returns what it committed."""
+        """Run the stage of a signal once. Returns the committed frames."""
         if output in self._transforms:
             return self._transform(output, request)
         plan = self.plan.stage(output)
@@ -347,9 +347,9 @@ class PlanWalk:
         self._events += [((e.frame + origin) * frame, e) for e in events]
 
     def _windows(self, plan: StagePlan, keep: int, request: Request) -> dict[str, Array]:
-        """What a block reads of other signals; their stages run where they are too short.
+        """The windows of other signals that a block reads; their stages run if they are too short.
 
-        What is kept must rest on committed frames: a provisional tail may change.
+        Kept frames must depend on committed frames only: a provisional tail may change.
         """
         position = self._logs[plan.stage.output].position
         found: dict[str, Array] = {}
@@ -414,7 +414,7 @@ class PlanWalk:
         return self._projections[output].known(tuple(sorted(held)), plan.stage.block)
 
     def _next_given(self, output: str, plan: StagePlan, keep: int) -> Array | None:
-        """Frames of a phrase in place of sampled ones, the empty frame after its end."""
+        """Frames of a phrase, which replace sampled ones; the empty frame after its end."""
         frames = self._given.get(output)
         if frames is None:
             return None
@@ -429,7 +429,7 @@ class PlanWalk:
         return block
 
     def _check_finite(self, plan: StagePlan, block: Array) -> None:
-        """Note a block that is no numbers: what is played of it is silence, or held sound."""
+        """Report a block with NaN or infinity, which is played as silence or held sound."""
         if not np.isfinite(block).all():
             self._faults.append(
                 f"stage {plan.stage.name!r} answers values that are not finite numbers"
@@ -449,19 +449,21 @@ class PlanWalk:
         return state | {f"tempo/{name}": array for name, array in self._tempo.state().items()}
 
     def restore(self, state: State) -> None:
-        """Go on from a state of the same pack: the next chunks are equal to the bit.
+        """Continue from a state of the same pack, to the bit.
 
         Raises
         ------
         ConfigError
-            When it is the state of another pack; nothing has changed then.
+            It is the state of another pack; then nothing has changed.
         """
         before = self.state()
         try:
             self._restore(state)
         except (KeyError, ValueError, ConfigError, TypeError) as error:
             self._restore(before)
-            raise ConfigError(f"this state does not fit the pack ({error})") from error
+            raise ConfigError(
+                f"this state is of another pack ({error}); load that pack first"
+            ) from error
 
     def _restore(self, state: State) -> None:
         for prefix, owner in self._parts():
