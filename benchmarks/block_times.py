@@ -4,7 +4,7 @@
 
 A process for each side makes the same block, one after the other, in an order drawn for every pair.
 Wall time is what counts on a quiet machine; processor time hardly notices what else runs. The same
-checkout twice shows what the method itself says: `python -m benchmarks.block_times .`
+checkout twice shows the error of the method itself: `python -m benchmarks.block_times .`
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _WARM = 4  # pairs that are not counted
 def measured(
     theirs: Checkout, ours: Checkout, blocks: int, stride: float, rng: np.random.Generator
 ) -> tuple[list[Block], list[Block]]:
-    """The blocks of both sides, made in turns."""
-    made: dict[Checkout, list[Block]] = {theirs: [], ours: []}
-    for side in made:
+    """The blocks of both sides, generated in turns."""
+    generated: dict[Checkout, list[Block]] = {theirs: [], ours: []}
+    for side in generated:
         side.do("begin")
     for index in range(blocks + _WARM):
-        sides = list(made)
+        sides = list(generated)
         if rng.random() < 0.5:
             sides.reverse()
         for side in sides:
-            made[side].append(side.make(Wanted(index, stride=stride)))
-    return made[theirs][_WARM:], made[ours][_WARM:]
+            generated[side].append(side.make(Wanted(index, stride=stride)))
+    return generated[theirs][_WARM:], generated[ours][_WARM:]
 
 
 def main(arguments: list[str] | None = None) -> None:

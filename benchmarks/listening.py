@@ -209,5 +209,5 @@ def listening(bench: Workbench) -> Found:
         lines.append(f"- [{text}](sounds/{path.name})")
     size = sum(p.stat().st_size for p in files) / 1e6
     print(f"pictures: {len(files)} files, {size:.2f} MB", flush=True)
-    text = "Marks stand at the seams.\n\n" + "\n".join(lines)
+    text = "Marks are at the seams.\n\n" + "\n".join(lines)
     return Found({}, text, {"files": [p.name for p in files], "mb": size})

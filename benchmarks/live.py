@@ -243,7 +243,7 @@ def block_latencies(
 
 
 def located(block: Samples, rate: int, audio: Samples, audio_rate: int) -> tuple[int, float]:
-    """Where the beginning of a block stands in audio: (sample, correlation 0 .. 1)."""
+    """The place of the beginning of a block in audio: (sample, correlation 0 .. 1)."""
     probe = resample(block[: round(0.2 * rate)], rate, audio_rate)
     cross = scipy.signal.correlate(audio, probe, mode="valid", method="fft")
     energy = np.convolve(np.square(audio, dtype=np.float64), np.ones(probe.size), "valid")

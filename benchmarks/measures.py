@@ -76,7 +76,7 @@ def _flux_ratio(samples: Samples, middle: int, rate: int) -> float:
     part = samples[begin : begin + 2 * wide * hop + _FLUX.window]
     magnitude = np.sqrt(np.abs(_FLUX.forward(part)))  # compressed, so that soft notes count too
     flux = np.maximum(np.diff(magnitude, axis=1), 0.0).sum(axis=0)
-    # flux[i] is from frame i to i + 1; frame `wide` stands on the middle.
+    # flux[i] is from frame i to i + 1; frame `wide` is centred on the middle.
     return float(flux[wide - 2 : wide + 2].max() / (np.median(flux) + 1e-9))
 
 
@@ -89,7 +89,7 @@ def _loudness_step(samples: Samples, middle: int, rate: int) -> float:
 def chroma(samples: Samples, rate: int) -> NDArray[np.float64]:
     """Mean chroma [12] of unit length, from C: energy of the partials of 55 Hz to 2.1 kHz.
 
-    Magnitudes by the square root, so that one loud note does not stand for the phrase.
+    Magnitudes by the square root, so that one loud note does not dominate the phrase.
     """
     window = 1 << round(math.log2(rate / 4))  # 0.25 s: separates semitones from 110 Hz up
     stft = Stft(window, window // 4)
@@ -97,7 +97,7 @@ def chroma(samples: Samples, rate: int) -> NDArray[np.float64]:
     frequency = np.arange(stft.bins) * rate / window
     kept = (frequency >= 55.0) & (frequency <= 2100.0)
     pitch = np.round(12 * np.log2(frequency[kept] / 440.0) + 69).astype(int) % 12
-    floor = np.median(magnitude[kept])  # what lies between the partials
+    floor = np.median(magnitude[kept])  # between the partials
     out = np.bincount(pitch, np.maximum(magnitude[kept] - floor, 0.0), minlength=12)
     out /= np.bincount(pitch, minlength=12)
     norm = float(np.linalg.norm(out))

@@ -116,9 +116,9 @@ def novelty(bench: Workbench) -> Found:
         "generated are nearer."
     )
     phrase_text, phrase_data = _phrases(bench, [s.notes() for s in streams])
-    answer = f"{'yes' if new else 'no'} (median {a50:.4f}, held out {b50:.4f}; p = {p:.2g})"
+    shown = f"{'yes' if new else 'no'} (median {a50:.4f}, held out {b50:.4f}; p = {p:.2g})"
     return Found(
-        {"novelty": Value(float(new), answer)}, text + phrase_text,
+        {"novelty": Value(float(new), shown)}, text + phrase_text,
         {"generated": [a10, a50], "held": [b10, b50], "p": p,
          "excerpts": [len(generated), len(real)], "training": len(training),
          "phrases": phrase_data},
@@ -138,7 +138,7 @@ def _phrases(bench: Workbench, generated: list) -> tuple[str, dict]:
     found = {"generated": known.shared(generated), "held": known.shared(held)}
     a, b = found["generated"], found["held"]
     text = (
-        f" Longest run of notes (interval and coarse time) that stands in the training notes too: "
+        f" Longest run of notes (interval and coarse time) that is also in the training notes: "
         f"{a.longest} generated, {b.longest} held out, among {count} notes of each; runs of 8 that "
         f"do: {a.share_of_8:.1%} and {b.share_of_8:.1%}."
     )

@@ -2,7 +2,7 @@
 
     python -m benchmarks.numbers [--checkpoint RUN/checkpoint.pt] [--xrun-minutes 10] [--out docs]
 
-Each row has what must hold and what is aimed at. Figures of sound (seams, steps, drift) are taken
+Each row has two bounds, must and aim. Figures of sound (seams, steps, drift) are taken
 from what the other benchmarks left in `--out`. One process, which plays through the product's own
 parts; see `benchmarks.live` for the probes.
 """

@@ -69,7 +69,7 @@ def agreement(samples: NDArray[np.float32], rate: int, classes: Sequence[int]) -
 
 
 def share(samples: NDArray[np.float32], rate: int, classes: Sequence[int]) -> float:
-    """How much of the (squared) chroma lies in the requested pitch classes."""
+    """The share of the (squared) chroma in the requested pitch classes."""
     return float(np.square(chroma(samples, rate))[list(classes)].sum())
 
 

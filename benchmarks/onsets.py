@@ -3,9 +3,9 @@
 Samples are float32 [samples] mono; times seconds.
 
 A note is looked for at its first partials: the level in the 40 ms after a moment over that in the
-40 ms before it, as a curve of the moment. Where a string is struck that curve has a peak. It stands
+40 ms before it, as a curve of the moment. Where a string is struck that curve has a peak. It is
 at the onset however slowly the analysis window fills, as the windows on both sides are the same.
-And of the partials at least half have to stand out from what lies a semitone to either side.
+And at least half of the partials have to be louder than the bins a semitone to either side.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Rises:
         return np.sort(rise, axis=1)[:, -3:].mean(axis=1)
 
     def found(self, note: Note, within: float = 0.03) -> bool:
-        """Whether the note's partials rise within so many seconds of its onset, and stand out."""
+        """Whether the note's partials rise within `within` seconds of its onset, and stand out."""
         step = self._hop / self._rate
         clear, reach = round(_CLEAR_S / step), int(within / step)
         centre = round(note.start / step)
@@ -109,7 +109,7 @@ class Rises:
         return False
 
     def _stands_out(self, note: Note) -> bool:
-        """Whether most partials are louder after the onset than what lies a semitone away."""
+        """Whether most partials are louder after the onset than a semitone away."""
         n = round(_STANDS_S * self._rate)
         start = max(0, round((note.start - 0.01) * self._rate))
         x = self._samples[start : start + n]
@@ -132,7 +132,7 @@ def found_in_sound(
     transcribed: Sequence[Note],
     within: float = 0.03,
 ) -> int:
-    """How many of the notes sent are struck in the sound within so many seconds.
+    """How many of the notes sent are struck in the sound within `within` seconds.
 
     By transcription (the same pitch), or else by a rise of their partials.
     """

@@ -1,8 +1,8 @@
 """Ratios of paired measurements, with an interval. Pure functions.
 
 Two things that are measured in turns, a moment apart, are disturbed alike: a machine that is busy,
-or a clock that changes its pace, is in both. So each pair gives a ratio, and the ratios' median and
-its interval say what one is to the other.
+or a clock that changes its pace, is in both. So each pair has a ratio; the ratios' median and its
+interval compare the two.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
     name: str
     make: Callable[[], np.ndarray]
-    held: int  # frames kept back: where the seams of this one lie
+    held: int  # frames kept back, which moves the seams
 
 
 def load(path: Path, rate: int, begin: float, seconds: float) -> np.ndarray:

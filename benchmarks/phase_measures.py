@@ -80,7 +80,7 @@ def multi_resolution_error(
 
 
 def seam_convergence(target: Float, magnitude: Float, stft: Stft, seams: Sequence[int]) -> float:
-    """Spectral convergence of the frames whose window lies across one of ``seams`` (samples)."""
+    """Spectral convergence of the frames whose window crosses one of ``seams`` (samples)."""
     _alike(target, magnitude)
     starts = np.arange(target.shape[1]) * stft.hop
     across = np.zeros(starts.size, bool)

@@ -1,4 +1,4 @@
-"""Runs of notes that stand in two sets of music: how much of a piece is taken from another.
+"""Runs of notes that two sets of music have in common: how much one copies the other.
 
 A piece is a run of symbols: from note to note the interval in semitones and the time in five coarse
 classes, so a phrase is recognised in another key or tempo. Notes within 30 ms are a chord, read

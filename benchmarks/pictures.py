@@ -76,7 +76,7 @@ def spectrogram(stream: Stream, real: Samples, name: str, rate: int, path: Path)
         [s for s in seams if s < seconds], [1.02] * sum(s < seconds for s in seams), "v", ms=6,
         color=ACCENT, transform=axes[0].get_xaxis_transform(), clip_on=False,
     )  # fmt: skip
-    axes[0].set_title("Generated; the marks stand at the seams", pad=12)
+    axes[0].set_title("Generated; marks at the seams", pad=12)
     axes[1].set_title(f"Held out, never trained on: {name}")
     axes[1].set_xlabel("seconds")
     figure.colorbar(pictures[0], ax=list(axes), label="dB under the loudest", pad=0.01)

@@ -13,9 +13,10 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from engine.onnx_runtime import library
 
 PAGE = "benchmarks.md"
 
@@ -32,7 +33,7 @@ def machine() -> str:
     parts = [f"{_processor()}, {os.cpu_count()} cores", platform.system()]
     parts += [
         f"Python {platform.python_version()}",
-        f"ONNX Runtime {metadata.version('onnxruntime')}",
+        f"ONNX Runtime {library().__version__}",
     ]
     if hasattr(os, "getloadavg"):
         parts.append(f"load average {os.getloadavg()[0]:.1f} at the end")

@@ -1,4 +1,4 @@
-"""Do the joins of blocks stand out? Seams against real recordings and bad joins.
+"""Are the joins of blocks audible? Seams against real recordings and bad joins.
 
     python -m benchmarks.seams --eval-folder FOLDER [--held data/piano24] [--out docs]
 

@@ -50,7 +50,7 @@ class Reference:
         }  # fmt: skip
 
     def other(self, minutes: float) -> Samples:
-        """So many minutes of held-out pieces that are not in the reference."""
+        """Minutes of held-out pieces that are not in the reference."""
         return np.concatenate(self.others)[: round(minutes * 60 * self.rate)]
 
 

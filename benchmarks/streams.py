@@ -143,7 +143,7 @@ def play(
     ----------
     name : begins the file's name, for people.
     request : of every block.
-    each : changes the request of a block, given its index.
+    each : (index, request) to the request of that block.
     plan : describes `each`; a stream with another plan is another stream.
     """
     folder.mkdir(parents=True, exist_ok=True)

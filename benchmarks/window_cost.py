@@ -105,7 +105,7 @@ class Remote:
 
 
 def measure(remote: Remote, engine: int, seconds: float, display: Display | None) -> Span:
-    """One round of so many seconds; with a display the window is on it."""
+    """One round; with a display the window is on it."""
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(_window(remote, display)) if display is not None else None
         time.sleep(6.0)  # it has started, and has requested the values it requests once

@@ -1,4 +1,5 @@
-"""The instrument without a face: numpy, ONNX Runtime, PortAudio, plugins.
+"""The instrument without an interface: numpy, ONNX Runtime, PortAudio.
 
-Nothing here knows who is steering it: no torch, no Qt, no OSC. Importing this package does no work.
+It does not depend on its interfaces, and uses no torch, Qt or OSC. Importing this package does no
+work.
 """

@@ -1,7 +1,6 @@
-"""Arguments of the public interface: each is used as it is meant, or refused in one line.
+"""Checks of arguments of the public interface.
 
-Pure functions, any thread. Standard library only, as the command line checks its options with them
-too.
+Pure functions, any thread. Standard library only, because the command line uses them too.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., object])
 AnyPath: TypeAlias = str | os.PathLike[str]
 
-# Seconds of lead and block together: with the output's own latency, block controls are audible
+# Seconds of lead and block together: with the latency of the output, block controls are audible
 # within 3 s and 1 s.
 LATENCIES = {"default": 2.9, "jam": 0.9}
-_LATENCY = (0.0, 60.0)  # seconds; the least depends on the pack
+_LATENCY = (0.0, 60.0)  # seconds; the lower limit depends on the pack
 
 
 def checked_number(what: str, value: object, low: float, high: float, unit: str = "") -> float:
@@ -35,7 +34,7 @@ def checked_number(what: str, value: object, low: float, high: float, unit: str 
     Raises
     ------
     ConfigError
-        It is no number, or out of range.
+        It is not a number, or out of range.
     """
     number = number_of(value)
     if not low <= number <= high:
@@ -51,7 +50,7 @@ def checked_seconds(what: str, value: object, low: float, high: float) -> float:
     Raises
     ------
     ConfigError
-        It is no number, or out of range.
+        It is not a number, or out of range.
     """
     return checked_number(what, value, low, high, "s")
 
@@ -62,7 +61,7 @@ def checked_whole(what: str, value: object, low: int, high: int, unit: str = "")
     Raises
     ------
     ConfigError
-        It is no whole number, or out of range.
+        It is not a whole number, or out of range.
     """
     number = checked_number(what, value, low, high, unit)
     if number != int(number):
@@ -99,7 +98,7 @@ def checked_path(what: str, path: object) -> Path:
     Raises
     ------
     ConfigError
-        It is no path, is bytes, is empty, or cannot be a path on this system.
+        It is not a path, is bytes, is empty, or cannot be a path on this system.
     """
     try:
         text = os.fspath(path)  # type: ignore[arg-type]
@@ -123,12 +122,12 @@ def checked_path(what: str, path: object) -> Path:
 
 
 def checked_device(device: object) -> str | None:
-    """A sound device's name, or None for no device.
+    """The name of a sound device, or None for no device.
 
     Raises
     ------
     ConfigError
-        It is something else.
+        It is neither.
     """
     if device is None or (isinstance(device, str) and "\n" not in device):
         return device
@@ -139,12 +138,12 @@ def checked_device(device: object) -> str | None:
 
 
 def checked_text(what: str, text: object) -> str:
-    """Text, brought into one line.
+    """Text in one line.
 
     Raises
     ------
     ConfigError
-        It is something else.
+        It is not text.
     """
     if not isinstance(text, str):
         raise ConfigError(f"{what}: {shown(text)} cannot be used; use text")
@@ -152,12 +151,12 @@ def checked_text(what: str, text: object) -> str:
 
 
 def checked_function(what: str, function: F) -> F:
-    """Something that can be called.
+    """A function, or another callable.
 
     Raises
     ------
     ConfigError
-        It cannot.
+        It cannot be called.
     """
     if not callable(function):
         raise ConfigError(f"{what}: {shown(function)} cannot be called; use a function")

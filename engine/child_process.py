@@ -1,8 +1,8 @@
-"""How this program starts a Python process of its own: with its own modules, from any folder.
+"""Command line and environment of a child Python process, which runs a module of the program.
 
-Python looks for modules in the current folder first when it runs `-m`. A file there with the name
-of a module that the child imports would run in place of it, so a child is started with `-P`, and
-gets the places that this process imports from, without the current folder. Any thread.
+With `-m`, Python looks for modules in the current folder first. A file there with the name of a
+module that the child imports would replace it. Therefore a child is started with `-P`, and with the
+import paths of this process except the current folder. Any thread.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def child_command(module: str, *arguments: str) -> list[str]:
 
 
 def child_environment(**changes: str) -> dict[str, str]:
-    """The environment for it: this one's, and where to import from; `changes` are set in it."""
+    """The environment of a child: this process's, the import paths, and `changes`."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(_places(os.environ)), **changes}
 
 
 def _places(environment: Mapping[str, str]) -> list[str]:
-    """Where this process imports from, without the current folder, unless the user put it there."""
+    """The import paths of this process, without the current folder unless the user added it."""
     try:
         current = Path.cwd()
-    except OSError:  # it has been deleted, and modules of relative places with it
+    except OSError:  # it was deleted, with all modules at relative paths
         places = [Path(p) for p in sys.path if Path(p).is_absolute()]
         return list(map(str, places if _HOME in places else [_HOME, *places]))
     wanted = {

@@ -1,7 +1,7 @@
-"""How many processor cores this process may use: not always those that the machine has.
+"""The number of processor cores that this process may use.
 
-A container, a service or `taskset` may allow fewer. Pure functions over the system's files; any
-thread.
+A container, a service or `taskset` may allow fewer than the machine has. Pure functions over the
+system's files; any thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def usable_cores(
 
     Parameters
     ----------
-    cgroups, own : where Linux shows control groups, and which of them this process is in.
+    cgroups, own : where Linux lists control groups, and the group of this process.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
@@ -31,7 +31,7 @@ def usable_cores(
 def _quota(cgroups: Path, own: Path) -> float | None:
     """The smallest `cpu.max` (control groups version 2) from this process's group up to the root.
 
-    `max 100000` is no limit; `150000 100000` is one and a half cores.
+    `max 100000` means no limit; `150000 100000` means one and a half cores.
     """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()

@@ -1,7 +1,7 @@
-"""Every counter of a performance, and what it means: one table that all interfaces read.
+"""All counters of a performance and their meanings: one table for all interfaces.
 
-A counter without a reader is a defect, so the status of the instrument is walked by a test: each
-number that counts has a row here, and each row reaches OSC, the window and the terminal. Pure data.
+A test walks the status of the instrument: every counter has a row here, and every row reaches OSC,
+the window and the terminal. Pure data.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Counter:
 
     Attributes
     ----------
-    name : below `/status/`; those under `errors/` count what went wrong.
-    field : where it stands in a Status.
+    name : below `/status/`; names under `errors/` count errors.
+    field : its path in a Status.
     about : one sentence.
-    unit : of one; empty for times that something happened.
+    unit : of the value; empty for a number of times.
     factor : from the field's unit to this one.
     """
 
@@ -37,12 +37,12 @@ class Counter:
 
     @property
     def is_error(self) -> bool:
-        """Whether it stays at 0 as long as all is well."""
+        """Whether it counts errors."""
         return self.name.startswith("errors/")
 
     @property
     def is_whole(self) -> bool:
-        """Whether it counts by ones."""
+        """Whether its values are whole numbers."""
         return self.unit in ("", "frames")
 
 
@@ -52,23 +52,23 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("restarts", "stream.restarts", "Times the generator was started again."),
     Counter("errors/source", "mixer.source_errors", "Periods of silence: the stream failed."),
     Counter("errors/network", "stream.faults",
-            "Blocks in which a network answered values that are no numbers."),
+            "Blocks in which a network returned NaN or infinity."),
     Counter("errors/effects", "mixer.effect_errors",
-            "Periods that passed an effect dry, because it failed."),
+            "Periods in which an effect was bypassed because it failed."),
     Counter("errors/taps", "mixer.tap_errors",
-            "Times a recorder, which gets the sound from the mixer, failed."),
+            "Times a recorder or another listener to the mixer's sound failed."),
     Counter("errors/listeners", "listener_errors",
             "Times a listener for events, blocks, notes or sound raised an error."),
     Counter("errors/bad_frames", "mixer.bad_frames",
-            "Frames with a value that is no number, which were silenced.", "frames"),
+            "Frames with NaN or infinity, which were silenced.", "frames"),
     Counter("errors/dropped_frames", "mixer.dropped_frames",
             "Frames that the output had no room for.", "frames"),
     Counter("errors/underflows", "ring.output_underflows",
             "Dropouts that the sound system itself reports of this device."),
     Counter("errors/actions", "action_faults",
-            "Actions that waited for the beat and met a defect of the program."),
+            "Quantised actions that failed because of a defect of the program."),
     Counter("held_magnitudes", "stream.clipped",
-            "Magnitudes of a spectrum that were held to full scale."),
+            "Magnitudes of a spectrum that were clipped to full scale."),
     Counter("clips", "meters.clips", "Frames that would have clipped without the limiter.",
             "frames"),
     Counter("concealed", "lead.concealed_seconds", "Seconds of held sound in gaps.", "s"),
@@ -76,7 +76,7 @@ COUNTERS: tuple[Counter, ...] = (
     Counter("blocks/joined", "lead.blocks", "Blocks that joined the lead."),
     Counter("panics", "mixer.panics", "Times the sound was silenced by PANIC."),
     Counter("frames/played", "meters.frames", "Frames that were mixed.", "frames"),
-    Counter("frames/out", "ring.frames_out", "Frames that this device took.", "frames"),
+    Counter("frames/out", "ring.frames_out", "Frames that this device has read.", "frames"),
     Counter("frames/missing", "ring.missing_frames", "Frames of silence in xruns of this device.",
             "frames"),
     Counter("frames/idle", "ring.idle_frames", "Frames of silence on purpose: paused, flushed.",
@@ -90,7 +90,7 @@ COUNTERS: tuple[Counter, ...] = (
             1000.0),
     Counter("periods/mean", "mixer.busy_mean_s", "The mean time that a period took.", "ms",
             1000.0),
-    Counter("device/tries", "device_tries", "Tries to open a lost device again."),
+    Counter("device/tries", "device_tries", "Attempts to reopen a lost device."),
     Counter("recording/dropped", "take.dropped",
             "Seconds missing from the recording: the disk was too slow.", "s"),
 )  # fmt: skip

@@ -1,15 +1,15 @@
-"""The tree of errors that users can meet. Any process and any thread may raise them.
+"""The errors that the program raises on purpose. Any process and any thread may raise them.
 
 AttaccaError
 ├── ConfigError      an option, a control or a setting has a value that cannot be used
 ├── PackError        a pack is missing, damaged, of a future version, or not a pack
-├── DeviceError      no sound device, or the one asked for is gone
+├── DeviceError      there is no sound device, or the requested one does not exist
 ├── DisplayError     there is no display for a window
-├── WorkerError      the generator process could not be started or kept dying
+├── WorkerError      the generator process cannot be started, or crashes repeatedly
 ├── StorageError     a file cannot be read or written
 └── MissingExtra     an optional library is not installed
 
-Every message is one line: it quotes the value, names the bound and says what to do.
+Every message is one line: it quotes the value and says what to do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class AttaccaError(Exception):
-    """Base of everything the product raises on purpose; the command line prints it as one line."""
+    """Base of all errors; the command line prints its message as one line."""
 
 
 class ConfigError(AttaccaError):
@@ -39,15 +39,15 @@ class PackError(AttaccaError):
 
 
 class DeviceError(AttaccaError):
-    """There is no sound device, or the one asked for is not there."""
+    """There is no sound device, or the requested one does not exist."""
 
 
 class DisplayError(AttaccaError):
-    """There is no display that a window could open on."""
+    """There is no display for a window."""
 
 
 class WorkerError(AttaccaError):
-    """The generator process could not be started, or died too often."""
+    """The generator process cannot be started, or crashes repeatedly."""
 
 
 class StorageError(AttaccaError):
@@ -55,4 +55,4 @@ class StorageError(AttaccaError):
 
 
 class MissingExtra(AttaccaError):
-    """An optional library is not installed; the message names the extra that brings it."""
+    """An optional library is not installed; the message says how to install it."""

@@ -1,4 +1,4 @@
-"""Tables of a manifest's fields, and how one table of TOML is read against them.
+"""The fields of a manifest as tables, and a reader that checks a TOML table against them.
 
 Pure data: any thread, any process. The documentation and the JSON schema of packs are generated
 from the same rows.
@@ -25,9 +25,9 @@ _FRACTION = re.compile(r"-?[0-9]{1,15}(/[0-9]{1,15})?")  # bounded: "1e999999999
 
 @dataclass(frozen=True)
 class Field:
-    """One row of a table: its name, its type, its bounds, and what it means.
+    """One field: its name, type, bounds and meaning.
 
-    A `kind` of Fraction takes a whole number, or a fraction written as text, such as "3/2".
+    A `kind` of Fraction accepts a whole number, or a fraction as text, such as "3/2".
     """
 
     name: str
@@ -41,7 +41,7 @@ class Field:
 
 
 def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> dict[str, Any]:
-    """Check one table of a manifest; fields that are missing take their defaults.
+    """Check one table of a manifest, and fill in the defaults of missing fields.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def read_table(where: str, name: str, fields: Sequence[Field], table: Any) -> di
     Raises
     ------
     PackError
-        For a missing, unknown or wrong field, with what it takes.
+        A field is missing, unknown or wrong.
     """
     if table is None:
         raise PackError(f"{where}: table [{name}] is missing")
     if not isinstance(table, dict):
-        raise PackError(f"{where}: {name} is {table!r}; it takes a table")
+        raise PackError(f"{where}: {name} is {table!r}; use a table")
     known = {f.name: f for f in fields}
     table = cast("dict[str, Any]", table)
     for key in table:
@@ -72,7 +72,7 @@ def read_fraction(where: str, name: str, value: Any) -> Fraction:
     Raises
     ------
     PackError
-        When it is neither.
+        It is neither.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     text = isinstance(value, str) and _FRACTION.fullmatch(value)
@@ -96,14 +96,14 @@ def _value(where: str, table: str, f: Field, values: Mapping[str, Any]) -> Any:
     elif f.kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, f.kind) or (f.kind is int and isinstance(value, bool)):
-        raise PackError(f"{where}: {name} is {value!r}; it takes {_KINDS[f.kind]}")
+        raise PackError(f"{where}: {name} is {value!r}; use {_KINDS[f.kind]}")
     if f.choices and value not in f.choices:
         takes = ", ".join(filter(None, f.choices))
-        raise PackError(f"{where}: {name} is {value!r}; it takes {takes}")
+        raise PackError(f"{where}: {name} is {value!r}; use {takes}")
     if isinstance(value, (int, float, Fraction)) and not isinstance(value, bool):
         low = f.low if f.low is not None else value
         high = f.high if f.high is not None else value
         if not low <= value <= high:
             span = f"{low:g} to {high:g}" if low < high else f.about
-            raise PackError(f"{where}: {name} is {value}; it takes {span}")
+            raise PackError(f"{where}: {name} is {value}; use {span}")
     return value

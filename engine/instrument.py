@@ -146,7 +146,7 @@ class Instrument:
         )  # fmt: skip
         self._started_at = 0.0
         self.tempo = Tempo(self.settings, self._follow_tempo, self._publish_event, self._clock.now)
-        self.controls.listen(self.tempo.take_change)
+        self.controls.listen(self.tempo.add_change)
         self.quantised_actions = QuantisedActions(
             self.tempo, lambda: self.settings["quantise"], self._publish_event, self._clock
         )

@@ -1,11 +1,11 @@
-"""ONNX Runtime, opened in one way everywhere: no telemetry, and no file but those handed over.
+"""Opens ONNX Runtime sessions without telemetry, and with explicitly passed files only.
 
-Since 1.29 the packages on PyPI report every session that opens to Microsoft: they write a device
-number and a store of events into the user's cache folder and look up a collector. Version 1.29 and
-later obey `ORT_DISABLE_TELEMETRY`, read once, when the library is loaded; on Windows, where the
-reports go to the system's own tracing, `disable_telemetry_events` stops them. So this module is the
-only one that imports the library (a test checks that). Any thread may call these functions; a
-session belongs to whichever thread runs it.
+Since 1.29 the packages on PyPI report every session to Microsoft: they write a device number and a
+store of events into the user's cache folder and look up a collector. Version 1.29 and later read
+`ORT_DISABLE_TELEMETRY` once, when the library is loaded; on Windows, where the reports go to the
+system's tracing, `disable_telemetry_events` stops them. Therefore only this module imports the
+library (a test checks that). Any thread may call these functions; a session belongs to the thread
+that runs it.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ _CANNOT = (
     "fallback to CPU EP has been explicitly disabled",
     "session cannot use the graph capture feature",
 )
-# ONNX Runtime looks for data outside of a graph in a folder. No folder can have this path.
+# ONNX Runtime looks for external data of a graph in this folder, which cannot exist.
 _NOWHERE = os.path.join(os.devnull, "none")  # noqa: PTH118 (a string for a C library)
 
 
 def library() -> ModuleType:
-    """The `onnxruntime` package, loaded with its telemetry off."""
+    """The `onnxruntime` package, loaded without telemetry."""
     os.environ[_NO_TELEMETRY] = "1"
     import onnxruntime
 
@@ -74,12 +74,12 @@ def open_session(
     ----------
     name : of the graph, for messages.
     graph : ONNX, not ONNX Runtime's own format.
-    data : the files in which the graph keeps tensors, by the names that it uses. It gets no others.
-    threads : within one operator. Never more than there are idle cores: spinning is off, but
-        threads that wait for each other still cost.
-    providers : those that run the graph, the first where it can. The CPU only where it is listed.
+    data : the external data files of the graph, by the names that it uses; no others are available.
+    threads : within one operator. Use at most the number of idle cores: spinning is off, but
+        threads that wait for each other still cost time.
+    providers : that run the graph, in order of preference. The CPU is used only if it is listed.
     sizes : of the graph's free dimensions, by their names.
-    flush_denormals : computes with denormals as zero; sets that for the calling thread, for good.
+    flush_denormals : treat denormals as zero; this applies to the calling thread permanently.
 
     Returns
     -------
@@ -88,9 +88,9 @@ def open_session(
     Raises
     ------
     PackError
-        ONNX Runtime refuses the graph, or lacks one of the providers on this machine.
+        ONNX Runtime refuses the graph, or a provider is not available on this machine.
     CannotRun
-        It would run a part of the graph on the CPU, which is not among the providers.
+        A part of the graph would run on the CPU, which is not among the providers.
     """
     ort = library()
     names = [provider.name for provider in providers]
@@ -99,7 +99,7 @@ def open_session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     entries = {
-        # Else what a provider cannot run goes to the CPU, with a warning on standard error at most.
+        # Otherwise operators that a provider cannot run go to the CPU, with a warning at most.
         "session.disable_cpu_ep_fallback": "0" if CPU in names else "1",
         "session.load_model_format": "ONNX",
         "session.intra_op.allow_spinning": "0",
@@ -130,7 +130,7 @@ def open_session(
                 "missing); use target 'cpu'"
             ) from error
         raise PackError(f"{name}: ONNX Runtime cannot open it ({first})") from error
-    # A provider whose library or driver is missing is left out in the same silence.
+    # A provider whose library or driver is missing is left out without an error.
     missing = [p for p in names if p not in session.get_providers()]
     if missing:
         raise PackError(

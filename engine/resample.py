@@ -1,9 +1,9 @@
-"""Sample rate conversion: one-shot, and a stream that never restarts between chunks.
+"""Sample rate conversion: of a whole signal, and of a stream.
 
-Both are soxr (linear phase, time-aligned: output sample k stands at input time k * from / to).
+Both use soxr (linear phase, time-aligned: output sample k is at input time k * from / to).
 Samples float32 [samples] or [samples, channels] for `resample`, [frames, channels] for the stream
-(interleaved, as the ring has them; here a frame is one sample of every channel). One owner thread
-for each stream: the mixer's.
+(interleaved; here a frame is one sample of every channel). One owner thread per stream: the
+mixer's.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def resample(x: Float, from_rate: float, to_rate: float, quality: str = "HQ") ->
 
 
 class StreamResampler:
-    """Converts chunk after chunk; nothing but a copy when the rates match.
+    """Converts a stream chunk by chunk; equal rates give a copy.
 
     Parameters
     ----------
@@ -59,14 +59,13 @@ class StreamResampler:
     Attributes
     ----------
     latency_samples : int
-        The most output samples that were owed at once when the converter was tried, at
-        construction, with chunks of 256: what the lead must cover. soxr works in batches, so the
-        amount owed varies; `pending` is the present one.
+        The most output samples that soxr held back in a test with chunks of 256; the lead must
+        cover them. soxr works in batches, so the number varies; `pending` is the present one.
 
     Raises
     ------
     ConfigError
-        If a rate or the number of channels is not over 0.
+        A rate or the number of channels is not over 0.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class StreamResampler:
     ) -> None:
         _check(from_rate, to_rate)
         if channels < 1:
-            raise ConfigError(f"resampler with {channels} channels: must be 1 or more")
+            raise ConfigError(f"resampler with {channels} channels: use 1 or more")
         self.from_rate = from_rate
         self.to_rate = to_rate
         self.channels = channels
@@ -88,14 +87,14 @@ class StreamResampler:
 
     @property
     def pending(self) -> float:
-        """Output samples owed for the input taken so far."""
+        """Output samples that are held back now."""
         return self._stream.delay() if self._stream is not None else 0.0
 
     def push(self, x: Float) -> Float:
-        """Convert ``x`` [frames, channels]; return what is ready [n, channels], maybe none."""
+        """Convert ``x`` [frames, channels]; returns the samples that are ready [n, channels]."""
         x = np.ascontiguousarray(x, np.float32)
         if x.ndim != 2 or x.shape[1] != self.channels:
-            raise ConfigError(f"resampler input of shape {x.shape}: give (frames, {self.channels})")
+            raise ConfigError(f"resampler input of shape {x.shape}: use (frames, {self.channels})")
         if self._stream is None:
             return x.copy()
         return self._stream.resample_chunk(x)
@@ -103,7 +102,7 @@ class StreamResampler:
     process = push  # as the mixer calls it
 
     def flush(self) -> Float:
-        """Return all that is owed [n, channels]; the next push begins a new signal."""
+        """Return all samples held back [n, channels]; the next push starts a new signal."""
         nothing = np.zeros((0, self.channels), np.float32)
         if self._stream is None:
             return nothing
@@ -124,4 +123,4 @@ class StreamResampler:
 def _check(from_rate: float, to_rate: float) -> None:
     for rate in (from_rate, to_rate):
         if not rate > 0.0:
-            raise ConfigError(f"sample rate {rate} Hz: must be over 0, for example 48000")
+            raise ConfigError(f"sample rate {rate} Hz: use a rate over 0, for example 48000")

@@ -1,4 +1,4 @@
-"""Single values as they arrive from callers: numbers of any library, and how a message shows them.
+"""Values from callers: numbers of any library, and their text in messages.
 
 Pure functions, any thread. Standard library only.
 """
@@ -17,12 +17,12 @@ _SHORT.maxstring = _SHORT.maxother = 80
 
 
 def shown(value: object) -> str:
-    """Any value in a few characters and one line, for messages."""
+    """A value as short text in one line, for messages."""
     return " ".join(_SHORT.repr(value).split())
 
 
 def number_of(value: object) -> float:
-    """A real number of any library as a float; NaN for everything else, booleans included."""
+    """A real number of any library as a float; NaN for everything else, also for booleans."""
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, Real):
         return math.nan
@@ -33,7 +33,7 @@ def number_of(value: object) -> float:
 
 
 def plain(value: Any) -> object:
-    """A scalar of numpy or torch as Python's own; anything else unchanged."""
+    """A scalar of numpy or torch as a Python number; other values unchanged."""
     if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
         return value.item()
     return value

@@ -1,7 +1,7 @@
-"""Text and names as they arrive: from other systems, other editors, people's keyboards. Any thread.
+"""Text files and names from other systems and editors. Any thread.
 
-macOS writes names in decomposed letters (NFD), Windows editors put a byte order mark first. Names
-are compared in composed letters (NFC).
+macOS writes names in decomposed letters (NFD), Windows editors add a byte order mark. Names are
+compared in composed letters (NFC).
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def composed(text: str) -> str:
-    """The same text with each letter and its marks in one character, where there is one."""
+    """The text in NFC: each letter and its marks as one character, if there is one."""
     return unicodedata.normalize("NFC", text)
 
 
 def read_text(path: Path, largest: int) -> str:
-    """Read a text file in UTF-8, with or without a byte order mark, with any line ends.
+    """Read a UTF-8 text file, with or without a byte order mark, with any line ends.
 
     Raises
     ------
     OSError
         It cannot be read.
     StorageError
-        It is larger than `largest` bytes, or in another encoding; the message does not name it.
+        The file is larger than `largest` bytes, or in another encoding; the message does not name
+        it.
     """
     with path.open("rb") as file:
         data = file.read(largest + 1)

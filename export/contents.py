@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.controls.control import FREE, Control
 from engine.errors import ConfigError
@@ -36,8 +36,59 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class GraphContents:
+    """One graph.
+
+    Parameters
+    ----------
+    module : takes the inputs in their order; returns one tensor, or one for each output.
+    inputs : as those of `StageContents`.
+    outputs : their names.
+    """
+
+    module: nn.Module
+    inputs: Callable[[int, torch.Generator], dict[str, Tensor]]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkContents:
+    """A network stage: one evaluation for a block.
+
+    Parameters
+    ----------
+    graph : outputs `frames`, [1, rows, block].
+    block : its frames.
+    table : the other fields of [[stage]], such as `inputs` and `controls`.
+    """
+
+    name: str
+    graph: GraphContents
+    block: int
+    table: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EncoderContents:
+    """What turns a text control into tensors.
+
+    Parameters
+    ----------
+    control : its name.
+    graph : takes `tokens` and `mask`, int64 [1, length].
+    tokenizer : text of a tokenizer.json of the library tokenizers.
+    names : for each output of the graph the input of the stages' graphs that receives it.
+    """
+
+    control: str
+    graph: GraphContents
+    tokenizer: str
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class StageContents:
-    """One stage of a pack.
+    """A diffusion stage of a pack.
 
     Parameters
     ----------
@@ -49,6 +100,9 @@ class StageContents:
         and `past`.
     branch : the input that was left out at times in training, for guidance: past, controls or "".
     ratios : the lowest and highest sigma / alpha that the network was trained on.
+    read : of a stage that continues by `cache`, the graph that reads new frames (see
+        engine/stages/cache.py); the context takes its outputs by name.
+    final : outputs x0 in place of the sampler's last row, from the same context; None for none.
     """
 
     name: str
@@ -59,6 +113,8 @@ class StageContents:
     table: Mapping[str, Any]
     branch: str = ""
     ratios: tuple[float, float] = RATIOS
+    read: GraphContents | None = None
+    final: Denoiser | None = None
 
 
 @dataclass(frozen=True)
@@ -67,23 +123,26 @@ class Contents:
 
     Parameters
     ----------
-    stages : in their order; for a transform its table of the manifest.
+    stages : in their order; for a transform its table of the manifest. A signal that none of them
+        outputs is external.
     head : fields at the top of the manifest beside those of the exporter and the card: `rate`,
         `channels` and `output`.
-    tables : the lists of tables of the manifest except `stage`: `signal`, `control`, `encoder`.
+    tables : the lists of tables `signal` and `control` of the manifest.
+    encoders : of the text controls.
     arrays : `.npy` files by name.
     facts : rows of the model card: a name and a description each.
     """
 
-    stages: tuple[StageContents | Mapping[str, Any], ...]
+    stages: tuple[StageContents | NetworkContents | Mapping[str, Any], ...]
     head: Mapping[str, Any]
     tables: Mapping[str, Sequence[Mapping[str, Any]]]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     facts: tuple[tuple[str, str], ...] = ()
+    encoders: tuple[EncoderContents, ...] = ()
 
     @property
     def sampled(self) -> tuple[StageContents, ...]:
-        """The stages that have networks."""
+        """The diffusion stages."""
         return tuple(stage for stage in self.stages if isinstance(stage, StageContents))
 
 

@@ -7,7 +7,7 @@ import torch
 
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import Schedule, make_schedule
-from export.contents import StageContents
+from export.contents import GraphContents, StageContents
 from export.wrap import ContextGraph, StepGraph
 
 VECTORS = 4
@@ -16,11 +16,11 @@ _SEED = 7
 
 @torch.no_grad()
 def golden_vectors(
-    stage: StageContents, context: ContextGraph, step: StepGraph
+    stage: StageContents, context: ContextGraph, step: StepGraph, final: StepGraph | None = None
 ) -> dict[str, np.ndarray]:
     """Four steps spread over the default schedule: the context's inputs, x, and torch's x0.
 
-    Returns arrays by `STAGE/NAME`, [4, ...] each.
+    Returns arrays by `STAGE/NAME`, [4, ...] each; `x0_final` is what the final graph outputs.
     """
     sampling = stage.sampling
 
@@ -38,11 +38,29 @@ def golden_vectors(
         x = alpha * spread * torch.randn(stage.shape, generator=generator)
         x = x + sigma * torch.randn(stage.shape, generator=generator)
         level = (torch.tensor([alpha]), torch.tensor([sigma]))
-        x0 = step(x, *level, *context(*inputs.values()))
+        tensors = context(*inputs.values())
+        x0 = step(x, *level, *tensors)
         block = stage.shape[-2:]
         vectors = {k: v.numpy() for k, v in inputs.items()}
         vectors |= {"x": x.numpy().reshape(block), "x0": x0.numpy().reshape(block)}
+        if final is not None:
+            vectors["x0_final"] = final(x, *level, *tensors).numpy().reshape(block)
         vectors |= {"alpha": np.float32(alpha), "sigma": np.float32(sigma)}
         for name, value in vectors.items():
             out.setdefault(name, []).append(np.asarray(value))
     return {f"{stage.name}/{k}": np.stack(v) for k, v in out.items()}
+
+
+@torch.no_grad()
+def graph_vectors(graph: GraphContents) -> dict[str, np.ndarray]:
+    """Inputs and torch's outputs of a graph that runs once, by name, [4, ...] each."""
+    generator = torch.Generator().manual_seed(_SEED)
+    out: dict[str, list[np.ndarray]] = {}
+    for i in range(VECTORS):
+        inputs = graph.inputs(i, generator)
+        found = graph.module(*inputs.values())
+        outputs = (found,) if isinstance(found, torch.Tensor) else found
+        vectors = {**inputs, **dict(zip(graph.outputs, outputs, strict=True))}
+        for name, value in vectors.items():
+            out.setdefault(name, []).append(value.numpy())
+    return {name: np.stack(values) for name, values in out.items()}

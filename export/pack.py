@@ -22,8 +22,15 @@ from engine.packs.files import verify_files
 from engine.packs.manifest import MANIFEST
 from engine.packs.read import FORMAT, read_manifest
 from engine.stream.self_test import self_test
-from export.contents import Card, Contents, StageContents
-from export.golden import golden_vectors
+from export.contents import (
+    Card,
+    Contents,
+    EncoderContents,
+    GraphContents,
+    NetworkContents,
+    StageContents,
+)
+from export.golden import golden_vectors, graph_vectors
 from export.graphs import export_graph
 from export.manifest_text import manifest_text
 from export.wrap import ContextGraph, StepGraph
@@ -55,10 +62,23 @@ def write_pack(
         if isinstance(stage, StageContents):
             graphs, vectors = _write_stage(stage, folder)
             stages.append(stage_table(stage, graphs))
-            golden |= vectors
-            written |= set(graphs.values())
+        elif isinstance(stage, NetworkContents):
+            graphs = {"run": f"{stage.name}-run.onnx"}
+            vectors = _write_graph(stage.graph, folder / graphs["run"], stage.name)
+            table = {"output": stage.name, "kind": "network", "block": stage.block}
+            stages.append({**table, **stage.table, "graphs": graphs})
         else:
             stages.append(stage)
+            continue
+        golden |= vectors
+        written |= set(graphs.values())
+    encoders: list[Mapping[str, Any]] = []
+    for encoder in contents.encoders:
+        table = encoder_table(encoder)
+        golden |= _write_graph(encoder.graph, folder / table["graph"], f"encoder/{encoder.control}")
+        (folder / table["tokenizer"]).write_text(encoder.tokenizer, "utf-8")
+        written |= {table["graph"], table["tokenizer"]}
+        encoders.append(table)
     savez: Callable[..., None] = np.savez_compressed  # its own type takes an option for an array
     savez(folder / _GOLDEN, **golden)
     for name, array in contents.arrays.items():
@@ -72,7 +92,7 @@ def write_pack(
     (folder / "MODEL_CARD.md").write_text(_model_card(card, credits_, contents), "utf-8")
     tables = {
         "": {"format": FORMAT, **card_fields(card, credits_), **head}, **contents.tables,
-        "stage": stages, "golden": {"file": _GOLDEN, "tolerance": PARITY},
+        "stage": stages, "encoder": encoders, "golden": {"file": _GOLDEN, "tolerance": PARITY},
     }  # fmt: skip
     files = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in written}
     (folder / MANIFEST).write_text(manifest_text(tables, files), "utf-8")
@@ -93,7 +113,7 @@ def _parity(folder: Path) -> float:
 def _write_stage(
     stage: StageContents, folder: Path
 ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Write both graphs of a stage. Returns their files, and the stage's golden vectors."""
+    """Write the graphs of a stage. Returns their files, and the stage's golden vectors."""
     inputs = stage.inputs(0, torch.Generator().manual_seed(0))
     context = ContextGraph(stage.denoiser.net, inputs)
     step = StepGraph(stage.denoiser, context.names, stage.ratios)
@@ -103,7 +123,33 @@ def _write_stage(
         tensors = dict(zip(context.names, context(*inputs.values()), strict=True))
     inputs = {"x": torch.zeros(stage.shape), "alpha": torch.ones(1), "sigma": torch.ones(1)}
     export_graph(step, {**inputs, **tensors}, ["x0"], folder / files["step"])
-    return files, golden_vectors(stage, context, step)
+    final = None
+    if stage.final is not None:
+        final = StepGraph(stage.final, context.names, stage.ratios)
+        files["final"] = f"{stage.name}-final.onnx"
+        export_graph(final, {**inputs, **tensors}, ["x0"], folder / files["final"])
+    golden = golden_vectors(stage, context, step, final)
+    if stage.read is not None:
+        files["read"] = f"{stage.name}-read.onnx"
+        golden |= _write_graph(stage.read, folder / files["read"], f"{stage.name}/read")
+    return files, golden
+
+
+def _write_graph(graph: GraphContents, path: Path, name: str) -> dict[str, np.ndarray]:
+    """Write a graph that runs once. Returns its golden vectors, `NAME/TENSOR`."""
+    inputs = graph.inputs(0, torch.Generator().manual_seed(0))
+    export_graph(graph.module, inputs, list(graph.outputs), path)
+    return {f"{name}/{tensor}": array for tensor, array in graph_vectors(graph).items()}
+
+
+def encoder_table(encoder: EncoderContents) -> dict[str, Any]:
+    """The manifest's table [[encoder]] of an encoder."""
+    tokens = encoder.graph.inputs(0, torch.Generator().manual_seed(0))["tokens"]
+    return {
+        "control": encoder.control, "graph": f"{encoder.control}-encoder.onnx",
+        "tokenizer": f"{encoder.control}-tokenizer.json", "length": tokens.shape[1],
+        "outputs": dict(encoder.names),
+    }  # fmt: skip
 
 
 def stage_table(stage: StageContents, graphs: Mapping[str, str]) -> dict[str, Any]:

@@ -205,7 +205,9 @@ class Performance:
 
         def restore(when: str = "") -> None:
             values = loaded[0]
-            self._step(lambda: left.extend(self._instrument.controls.restore(values, when).left))
+            self._step(
+                lambda: left.extend(self._instrument.controls.restore(values, when).not_applied)
+            )
             if left and when != "block":
                 self._clients.answer(client, "/preset/recall/left", name, *dict.fromkeys(left))
 

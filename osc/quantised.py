@@ -64,7 +64,7 @@ class Quantised:
         ]  # fmt: skip
         left = waiting.at(
             key, *parts,
-            dropped=partial(self._later, client, address, partial(pending, -1.0)),
+            on_dropped=partial(self._later, client, address, partial(pending, -1.0)),
         )  # fmt: skip
         pending(max(left, 0.001))  # 0 means that it was carried out
 

@@ -30,7 +30,7 @@ class TempoDesk:
             self.bus.settings, lambda values, seen: self.bus.set(values, TEMPO, seen=seen),
             self.say, now,
         )  # fmt: skip
-        self.bus.listen(self.tempo.take_change)
+        self.bus.listen(self.tempo.add_change)
 
     @property
     def settings(self) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -57,12 +58,14 @@ def _own_user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(autouse=True)
-def _denormals_as_they_were() -> Iterator[None]:
-    """Training turns denormals off for its whole thread, which other tests share."""
+def _subnormal_floats() -> Iterator[None]:
+    """Training and ONNX Runtime turn subnormal floats off for a thread that other tests share."""
     yield
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_flush_denormal(False)
+    elif sys.platform == "linux":
+        ctypes.CDLL(None).fesetenv(ctypes.c_void_p(-1))  # FE_DFL_ENV: the default environment
 
 
 @pytest.fixture

@@ -284,18 +284,38 @@ def text_prompt(folder: Path) -> Path:
                  control=[prompt], encoder=[read])  # fmt: skip
 
 
+def cache_reader(folder: Path, name: str, rows: int, frames: int, past: int, others: dict) -> None:
+    """Reads new frames, and the entries before them, into entries [1, frames, rows]."""
+    net = Net(3)
+    parts = [net.frames(net.op("Sin", n), s[-1], frames, s[-2], rows) for n, s in others.items()]
+    parts.append(net.frames("frames", frames, frames, rows, rows))
+    before = net.op("Transpose", "past_memory", perm=[0, 2, 1])
+    parts.append(net.frames(before, past, frames, rows, rows))
+    new = net.op("Sin", net.op("Add", net.op("Tanh", net.sum(parts)), "position"))
+    net.op("Transpose", new, perm=[0, 2, 1], output="memory")
+    inputs = {"frames": (1, rows, frames), "past_memory": (1, past, rows), "position": (1,)}
+    inputs |= {n: (1, *s) for n, s in others.items()}
+    net.save(folder / name, inputs, {"memory": (1, frames, rows)})
+
+
 def beat_roll(folder: Path) -> Path:
-    """A roll of four keys on beats that reads its place in the bar, performed, and its sound."""
-    keys, rows = 4, 16
+    """A roll of four keys on beats, performed, and its sound.
+
+    The notes read their place in the bar and continue through a cache.
+    """
+    keys, rows, frames = 4, 16, 16
     when = {"when": (3, 4)}
-    step(folder, "notes.onnx", 3 * keys, 4, {**when, **past(rows, 16)}, scale=2.0)
+    step(folder, "notes.onnx", 3 * keys, 4, {**when, "memory": (frames, rows), "count": (1,)},
+         scale=2.0)  # fmt: skip
+    cache_reader(folder, "read.onnx", rows, 2, frames, {"when": (3, 2)})
     step(folder, "sound.onnx", 1, 2048, {"strings": (rows, 16 + 4 + 1), **past(1, 256)}, seed=1)
     roll = {"name": "roll", "kind": "roll", "rows": rows, "grid": {"per_beat": Fraction(4)},
             "lowest": 60}  # fmt: skip
     bars = {"name": "bars", "kind": "bars", "grid": {"per_beat": Fraction(4)}}
     strings = signal("strings", "roll", rows, 128, lowest=60)
     stages = [
-        diffusion("roll", "notes.onnx", 4, block=4, past=16,
+        diffusion("roll", "notes.onnx", 4, block=4, past=16, continues="cache",
+                  graphs={"step": "notes.onnx", "read": "read.onnx"},
                   inputs=[{"signal": "bars", "graph_input": "when"}]),
         {"output": "strings", "kind": "transform", "transform": "perform",
          "inputs": [{"signal": "roll"}]},
@@ -303,3 +323,9 @@ def beat_roll(folder: Path) -> Path:
                   inputs=[{"signal": "strings", "before": 4, "after": 1}]),
     ]  # fmt: skip
     return write(folder, 16000, 1, [bars, roll, strings], stages)
+
+
+PACKS = (
+    stereo_waveform, latent, latent_with_diffusion_decoder, mel_and_vocoder, low_rate_and_upsampler,
+    mdct, coarse_and_fine_codes, text_prompt, beat_roll,
+)  # fmt: skip

@@ -4,9 +4,9 @@ A `Task` knows the data, the network and the loss; `Run` knows none of them. Rat
 follow the number of samples, never the clock: a run that is stopped and resumed takes the same
 steps as one that is not. The same command continues from the checkpoint in the run's folder.
 
-A step's batch is drawn in micro-batches, each from a seed of its own, and the gradient is their
-mean. So a run takes the same steps whether one process computes all micro-batches one after another
-or several processes (torchrun) share them.
+A step's batch is drawn in micro-batches, each with its own seed, and the gradient is their mean. So
+a run takes the same steps whether one process computes all micro-batches one after another or
+several processes (torchrun) share them.
 """
 
 from __future__ import annotations

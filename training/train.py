@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, name: str, device: str) -> Run[nn.Module]:
 
 
 def _device(name: str) -> str:
-    """The device of this process: of several on one machine each has a GPU of its own."""
+    """The device of this process: of several on one machine each has its own GPU."""
     several = name == "cuda" and "LOCAL_RANK" in os.environ
     return f"cuda:{os.environ['LOCAL_RANK']}" if several else name
 
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--samples", type=int, required=True, help="length of the whole run, over all legs"
     )
-    parser.add_argument("--hours", type=float, help="stop this leg after so many hours")
+    parser.add_argument("--hours", type=float, help="stop this leg after this many hours")
     parser.add_argument("--save-minutes", type=float, default=5.0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(

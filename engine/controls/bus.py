@@ -1,8 +1,8 @@
-"""The control bus: every change of a control goes through it, from whichever interface.
+"""The control bus: every change of a control, from every interface, goes through it.
 
-Any thread may change controls. A change is validated, applied to what plays, remembered for undo,
-and announced to every listener, all under one lock: listeners receive changes in the order in which
-they were applied, and each change says who caused it. No listener has to compare settings.
+Any thread may change controls. A change is validated, applied to what plays, recorded for undo and
+published to every listener, all under one lock: listeners receive changes in the order in which
+they were applied, each with its origin.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOCK = "lock/"  # before the name of a control: the control that locks it
 
 @dataclass(frozen=True)
 class Origin:
-    """Who caused a change.
+    """The origin of a change.
 
     Attributes
     ----------
@@ -56,18 +56,17 @@ class Origin:
 PYTHON, MIDI, KEYBOARD = Origin("python"), Origin("midi"), Origin("keyboard")
 PRESET, UNDO, REDO = Origin("preset"), Origin("undo"), Origin("redo")
 TEMPO, PACK, PANIC = Origin("tempo"), Origin("pack"), Origin("panic")
-APPLIED = Origin("applied")  # a block has taken an action that was pressed
-REFUSED = Origin("refused")  # the pack does not take a value: back to the one it plays with
-# What these change follows from something else, so it is no gesture of its own.
+APPLIED = Origin("applied")  # a block has applied an action that was pressed
+REFUSED = Origin("refused")  # the pack refuses a value: restores the one that it plays with
+# Changes of these origins are consequences, not gestures of a performer.
 _NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC, APPLIED, REFUSED)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What changed: `old` and `new` have the same full names, those whose value differs.
+    """A change: `old` and `new` contain the values that differ, by full name.
 
-    `settings` are all controls after the change; their table is another one after a change of
-    pack.
+    `settings` are all controls after the change; after a change of pack they have another table.
     """
 
     origin: Origin
@@ -78,10 +77,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Restored:
-    """A preset was applied: what it changed, and the names that the pack does not take."""
+    """The result of a preset: its change, and the names that could not be applied."""
 
     change: Change
-    left: tuple[str, ...]
+    not_applied: tuple[str, ...]
 
 
 class ControlBus:
@@ -89,8 +88,8 @@ class ControlBus:
 
     Parameters
     ----------
-    settings : the values at the start.
-    apply : applies settings to what plays; gets them and the names that were set.
+    settings : the initial values.
+    apply : applies settings to what plays; called with them and the names that were set.
     lock : held during a change.
     now : seconds of a monotonic clock, for undo.
     """
@@ -116,7 +115,7 @@ class ControlBus:
 
     @property
     def locked(self) -> frozenset[str]:
-        """Controls that presets, undo and redo leave alone."""
+        """Controls that presets, undo and redo do not change."""
         return frozenset(
             name.removeprefix(_LOCK)
             for name, value in self._settings.values.items() if name.startswith(_LOCK) and value
@@ -125,7 +124,7 @@ class ControlBus:
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` with every change, in the thread that makes it and under the lock.
 
-        It must not wait and must not change controls. Returns what removes it.
+        It must not wait and must not change controls. Returns a function that removes it.
         """
         with self._lock:
             self._listeners = (*self._listeners, listener)
@@ -146,19 +145,17 @@ class ControlBus:
         planned: Collection[str] = (),
         seen: Settings | None = None,
     ) -> Change:
-        """Set controls by name; numbers out of range are brought into it.
+        """Set controls by name; numbers are clipped to their range.
 
         Parameters
         ----------
-        planned : controls that the mixer applies on its own, because it was given the frame at
-            which they begin.
-        seen : set only the controls that still have the value that they have here.
+        planned : controls that the mixer applies itself, because they are scheduled (`set_at`).
+        seen : set only controls whose value is still the same as in these settings.
 
         Raises
         ------
         ConfigError
-            For an unknown name or a value that the control or the pack does not take; nothing is
-            changed.
+            A name is unknown, or the control or the pack refuses a value; nothing is changed.
         """
         with self._lock:
             if seen is not None:
@@ -172,19 +169,19 @@ class ControlBus:
             return self._change(self._settings.changed(values), applied, origin)
 
     def restore(self, values: Mapping[str, object], when: str = "") -> Restored:
-        """Set what a preset holds, but for what is locked and what the pack does not take.
+        """Apply the values of a preset, except locked controls and values that the pack refuses.
 
         `when` restricts it to `live` or `block` controls.
         """
         with self._lock:
             table = self._settings.table
             usable = self._settings.usable(values)
-            left = tuple(n for n in values if n not in table or table[n].name not in usable)
-            wanted = {
+            not_applied = tuple(n for n in values if n not in table or table[n].name not in usable)
+            chosen = {
                 n: v for n, v in usable.items()
                 if table[n].in_presets and n not in self.locked and when in ("", table[n].when)
             }  # fmt: skip
-            return Restored(self.set(wanted, PRESET), left)
+            return Restored(self.set(chosen, PRESET), not_applied)
 
     def undo(self) -> Change:
         """Undo the last gesture of any interface.
@@ -209,7 +206,7 @@ class ControlBus:
             return self._step(self._history.redo, REDO)
 
     def replace(self, settings: Settings, origin: Origin) -> Change:
-        """Set all controls and their table: for another pack, whose values they are."""
+        """Set all controls and their table, for another pack."""
         with self._lock:
             return self._change(settings, list(settings.values), origin)
 

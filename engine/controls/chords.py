@@ -2,7 +2,7 @@
 
 Bars are separated by `|`; the chords of a bar share its beats equally. A chord is a root, a
 quality and, after a slash, a bass: `Am7`, `F#m7b5`, `C/E`. `%` repeats the chord before it, `free`
-leaves its time to the music. Standard library only.
+leaves its beats to the music. Standard library only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _QUALITIES: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Chord:
-    """Pitch classes (C is 0) and the bass; no pitch class at all where the music is free."""
+    """Pitch classes (C is 0) and the bass; without pitch classes the music is free."""
 
     classes: frozenset[int] = frozenset()
     bass: int | None = None
@@ -45,7 +45,7 @@ class Chord:
 
 @dataclass(frozen=True)
 class Chords:
-    """A progression: the chords of each bar, and its text written out in one way."""
+    """A progression: the chords of each bar, and its normalised text."""
 
     bars: tuple[tuple[Chord, ...], ...]
     text: str
@@ -65,7 +65,7 @@ def read_chords(what: str, text: str) -> Chords:
     Raises
     ------
     ConfigError
-        For a bar without a chord, a chord that is unknown, or too many of them.
+        A bar has no chord, a chord is unknown, or there are too many.
     """
     bars: list[tuple[Chord, ...]] = []
     written: list[str] = []

@@ -1,22 +1,22 @@
-"""One control: its kind, its range, and how any value becomes one that it holds.
+"""A control: its kind, its range, and how values are validated.
 
 Every control of the engine, of a pack and of a plugin is a `Control`. A *live* control is applied
 within the output latency; a *block* control from the next block on. Pure data: any thread, any
-process; standard library only, since the command line reads its options with it.
+process; standard library only, because the command line uses it.
 
     kind            value
     number          float, in `unit`s
     whole           int, in `unit`s
     switch          bool
     choice          str, one of `choices`
-    action          bool: True from the moment it is pressed until a block has taken it
+    action          bool: True from the press until a block has applied it
     text            str, or several texts with weights: ((text, weight), ...)
-    pitch_classes   12 weights from 0 to 1, C first
+    pitch_classes   12 weights from 0 to 1, from C
     chords          str, a chord progression such as 'C | Am7 | F G'
     keys            MIDI pitches in order, such as (60, 64, 67)
 
-A control that is `free` can be left to the music: then its value is the word `free` (of text the
-empty text, of keys none).
+A `free` control can be left to the music: then its value is the word `free` (for text the empty
+text, for keys no keys).
 """
 
 from __future__ import annotations
@@ -72,21 +72,21 @@ class Control:
     ----------
     name : the full name, such as `gain`, `pack/density` or `chain/2/mix`; the same in OSC, MIDI,
         presets and Python.
-    kind : see the first lines of this module.
-    default : its value at rest.
+    kind : see the module docstring.
+    default : its initial value.
     low, high : bounds in `unit`s, of numbers; the lowest and highest key, of keys.
-    choices : the names that a choice takes, in the order of their indices.
+    choices : the names of a choice, in the order of their indices.
     free : whether it can be left to the music.
-    group : what it is shown with.
-    about : one sentence for whoever turns it.
-    in_presets : whether presets hold it.
-    transport : whether it starts or stops the music; undo leaves it alone.
-    graph_input : the input of the context graphs that it becomes (engine/controls/encoding.py).
+    group : the group in which it is shown.
+    about : one sentence for the performer.
+    in_presets : whether presets contain it.
+    transport : whether it starts or stops the music; undo does not change it.
+    graph_input : the input of the context graphs that receives it (engine/controls/encoding.py).
     encoding : of a choice, `number` or `one-hot`.
     codes : of a choice encoded as a number, the number of each choice.
-    length : of chords, how many beats of the progression the graph reads.
-    part_of : the full name of the control of which this is one number, and `index` which; such
-        parts are what faders and knobs move.
+    length : of chords, the beats of the progression that the graph reads.
+    part_of, index : for one number of a control with several, the full name of that control and the
+        position; faders and knobs move such parts.
     """
 
     name: str
@@ -116,12 +116,12 @@ class Control:
 
     @property
     def pack(self) -> bool:
-        """Whether the pack brings it."""
+        """Whether it is a control of the pack."""
         return self.name.startswith("pack/")
 
     @property
     def parts(self) -> tuple[Control, ...]:
-        """The numbers that it consists of, each as a control of its own; of pitch classes only."""
+        """Its numbers, each as a separate control; only for pitch classes."""
         if self.kind != "pitch_classes":
             return ()
         return tuple(
@@ -136,22 +136,22 @@ class Control:
     # ------------------------------------------------------------------ values
 
     def clip(self, value: object) -> Value:
-        """Return `value` as this control holds it, numbers brought into range.
+        """`value` as a value of this control; numbers are clipped to the range.
 
         Raises
         ------
         ConfigError
-            When it is not of the control's kind, in one line with what it takes.
+            The value is not of the control's kind.
         """
         return _READ[self.kind](self, plain(value))
 
     def check(self, value: object) -> Value:
-        """Like `clip`, but a number out of range is an error: for options that a person typed.
+        """Like `clip`, but a number out of range is an error, for options that a user enters.
 
         Raises
         ------
         ConfigError
-            With the value and the bounds.
+            The value is not of the control's kind, or out of range.
         """
         clipped = self.clip(value)
         if self.kind in NUMERIC and clipped != FREE:
@@ -167,7 +167,7 @@ class Control:
         return clipped
 
     def span(self) -> str:
-        """The values that it takes, for people."""
+        """A description of the valid values."""
         free = f", or {FREE}" if self.free else ""
         if self.kind == "choice":
             more = ", ..." if len(self.choices) > _SHOWN_CHOICES else ""
@@ -221,7 +221,7 @@ def as_number(value: Value) -> float:
     Raises
     ------
     ConfigError
-        It is not a number: `free`, say.
+        It is not a number, such as `free`.
     """
     if isinstance(value, (str, tuple)):
         raise ConfigError(f"{shown(value)} is not a number")
@@ -345,13 +345,13 @@ def _key(control: Control, key: object) -> int:
         )
     if number != int(number):
         raise ConfigError(
-            f"{control.name}: key {shown(key)} lies between two keys; enter a whole number"
+            f"{control.name}: key {shown(key)} is not a whole number; enter {control.span()}"
         )
     return int(number)
 
 
 def _each(control: Control, values: object) -> Iterable[object]:
-    """The values of something iterable, which may not be endless."""
+    """The values of an iterable, which may be endless."""
     try:
         return list(islice(iter(values), 1024))  # type: ignore[call-overload]
     except TypeError:

@@ -1,6 +1,6 @@
 """Controls as the inputs of context graphs: one encoding per kind. Pure functions.
 
-What is left to the music is all zeros, as it was in training when the control was dropped.
+A free control is all zeros, as in training when the control is dropped.
 
     number, whole   [2]       the value in its unit, and 1
     switch          [2]       0 or 1, and 1
@@ -11,7 +11,7 @@ What is left to the music is all zeros, as it was in training when the control w
     chords          [n, 25]   for each beat 12 pitch classes, 12 for the bass, and 1
     keys            [n]       1 for each key that is held, the lowest key first
 
-A text becomes what its encoder answers (engine/stages/prompts.py).
+A text is encoded by its encoder (engine/stages/prompts.py).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from engine.controls.chords import read_chords
 from engine.controls.control import FREE, Control, Value
 from engine.errors import ConfigError
 
-__all__ = ["any_given", "encode", "shape_of"]
+__all__ = ["any_set", "encode", "shape_of"]
 
 Array = NDArray[np.float32]
 _CHORD = 25  # rows of one beat
 
 
 def shape_of(control: Control) -> tuple[int, ...]:
-    """The shape of what `encode` returns.
+    """The shape of the array that `encode` returns.
 
     Raises
     ------
     ConfigError
-        For a text, which only its encoder turns into arrays.
+        The control is a text, which only an encoder can encode.
     """
     if control.kind == "text":
         raise ConfigError(f"{control.name}: a text needs an encoder; add one to the pack")
@@ -51,17 +51,17 @@ def shape_of(control: Control) -> tuple[int, ...]:
 
 
 def encode(control: Control, value: Value, *, free: bool = False) -> Array:
-    """The array, float32, that a context graph takes for a control.
+    """A control as the float32 input of a context graph.
 
     Parameters
     ----------
-    value : as the control holds it, or as JSON brought it.
-    free : encode as if the control were left to the music, where it can be.
+    value : a value of the control, possibly from JSON.
+    free : encode the control as free, if it can be.
 
     Raises
     ------
     ConfigError
-        For a value that the control does not take, or a text.
+        The value is not valid for the control, or the control is a text.
     """
     array = np.zeros(shape_of(control), np.float32)
     value = control.clip(value)
@@ -83,12 +83,12 @@ def encode(control: Control, value: Value, *, free: bool = False) -> Array:
     return array
 
 
-def any_given(controls: Iterable[Control], values: Mapping[str, Value]) -> bool:
-    """Whether anything is requested that could have been left to the music.
+def any_set(controls: Iterable[Control], values: Mapping[str, Value]) -> bool:
+    """Whether any control that can be free has a value.
 
     Parameters
     ----------
-    values : by the controls' short names; what is missing is at its default.
+    values : by the controls' short names; missing ones have their defaults.
     """
     for control in controls:
         if not control.free:
@@ -105,7 +105,7 @@ def any_given(controls: Iterable[Control], values: Mapping[str, Value]) -> bool:
 def _write_choice(array: Array, control: Control, value: str) -> None:
     index = control.choices.index(value)
     if control.encoding == "one-hot":
-        array[index - control.free] = 1  # `free` is the first choice of those that have it
+        array[index - control.free] = 1  # `free` is the first choice, if there is one
     else:
         array[:] = (control.codes[index] if control.codes else float(index)), 1.0
 

@@ -1,7 +1,6 @@
-"""The engine's own controls, which every pack has. Pure data: any thread.
+"""The controls of the engine, for every pack. Pure data: any thread.
 
-The whole table of an instrument is these, the pack's, and those of the plugin chain
-(engine/controls/table.py).
+The table of an instrument consists of these and of the pack's (engine/controls/table.py).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from engine.controls.control import Control
 
 __all__ = ["ENGINE_CONTROLS"]
 
-_NO_LOCK = "Presets, A/B, undo and redo leave the {} alone."
+_NO_LOCK = "Presets, A/B, undo and redo do not change the {}."
 
 ENGINE_CONTROLS: tuple[Control, ...] = (
     Control("gain", "number", 0.0, "live", "Output level.", -60.0, 12.0, "dB"),

@@ -1,8 +1,8 @@
 """Undo and redo, gesture by gesture, for all interfaces together.
 
-A fader that moves sends a hundred values. What one origin does to the same controls without a pause
-of a second is one gesture. Undo puts back only the controls that the gesture changed, so whatever
-somebody else has changed since then stays. `ControlBus` owns the history, under its lock.
+A moving fader sends a hundred values. Changes of the same controls by one origin without a pause of
+a second are one gesture. Undo restores only the controls of the gesture, so later changes of other
+controls stay. `ControlBus` owns the history, under its lock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.errors import ConfigError
 __all__ = ["PAUSE", "History"]
 
 PAUSE = 1.0  # seconds without a change that end a gesture
-_MOST = 200  # gestures remembered
+_MOST = 200  # gestures kept
 
 
 @dataclass
@@ -48,9 +48,9 @@ class History:
         *,
         may_continue: bool = True,
     ) -> None:
-        """Remember a change by `origin`; `before` and `after` have the same names.
+        """Record a change by `origin`; `before` and `after` have the same names.
 
-        `may_continue`: whether it may be part of the gesture before it.
+        `may_continue`: whether it may be part of the last gesture.
         """
         if not after:
             return

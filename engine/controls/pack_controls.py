@@ -1,4 +1,4 @@
-"""The controls of a pack: `[[control]]` of a format 3 pack, and what formats 1 and 2 name.
+"""The controls of a pack: `[[control]]` of format 3, and the fixed controls of formats 1 and 2.
 
 Pure data: any thread, any process. The rows of `CONTROL_FIELDS` are documented in docs/packs.md.
 """
@@ -27,9 +27,9 @@ _MOST_BEATS = 1024
 
 CONTROL_FIELDS: tuple[Field, ...] = (
     Field("name", str, "lower-case letters, digits and _; the full name is pack/NAME"),
-    Field("kind", str, "what its values are", choices=KINDS),
-    Field("about", str, "one sentence for whoever turns it"),
-    Field("default", object, "its value at rest; free: left to the music", default=None,
+    Field("kind", str, "kind of its values", choices=KINDS),
+    Field("about", str, "one sentence for the performer"),
+    Field("default", object, "its initial value; free: left to the music", default=None,
           required=False),
     Field("range", list, "of numbers: lowest and highest value; of keys: lowest and highest key",
           default=(), required=False),
@@ -40,20 +40,20 @@ CONTROL_FIELDS: tuple[Field, ...] = (
           required=False),
     Field("encoding", str, "of a choice: the number of the choice, or one-hot",
           choices=("number", "one-hot"), default="number", required=False),
-    Field("free", bool, "whether it can be left to the music; so it is where the default is free",
+    Field("free", bool, "whether it can be left to the music; implied by the default free",
           default=False, required=False),
     Field("length", int, "of chords: beats that the graph reads", 1, _MOST_BEATS, default=16,
           required=False),
-    Field("group", str, "what it is shown with", default="pack", required=False),
-    Field("graph_input", str, "input of the context graphs that it becomes; empty: its name",
+    Field("group", str, "the group in which it is shown", default="pack", required=False),
+    Field("graph_input", str, "input of the context graphs that receives it; empty: its name",
           default="", required=False),
-    Field("presets", bool, "whether presets hold it", default=True, required=False),
+    Field("presets", bool, "whether presets contain it", default=True, required=False),
 )  # fmt: skip
 
 _DEFAULTS: Mapping[str, Value] = {
     "switch": False, "action": False, "text": "", "pitch_classes": FREE, "chords": FREE, "keys": (),
 }  # fmt: skip
-_ALWAYS_FREE = ("text", "keys")  # the empty text and no keys leave it to the music
+_ALWAYS_FREE = ("text", "keys")  # the empty text and no keys mean free
 
 
 def read_controls(where: str, tables: Sequence[Mapping[str, Any]]) -> tuple[Control, ...]:
@@ -66,15 +66,15 @@ def read_controls(where: str, tables: Sequence[Mapping[str, Any]]) -> tuple[Cont
     Raises
     ------
     PackError
-        In one line: which field of which control is wrong, and what it takes.
+        A field of a control is wrong; the message is one line.
     """
     if len(tables) > _MOST:
-        raise PackError(f"{where}: {len(tables)} controls; a pack has {_MOST} at most")
+        raise PackError(f"{where}: {len(tables)} controls; use {_MOST} at most")
     controls = tuple(_control(where, table) for table in tables)
     names = [control.name for control in controls]
     for name in names:
         if names.count(name) > 1:
-            raise PackError(f"{where}: two controls are called {name.partition('/')[2]!r}")
+            raise PackError(f"{where}: two controls named {name.partition('/')[2]!r}; rename one")
     return controls
 
 
@@ -167,12 +167,11 @@ def _choices(
     return tuple(names), tuple(codes)
 
 
-# What the stages of formats 1 and 2 can name, with the encodings that their graphs were exported
-# with.
+# The controls of formats 1 and 2, with the encodings of their exported graphs.
 EARLIER_CONTROLS: tuple[Control, ...] = (
     Control(
         "pack/harmony", "pitch_classes", FREE, "block",
-        "The notes that are wanted, such as C E G, each with a weight.", free=True,
+        "The preferred notes, such as C E G, each with a weight.", free=True,
         group="harmony", graph_input="harmony",
     ),
     Control(
@@ -218,10 +217,10 @@ def earlier_controls(names: Iterable[str]) -> tuple[Control, ...]:
     Raises
     ------
     PackError
-        For a name that these formats do not have.
+        These formats do not have such a control.
     """
-    wanted = set(names)
+    requested = set(names)
     known = {control.short for control in EARLIER_CONTROLS}
-    if unknown := sorted(wanted - known):
+    if unknown := sorted(requested - known):
         raise PackError(f"control {unknown[0]!r} is unknown; known are {', '.join(sorted(known))}")
-    return tuple(control for control in EARLIER_CONTROLS if control.short in wanted)
+    return tuple(control for control in EARLIER_CONTROLS if control.short in requested)

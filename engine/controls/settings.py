@@ -1,4 +1,4 @@
-"""The values of all controls of a table, as one immutable value. Pure data: any thread."""
+"""The values of all controls of a table, as one immutable object. Pure data: any thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _empty() -> Mapping[str, Value]:
 class Settings:
     """A value for each control of `table`, by its full name.
 
-    Its representation shows only those that are not at their defaults.
+    Its `repr` shows only values that differ from the defaults.
     """
 
     table: ControlTable = field(default_factory=ControlTable)
@@ -30,19 +30,19 @@ class Settings:
 
     @classmethod
     def defaults(cls, table: ControlTable, /, **changes: object) -> Settings:
-        """Every control at its default, but for `changes`."""
+        """The defaults of all controls, with `changes`."""
         values = {control.name: control.default for control in table}
         return cls(table, MappingProxyType(values)).changed(changes)
 
     def changed(self, changes: Mapping[str, object] | None = None, /, **more: object) -> Settings:
-        """A copy with changes, brought into range; full names, or short names that are unique.
+        """A copy with changes, clipped to their range; full names, or unique short names.
 
-        A part of a control, such as `pack/harmony/c`, changes its place in the control's value.
+        A part of a control, such as `pack/harmony/c`, changes one number of the control's value.
 
         Raises
         ------
         ConfigError
-            For a name that is not a control, or a value of the wrong kind.
+            A name is not a control, or a value is of the wrong kind.
         """
         new = dict(self.values)
         for name, value in {**(changes or {}), **more}.items():
@@ -54,10 +54,7 @@ class Settings:
         return Settings(self.table, MappingProxyType(new))
 
     def moved_to(self, table: ControlTable) -> Settings:
-        """The same values for another table: those that exist there and are valid.
-
-        The others take their defaults.
-        """
+        """The values for another table, where they exist and are valid; else its defaults."""
         new = {control.name: control.default for control in table}
         for control in table:
             if control.name in self.values:
@@ -65,11 +62,11 @@ class Settings:
         return Settings(table, MappingProxyType(new))
 
     def for_presets(self) -> dict[str, Value]:
-        """The values that a preset holds, by full names."""
+        """The values for a preset, by full names."""
         return {c.name: self.values[c.name] for c in self.table if c.in_presets}
 
     def usable(self, values: Mapping[str, object]) -> dict[str, Value]:
-        """Of `values`, those whose control exists here and takes them, by their full names."""
+        """The values that are valid for a control of this table, by full names."""
         found: dict[str, Value] = {}
         for name, value in values.items():
             try:
@@ -99,7 +96,7 @@ class Settings:
         Raises
         ------
         ConfigError
-            It has no number.
+            It is not a number.
         """
         return as_number(self[name])
 

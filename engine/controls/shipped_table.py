@@ -1,6 +1,6 @@
-"""The table of an instrument that plays the shipped pack, known without opening a pack.
+"""The control table of the shipped pack, without opening the pack.
 
-The command line makes its options from it, and the documentation lists it. Pure data.
+The options of the command line and the documentation are generated from it. Pure data.
 """
 
 from __future__ import annotations

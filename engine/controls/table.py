@@ -1,7 +1,7 @@
-"""The table of controls as a value: the engine's own, the pack's, and those of the plugin chain.
+"""The control table as an immutable value: the controls of the engine and of the pack.
 
-A table never changes: another pack or another chain makes another table. Every interface shows
-what the table has, so a control that no code mentions is in all of them. Pure data: any thread.
+Another pack has another table. Every interface shows the table, so that a control which no code
+mentions appears in all of them. Pure data: any thread.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["ControlTable"]
 class ControlTable:
     """Controls in the order in which they are shown.
 
-    Names are full names, such as `gain` or `pack/density`. A short name (`density`) stands for
-    the one control that ends with it; a control of the engine, at the root, comes before others.
+    Names are full names, such as `gain` or `pack/density`. A short name (`density`) is the last
+    part of a full name, if it is unique; a control of the engine, at the root, takes precedence.
 
     Raises
     ------
@@ -41,9 +41,9 @@ class ControlTable:
         for control in self.controls:
             for one in (control, *control.parts):
                 if one.name in by_name:
-                    raise ConfigError(f"two controls are called {one.name!r}; rename one of them")
+                    raise ConfigError(f"two controls are named {one.name!r}; rename one of them")
                 by_name[one.name] = one
-                # A part goes by the name of its control and its own: harmony/c.
+                # The short name of a part contains the name of its control: harmony/c.
                 short = f"{control.short}/{one.short}" if one.part_of else one.short
                 by_short[short] = (*by_short.get(short, ()), one)
         object.__setattr__(self, "_by_name", by_name)
@@ -60,13 +60,12 @@ class ControlTable:
         return cls((*engine, *pack, *chain))
 
     def __getitem__(self, name: str) -> Control:
-        """The control, or the part of one, of a full or a short name.
+        """The control, or the part of a control, with a full or short name.
 
         Raises
         ------
         ConfigError
-            There is none of the name (with names that are near), or a short name stands for
-            several.
+            There is no such control, or a short name is not unique.
         """
         found = self._by_name.get(name)
         if found is not None:
@@ -80,7 +79,7 @@ class ControlTable:
         raise ConfigError(f"{shown(name)} is not a control; {self._suggestion(name[:100])}")
 
     def __contains__(self, name: object) -> bool:
-        """Whether a full name, or a short name that is unique, is one of its controls."""
+        """Whether there is a control with this full name or unique short name."""
         if not isinstance(name, str):
             return False
         return name in self._by_name or len(self._by_short.get(name, ())) == 1
@@ -93,12 +92,12 @@ class ControlTable:
 
     @cached_property
     def pack(self) -> tuple[Control, ...]:
-        """The controls that the pack brings."""
+        """The controls of the pack."""
         return tuple(control for control in self.controls if control.pack)
 
     @cached_property
     def with_parts(self) -> tuple[Control, ...]:
-        """All controls, each followed by the numbers that it consists of."""
+        """All controls, each followed by its parts."""
         return tuple(one for control in self.controls for one in (control, *control.parts))
 
     @cached_property

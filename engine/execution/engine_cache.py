@@ -1,7 +1,7 @@
-"""Where engines that were built for a pack on this machine are kept. Any process.
+"""The folder of engines that were built for a pack on this machine. Any process.
 
-An engine is only good for one pack, graphics card, driver and version of ONNX Runtime; all of them
-are in the name of its folder, so that a change of any of them builds another engine.
+An engine is valid for one pack, graphics card, driver and version of ONNX Runtime; the name of its
+folder contains all of them, so that a change of any of them builds another engine.
 """
 
 from __future__ import annotations

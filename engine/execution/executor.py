@@ -1,6 +1,6 @@
-"""The public face of execution: an executor by the name of its target.
+"""Creates an executor by the name of its target.
 
-Made and used by one thread, the generator's.
+Created and used by one thread, the generator's.
 """
 
 from __future__ import annotations

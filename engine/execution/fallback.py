@@ -1,4 +1,4 @@
-"""Goes on with the next target when one fails while it plays.
+"""Continues with the next target when one fails during playback.
 
 One thread (the generator's) owns it. A graph that fails on one target is opened on the next one and
 run again. A block that fails is sampled again from its start: its noise depends on the block alone,
@@ -24,8 +24,9 @@ class FallbackExecutor:
 
     Parameters
     ----------
-    first : opened already. What it cannot open is an error: falling back is for what fails later.
-    others : make the executors of the targets after it, in the order in which they are tried.
+    first : already opened. If it cannot open a graph, that is an error: only later failures fall
+        back.
+    others : create the executors of the following targets, in the order in which they are tried.
     """
 
     def __init__(self, first: Executor, others: Sequence[Callable[[], Executor]]) -> None:
@@ -38,7 +39,7 @@ class FallbackExecutor:
         return self.current.target
 
     def notices(self) -> tuple[str, ...]:
-        """What happened since the last call, one line each."""
+        """Events since the last call, one line each."""
         found = tuple(self._notices)
         self._notices.clear()
         return found
@@ -54,7 +55,7 @@ class FallbackExecutor:
         return _Walker(self, step, shape)
 
     def fall_back(self, failed: Executor, error: PackError) -> None:
-        """Use the next target from now on, unless another graph has led there already.
+        """Use the next target from now on, unless another graph has already caused that.
 
         Raises
         ------

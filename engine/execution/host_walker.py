@@ -2,8 +2,7 @@
 
 x_next = a x + b x0_hat + c x0_prev + d noise, row by row, one evaluation of the network each, with
 guidance and clean values in between. One thread (the generator's) owns a walker. Its buffers are
-allocated when it is created; `sample` allocates nothing but what the network and the generator of
-noise do.
+allocated when it is created; `sample` allocates only in the network and the noise generator.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class HostWalker:
     Raises
     ------
     PackError
-        The graph is no step of that shape.
+        The graph is not a step of that shape.
     """
 
     def __init__(self, step: Graph, shape: tuple[int, ...]) -> None:
@@ -89,7 +88,7 @@ class HostWalker:
         return walk.evaluations
 
     def _guide(self, x: Array, row: Row, job: SamplingJob) -> Array:
-        """x0 of the network, guided where the row says so."""
+        """x0 of the network, guided if the row is guided."""
         self._alpha[...], self._sigma[...] = row.alpha, row.sigma
         if row.guided is None or job.free is None:
             return self._evaluate(x, job.context)

@@ -1,7 +1,7 @@
-"""What opens graphs, what a graph is, and what walks a sampler's table.
+"""The protocols of executors, graphs and walkers.
 
 Each object belongs to one thread (the generator's). Arrays are float32 on the host, frames last; a
-walker may keep its own anywhere else.
+walker may keep its own elsewhere.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class SamplingJob:
     Attributes
     ----------
     table : of the sampler, one row for each evaluation of the network.
-    context : what every step reads beside x, alpha and sigma, by the step graph's names.
-    free : the same for the unconditional branch; None where there is none, and then scale is 1.
+    context : the other inputs of every step, besides x, alpha and sigma, by name.
+    free : the same for the unconditional branch; None without one, and then scale is 1.
     scale, every, sigma_data : guidance, as `engine.sampling.guidance.guidance_rows` has them.
     temperature : factor on the standard deviation of the noise that the block starts from (not on
-        noise added later): 1 samples the trained distribution, less plays safer, 0 is its centre.
+        noise added later): 1 samples the trained distribution, less is safer, 0 is its centre.
     seed, block, stage : key of the noise. The same key and table sample the same block.
     known : clean frames or cells that the block must contain.
     on_row : called after each row with (rows done, rows).
@@ -120,7 +120,7 @@ class Executor(Protocol):
         ...
 
     def notices(self) -> tuple[str, ...]:
-        """What a performer should know of since the last call, one line each."""
+        """Events for the performer since the last call, one line each."""
         ...
 
     def open(self, manifest: Manifest, file: str) -> Graph:
@@ -139,6 +139,6 @@ class Executor(Protocol):
         Raises
         ------
         PackError
-            The graph is no step of that shape.
+            The graph is not a step of that shape.
         """
         ...

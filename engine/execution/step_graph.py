@@ -1,6 +1,6 @@
-"""Whether a graph is a step of a sampler: (x, alpha, sigma, the context's tensors) -> x0.
+"""Checks that a graph is a step of a sampler: (x, alpha, sigma, context tensors) -> x0.
 
-x, x0         [..., rows, frames], ones before
+x, x0         [..., rows, frames], leading ones
 alpha, sigma  [1]
 """
 
@@ -15,7 +15,7 @@ __all__ = ["check_step"]
 
 
 def check_step(step: Graph, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The full shape of the step's x, with the ones before.
+    """The full shape of the step's x, with the leading ones.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from engine.scalars import shown
 __all__ = ["CPU_TARGET", "TARGETS", "Target", "checked_target", "known_target",
            "offered_targets"]  # fmt: skip
 
-CPU_TARGET = "cpu"  # there on every machine; what other targets fall back to
+CPU_TARGET = "cpu"  # available on every machine; the fallback of other targets
 
 
 # TF32 rounds to 10 bits.
@@ -36,8 +36,8 @@ class Target:
 
     Attributes
     ----------
-    name : as `--target` takes it.
-    about : one line for people.
+    name : for `--target`.
+    about : one line for users.
     package : the Python package whose ONNX Runtime has it.
     providers : ONNX Runtime's execution providers, the one that gives the target its name first.
     helpers : the providers of the walker's own small graphs; the same where there are none.
@@ -108,7 +108,7 @@ def offered_targets() -> tuple[Target, ...]:
 
 
 def known_target(name: str) -> Target:
-    """The target of that name, whether it is offered here or not.
+    """The target of that name, even if it is not available here.
 
     Raises
     ------

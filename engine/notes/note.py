@@ -19,6 +19,10 @@ class Note:
     start: float
     end: float
 
+    def scaled(self, factor: float) -> Note:
+        """The note with its times multiplied: seconds to beats, say."""
+        return Note(self.pitch, self.velocity, self.start * factor, self.end * factor)
+
 
 @dataclass(frozen=True)
 class NoteEvent:

@@ -1,4 +1,4 @@
-"""Packs: the manifest, where packs are found, their verification, and their ONNX sessions.
+"""Packs: the manifest, the plan, discovery and verification.
 
-A pack is data: nothing here unpickles, runs or follows a path out of the pack's folder.
+A pack is data: nothing here unpickles, executes code or follows a path out of the pack's folder.
 """

@@ -1,7 +1,7 @@
-"""Whether this player can play what a manifest describes, beyond the form of its fields.
+"""Checks whether this player can play a pack whose fields are valid.
 
-Pure data: any thread, any process. How the stages fit in time is the plan's affair
-(engine/packs/plan.py); what only the graphs can show is checked when they are opened.
+Pure data: any thread, any process. The plan (engine/packs/plan.py) checks the timing of stages; the
+graphs are checked when they are opened.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from engine.sampling.schedules import Schedule, make_schedule
 __all__ = ["check_manifest"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_ENGINE_CONTROLS = ("temperature",)  # of the engine's own, those that a stage may name
+_ENGINE_CONTROLS = ("temperature",)  # controls of the engine that a stage may use
 _RESERVED = ("x", "alpha", "sigma", "previous", "past", "present", "position", "count")
 _GRAPHS = {"diffusion": ("step", "context", "final", "read"), "network": ("run",), "transform": ()}
 _REQUIRED = {"diffusion": ("step",), "network": ("run",), "transform": ()}
 
 
 def check_manifest(path: Path, manifest: Manifest) -> None:
-    """Refuse values that are well-formed and cannot be played.
+    """Refuse values that are valid but cannot be played.
 
     Raises
     ------
     PackError
-        Naming the field, its value and what can be played.
+        A field has such a value.
     """
     if not _NAME.fullmatch(manifest.name):
         raise PackError(
@@ -76,7 +76,7 @@ def _check_names(path: Path, manifest: Manifest) -> None:
     for what, names in (("signal", signals), ("stage", [s.name for s in manifest.stages])):
         for name in names:
             if not name.isidentifier() or names.count(name) > 1:
-                raise PackError(f"{path}: {what} {name!r}: names are words, each used once")
+                raise PackError(f"{path}: {what} {name!r}: use a different word for each")
     for name in outputs:
         if name not in signals:
             known = ", ".join(signals)
@@ -90,7 +90,7 @@ def _check_names(path: Path, manifest: Manifest) -> None:
             )
     if manifest.output not in outputs or manifest.signal(manifest.output).kind != "samples":
         raise PackError(
-            f"{path}: output is {manifest.output!r}; it has to be a signal of kind samples that a "
+            f"{path}: output is {manifest.output!r}; use a signal of kind samples that a "
             "stage produces"
         )
     sound = manifest.signal(manifest.output)
@@ -99,7 +99,7 @@ def _check_names(path: Path, manifest: Manifest) -> None:
     if sound.grid.samples != 1:
         raise PackError(
             f"{path}: output is {manifest.output!r}, which is not at the pack's rate; add a stage "
-            "that brings it there"
+            "that converts it"
         )
 
 
@@ -181,9 +181,9 @@ def _check_graph_inputs(where: str, manifest: Manifest, stage: Stage) -> None:
     names += [name for encoder in encoders for name in encoder.outputs.values()]
     for name in names:
         if name in _RESERVED:
-            raise PackError(f"{where}: graph_input {name!r} is a name of the player's; use another")
+            raise PackError(f"{where}: graph_input {name!r} is reserved; use another name")
         if names.count(name) > 1:
-            raise PackError(f"{where}: graph_input {name!r} has two sources; name each its own")
+            raise PackError(f"{where}: graph_input {name!r} has two sources; use two names")
 
 
 def _check_kind(where: str, stage: Stage) -> None:
@@ -203,9 +203,9 @@ def _check_kind(where: str, stage: Stage) -> None:
     if stage.past and not needs_past:
         raise PackError(f"{where}: past is {stage.past}; continues = {stage.continues!r} has none")
     if stage.overlap > stage.past:
-        raise PackError(f"{where}: overlap is {stage.overlap}; it takes 0 to past, {stage.past}")
+        raise PackError(f"{where}: overlap is {stage.overlap}; use 0 to past, {stage.past}")
     if (stage.continues == "cache") != ("read" in stage.graphs):
-        raise PackError(f"{where}: a cache has graphs.read, and nothing else has")
+        raise PackError(f"{where}: use graphs.read with continues = 'cache' only")
 
 
 def _check_sampling(where: str, stage: Stage) -> None:
@@ -216,7 +216,7 @@ def _check_sampling(where: str, stage: Stage) -> None:
             f"{where}: guidance.branch is 'past'; continues = {stage.continues!r} takes controls"
         )
     if "final" in stage.graphs and steps.least < 2:
-        raise PackError(f"{where}: steps.least is {steps.least}; with graphs.final it takes 2")
+        raise PackError(f"{where}: steps.least is {steps.least}; with graphs.final, use 2")
     if not steps.least <= steps.default <= steps.most:
         raise PackError(
             f"{where}: steps are {steps.least}, {steps.default}, {steps.most}; least, default and "
@@ -227,7 +227,7 @@ def _check_sampling(where: str, stage: Stage) -> None:
         return make_schedule(sampling.schedule, intervals, **sampling.schedule_options)
 
     try:
-        # A sampler that replace cannot use shows only with enough intervals, so `most` as well.
+        # Some samplers fail with replace only for many intervals, so check `most` too.
         for count in {steps.least, steps.default, steps.most if stage.resample else steps.default}:
             options = sampling.sampler_options
             table = table_for(sampling.sampler, count, schedule, resample=stage.resample, **options)

@@ -1,7 +1,7 @@
-"""Where packs are found. Pure functions over folders; any thread.
+"""Finds packs. Pure functions over folders; any thread.
 
-Looked through in this order, the first pack of a name wins: the folders of ATTACCA_PACKS, the
-user's data folder, the packs beside the program (a checkout), the packs installed with it.
+The search order is: the folders of ATTACCA_PACKS, the user's data folder, the packs beside the
+program (in a checkout), the packs installed with it. The first pack of a name is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DEFAULT = "piano"
 
 
 def home_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """The user's home; the root folder for a user who has none, as in many containers."""
+    """The user's home; the root folder for a user without a home, as in many containers."""
     env = os.environ if environment is None else environment
     if env.get("HOME"):
         return Path(env["HOME"])
@@ -30,7 +30,7 @@ def home_folder(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def user_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Where the user's own data lies, whether it exists or not."""
+    """The folder of the user's data, which may not exist."""
     env = os.environ if environment is None else environment
     home = home_folder(env)
     if sys.platform == "win32":
@@ -38,12 +38,12 @@ def user_folder(environment: Mapping[str, str] | None = None) -> Path:
     if sys.platform == "darwin":
         return home / "Library" / "Application Support" / "attacca"
     data = Path(env.get("XDG_DATA_HOME", ""))
-    # The XDG Base Directory Specification has relative paths ignored.
+    # The XDG Base Directory Specification ignores relative paths.
     return (data if data.is_absolute() else home / ".local" / "share") / "attacca"
 
 
 def search_folders(environment: Mapping[str, str] | None = None) -> list[Path]:
-    """The folders that may hold packs, whether they exist or not."""
+    """The folders to search for packs; some may not exist."""
     env = os.environ if environment is None else environment
     listed = [Path(p) for p in env.get("ATTACCA_PACKS", "").split(os.pathsep) if p]
     user = user_folder(env) / "packs"
@@ -53,12 +53,12 @@ def search_folders(environment: Mapping[str, str] | None = None) -> list[Path]:
 
 
 def installed_packs(environment: Mapping[str, str] | None = None) -> dict[str, Path]:
-    """Name to folder of every pack that is installed, damaged ones included."""
+    """The folders of all installed packs by name, including damaged packs."""
     found: dict[str, Path] = {}
     for folder in search_folders(environment):
         try:
             packs = sorted(folder.iterdir())
-        except OSError:  # not there, or not ours to read: another user's home after `sudo -u`
+        except OSError:  # missing or not readable, such as another user's home after `sudo -u`
             continue
         for pack in packs:
             if _is_pack(pack):
@@ -74,12 +74,12 @@ def _is_pack(folder: Path) -> bool:
 
 
 def find_pack(name: str, environment: Mapping[str, str] | None = None) -> Path:
-    """The folder of a pack given by name or by path.
+    """The folder of a pack, by name or path.
 
     Raises
     ------
     PackError
-        When there is none, listing those installed and where was looked.
+        There is no such pack; the message lists the installed packs and the searched folders.
     """
     as_path = Path(os.path.expanduser(name))  # noqa: PTH111 (Path's raises without a home)
     if _is_pack(as_path):
@@ -88,7 +88,7 @@ def find_pack(name: str, environment: Mapping[str, str] | None = None) -> Path:
     if composed(name) in packs:
         return packs[composed(name)]
     if os.path.lexists(as_path):
-        raise PackError(f"{name}: no {MANIFEST} there; give a pack's folder or name")
+        raise PackError(f"{name}: there is no {MANIFEST}; use the folder or name of a pack")
     have = ", ".join(sorted(packs)) or "none"
     where = ", ".join(str(f) for f in search_folders(environment)[:-1])
-    raise PackError(f"pack {name!r} is not installed; installed: {have} (looked in {where})")
+    raise PackError(f"pack {name!r} is not installed; installed: {have} (searched in {where})")

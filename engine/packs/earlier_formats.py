@@ -1,7 +1,7 @@
 """Formats 1 and 2 of `pack.toml`, read into the objects of format 3. Any thread, any process.
 
-A pack of format 2 is a line of stages with blocks of one length: perhaps notes, then spectra, the
-last of which is decoded to one channel of sound. Format 1 has one stage, written `[stage]`.
+A pack of format 2 is a chain of stages with blocks of one length: optionally notes, then spectra;
+the last spectra are decoded to mono sound. Format 1 has one stage, written `[stage]`.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("hop", int, "samples from frame to frame", 4, 8192),
         Field("bins", int, "rows of a block; bins above are silent", 8, 8193),
         Field("floor", float, "added to magnitudes before the logarithm", 1e-9, 10.0),
-        Field("scale", float, "divides the logarithm once the mean is taken off", 1e-6, 1e3),
+        Field("scale", float, "divides the logarithm after the mean is subtracted", 1e-6, 1e3),
         Field("mean", str, "file: float32 .npy [bins], mean of the logarithm"),
-        Field("phase", str, "phase reconstruction; empty: the best",
+        Field("phase", str, "phase reconstruction; empty: the default",
               choices=("", "gradient-raar", "gradient-gl", "gradient"), default="",
               required=False),
     ),
     "stage": (
-        Field("name", str, "of the stage; later stages that read it name it so"),
+        Field("name", str, "of the stage; later stages use it to read its frames"),
         Field("represents", str, "what a frame is: a column of the pack's representation, or notes",
               choices=("spectrum", "notes"), default="spectrum", required=False),
         Field("hop", int, "of notes: samples from frame to frame", 16, 65536, default=0,
@@ -57,7 +57,7 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("step", str, "file: ONNX graph of one step, (x, alpha, sigma, ...) -> x0"),
         Field("continuing", str, "how a block reads its past: as the block before (embed), or as "
               "the clean frames before it (prefix)", choices=("embed", "prefix")),
-        Field("context", str, "file: ONNX graph run once a block, (what it reads) -> tensors"),
+        Field("context", str, "file: ONNX graph run once per block, (inputs) -> tensors"),
         Field("context_frames", int, "of prefix: clean frames before the block", 1, 65536,
               default=0, required=False),
         Field("after", str, "the earlier stage whose frames it reads", default="", required=False),
@@ -121,7 +121,7 @@ def read_earlier(path: Path, raw: Mapping[str, Any]) -> Manifest:
     Raises
     ------
     PackError
-        One line: what is missing or wrong, where, and what it takes.
+        A field is missing or wrong; the message is one line.
     """
     where = str(path)
     single = [name for name in TABLES if name not in ("", "stage", "listening")]
@@ -187,7 +187,7 @@ def _signal(stage: _Stage, spectrum: Mapping[str, Any]) -> Signal:
 
 
 def _stage(stage: _Stage, number: int) -> Stage:
-    """A stage as an object of format 3; the first one reads the engine's `temperature`."""
+    """The stage of format 3; the first stage reads the engine's `temperature`."""
     inputs = (Input(stage.after, stage.history, stage.lookahead, stage.after),)
     return Stage(
         name=stage.name,
@@ -210,7 +210,7 @@ def _stage(stage: _Stage, number: int) -> Stage:
 
 
 def _check_line(where: str, stages: list[_Stage], hop: int) -> None:
-    """Check what only formats 1 and 2 ask for: blocks of one length, notes first, sound last."""
+    """Check the rules of formats 1 and 2: blocks of one length, notes first, sound last."""
     seconds = stages[-1].frames * hop
     names: list[str] = []
     ahead = [s.name for s in stages if s.lookahead]
@@ -218,7 +218,7 @@ def _check_line(where: str, stages: list[_Stage], hop: int) -> None:
         line = f"{where}: stage {stage.name!r}"
         notes = stage.represents == "notes"
         if stage.name in names or not stage.name.isidentifier():
-            raise PackError(f"{line}: names of stages are words, each its own")
+            raise PackError(f"{line}: use a different word as the name of each stage")
         if notes and (i or stage.hop == 0 or stage.continuing != "prefix"):
             raise PackError(f"{line}: notes come first, with a hop and continuing = 'prefix'")
         if not notes and stage.hop:
@@ -248,4 +248,4 @@ def _check_line(where: str, stages: list[_Stage], hop: int) -> None:
                 )
         names.append(stage.name)
     if stages[-1].represents != "spectrum":
-        raise PackError(f"{where}: the last stage makes {stages[-1].represents}, not sound")
+        raise PackError(f"{where}: the last stage outputs {stages[-1].represents}; use spectra")

@@ -1,9 +1,9 @@
-"""Which files an ONNX graph keeps tensors in, read off its bytes. Pure functions, any process.
+"""Finds the external data files of an ONNX graph in its bytes. Pure functions, any process.
 
-A tensor may lie outside of the graph's own file, at a path that the graph names. The player hands
-ONNX Runtime exactly the files that a pack lists, so it has to know those names before it opens the
-graph. This walks the few message types of `onnx.proto` that can contain a tensor, and skips all
-else by its length.
+A graph may keep a tensor in another file, at a path that it names. The player passes only the files
+of the pack to ONNX Runtime, so it needs these paths before it opens the graph. This module walks
+the few message types of `onnx.proto` that can contain a tensor, and skips all others by their
+length.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _DEEPEST = 64  # graphs within graphs; protobuf itself stops at 100 messages
 
 
 class MalformedGraph(ValueError):
-    """The bytes are no ONNX graph."""
+    """The bytes are not an ONNX graph."""
 
 
 def external_files(graph: bytes) -> tuple[str, ...]:
-    """The paths that a graph's tensors name, each once, in order of appearance.
+    """The paths of a graph's external data, each once, in order of appearance.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
             yield tag >> 3, message[at : at + size]
             at += size
         else:
-            raise MalformedGraph(f"wire type {wire} is none of ONNX's")
+            raise MalformedGraph(f"wire type {wire} does not exist in ONNX")
     if at > end:
         raise MalformedGraph("it ends within a field")
 

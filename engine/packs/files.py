@@ -1,6 +1,6 @@
-"""The files of a pack, opened in one way: listed, inside the folder, of sane size, with their hash.
+"""Opens the files of a pack: listed, inside the folder, of bounded size, with the right hash.
 
-Called by the generator before it plays and by `attacca packs`. Any process and thread.
+The generator and `attacca packs` call it. Any process and thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.packs.manifest import Manifest
 
 __all__ = ["LARGEST_FILE", "load_arrays", "read_file", "read_graph", "verify_files"]
 
-LARGEST_FILE = 2 << 30  # bytes; a listed file over this is refused unread
+LARGEST_FILE = 2 << 30  # bytes; larger files are refused
 _CHUNK = 1 << 20  # bytes
 
 
@@ -29,14 +29,14 @@ def _nothing(_: str) -> None:
 
 
 def verify_files(manifest: Manifest, announce: Callable[[str], object] = _nothing) -> None:
-    """Check that every listed file is there, inside the folder, of sane size, and has its hash.
+    """Check that every listed file exists in the folder, with a bounded size and the right hash.
 
     `announce` is called with the name of each file before it is read.
 
     Raises
     ------
     PackError
-        Naming the first file that is missing or damaged.
+        A file is missing or damaged; the message names it.
     """
     for name in manifest.files:
         announce(name)
@@ -49,7 +49,7 @@ def read_file(manifest: Manifest, name: str) -> bytes:
     Raises
     ------
     PackError
-        It is not listed, lies outside of the folder, is too large, missing or damaged.
+        The file is not listed, outside the folder, too large, missing or damaged.
     """
     found = b""
 
@@ -68,7 +68,7 @@ def load_arrays(manifest: Manifest, name: str) -> Any:
     Raises
     ------
     PackError
-        As `read_file`, or the content is something else.
+        As `read_file`, or the content is not an array.
     """
     try:
         loaded = np.load(io.BytesIO(read_file(manifest, name)), allow_pickle=False)
@@ -82,12 +82,12 @@ def load_arrays(manifest: Manifest, name: str) -> Any:
 
 
 def read_graph(manifest: Manifest, name: str) -> tuple[bytes, dict[str, bytes]]:
-    """One of the pack's graphs, and the listed files in which it keeps tensors, by their names.
+    """One of the pack's graphs, and its external data files by name.
 
     Raises
     ------
     PackError
-        A file as in `read_file`, the content is no ONNX graph, or it names a file that is not
+        As `read_file`, the content is not an ONNX graph, or its data is in a file that is not
         listed.
     """
     path = manifest.folder / name
@@ -95,12 +95,12 @@ def read_graph(manifest: Manifest, name: str) -> tuple[bytes, dict[str, bytes]]:
     try:
         outside = external_files(graph)
     except MalformedGraph as error:
-        raise PackError(f"{path}: no ONNX graph ({error}); install the pack again") from error
+        raise PackError(f"{path}: not an ONNX graph ({error}); install the pack again") from error
     for location in outside:
         if location not in manifest.files:
             raise PackError(
-                f"{path}: keeps tensors in {location!r}, which [files] of the manifest does not "
-                "list; export the pack again"
+                f"{path}: its data is in {location!r}, which is not listed in [files]; "
+                "export the pack again"
             )
     return graph, {location: read_file(manifest, location) for location in outside}
 
@@ -120,7 +120,7 @@ def _use(manifest: Manifest, name: str, digest: Callable[[BinaryIO], str]) -> No
         with path.open("rb") as file:
             actual = digest(file)
     except FileNotFoundError:
-        raise PackError(f"{path}: missing from the pack; install the pack again") from None
+        raise PackError(f"{path}: the file is missing; install the pack again") from None
     except OSError as error:
         raise PackError(f"{path}: cannot be read ({error.strerror})") from error
     expected = manifest.files[name]
@@ -132,8 +132,8 @@ def _use(manifest: Manifest, name: str, digest: Callable[[BinaryIO], str]) -> No
 
 
 def _refuse_unusual(path: Path) -> None:
-    found = path.stat()  # of what a link leads to: it has to have the listed hash like any other
+    found = path.stat()  # follows links: their target must have the listed hash too
     if not stat.S_ISREG(found.st_mode):
-        raise PackError(f"{path}: no ordinary file; install the pack again")
+        raise PackError(f"{path}: not a regular file; install the pack again")
     if found.st_size > LARGEST_FILE:
-        raise PackError(f"{path}: {found.st_size} bytes is over the bound of {LARGEST_FILE}")
+        raise PackError(f"{path}: {found.st_size} bytes; use {LARGEST_FILE} or fewer")

@@ -144,7 +144,6 @@ STAGE_FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "transform": (("transform", "inputs"), ()),
 }  # fmt: skip
 LISTS = ("signal", "stage", "control", "encoder")  # written [[signal]] and so on
-_NESTED = ("grid", "input", "steps", "guidance")  # written inside of others
 _TOP = ("golden", "files", *LISTS)
 
 
@@ -154,7 +153,7 @@ def read_format_3(path: Path, raw: Mapping[str, Any]) -> Manifest:
     Raises
     ------
     PackError
-        One line: what is missing or wrong, where, and what it takes.
+        A field is missing or wrong; the message is one line.
     """
     where = str(path)
     head = read_table(where, "", TABLES[""], {k: v for k, v in raw.items() if k not in _TOP})
@@ -188,7 +187,7 @@ def read_format_3(path: Path, raw: Mapping[str, Any]) -> Manifest:
 def _list(where: str, raw: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     tables = raw.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-        raise PackError(f"{where}: {name} is no list of tables; write [[{name}]] above each")
+        raise PackError(f"{where}: {name} is not a list of tables; write [[{name}]] above each")
     if not tables and name in ("signal", "stage"):
         raise PackError(f"{where}: table [[{name}]] is missing; a pack has one or more")
     if len(tables) > _MOST:
@@ -200,7 +199,7 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
     kind = str(table.get("kind"))
     if kind not in REPRESENTATIONS:
         known = ", ".join(REPRESENTATIONS)
-        raise PackError(f"{where}: signal.kind is {kind!r}; it takes {known}")
+        raise PackError(f"{where}: signal.kind is {kind!r}; use {known}")
     own: Sequence[Field] = REPRESENTATIONS[kind].options
     fixed = REPRESENTATIONS[kind].rows
     values = read_table(where, "signal", (*TABLES["signal"], *own), table)
@@ -270,7 +269,7 @@ def _encoder(where: str, table: dict[str, Any]) -> Encoder:
 
 
 def _check_fields(where: str, kind: str, table: Mapping[str, Any]) -> None:
-    """Refuse fields that mean nothing in a stage of that kind: somebody expects them to work."""
+    """Refuse fields that have no meaning in a stage of that kind."""
     line = f"{where}: stage {table['output']!r}"
     needed, able = STAGE_FIELDS[kind]
     for name in needed:
@@ -312,4 +311,4 @@ def _kind(
     kind = table.get("kind", default)
     if not isinstance(kind, str):
         raise PackError(f"{where}: stage.{name}.kind is {kind!r}; use a name in quotes")
-    return kind, options  # whole numbers stay whole: some options are counts
+    return kind, options  # whole numbers stay int: some options are counts

@@ -50,10 +50,10 @@ class Manifest:
     folder : of the pack.
     rate, channels : of the sound that it plays.
     output : the signal that is played, of kind `samples`.
-    signals, stages, encoders, controls : what the plan is made of; stages in an order in which
-        each follows the stages that it reads.
-    transcription : file of a graph that finds notes in sound, or "".
-    golden, tolerance : the self-test's file, and the largest difference it allows.
+    signals, stages, encoders, controls : the parts of the plan; every stage follows the stages that
+        it reads.
+    transcription : file of a graph that transcribes sound, or "".
+    golden, tolerance : the file of the self-test, and the largest difference that it allows.
     files : every file of the pack, with its SHA-256.
     """
 
@@ -113,17 +113,17 @@ class Manifest:
         Raises
         ------
         PackError
-            When the name leads out of the pack's folder or is not listed.
+            The path is outside the pack's folder, or is not listed.
         """
         inside = PurePosixPath(name)
-        odd = any(not c.isprintable() or c in "\\:" for c in name)  # of Windows, or of no system
+        odd = any(not c.isprintable() or c in "\\:" for c in name)  # not portable
         if inside.is_absolute() or ".." in inside.parts or odd or name not in self.files:
-            raise PackError(f"{self.folder / MANIFEST}: {name!r} is no file listed in the pack")
+            raise PackError(f"{self.folder / MANIFEST}: {name!r} is not a listed file of the pack")
         return self.folder / name
 
 
 def read_toml(folder: Path) -> tuple[Path, dict[str, Any]]:
-    """The path of a pack's manifest, and what the file says.
+    """The path and the content of a pack's manifest.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def read_toml(folder: Path) -> tuple[Path, dict[str, Any]]:
         text = read_text(path, _LARGEST)
     except FileNotFoundError:
         raise PackError(
-            f"{folder}: no {MANIFEST} there; is it a pack? See 'attacca packs'"
+            f"{folder}: there is no {MANIFEST}; choose a pack from 'attacca packs'"
         ) from None
     except (OSError, StorageError) as error:
         raise PackError(f"{path}: cannot be read ({error})") from error

@@ -1,13 +1,13 @@
-"""The plan of a pack: its stages in order, where each begins, how much of each signal is kept.
+"""The plan of a pack: its stages in order, their first frames, and the kept length of each signal.
 
 Pure data and exact arithmetic: any thread, any process. Times are counted in samples at the pack's
 rate, as fractions; of signals on beats in beats. Frames of a signal are counted by their absolute
 position, frame 0 beginning at time 0. Only a transform goes from beats to samples: every other
 stage has its inputs on the axis of its output.
 
-A stage that reads frames beyond its block would have its inputs run a block further than it needs.
-So it stands behind them instead: the first frame of its output lies `after` frames of the input
-before the first frame of the input, and what it reads before that is the empty frame.
+If a stage reads frames after its block, its inputs would have to run a block further than needed.
+Therefore it is delayed: the first frame of its output lies `after` frames of the input before the
+first frame of the input, and there it reads the empty frame.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = ["InputPlan", "Plan", "StagePlan", "block_seconds", "make_plan"]
 
 _MOST_BYTES = 2 << 30  # of all signals that are kept
 _MOST_SECONDS = 600  # of a block
-_BEAT_SECONDS = Fraction(60, 120)  # where a length in seconds has to be named beforehand
+_BEAT_SECONDS = Fraction(60, 120)  # for lengths in seconds before the tempo is known
 
 
 @dataclass(frozen=True)
 class InputPlan:
-    """How the frames of a stage's output map to those of one input: `ratio` frames for each."""
+    """The input frames for a stage's output frames: `ratio` for each."""
 
     read: Input
     ratio: Fraction
 
     def window(self, position: int, block: int) -> tuple[int, int]:
-        """First frame, and the one after the last, that a block of `block` frames reads."""
+        """The first frame, and the frame after the last, that a block of `block` frames reads."""
         first = self.ratio * position - self.read.before
         end = self.ratio * (position + block) + self.read.after
         return int(first), int(end)
@@ -47,14 +47,14 @@ class InputPlan:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage in its place.
+    """One stage of a plan.
 
     Attributes
     ----------
     frame : length of one frame of the output, in samples or, where it lies on beats, in beats.
     frame_samples : in samples; of beats, at 120 BPM.
     start : position of the first frame of the output.
-    unit : what is kept of a block is a multiple of so many frames, so that the next block begins
+    unit : the number of kept frames of a block is a multiple of it, so that the next block starts
         on a frame of every input.
     """
 
@@ -80,15 +80,15 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """Stages in the order in which they run, those that nothing plays left out.
+    """The stages that the output needs, in the order in which they run.
 
     Attributes
     ----------
-    lengths : frames of each signal that have to be remembered.
-    bytes : of all of them, and of one block of each stage.
-    beats : how many of the tempo map have to be remembered.
-    first_beat : with which the piece begins, 0 or before it.
-    block_samples : of the longest block: what a block control waits for.
+    lengths : frames to keep of each signal.
+    bytes : of these frames, and of one block of each stage.
+    beats : of the tempo map to keep.
+    first_beat : of the piece; 0 or negative.
+    block_samples : of the longest block, for which a block control waits.
     """
 
     stages: tuple[StagePlan, ...]
@@ -107,7 +107,7 @@ class Plan:
         return self._by_output.get(output)
 
     def delay(self, output: str) -> Fraction:
-        """Samples by which a signal's first frame lies before the first frame of the piece."""
+        """Samples from a signal's first frame to the first frame of the piece."""
         found = self.stage(output)
         return -found.start * found.frame_samples if found else Fraction(0)
 
@@ -261,7 +261,10 @@ def _lengths(manifest: Manifest, planned: Mapping[str, StagePlan]) -> dict[str, 
         lengths[plan.stage.output] = max(lengths.get(plan.stage.output, 0), plan.stage.read_past)
         for read in plan.inputs:
             frame = plan.frame / read.ratio
-            back = math.ceil(ahead[read.read.signal] / frame) + read.read.before
+            # A cache reads its inputs again where it reads the stage's past.
+            cached = plan.stage.past if plan.stage.continues == "cache" else 0
+            before = max(read.read.before, math.ceil(cached * read.ratio))
+            back = math.ceil(ahead[read.read.signal] / frame) + before
             lengths[read.read.signal] = max(lengths.get(read.read.signal, 0), back)
     return {name: length for name, length in lengths.items() if length}
 

@@ -1,4 +1,4 @@
-"""Opens the manifest of a pack, whatever its format. Any thread, any process."""
+"""Reads the manifest of a pack in any format. Any thread, any process."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ OLDEST = 1
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest of a pack's folder. Hashes are not checked here (see verify).
+    """Read and check the manifest in a pack's folder; `verify_files` checks the hashes.
 
     Raises
     ------
     PackError
-        One line: what is missing or wrong, where, and what it takes.
+        A field is missing or wrong; the message is one line.
     """
     path, raw = read_toml(folder)
     version = raw.get("format")
     if not isinstance(version, int) or isinstance(version, bool) or version < OLDEST:
-        raise PackError(f"{path}: format is {version!r}; it has to be {OLDEST} to {FORMAT}")
+        raise PackError(f"{path}: format is {version!r}; use {OLDEST} to {FORMAT}")
     if version > FORMAT:
         raise PackError(
             f"{path}: format {version} is of a future version; this player reads up to {FORMAT}: "

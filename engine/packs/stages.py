@@ -1,4 +1,4 @@
-"""Stages of a pack as data: what produces a signal, and from what. Any thread, any process."""
+"""Stages of a pack as data: the signals they read and produce. Any thread, any process."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _no_options() -> dict[str, Any]:
 class Input:
     """Frames of a signal that a stage reads.
 
-    The window begins `before` frames of that signal before the block and ends `after` frames
-    beyond it. `graph_input` is the tensor that receives it; a transform has none.
+    The window starts `before` frames of that signal before the block and ends `after` frames
+    after it. `graph_input` is the tensor that receives it; a transform has none.
     """
 
     signal: str
@@ -32,7 +32,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Steps:
-    """Network evaluations for a block without guidance: the fewest, the default, the most."""
+    """Network evaluations per block without guidance: the fewest, the default, the most."""
 
     least: int = 1
     default: int = 1
@@ -41,9 +41,9 @@ class Steps:
 
 @dataclass(frozen=True)
 class Guidance:
-    """Classifier-free guidance: the branch that was dropped in training at times.
+    """Classifier-free guidance: the condition that was sometimes dropped in training.
 
-    `branch` is "" (none), "past" or "controls"; `scale` the default; the branch without is
+    `branch` is "" (none), "past" or "controls"; `scale` is the default. The unconditional branch is
     evaluated in every `every`-th row of the sampler's table.
     """
 
@@ -79,7 +79,7 @@ class Stage:
     ----------
     output : the signal.
     continues : how a diffusion stage's block continues its own past (see docs/packs.md).
-    block : frames of one run; a transform takes whatever its input commits, so it has none.
+    block : frames of one run; a transform has none: it reads what its input commits.
     past : frames of its own past that a run reads.
     overlap, resample : of `replace`: provisional frames at the end of the past that are sampled
         again, and how often each interval is run (0: another way of continuing).

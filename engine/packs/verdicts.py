@@ -1,7 +1,7 @@
-"""What `attacca bench` found of a pack on this machine, kept for whoever lists packs. Any thread.
+"""The results of `attacca bench` for packs on this machine, which lists of packs show. Any thread.
 
-One JSON file in the user's folder: a sentence by pack, version and machine. It can be deleted at
-any time; what cannot be read counts as never measured.
+One JSON file in the user's folder: a sentence per pack, version and machine. It can be deleted at
+any time; an unreadable entry counts as not measured.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def kept_verdict(name: str, version: str, folder: Path | None = None) -> str:
-    """The sentence about a pack on this machine; empty when it was never measured here."""
+    """The sentence about a pack on this machine; empty if it was not measured."""
     found = _read(_path(folder)).get(_key(name, version))
     return found if isinstance(found, str) else ""
 
 
 def keep_verdict(name: str, version: str, text: str, folder: Path | None = None) -> None:
-    """Keep the sentence, in `folder` or the user's.
+    """Store the sentence, in `folder` or the user's.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Representations: what the frames of a signal are, one file for each kind behind one protocol.
+"""Representations: the meaning of a signal's frames, one file per kind behind one protocol.
 
-`protocol` says what each of them can do, `kinds` lists them with their options and makes them.
+`protocol` defines their methods; `kinds` lists them with their options and creates them.
 """

@@ -1,4 +1,4 @@
-"""Notes on a grid of beats: one onset with its place and length per cell, read back as notes.
+"""Notes on a grid of beats: one onset with place and length per cell, read back as notes.
 
 A frame is a token, a quarter of a beat in the shipped recipes: ndarray [shape=(4 * keys, tokens)]
 float32, four groups of one row per key, the lowest key first. Tokens are centred on the grid: token
@@ -12,7 +12,7 @@ group:
     sounding   1 in every token from the onset on in which the string sounds, else 0
 
 The first three groups are sampled. *Sounding* follows from them: a note ends after its length, or
-when its key is struck again, so no string can stick.
+when its key is struck again, so no note can hang.
 
 Times of notes are beats, as are those of `past` and `phrase`; times of events are tokens, so beat b
 is event time b * per_beat. The generator's thread owns readers and projections.
@@ -33,7 +33,7 @@ from engine.notes.note import Note
 from engine.representations.keyboard import Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
 from engine.representations.signals import Signal
-from engine.representations.state import taken
+from engine.representations.state import array_of
 from engine.sampling.replace import Replace
 
 __all__ = ["BeatRoll", "BeatRollProjection", "encode", "sounding"]
@@ -45,10 +45,10 @@ PLACES = np.array([-3, -2, 0, 2])  # ticks from the grid
 _VALUES = np.array([-2.0, -1.0, 0.0, 1.0])  # of PLACES in the place group
 _SOFTEST, _LOUDEST = 0.51, 1.5  # values of the onset group
 _SHORTEST = 1 / 16  # beats
-_OCTAVES = 3.5  # of length to a unit
+_OCTAVES = 3.5  # of length per unit
 _LEAST, _MOST = -1.0, 1.2  # values of the length group
-_AGAIN = 2.0  # beats after which a held key is struck again, as it drowns among others
-_JUST = 1.0  # beats after which a key that is pressed is struck, though it sounds already
+_AGAIN = 2.0  # beats after which a held key is struck again, because it has faded
+_JUST = 1.0  # beats after which a newly held key is struck even if it still sounds
 _HELD_VELOCITY = 88
 NEVER = np.int64(-(1 << 62))  # the end of a string that does not sound
 
@@ -56,7 +56,7 @@ Ticks = NDArray[np.int64]
 
 
 def silence(tokens: int, keys: int) -> Array:
-    """Cells in which nothing sounds: [4, keys, tokens]."""
+    """Silent cells: [4, keys, tokens]."""
     cells = np.zeros((GROUPS, keys, tokens), np.float32)
     cells[ONSET] = -1
     return cells
@@ -80,7 +80,7 @@ def sounding(cells: Array, until: Ticks, beat: int) -> tuple[Array, Ticks]:
     ----------
     cells : ndarray [shape=(3 or more, keys, tokens)]
     until : ndarray [shape=(keys,)] int64
-        The token before which strings that were struck earlier stop.
+        The token before which notes that started earlier end.
     beat : ticks in a beat.
 
     Returns
@@ -110,8 +110,8 @@ def encode(
 ) -> Array:
     """Write the notes of `tokens` tokens, the first of which is centred on beat `start`.
 
-    Of two onsets of a key in one token the last is kept. A note that began before has its sounding
-    part written, and no onset. Notes beyond the keyboard are left out.
+    Of two onsets of a key in one token the last is kept. Of a note that started before `start`,
+    only the sounding part is written. Notes outside the keyboard are left out.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def encode(
 def earlier(
     notes: Iterable[Note], start: float, per_beat: int, keyboard: Keyboard
 ) -> tuple[Ticks, Ticks]:
-    """When the strings that sound as the token on beat `start` begins were struck, and end.
+    """Start and end of the notes that sound when the token on beat `start` begins.
 
     Returns
     -------
@@ -187,7 +187,7 @@ def _velocity(onset: np.floating[Any]) -> int:
 
 
 class BeatRollProjection:
-    """Reads blocks as notes, writes them cleanly with their sounding group, and strikes held keys.
+    """Reads blocks as notes, writes them with their sounding group, and strikes held keys.
 
     Parameters
     ----------
@@ -202,24 +202,24 @@ class BeatRollProjection:
 
     @property
     def now(self) -> int:
-        """Tokens committed since the stream began, those of a past included."""
+        """Tokens committed since the start of the stream, including those of a past."""
         return self._now
 
     def reset(self) -> None:
-        """Begin a new stream, in which nothing sounds yet. Held keys are still held."""
+        """Start a new, silent stream. Held keys stay held."""
         keys = self._keyboard.keys
         self._now = 0
         self._until = np.zeros(keys, np.int64)  # tokens from now on in which strings sound
         # Absolute ticks: when each string was struck, and ends if it sounds.
         self._since = np.zeros(keys, np.int64)
         self._ends = np.full(keys, NEVER)
-        self._ups: list[int] = []  # pitches that come up with the next block
+        self._ups: list[int] = []  # pitches to release with the next block
 
     def past(self, notes: Iterable[Note], end: float, frames: int) -> Array:
-        """Take notes as what was just played: the cells of `frames` tokens that end at beat `end`.
+        """Use notes as what was just played: the cells of `frames` tokens that end at beat `end`.
 
-        Notes that sound beyond the end come up when their length is over. Keys that are down and
-        not in these notes come up with the next block.
+        Notes that sound beyond the end keep their length. Keys that are down and not in these notes
+        are released with the next block.
         """
         notes, start = list(notes), end - frames / self._per_beat
         roll = encode(notes, start, frames, self._per_beat, self._keyboard)
@@ -232,10 +232,10 @@ class BeatRollProjection:
         return clean
 
     def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
-        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
+        """Write notes as whole blocks of `block` tokens, which replace sampled blocks.
 
-        The first block begins with beat 0 and the silence that fills up stands at the end, so that
-        the phrase keeps its place in the bar. No blocks without a note.
+        The first block starts at beat 0 and silence fills the last one, so that the phrase keeps
+        its place in the bar. There are no blocks without notes.
         """
         notes = list(notes)
         length = max((n.end for n in notes), default=0.0)
@@ -246,11 +246,11 @@ class BeatRollProjection:
         return list(np.split(roll, blocks, axis=1))
 
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
-        """The cells that held keys fix in the next block: an onset in its first token, when due.
+        """The cells of the next block that held keys determine: onsets in its first token.
 
-        Due is a key that does not sound, that was not held in the last block unless it was struck
-        just now, or that was struck so long ago that it can no longer be heard among others. Its
-        length reaches to the next time that it is due. Only the sampled groups are fixed.
+        An onset is due for a key that does not sound, that was not held in the last block (unless
+        it was struck just now), or that has faded. Its length reaches to its next onset. Only the
+        sampled groups are determined.
         """
         held = frozenset(keys)
         new, self._held = held - self._held, held
@@ -275,7 +275,7 @@ class BeatRollProjection:
         return Replace(values.reshape(rows, block), mask=mask.reshape(rows, block))
 
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
-        """Read a block of which `keep` tokens are committed.
+        """Read a block whose first `keep` tokens are committed.
 
         Parameters
         ----------
@@ -286,8 +286,8 @@ class BeatRollProjection:
         Returns
         -------
         cells : ndarray [shape=(4 * keys, tokens)]
-            The block as clean notes, the tokens beyond `keep` included.
-        events : of the tokens that are committed, in the order of their times, ups before downs.
+            The cleaned block, including the tokens beyond `keep`.
+        events : of the committed tokens in the order of their times, releases first.
         """
         events = [Event(self._now - 0.5, pitch, 0) for pitch in self._ups]
         self._ups = []
@@ -299,13 +299,13 @@ class BeatRollProjection:
 
     def _read(self, block: Array) -> tuple[Array, list[Event]]:
         keys, tokens, beat = self._keyboard.keys, block.shape[1], self._per_beat * TOKEN
-        given = np.nan_to_num(block[: SAMPLED * keys], nan=-1.0).reshape(SAMPLED, keys, tokens)
+        raw = np.nan_to_num(block[: SAMPLED * keys], nan=-1.0).reshape(SAMPLED, keys, tokens)
         cells = silence(tokens, keys)
-        struck = given[ONSET] > 0
-        places = _places(given[PLACE])
-        cells[ONSET][struck] = np.clip(given[ONSET][struck], _SOFTEST, _LOUDEST)
+        struck = raw[ONSET] > 0
+        places = _places(raw[PLACE])
+        cells[ONSET][struck] = np.clip(raw[ONSET][struck], _SOFTEST, _LOUDEST)
         cells[PLACE][struck] = _VALUES[np.searchsorted(PLACES, places[struck])]
-        cells[LENGTH][struck] = np.clip(given[LENGTH][struck], _LEAST, _MOST)
+        cells[LENGTH][struck] = np.clip(raw[LENGTH][struck], _LEAST, _MOST)
         lengths = length_ticks(cells[LENGTH], beat)
         cells[SOUNDING], self._until = sounding(cells, self._until, beat)
         ticks: list[tuple[int, int, int]] = []  # time, velocity, row
@@ -327,12 +327,12 @@ class BeatRollProjection:
         return cells.reshape(GROUPS * keys, tokens), events
 
     def _sounding(self) -> list[tuple[int, int]]:
-        """Pitches that sound, and the ticks at which they were struck."""
+        """The pitches that sound, and the ticks of their onsets."""
         rows = np.flatnonzero(self._ends != NEVER)
         return [(int(row) + self._keyboard.lowest, int(self._since[row])) for row in rows]
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Tokens read, the strings that sound, keys that come up next, keys that were held."""
+        """Tokens read, notes that sound, keys to release next, keys that were held."""
         return {
             "now": np.array(self._now, np.int64),
             "until": self._until.copy(),
@@ -345,15 +345,21 @@ class BeatRollProjection:
     def restore(self, state: State) -> None:
         """Continue from a state."""
         keys = (self._keyboard.keys,)
-        now, ups = taken(state, "now", (), "i8"), taken(state, "ups", (None,), "i8")
-        until, since = taken(state, "until", keys, "i8"), taken(state, "since", keys, "i8")
-        ends, held = taken(state, "ends", keys, "i8"), taken(state, "held", (None,), "i8")
+        now, ups = array_of(state, "now", (), "i8"), array_of(state, "ups", (None,), "i8")
+        until, since = (
+            array_of(state, "until", keys, "i8"),
+            array_of(state, "since", keys, "i8"),
+        )
+        ends, held = (
+            array_of(state, "ends", keys, "i8"),
+            array_of(state, "held", (None,), "i8"),
+        )
         self._now, self._until, self._since, self._ends = int(now), until, since, ends
         self._ups, self._held = ups.tolist(), frozenset(held.tolist())
 
 
 class BeatRoll:
-    """The roll of a beat grid as a representation.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -364,7 +370,7 @@ class BeatRoll:
     Raises
     ------
     ConfigError
-        If the rows are not those of a keyboard, or the grid is none of whole tokens per beat.
+        The rows are not those of a keyboard, or the grid is not of whole tokens per beat.
     """
 
     has_notes = True
@@ -387,12 +393,12 @@ class BeatRoll:
         self.empty: Array = silence(1, self.keyboard.keys).reshape(-1, 1)
 
     def encode(self, samples: Array) -> Array:
-        """Refuse: notes are not read from sound here."""
-        raise ConfigError("sound cannot be written as a roll; transcribe it to notes first")
+        """Raises: a roll cannot be encoded from sound."""
+        raise ConfigError("sound cannot be encoded as a roll; transcribe it to notes first")
 
     def decoder(self) -> Decoder:
-        """Refuse: notes are not sound."""
-        raise ConfigError("a roll cannot be played by itself; a stage has to make sound of it")
+        """Raises: a roll cannot be decoded to sound."""
+        raise ConfigError("a roll cannot be decoded to sound; add a stage for it to the pack")
 
     def projection(self) -> BeatRollProjection:
         """A new projection."""

@@ -1,4 +1,4 @@
-"""The projection of numbers that have no other structure: every value is held within bounds."""
+"""The projection of signals without structure: it clips every value."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["Bounds"]
 
 
 class Bounds(NoteFreeProjection):
-    """Holds values within ``-limit .. limit``; what is not a number becomes 0.
+    """Clips values to ``-limit .. limit``; NaN becomes 0.
 
-    A network that diverges would otherwise feed its own overflow back as the past.
+    Otherwise the overflow of a network that diverges would become its past.
     """
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
 
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
-        """Return the block [rows, n] within the bounds; there are no events."""
+        """The clipped block [rows, n]; there are no events."""
         limit = self._limit
-        held = np.nan_to_num(block, nan=0.0, posinf=limit, neginf=-limit)
-        np.clip(held, -limit, limit, out=held)
-        return held, ()
+        clipped = np.nan_to_num(block, nan=0.0, posinf=limit, neginf=-limit)
+        np.clip(clipped, -limit, limit, out=clipped)
+        return clipped, ()

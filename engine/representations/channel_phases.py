@@ -1,9 +1,9 @@
-"""Phases of several channels that fit each other: those of the mid first, then each channel's own.
+"""Consistent phases for several channels: first those of the mid, then those of each channel.
 
-Found for each channel alone, phases drift apart and the sound between the loudspeakers dissolves.
-So the mid, whose magnitudes are the mean of the channels', is solved like a mono stream, every
-channel starts from its phases, and a few iterations settle it on its own magnitudes and its own
-past. One owner thread for each object.
+If each channel were reconstructed separately, the phases would drift apart and the stereo image
+would dissolve. Therefore the mid (the mean of the channels' magnitudes) is reconstructed like a
+mono stream. Every channel starts from its phases, and a few iterations adapt them to its own
+magnitudes and its own past. One owner thread per object.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SETTLING = 12  # iterations of a channel that starts from the mid's phases
 
 
 class ChannelPhases:
-    """Reconstructs one or more channels; a single one is its own mid.
+    """Reconstructs one or more channels; with one channel, it is the mid.
 
     Parameters
     ----------
@@ -50,18 +50,18 @@ class ChannelPhases:
         return self._mid.latency_frames
 
     def reset(self) -> None:
-        """Begin a new stream, after silence."""
+        """Start a new stream, after silence."""
         for stream in (self._mid, *self._sides):
             stream.reset()
 
     def prime(self, samples: Array) -> int:
-        """Take real sound [channels, samples] as the past; see `StreamingGriffinLim.prime`."""
+        """Use real sound [channels, samples] as the past; see `StreamingGriffinLim.prime`."""
         for stream, own in zip(self._sides, samples, strict=False):
             stream.prime(own)
         return self._mid.prime(samples.mean(axis=0) if self._sides else samples[0])
 
     def push(self, magnitudes: Array) -> Array:
-        """Take magnitudes [channels, bins, frames]; return the samples [channels, n] of them."""
+        """Add magnitudes [channels, bins, frames]; returns samples [channels, n]."""
         if not self._sides:
             return self._mid.push(magnitudes[0])[None]
         self._mid.push(magnitudes.mean(axis=0))
@@ -71,7 +71,7 @@ class ChannelPhases:
         )
 
     def flush(self) -> Array:
-        """Return all that is kept back [channels, n], fading out, and begin a new stream."""
+        """The samples that are kept back [channels, n], fading out; then start a new stream."""
         if not self._sides:
             return self._mid.flush()[None]
         self._mid.flush()

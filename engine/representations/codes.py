@@ -1,14 +1,14 @@
-"""Codes of a residual quantiser, diffused as the vectors that they stand for.
+"""Codes of a residual quantiser, diffused as their vectors.
 
-A codec's quantiser has levels; each has a codebook, an array of vectors, and a frame of sound is
-one entry of each level, whose vectors add up. A frame of this signal holds, for each channel,
+A codec's quantiser has levels, each with a codebook (an array of vectors). A frame of sound is one
+entry per level, and their vectors are added. A frame of this signal contains, for each channel,
 
-- "stacked": the vectors of its levels below each other, the first level first;
-- "summed": their sum, which is quantised again level by level as the codec's encoder does.
+- "stacked": the vectors of its levels below each other, from the first level;
+- "summed": their sum, which is quantised again level by level as in the codec's encoder.
 
-The projection snaps what was sampled to the nearest codes, so the past of a stream is always one
-that the codec can produce. A signal may hold some of the levels (`first`), so that coarse and fine
-codes come from two stages and one decoder reads both. Sound is made by a network stage.
+The projection replaces sampled vectors by the nearest codes, so that the past is always a possible
+output of the codec. A signal may contain some of the levels (`first`), so that two stages generate
+coarse and fine codes, and one decoder reads both. A network stage turns codes into sound.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Indices = NDArray[np.int64]
 
 
 class Codes:
-    """See the module.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Codes:
     Raises
     ------
     ConfigError
-        If the file holds something else, or the rows are not those of its levels.
+        The file has another content, or the rows do not match its levels.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Codes:
         books = np.asarray(load(o["codebooks"]), np.float32)
         if books.ndim != 3 or not books.size or not np.isfinite(books).all():
             raise ConfigError(
-                f"signal {signal.name!r}: {o['codebooks']!r} holds {books.shape}; codebooks are "
+                f"signal {signal.name!r}: {o['codebooks']!r} has shape {books.shape}; use "
                 "finite numbers [levels, entries, dimensions]"
             )
         first, dimensions = o["first"], books.shape[2]
@@ -68,7 +68,7 @@ class Codes:
         if first + self.levels > len(books) or self.levels < 1 or rows != stacked * dimensions:
             raise ConfigError(
                 f"signal {signal.name!r}: {rows} rows per channel for {self.levels} levels from "
-                f"{first} on; {o['codebooks']!r} holds {len(books)} of {dimensions} dimensions"
+                f"{first} on; {o['codebooks']!r} has {len(books)} of {dimensions} dimensions"
             )
         self.rows = self.sampled_rows = signal.rows
         self.channels = signal.channels
@@ -100,16 +100,16 @@ class Codes:
         Raises
         ------
         ConfigError
-            For codes that the codebooks do not have.
+            A code is outside the codebooks.
         """
         entries = self._books.shape[1]
         if indices.shape[:2] != (self.channels, self.levels):
             raise ConfigError(
-                f"codes of shape {indices.shape}; it takes ({self.channels}, {self.levels}, frames)"
+                f"codes of shape {indices.shape}; use ({self.channels}, {self.levels}, frames)"
             )
         if indices.size and not 0 <= indices.min() <= indices.max() < entries:
             raise ConfigError(
-                f"codes from {indices.min()} to {indices.max()}; a codebook has 0 to {entries - 1}"
+                f"codes from {indices.min()} to {indices.max()}; use 0 to {entries - 1}"
             )
         # [channels, levels, dimensions, n]
         vectors = np.stack(
@@ -119,12 +119,12 @@ class Codes:
         return np.ascontiguousarray(chosen.reshape(self.rows, indices.shape[2]))
 
     def encode(self, samples: Array) -> Array:
-        """Refuse: a network stage encodes sound."""
-        raise ConfigError("sound becomes codes by a network; the pack needs a stage for it")
+        """Raises: only a network stage can encode sound."""
+        raise ConfigError("codes: sound is encoded by a network; add a stage for it to the pack")
 
     def decoder(self) -> Decoder:
-        """Refuse: a network stage decodes codes."""
-        raise ConfigError("codes become sound by a network; the pack needs a stage for it")
+        """Raises: only a network stage can decode codes."""
+        raise ConfigError("codes: sound is decoded by a network; add a stage for it to the pack")
 
     def projection(self) -> Nearest:
         """A new projection."""
@@ -132,11 +132,11 @@ class Codes:
 
 
 class Nearest(NoteFreeProjection):
-    """Snaps frames to the nearest codes."""
+    """Replaces frames by the nearest codes."""
 
     def __init__(self, codes: Codes) -> None:
         self._codes = codes
 
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
-        """The block [rows, n] as codes would have it; there are no events."""
+        """The block [rows, n] of the nearest codes; there are no events."""
         return self._codes.frames(self._codes.indices(block)), ()

@@ -1,4 +1,4 @@
-"""What representations share: the checks of frames and samples, whole hops, empty frames."""
+"""Functions for all representations: checks of frames and samples, whole hops, empty frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_samples(samples: Array, channels: int) -> None:
     ConfigError
     """
     if samples.ndim != 2 or len(samples) != channels:
-        raise ConfigError(f"samples of shape {samples.shape}; it takes ({channels}, samples)")
+        raise ConfigError(f"samples of shape {samples.shape}; use ({channels}, samples)")
 
 
 def check_frames(frames: Array, rows: int) -> None:
@@ -34,16 +34,16 @@ def check_frames(frames: Array, rows: int) -> None:
     ConfigError
     """
     if frames.ndim != 2 or len(frames) != rows:
-        raise ConfigError(f"frames of shape {frames.shape}; it takes ({rows}, frames)")
+        raise ConfigError(f"frames of shape {frames.shape}; use ({rows}, frames)")
 
 
 def whole_hop(signal: Signal) -> int:
-    """Samples per frame, where they have to be a whole number.
+    """Samples per frame, for representations that need a whole number.
 
     Raises
     ------
     ConfigError
-        If the grid is another.
+        The grid is not of whole samples.
     """
     samples = signal.grid.samples
     if samples is None or samples.denominator != 1 or samples < 1:
@@ -55,19 +55,19 @@ def whole_hop(signal: Signal) -> int:
 
 
 def empty_frame(signal: Signal, load: Callable[[str], NDArray[Any]]) -> Array:
-    """The frame that stands for no past [rows, 1]: a number, or a file of one frame; 0 if neither.
+    """The frame that stands for no past [rows, 1]: a number, a file of one frame, or 0.
 
     Raises
     ------
     ConfigError
-        If the file holds something else.
+        The file has another content.
     """
     if isinstance(signal.empty, str) and signal.empty:
         frame = np.asarray(load(signal.empty), np.float32)
         if frame.size != signal.rows or not np.isfinite(frame).all():
             raise ConfigError(
-                f"signal {signal.name!r}: {signal.empty!r} holds {frame.shape}; an empty frame "
-                f"has {signal.rows} finite numbers"
+                f"signal {signal.name!r}: {signal.empty!r} has shape {frame.shape}; use one "
+                f"frame of {signal.rows} finite numbers"
             )
         return frame.reshape(-1, 1).copy()
     return np.full((signal.rows, 1), float(signal.empty or 0.0), np.float32)

@@ -1,6 +1,6 @@
-"""The kinds of representations: their options as data, and how one is made for a signal.
+"""The kinds of representations: their options as data, and a factory.
 
-Reading this table loads no signal processing, so that manifests are checked quickly. Pure data: any
+This table loads no signal processing, so that manifests are checked quickly. Pure data: any
 thread, any process.
 """
 
@@ -26,7 +26,7 @@ _PHASES = ("gradient-raar", "gradient-gl", "gradient")
 
 def _limit(default: float) -> Field:
     return Field(
-        "limit", float, "values that a stage outputs are held within plus and minus this",
+        "limit", float, "values that a stage outputs are clipped to plus and minus this",
         1e-6, 1e6, default=default, required=False,
     )  # fmt: skip
 
@@ -39,7 +39,7 @@ class Kind:
     ----------
     about : what a frame is.
     options : of a signal of this kind.
-    place : module and class, or function, loaded when the first one is made.
+    place : module and class, or function; loaded at first use.
     files : options that name a file of the pack.
     rows : where every signal of the kind has so many; 0: the signal says.
     written : whether the player writes it: no stage outputs such a signal.
@@ -65,9 +65,9 @@ KINDS: Mapping[str, Kind] = {
             Field("window", int, "samples of the Hann window: even, a multiple of the grid's "
                   "samples, at least twice", 16, 16384),
             Field("floor", float, "added to magnitudes before the logarithm", 1e-9, 10.0),
-            Field("scale", float, "divides the logarithm once the mean is taken off", 1e-6, 1e3),
+            Field("scale", float, "divides the logarithm after the mean is subtracted", 1e-6, 1e3),
             Field("mean", str, "file: float32 .npy [rows], or [rows of one channel] for all"),
-            Field("phase", str, "phase reconstruction; empty: the best",
+            Field("phase", str, "phase reconstruction; empty: the default",
                   choices=("", *_PHASES),
                   default="", required=False),
             _limit(6.0),
@@ -76,7 +76,7 @@ KINDS: Mapping[str, Kind] = {
         files=("mean",),
     ),
     "mel": Kind(
-        "normalised logarithms of mel bands; a network stage makes sound of them",
+        "normalised logarithms of mel bands; a network stage turns them into sound",
         (
             Field("window", int, "samples of the Hann window: even, a multiple of the grid's "
                   "samples, at least twice", 16, 16384),
@@ -84,7 +84,7 @@ KINDS: Mapping[str, Kind] = {
             Field("floor_rule", str, "add: the floor is added before the logarithm; clamp: smaller "
                   "values are raised to it", choices=("add", "clamp"), default="add",
                   required=False),
-            Field("scale", float, "divides the logarithm once the mean is taken off", 1e-6, 1e3,
+            Field("scale", float, "divides the logarithm after the mean is subtracted", 1e-6, 1e3,
                   default=1.0, required=False),
             Field("mean", str, "file: float32 .npy [rows of one channel]; empty: 0",
                   default="", required=False),
@@ -127,9 +127,9 @@ KINDS: Mapping[str, Kind] = {
     "latent": Kind(
         "scaled latents of an autoencoder; network stages encode and decode them",
         (
-            Field("mean", str, "file: float32 .npy [rows], taken off; empty: 0", default="",
+            Field("mean", str, "file: float32 .npy [rows], subtracted; empty: 0", default="",
                   required=False),
-            Field("deviation", str, "file: float32 .npy [rows], divides what is left; empty: 1",
+            Field("deviation", str, "file: float32 .npy [rows], divides the difference; empty: 1",
                   default="", required=False),
             _limit(12.0),
         ),
@@ -140,9 +140,9 @@ KINDS: Mapping[str, Kind] = {
         "vectors of a residual quantiser's codes; network stages encode and decode them",
         (
             Field("codebooks", str, "file: float32 .npy [levels, entries, dimensions]"),
-            Field("first", int, "the first level of the file that this signal holds", 0, 255,
+            Field("first", int, "the first level of the file that this signal contains", 0, 255,
                   default=0, required=False),
-            Field("levels", int, "how many levels it holds; 0: all from the first on", 0, 256,
+            Field("levels", int, "how many levels it contains; 0: all from the first on", 0, 256,
                   default=0, required=False),
             Field("layout", str, "stacked: the vectors of the levels below each other; summed: "
                   "their sum", choices=("stacked", "summed"), default="stacked", required=False),
@@ -174,25 +174,25 @@ TRANSFORMS: Mapping[str, str] = {
 
 
 def make_representation(signal: Signal, rate: int, load: Load) -> Representation:
-    """Make the representation of a signal.
+    """Create the representation of a signal.
 
     Parameters
     ----------
-    signal : options that are left out take their defaults.
+    signal : missing options have their defaults.
     rate : samples per second of the pack.
     load : returns the array of one of the pack's ``.npy`` files.
 
     Raises
     ------
     PackError
-        For an option that is missing, unknown or out of its bounds.
+        An option is missing, unknown or out of range.
     ConfigError
-        For an unknown kind, and for options that do not fit each other or their files.
+        The kind is unknown, or options do not match each other or their files.
     """
     kind = KINDS.get(signal.kind)
     if kind is None:
         raise ConfigError(
-            f"signal {signal.name!r}: kind is {signal.kind!r}; it takes {', '.join(KINDS)}"
+            f"signal {signal.name!r}: kind is {signal.kind!r}; use {', '.join(KINDS)}"
         )
     options = read_table(f"signal {signal.name!r}", signal.kind, kind.options, signal.options)
     if signal.channels < 1 or signal.rows < 1 or signal.rows % signal.channels:

@@ -2,8 +2,8 @@
 
     x = (z - mean) / deviation          per row
 
-Only network stages turn sound into latents and latents into sound. A pack whose autoencoder takes
-and returns scaled latents needs neither file.
+Only network stages convert between sound and latents. A pack whose autoencoder uses scaled latents
+needs neither file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Latent"]
 
 
 class Latent:
-    """See the module.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Latent:
     Raises
     ------
     ConfigError
-        If a file does not fit the rows.
+        A file does not match the rows.
     """
 
     has_notes = False
@@ -46,7 +46,7 @@ class Latent:
         self._mean = _column(signal, "mean", 0.0, load)
         self._deviation = _column(signal, "deviation", 1.0, load)
         if not (self._deviation > 0).all():
-            raise ConfigError(f"signal {signal.name!r}: a deviation is not over 0")
+            raise ConfigError(f"signal {signal.name!r}: deviations must be over 0")
         self._limit = signal.options["limit"]
         self.empty = empty_frame(signal, load)
 
@@ -56,17 +56,17 @@ class Latent:
         return ((latents - self._mean) / self._deviation).astype(np.float32)
 
     def latents(self, frames: Array) -> Array:
-        """What a decoder network takes, of frames [rows, n]."""
+        """The latents of frames [rows, n], for a decoder network."""
         check_frames(frames, self.rows)
         return (frames * self._deviation + self._mean).astype(np.float32)
 
     def encode(self, samples: Array) -> Array:
-        """Refuse: a network stage encodes sound."""
-        raise ConfigError("sound becomes latents by a network; the pack needs a stage for it")
+        """Raises: only a network stage can encode sound."""
+        raise ConfigError("latents: sound is encoded by a network; add a stage for it to the pack")
 
     def decoder(self) -> Decoder:
-        """Refuse: a network stage decodes latents."""
-        raise ConfigError("latents become sound by a network; the pack needs a stage for it")
+        """Raises: only a network stage can decode latents."""
+        raise ConfigError("latents: sound is decoded by a network; add a stage for it to the pack")
 
     def projection(self) -> Bounds:
         """A new projection."""

@@ -1,7 +1,7 @@
-"""Log magnitudes of a short-time Fourier transform, with phase reconstruction on the way out.
+"""Log magnitudes of a short-time Fourier transform, decoded with phase reconstruction.
 
 A frame is a column of `bins` normalised logarithms for each channel (`log_scale`), from DC up. The
-phase is found again while the stream plays (`phase_stream`, `channel_phases`).
+phase is reconstructed while the stream plays (`phase_stream`, `channel_phases`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["LogMagnitude"]
 
 
 class LogMagnitude:
-    """See the module.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class LogMagnitude:
     Raises
     ------
     ConfigError
-        If the options do not fit each other.
+        The options do not match each other.
     """
 
     has_notes = False

@@ -1,6 +1,6 @@
-"""From frames of scaled magnitudes to samples, and back for a past that is real sound.
+"""Decodes frames of scaled magnitudes to samples, and encodes a past that is real sound.
 
-The generator's thread owns each decoder.
+The generator's thread owns every decoder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["MagnitudeDecoder", "MagnitudeScale", "encode_magnitudes"]
 
 
 class MagnitudeScale(Protocol):
-    """Between the magnitudes of a transform [full bins, frames] and frames [bins, frames]."""
+    """Converts between magnitudes [full bins, frames] and frames [bins, frames]."""
 
     @property
     def bins(self) -> int:
@@ -32,12 +32,12 @@ class MagnitudeScale(Protocol):
         ...
 
     def decode(self, x: Array) -> tuple[Array, int]:
-        """Magnitudes of frames, and how many values had to be held within bounds."""
+        """Magnitudes of frames, and how many values were clipped."""
         ...
 
 
 class MagnitudeDecoder:
-    """Frames to samples: magnitudes, then phases.
+    """Converts frames to magnitudes, and reconstructs their phases.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class MagnitudeDecoder:
         return self._phases.latency_frames
 
     def reset(self) -> None:
-        """Begin a new stream, after silence."""
+        """Start a new stream, after silence."""
         self._phases.reset()
 
     def prime(self, samples: Array, frames: int) -> tuple[Array, int]:
@@ -65,24 +65,24 @@ class MagnitudeDecoder:
         check_samples(samples, len(self._scales))
         need = self._stft.samples_of(max(frames, self._stft.ratio))
         recent = np.zeros((len(samples), need), np.float32)
-        taken = samples[:, -need:]
-        recent[:, need - taken.shape[1] :] = taken
+        end = samples[:, -need:]
+        recent[:, need - end.shape[1] :] = end
         columns = encode_magnitudes(self._stft, self._scales, recent)
         return columns[:, columns.shape[1] - frames :], self._phases.prime(recent)
 
     def push(self, frames: Array) -> Array:
-        """Take frames [rows, n]; return the samples [channels, m] that are final."""
+        """Add frames [rows, n]; returns the samples [channels, m] that are final."""
         check_frames(frames, sum(s.bins for s in self._scales))
         parts = np.split(frames, len(self._scales))
         magnitudes: list[Array] = []
         for scale, own in zip(self._scales, parts, strict=True):
-            magnitude, wild = scale.decode(own)
-            self.clipped += wild
+            magnitude, clipped = scale.decode(own)
+            self.clipped += clipped
             magnitudes.append(magnitude)
         return self._phases.push(np.stack(magnitudes))
 
     def flush(self) -> Array:
-        """Return the samples that are kept back, fading out, and begin a new stream."""
+        """The samples that are kept back, fading out; then start a new stream."""
         return self._phases.flush()
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -95,7 +95,7 @@ class MagnitudeDecoder:
 
 
 def encode_magnitudes(stft: Stft, scales: Sequence[MagnitudeScale], samples: Array) -> Array:
-    """Frames [rows, n] of samples [channels, n]: whole windows, nothing is padded."""
+    """Frames [rows, n] of samples [channels, n]: whole windows without padding."""
     return np.concatenate(
         [
             scale.encode(np.abs(stft.forward(own)).astype(np.float32))

@@ -1,9 +1,9 @@
-"""The modified discrete cosine transform, companded: critically sampled, without a phase to find.
+"""The modified discrete cosine transform with companding: critically sampled, without phases.
 
-A frame is a column of `hop` coefficients for each channel (or the lowest of them: what is above is
-silent), over a window of two hops. Windows that satisfy Princen and Bradley's condition (1986)
-cancel the aliasing of neighbouring frames, so overlap-add returns the samples exactly. Coefficients
-span many orders of magnitude, which a diffusion model cannot fit; so they are companded:
+A frame is a column of `hop` coefficients for each channel (or only the lowest of them), over a
+window of two hops. Windows that satisfy Princen and Bradley's condition (1986) cancel the aliasing
+of neighbouring frames, so that overlap-add returns the samples exactly. Coefficients span many
+orders of magnitude, which a diffusion model cannot fit; therefore they are companded:
 
     x = sign(c) (|c| / scale)^exponent
 
@@ -25,7 +25,7 @@ from engine.representations.bounds import Bounds
 from engine.representations.frames import check_frames, check_samples, empty_frame, whole_hop
 from engine.representations.protocol import Array, State
 from engine.representations.signals import Signal
-from engine.representations.state import taken
+from engine.representations.state import array_of
 
 __all__ = ["Mdct", "MdctDecoder", "forward", "inverse", "make_window"]
 
@@ -75,7 +75,7 @@ def inverse(coefficients: Array, window: Array) -> Array:
 
 
 class Mdct:
-    """See the module.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class Mdct:
     Raises
     ------
     ConfigError
-        If the options do not fit each other.
+        The options do not match each other.
     """
 
     has_notes = False
@@ -99,8 +99,8 @@ class Mdct:
         kept = signal.rows // signal.channels
         if hop % 2 or kept > hop:
             raise ConfigError(
-                f"signal {signal.name!r}: {kept} rows per channel and {hop} samples per frame; an "
-                "MDCT has an even hop and at most as many rows"
+                f"signal {signal.name!r}: {kept} rows per channel and {hop} samples per frame; use "
+                "an even hop and at most as many rows"
             )
         scale = np.asarray(load(o["scales"]) if o["scales"] else o["scale"], np.float32)
         if scale.size not in (1, kept) or not (np.isfinite(scale) & (scale > 0)).all():
@@ -127,7 +127,7 @@ class Mdct:
 
 
 class Companding:
-    """Between samples and companded coefficients.
+    """Converts between samples and companded coefficients.
 
     Parameters
     ----------
@@ -150,23 +150,23 @@ class Companding:
         return x.reshape(len(samples) * self.kept, x.shape[2]).astype(np.float32)
 
     def decode(self, frames: Array, channels: int) -> tuple[Array, int]:
-        """Windowed frames [channels, n, 2 hop], and how many values were held within bounds."""
+        """Windowed frames [channels, n, 2 hop], and how many values were clipped."""
         x = frames.reshape(channels, self.kept, frames.shape[1])
         with np.errstate(over="ignore", invalid="ignore"):
             found = np.sign(x) * np.abs(x) ** (np.float32(1.0) / self._exponent) * self._scale
-        wild = int(np.count_nonzero(~(np.abs(found) <= self._ceiling)))
-        if wild:
+        clipped = int(np.count_nonzero(~(np.abs(found) <= self._ceiling)))
+        if clipped:
             found = np.nan_to_num(found, nan=0.0, posinf=self._ceiling, neginf=-self._ceiling)
             np.clip(found, -self._ceiling, self._ceiling, out=found)
         full = np.zeros((channels, self.hop, frames.shape[1]), np.float32)
         full[:, : self.kept] = found
-        return inverse(full, self.window), wild
+        return inverse(full, self.window), clipped
 
 
 class MdctDecoder:
-    """Overlap-add: every frame completes one hop of samples, so nothing is kept back.
+    """Overlap-add: every frame completes one hop of samples, so no frames are kept back.
 
-    After silence the first hop fades in, with the aliasing that the frame before would cancel.
+    After silence the first hop fades in, with the aliasing that a previous frame would cancel.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ class MdctDecoder:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new stream, after silence."""
+        """Start a new stream, after silence."""
         self._rest = np.zeros((self._channels, self._companding.hop), np.float32)
 
     def prime(self, samples: Array, frames: int) -> tuple[Array, int]:
@@ -191,19 +191,19 @@ class MdctDecoder:
         hop = self._companding.hop
         need = (max(frames, 1) + 1) * hop
         recent = np.zeros((self._channels, need), np.float32)
-        taken_ = samples[:, -need:]
-        recent[:, need - taken_.shape[1] :] = taken_
+        end = samples[:, -need:]
+        recent[:, need - end.shape[1] :] = end
         columns = self._companding.encode(recent)
         last, _ = self._companding.decode(columns[:, -1:], self._channels)
         self._rest = last[:, 0, hop:].copy()
         return columns[:, columns.shape[1] - frames :], hop
 
     def push(self, frames: Array) -> Array:
-        """Take frames [rows, n]; return n hops of samples for each channel."""
+        """Add frames [rows, n]; returns n hops of samples for each channel."""
         check_frames(frames, self._channels * self._companding.kept)
         hop = self._companding.hop
-        parts, wild = self._companding.decode(frames, self._channels)
-        self.clipped += wild
+        parts, clipped = self._companding.decode(frames, self._channels)
+        self.clipped += clipped
         if not frames.shape[1]:
             return np.zeros((self._channels, 0), np.float32)
         before = np.concatenate([self._rest[:, None], parts[:, :-1, hop:]], axis=1)
@@ -211,15 +211,15 @@ class MdctDecoder:
         return (before + parts[..., :hop]).reshape(self._channels, -1)
 
     def flush(self) -> Array:
-        """Return the last hop, which fades out, and begin a new stream."""
+        """The last hop, which fades out; then start a new stream."""
         out = self._rest
         self.reset()
         return out
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What the last frame adds to the next hop."""
+        """The part of the last frame that belongs to the next hop."""
         return {"rest": self._rest.copy()}
 
     def restore(self, state: State) -> None:
         """Continue from a state, to the bit."""
-        self._rest = taken(state, "rest", self._rest.shape, "f4")
+        self._rest = array_of(state, "rest", self._rest.shape, "f4")

@@ -1,10 +1,9 @@
-"""Log mel spectra: magnitudes in bands that are as wide as the ear's, for vocoders and upsamplers.
+"""Log mel spectra, for vocoders and upsamplers.
 
-A frame is a column of normalised logarithms of mel bands for each channel. Sound is made of it by a
-network stage, the vocoder. With the option `phase` a signal can also be decoded without one: the
-bands are spread over the bins by the pseudo-inverse of the filter bank and a phase is found. That
-blurs the partials between bands. It is there to listen to a model before it has a vocoder, and for
-packs that need no more.
+A frame is a column of normalised logarithms of mel bands for each channel. A network stage, the
+vocoder, turns it into sound. With the option `phase` a signal can be decoded without a vocoder: the
+pseudo-inverse of the filter bank spreads the bands over the bins, and a phase is reconstructed.
+That blurs partials within a band, but it is enough to test a model before it has a vocoder.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def filter_bank(
     rate : samples per second.
     window : samples of the transform.
     bands : how many.
-    low, high : Hz, the outer feet of the first and the last band.
+    low, high : Hz, the outer edges of the first and the last band.
     scale : "slaney" (linear below 1 kHz, as in Slaney's Auditory Toolbox and librosa's default) or
         "htk" (2595 log10(1 + f / 700)).
     norm : "slaney" (each band has the same area) or "none" (each peak is 1).
@@ -51,7 +50,7 @@ def filter_bank(
     Raises
     ------
     ConfigError
-        If the edges are no range within 0 .. rate / 2, or a band lies between two bins.
+        The edges are not a range within 0 .. rate / 2, or a band lies between two bins.
     """
     if not 0.0 <= low < high <= rate / 2:
         raise ConfigError(
@@ -89,7 +88,7 @@ def _hertz(mels: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
 
 
 class MelScale:
-    """Between magnitudes [window // 2 + 1, frames] and normalised log mel bands [bands, frames].
+    """Converts between magnitudes [window // 2 + 1, frames] and log mel bands [bands, frames].
 
     Parameters
     ----------
@@ -108,14 +107,14 @@ class MelScale:
         return self._log.encode(self._bank @ (magnitude**self._power))
 
     def decode(self, x: Array) -> tuple[Array, int]:
-        """Magnitudes whose bands come near to these, and how many values were out of bounds."""
-        bands, wild = self._log.decode(x)
+        """Magnitudes with approximately these bands, and how many values were clipped."""
+        bands, clipped = self._log.decode(x)
         spread = np.maximum(self._back @ bands, np.float32(0.0))
-        return (np.sqrt(spread) if self._power == 2 else spread), wild
+        return (np.sqrt(spread) if self._power == 2 else spread), clipped
 
 
 class Mel:
-    """See the module.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -126,7 +125,7 @@ class Mel:
     Raises
     ------
     ConfigError
-        If the options do not fit each other.
+        The options do not match each other.
     """
 
     has_notes = False
@@ -161,12 +160,12 @@ class Mel:
         Raises
         ------
         ConfigError
-            Without the option `phase`: a network stage makes sound of the bands.
+            The option `phase` is missing: a network stage turns the bands into sound.
         """
         if not self._phase:
             raise ConfigError(
-                "mel bands need a stage that makes sound of them (a vocoder); choose a 'phase' to "
-                "hear them without one"
+                "mel bands need a vocoder stage; add one, or choose a 'phase' to decode them "
+                "without one"
             )
         return MagnitudeDecoder(self.stft, self._scales, self._phase)
 

@@ -1,4 +1,4 @@
-"""What the projections of signals without notes share: they have no keys, no notes and no state."""
+"""The base of projections for signals without notes: they have no keys, notes or state."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["NoteFreeProjection"]
 
 
 class NoteFreeProjection:
-    """The methods of `Projection` but for `project`."""
+    """All methods of `Projection` except `project`."""
 
     def reset(self) -> None:
         """There is nothing to reset."""
 
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
-        """None: keys fix no cells here."""
+        """None: keys do not apply to this signal."""
         return None
 
     def past(self, notes: Iterable[Note], end: float, frames: int) -> NoReturn:
-        """Refuse: there are no notes here."""
+        """Raises: the signal has no notes."""
         raise ConfigError("notes cannot be written into this signal; choose one of kind 'roll'")
 
     def phrase(self, notes: Iterable[Note], block: int) -> NoReturn:
-        """Refuse: there are no notes here."""
+        """Raises: the signal has no notes."""
         raise ConfigError("notes cannot be written into this signal; choose one of kind 'roll'")
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Nothing."""
+        """No arrays."""
         return {}
 
     def restore(self, state: State) -> None:

@@ -22,7 +22,7 @@ from engine.representations import beat_roll
 from engine.representations.beat_roll import TOKEN, BeatRoll, Strike
 from engine.representations.protocol import Array, Event, Representation, State
 from engine.representations.roll import Roll, encode
-from engine.representations.state import taken
+from engine.representations.state import array_of
 from engine.time.tempo_map import TempoMap
 
 __all__ = ["Performance"]
@@ -127,7 +127,7 @@ class Performance:
 
     def restore(self, state: State) -> None:
         """Continue from a state."""
-        done, notes = taken(state, "done", (), "i8"), taken(state, "notes", (None, 4), "i8")
+        done, notes = array_of(state, "done", (), "i8"), array_of(state, "notes", (None, 4), "i8")
         self._done = int(done)
         self._notes = [
             _Sounding(Strike(pitch, velocity, tick, 0), end)

@@ -1,15 +1,14 @@
-"""Magnitude blocks in, one continuous signal out: the streaming phase reconstructions.
+"""Streaming phase reconstruction: blocks of magnitudes in, one continuous signal out.
 
-Blocks of any number of frames arrive one after another. A reconstructor keeps the last
-``latency_frames`` frames back, because their phases get better when the next block is known; all
-before them are *committed*: their complex frames never change again, neither do the samples that
-they alone make up. So a push of F frames answers exactly F * hop samples (the first one
-``latency_frames`` fewer), every sample belongs to one smooth overlap-add, and there is no seam to
-mend. Without `prime` the past is silence and the sound fades in over one window.
+Blocks may have any number of frames. A reconstructor keeps the last ``latency_frames`` frames back,
+because their phases improve when the next block is known. All frames before them are *committed*:
+they never change again, nor do the samples that depend only on them. A push of F frames returns
+exactly F * hop samples (the first push ``latency_frames`` fewer frames). All samples come from one
+overlap-add, so there are no seams. Without `prime` the past is silence and the sound fades in over
+one window.
 
 Magnitudes float32 [bins, frames] in the scale of `Stft`, samples float32 [samples]. One owner
-thread for each object: the generator process's loop. The same seed and the same pushes give the
-same samples.
+thread per object: the generator's. The same seed and the same pushes give the same samples.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from engine.errors import ConfigError
 from engine.representations.propagation import PhaseGradient, run_plan
 from engine.representations.protocol import State
 from engine.representations.refiner import Refiner, polar
-from engine.representations.state import taken
+from engine.representations.state import array_of
 from engine.representations.stft import Stft
 
 __all__ = [
@@ -37,37 +36,36 @@ __all__ = [
 Float = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 
-# Magnitudes under this are silence: 20 log10(1e-7 / 256) = -188 dB of full scale, and its square
-# and its products with the taper's ends are still normal numbers.
+# Smaller magnitudes are silence: 20 log10(1e-7 / 256) = -188 dB of full scale. Its square and its
+# products with the ends of the taper are still normal numbers.
 _SILENT = np.float32(1e-7)
 
 
 class StreamingGriffinLim:
-    """Fast Griffin-Lim on the new block and the frames kept back, after a past that stays fixed.
+    """Fast Griffin-Lim on the new block and the frames kept back, with a fixed past.
 
-    The phases start from one pass of gradient propagation out of the last committed frame. In each
-    iteration the committed frames take part by what they add to the first
-    ``overlap`` samples (as the committed frames do in RTISI, Zhu, Beauregard & Wyse 2007), so
-    the new frames settle on phases that fit them.
+    The phases start from one pass of gradient propagation from the last committed frame. In each
+    iteration the committed frames contribute to the first ``overlap`` samples (as in RTISI, Zhu,
+    Beauregard & Wyse 2007), so that the phases of new frames match them.
 
     Parameters
     ----------
     stft : Stft
     iterations : int
-        For each push; 0 leaves the propagated phases alone.
+        Per push; with 0 the propagated phases are used as they are.
     lookahead : int
         Frames kept back and optimised again.
     momentum : float
         See `engine.representations.refiner`.
     seed : int
-        Of the phases from which silence is left.
+        Of the initial phases after silence.
     relaxation : float
         See `engine.representations.refiner`.
 
     Raises
     ------
     ConfigError
-        If a number is out of its range.
+        A number is out of range.
     """
 
     def __init__(
@@ -80,13 +78,13 @@ class StreamingGriffinLim:
         relaxation: float = 0.0,
     ) -> None:
         if iterations < 0:
-            raise ConfigError(f"phase iterations {iterations}: must be 0 or more")
+            raise ConfigError(f"phase iterations {iterations}: use 0 or more")
         if lookahead < 0:
-            raise ConfigError(f"phase look-ahead of {lookahead} frames: must be 0 or more")
+            raise ConfigError(f"phase look-ahead of {lookahead} frames: use 0 or more")
         if not 0.0 <= momentum <= 1.0:
-            raise ConfigError(f"phase momentum {momentum}: must be 0 to 1, for example 0.99")
+            raise ConfigError(f"phase momentum {momentum}: use 0 to 1, for example 0.99")
         if not (relaxation == 0.0 or 0.5 <= relaxation <= 1.0):
-            raise ConfigError(f"phase relaxation {relaxation}: must be 0, or 0.5 to 1")
+            raise ConfigError(f"phase relaxation {relaxation}: use 0, or 0.5 to 1")
         self._stft = stft
         self._iterations = iterations
         self._lookahead = lookahead
@@ -97,7 +95,7 @@ class StreamingGriffinLim:
 
     @property
     def iterations(self) -> int:
-        """Iterations of each push."""
+        """Iterations per push."""
         return self._iterations
 
     @property
@@ -106,7 +104,7 @@ class StreamingGriffinLim:
         return self._lookahead
 
     def reset(self) -> None:
-        """Begin a new stream, after silence."""
+        """Start a new stream, after silence."""
         stft = self._stft
         rng = np.random.default_rng(self._seed)
         self._phase: Float = rng.random(stft.bins, np.float32) * np.float32(2.0 * np.pi)
@@ -118,7 +116,7 @@ class StreamingGriffinLim:
 
     @property
     def found(self) -> Float:
-        """Phases [frames, bins] of the last push: of the frames held before it, then of its own."""
+        """Phases [frames, bins] of the last push: first of the frames kept back before it."""
         return self._found
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -137,43 +135,46 @@ class StreamingGriffinLim:
         Raises
         ------
         ConfigError
-            If an array is missing or does not fit; nothing has changed then.
+            An array is missing or does not match; then nothing has changed.
         """
         bins, overlap = self._stft.bins, self._stft.overlap
-        phase, past = taken(state, "phase", (bins,), "f4"), taken(state, "past", (2, bins), "f4")
-        tail, held = (
-            taken(state, "tail", (overlap,), "f4"),
-            taken(state, "held", (None, bins), "f4"),
+        phase, past = (
+            array_of(state, "phase", (bins,), "f4"),
+            array_of(state, "past", (2, bins), "f4"),
         )
-        self._held_phases = taken(state, "held_phases", (len(held), bins), "f4")
+        tail, held = (
+            array_of(state, "tail", (overlap,), "f4"),
+            array_of(state, "held", (None, bins), "f4"),
+        )
+        self._held_phases = array_of(state, "held_phases", (len(held), bins), "f4")
         self._phase, self._past, self._tail, self._held = phase, past, tail, held
         self._found = self._held_phases
 
     def prime(self, samples: Float) -> int:
-        """Take real audio as the past, whose phases the next frames go on from.
+        """Use real audio as the past, whose phases the next frames continue.
 
-        Forgets what was heard before. The frames are laid so that the last one ends with the last
-        sample, and the first frame pushed comes one hop after it; so the first sample returned
-        stands where ``samples[-overlap]`` stands, and fades from the audio given to the new one.
+        It replaces the previous past. The last frame ends with the last sample, and the first
+        pushed frame follows one hop later; so the first returned sample is at the position of
+        ``samples[-overlap]``, and fades from the given audio to the new one.
 
         Parameters
         ----------
         samples : ndarray [samples] float32
-            At least ``window + hop`` samples to have an effect; what is older than two windows
-            does not matter. Shorter audio is taken as following silence.
+            At least ``window + hop`` samples to have an effect; samples older than two windows do
+            not matter. Shorter audio follows silence.
 
         Returns
         -------
         int
-            How many samples at the end of ``samples`` are given out again (``overlap``).
+            How many samples at the end of ``samples`` are returned again (``overlap``).
         """
         stft = self._stft
         self.reset()
-        need = stft.window + (stft.ratio - 1) * stft.hop  # ratio frames: all that reach beyond
+        need = stft.window + (stft.ratio - 1) * stft.hop  # `ratio` frames: all that reach beyond
         recent = np.zeros(need, np.float32)
-        taken = samples[-need:]
-        if taken.size:
-            recent[need - taken.size :] = taken
+        end = samples[-need:]
+        if end.size:
+            recent[need - end.size :] = end
         rows = stft.rows(recent)
         whole = np.zeros(need, np.float32)
         stft.overlap_add(rows, whole)
@@ -183,12 +184,12 @@ class StreamingGriffinLim:
         return stft.overlap
 
     def push(self, magnitude: Float, start: Float | None = None) -> Float:
-        """Take magnitudes and return the samples that are final.
+        """Add magnitudes and return the samples that are final.
 
         Parameters
         ----------
         magnitude : ndarray [bins, frames] float32
-            Non-negative; any number of frames, 0 too.
+            Non-negative; any number of frames, also 0.
         start : ndarray [held + frames, bins], optional
             Phases to start from instead of propagated ones, as `found` returns them.
 
@@ -200,20 +201,20 @@ class StreamingGriffinLim:
         Raises
         ------
         ConfigError
-            If the number of bins is not that of the STFT.
+            The number of bins is not that of the STFT.
         """
         if magnitude.ndim != 2 or magnitude.shape[0] != self._stft.bins:
             raise ConfigError(
-                f"magnitudes of shape {magnitude.shape}: give ({self._stft.bins}, frames)"
+                f"magnitudes of shape {magnitude.shape}: use ({self._stft.bins}, frames)"
             )
         new = np.array(magnitude.T, np.float32, order="C")
-        # Denormals, negative values and NaN alike: decaying notes are full of the first.
+        # Also removes negative values, NaN, and the denormals of decaying notes.
         new[~(new >= _SILENT)] = 0.0
         frames = np.concatenate((self._held, new))
         return self._solve(frames, max(0, frames.shape[0] - self._lookahead), start)
 
     def flush(self, start: Float | None = None) -> Float:
-        """Return all that is kept back, fading out over one window, and forget the past."""
+        """The samples that are kept back, fading out over one window; then reset."""
         out = self._solve(self._held, self._held.shape[0], start)
         out = np.concatenate((out, self._tail))
         found = self._found
@@ -222,13 +223,13 @@ class StreamingGriffinLim:
         return out
 
     def _solve(self, frames: Float, commit: int, start: Float | None) -> Float:
-        """Find phases for ``frames`` [n, bins] and commit the first ``commit`` of them."""
+        """Compute phases of ``frames`` [n, bins] and commit the first ``commit`` of them."""
         stft = self._stft
         if frames.shape[0] == 0:
             self._found = frames
             return np.zeros(0, np.float32)
         if not frames.any():
-            # Nothing to find, and what the past still adds decays by itself.
+            # No phases to compute; the contribution of the past decays by itself.
             spectrum: Complex = np.zeros(frames.shape, np.complex64)
             phases = np.tile(self._phase, (frames.shape[0], 1))
         else:
@@ -238,8 +239,8 @@ class StreamingGriffinLim:
             else:
                 phases = start.copy()
             if self._iterations:
-                # Frames kept back go on from what they had reached; without iterations their
-                # phases are better made anew, now that the frame after them is known.
+                # Frames kept back continue from their phases; without iterations it is better to
+                # propagate again, because the next frame is now known.
                 phases[: self._held_phases.shape[0]] = self._held_phases
             spectrum = polar(frames, phases)
             if self._iterations:
@@ -269,7 +270,7 @@ class PhaseKind(NamedTuple):
     relaxation: float
 
 
-# docs/phase.md has the measurement behind each row.
+# docs/phase.md has the measurements.
 PHASE_KINDS: dict[str, PhaseKind] = {
     "gradient-raar": PhaseKind(
         "phase gradients, then relaxed reflections and fast Griffin-Lim", 48, 4, 0.99, 0.95
@@ -288,21 +289,21 @@ def make_phase(
     lookahead: int | None = None,
     seed: int = 0,
 ) -> StreamingGriffinLim:
-    """Make a reconstructor by its name in `PHASE_KINDS`.
+    """Create a reconstructor by its name in `PHASE_KINDS`.
 
     Parameters
     ----------
     kind : str
-        A key of `PHASE_KINDS`; `DEFAULT_PHASE` is the one to ship.
+        A key of `PHASE_KINDS`.
     stft : Stft
     iterations, lookahead : int, optional
-        In place of the row's own.
+        Instead of those of the row.
     seed : int
 
     Raises
     ------
     ConfigError
-        If there is no such kind.
+        There is no such kind.
     """
     row = PHASE_KINDS.get(kind)
     if row is None:

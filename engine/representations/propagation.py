@@ -1,16 +1,16 @@
-"""Phases of new frames from the phases of the frame before, in one pass.
+"""Computes phases of new frames from those of the previous frame, in one pass.
 
-A *plan* depends on the magnitudes alone and is computed for all frames at once: for each bin of
-each frame the bin of the frame before from which its phase comes, and the increment. Going through
-the frames is then one gather and one addition per frame:
+A *plan* depends only on the magnitudes and is computed for all frames at once: for each bin of each
+frame, the bin of the previous frame from which its phase comes, and the increment. Each frame is
+then one gather and one addition:
 
     phase[n] = phase[n - 1][source[n]] + increment[n]
 
 Prusa & Sondergaard 2016, "Real-time spectrogram inversion using phase gradient heap integration"
-(RTPGHI). Its heap lets each bin take its phase from wherever the greatest magnitude arrives first:
-in time from the same bin of the frame before, or in frequency from a neighbour. Frame by frame that
-is a widest path on a line, which two sweeps over the bins solve exactly and for all frames at once;
-so no heap is needed (`tests` compare with one).
+(RTPGHI). Its heap gives each bin its phase along the path of the largest magnitudes: in time from
+the same bin of the previous frame, or in frequency from a neighbour. Within a frame that is a
+widest path on a line, which two sweeps over the bins solve exactly for all frames at once, without
+a heap (the tests compare both).
 
 Frame-major arrays [frames, bins]; phases in radians at the first sample of the frame (see `Stft`).
 No state, any thread.
@@ -29,22 +29,22 @@ __all__ = ["PhaseGradient", "Plan", "arrivals", "run_plan"]
 
 Float = NDArray[np.float32]
 
-_QUIET = 1e-9  # magnitudes under this (-230 dB of full scale) are taken as silence
+_QUIET = 1e-9  # smaller magnitudes (-230 dB of full scale) count as silence
 
 
 class Plan(NamedTuple):
-    """Where phases come from: see the module."""
+    """The sources of phases; see the module docstring."""
 
     source: NDArray[np.intp]  # [frames, bins]
     increment: Float  # [frames, bins] radians
 
 
 def run_plan(plan: Plan, phase: Float) -> Float:
-    """Go through the frames of ``plan`` from ``phase`` [bins]; return phases [frames, bins]."""
+    """Compute the phases [frames, bins] of ``plan`` from ``phase`` [bins]."""
     out = np.empty_like(plan.increment)
     for n in range(out.shape[0]):
         np.add(phase[plan.source[n]], plan.increment[n], out=out[n])
-        # Wrapped at once, because float32 loses the phase of a bin after some seconds.
+        # Wrap at once, because float32 loses the phase of a bin after some seconds.
         out[n] -= np.float32(2 * np.pi) * np.rint(out[n] * np.float32(0.5 / np.pi))
         phase = out[n]
     return out
@@ -53,20 +53,20 @@ def run_plan(plan: Plan, phase: Float) -> Float:
 class PhaseGradient:
     """Phase gradient integration in the order of the heap (Prusa & Sondergaard 2016).
 
-    With the Gaussian as near as possible to a Hann window of W samples, gamma = 0.25645 W^2, the
+    With the Gaussian closest to a Hann window of W samples, gamma = 0.25645 W^2, the
     log magnitude s gives the phase's derivatives (eqs. 6 to 9, hop a, W bins):
 
         per frame    a W / (2 gamma) (s[m + 1] - s[m - 1]) + 2 pi a m / W
         per bin      - gamma / (2 a W) (s[n + 1] - s[n - 1]) - pi
 
-    (the last -pi because frames begin at the window's edge, not at its middle). The last frame
-    without look-ahead takes the backward difference, as in the zero-delay form of the paper.
+    (-pi because frames start at the edge of the window, not at its centre). The last frame without
+    look-ahead uses the backward difference, as in the zero-delay form of the paper.
 
     Parameters
     ----------
     stft : Stft
     tolerance : float
-        Bins under this share of their frame's maximum hand no phase on in frequency.
+        Bins below this fraction of their frame's maximum pass on no phase in frequency.
     """
 
     def __init__(self, stft: Stft, tolerance: float = 1e-5) -> None:
@@ -92,7 +92,7 @@ class PhaseGradient:
         rise[:central] = logs[3 : 3 + central] - logs[1 : 1 + central]
         if central < known:
             rise[central:] = 2.0 * (logs[known + 1] - logs[known])
-        # A step into silence is a difference of logarithms without meaning; hold it.
+        # At a step into silence the difference of logarithms has no meaning; clip it.
         np.clip(rise, -12.0, 12.0, out=rise)
         rise *= np.float32(-self._curve)
         per_bin = 0.5 * (rise[:, 1:] + rise[:, :-1]) - np.float32(np.pi)
@@ -107,7 +107,7 @@ class PhaseGradient:
             Magnitudes of the two frames before.
         magnitudes : ndarray [frames, bins]
         known : int
-            Plan only the first ``known`` frames; the others sharpen the last planned one.
+            Plan only the first ``known`` frames; the others improve the last planned one.
         """
         logs = np.log(np.maximum(np.concatenate((past, magnitudes)), np.float32(_QUIET)))
         per_frame, per_bin = self.gradients(logs, known)
@@ -128,11 +128,12 @@ class PhaseGradient:
 def arrivals(
     before: Float, now: Float, tolerance: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Solve the heap's order: which bins take their phase in time, which others from the left.
+    """Solve the order of the heap: which bins get their phase in time, which others from the left.
 
-    The heap (largest first) holds the bins of the frame before; a popped one hands its phase to
-    the same bin now, which enters the heap; a popped bin of now hands its phase to its neighbours.
-    So a bin is reached first by the path whose smallest member is the largest:
+    The heap (largest first) contains the bins of the previous frame. A popped bin passes its phase
+    to the same bin of this frame, which enters the heap; a popped bin of this frame passes its
+    phase to its neighbours. So a bin is reached first along the path whose smallest member is the
+    largest:
 
         F_left[m] = min(now[m - 1], max(before[m - 1], F_left[m - 1])), F_right alike,
         in time where before[m] >= max(F_left, F_right), else from the larger of the two.
@@ -140,19 +141,20 @@ def arrivals(
     Parameters
     ----------
     before, now : ndarray [frames, bins]
-        Log magnitudes of the frame before and of the frame, row by row.
+        Log magnitudes of the previous frame and of the frame, row by row.
     tolerance : float
-        Natural logarithm of the share of the maximum; bins under it hand on nothing in frequency.
+        Natural logarithm of the fraction of the maximum below which bins pass on nothing in
+        frequency.
     """
     top = np.maximum(before.max(axis=1), now.max(axis=1))[:, None]
     limit = top + np.float32(tolerance)
-    # Where nothing stood before, the strongest bin of the group begins: all such keys lie below
-    # every true one, in the order of the magnitude now.
+    # Without a previous value, the strongest bin of the group starts: such keys lie below all real
+    # ones, in the order of the present magnitudes.
     low = limit - np.float32(100.0) + np.float32(1e-3) * (now - top)
     time = np.ascontiguousarray(np.where(before >= limit, before, low).T)
     keys = np.ascontiguousarray(np.where(now >= limit, now, np.float32(-np.inf)).T)
     bins = time.shape[0]
-    # Both sweeps side by side, the second on the bins reversed.
+    # Both sweeps at once, the second on the reversed bins.
     time2 = np.stack((time, time[::-1]), axis=1)
     keys2 = np.stack((keys, keys[::-1]), axis=1)
     reach = np.full_like(time2, -np.inf)

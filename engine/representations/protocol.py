@@ -1,4 +1,4 @@
-"""What every representation can do: read sound, write sound, clean a sampled block, keep its state.
+"""The protocol of representations: encode sound, decode frames, clean a block, keep the state.
 
 Frames are ndarray [shape=(rows, frames)] float32, time last; the rows of channel 0 come first.
 Samples are ndarray [shape=(channels, samples)] float32. The objects belong to the thread that runs
@@ -25,9 +25,9 @@ State = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Event:
-    """A key goes down, or with velocity 0 comes up.
+    """A key goes down, or with velocity 0 up.
 
-    `frame` is the time in frames of the signal since the stream began, fractions included.
+    `frame` is the time in frames of the signal since the start of the stream, with a fraction.
     """
 
     frame: float
@@ -36,17 +36,17 @@ class Event:
 
 
 class Decoder(Protocol):
-    """Turns a stream of frames into a stream of samples.
+    """Converts a stream of frames to a stream of samples.
 
-    What it returns depends on where chunks end, so chunks may not be split or merged; the same
-    chunks give the same samples.
+    The samples depend on where chunks end, so chunks may not be split or merged; the same chunks
+    give the same samples.
 
     Attributes
     ----------
     tail : int
-        Frames that a push keeps back, because the next ones still change their samples.
+        Frames that a push keeps back, because later frames still change their samples.
     clipped : int
-        Values that were held within bounds since the object was created.
+        Values that were clipped since the object was created.
     """
 
     @property
@@ -56,11 +56,11 @@ class Decoder(Protocol):
 
     @property
     def clipped(self) -> int:
-        """Values that were held within bounds since the object was created."""
+        """Values that were clipped since the object was created."""
         ...
 
     def reset(self) -> None:
-        """Begin a new stream, after silence."""
+        """Start a new stream, after silence."""
         ...
 
     def prime(self, samples: Array, frames: int) -> tuple[Array, int]:
@@ -69,25 +69,25 @@ class Decoder(Protocol):
         Parameters
         ----------
         samples : ndarray [shape=(channels, samples)]
-            Any length; what is shorter than the frames follows silence.
+            Any length; shorter sound follows silence.
         frames : int
-            How many frames of it to return.
+            How many frames to return.
 
         Returns
         -------
         frames : ndarray [shape=(rows, frames)]
             The end of the sound.
         rewind : int
-            How many of the last samples the next ones replace, fading from them.
+            How many of the last samples the next ones replace, with a fade.
         """
         ...
 
     def push(self, frames: Array) -> Array:
-        """Take frames [rows, n]; return the samples [channels, m] that are final."""
+        """Add frames [rows, n]; returns the samples [channels, m] that are final."""
         ...
 
     def flush(self) -> Array:
-        """Return the samples that are kept back, fading out, and begin a new stream."""
+        """The samples that are kept back, fading out; then start a new stream."""
         ...
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -100,20 +100,20 @@ class Decoder(Protocol):
         Raises
         ------
         ConfigError
-            If an array is missing or does not fit; nothing has changed then.
+            An array is missing or does not match; then nothing has changed.
         """
         ...
 
 
 class Projection(Protocol):
-    """Cleans a sampled block before it is committed: what the next block continues is valid."""
+    """Cleans a sampled block before it is committed: the next block continues valid frames."""
 
     def reset(self) -> None:
-        """Begin a new stream."""
+        """Start a new stream."""
         ...
 
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
-        """The cells of the next block that held keys fix; None where the signal has no keys.
+        """The cells of the next block that held keys determine; None if the signal has no keys.
 
         Parameters
         ----------
@@ -140,30 +140,30 @@ class Projection(Protocol):
         ...
 
     def past(self, notes: Iterable[Note], end: float, frames: int) -> Array:
-        """Take notes as what was just played, and begin a new stream after them.
+        """Use notes as what was just played, and start a new stream after them.
 
         Parameters
         ----------
-        notes : with times in seconds, or in beats where the grid is one of beats.
+        notes : with times in seconds, or in beats on a grid of beats.
         end : time of the last frame's end, in the same unit.
         frames : how many frames to return.
 
         Raises
         ------
         ConfigError
-            If the signal holds no notes.
+            The signal has no notes.
         """
         ...
 
     def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
-        """Write notes as whole blocks of `block` frames, in place of what would be sampled.
+        """Write notes as whole blocks of `block` frames, which replace sampled blocks.
 
-        Times are as in `past`, from 0 on. No blocks without a note that has a length.
+        Times are as in `past`, from 0 on. There are no blocks without notes.
 
         Raises
         ------
         ConfigError
-            If the signal holds no notes.
+            The signal has no notes.
         """
         ...
 
@@ -198,12 +198,12 @@ class Representation(Protocol):
     empty: Array
 
     def encode(self, samples: Array) -> Array:
-        """Frames of a whole sound; what is shorter than a frame at its end is left out.
+        """Frames of a whole sound; an incomplete frame at its end is left out.
 
         Raises
         ------
         ConfigError
-            If sound cannot be read into frames without a network.
+            Only a network can encode sound.
         """
         ...
 
@@ -213,7 +213,7 @@ class Representation(Protocol):
         Raises
         ------
         ConfigError
-            If frames cannot be turned into sound without a network stage.
+            Only a network stage can decode frames.
         """
         ...
 

@@ -1,8 +1,8 @@
-"""Iterations that bring phases nearer to their magnitudes: fast Griffin-Lim and reflections.
+"""Iterations that adapt phases to magnitudes: fast Griffin-Lim and reflections.
 
 Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform"; with the
 momentum of Perraudin, Balazs & Sondergaard 2013, "A fast Griffin-Lim algorithm". Samples are
-float32 [samples], magnitudes float32 [frames, bins]. One owner thread for each object.
+float32 [samples], magnitudes float32 [frames, bins]. One owner thread per object.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Float = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 
 _SETTLING = 4  # iterations of Griffin-Lim after the reflections
-_TINY = np.float32(1e-18)  # under it a bin has no phase; its square is still a normal number
+_TINY = np.float32(1e-18)  # smaller bins have no phase; its square is still a normal number
 
 
 class Refiner:
-    """Iterations of fast Griffin-Lim on frames that follow a fixed past.
+    """Iterations of fast Griffin-Lim on frames with a fixed past.
 
-    With a relaxation all but the last iterations are relaxed averaged alternating reflections
+    With a relaxation, all iterations except the last are relaxed averaged alternating reflections
     (Luke 2005, "Relaxed averaged alternating reflections for diffraction imaging"; for sound Peer,
-    Welker & Gerkmann 2022, "Beyond Griffin-Lim"), which leave the local minima that Griffin-Lim
-    stays in, and the last ones settle what they end at.
+    Welker & Gerkmann 2022, "Beyond Griffin-Lim"), which escape local minima of
+    Griffin-Lim; the last iterations refine their result.
 
     Parameters
     ----------
     stft : Stft
     momentum : float
-        0 is the algorithm of 1984; 0.99 the one recommended in 2013.
+        0 is the algorithm of 1984; 0.99 is recommended in 2013.
     relaxation : float
         beta of Luke 2005, 0.5 to 1; 0 for Griffin-Lim alone.
     """
@@ -47,7 +47,7 @@ class Refiner:
         self._size: Float = np.zeros((0, stft.bins), np.float32)
 
     def prepare(self, frames: int) -> None:
-        """Allocate for so many frames."""
+        """Allocate memory for `frames`."""
         if self._size.shape[0] < frames:
             self._signal = np.zeros(self._stft.samples_of(frames), np.float32)
             self._size = np.zeros((frames, self._stft.bins), np.float32)
@@ -61,11 +61,11 @@ class Refiner:
         ----------
         magnitudes : ndarray [frames, bins]
         spectrum : ndarray [frames, bins] complex64
-            The start, of the magnitudes wanted; replaced by the result, of the same magnitudes.
+            The start, with the target magnitudes; replaced by the result.
         iterations : int
         past : ndarray [overlap] float32 or None
-            What the frames before add (dual-windowed) to the first ``overlap`` samples; it stays
-            as it is. None: nothing stood before, and the head is mended like the tail.
+            The fixed contribution (dual-windowed) of earlier frames to the first ``overlap``
+            samples. None: there are no earlier frames, and the start is normalised like the end.
         """
         frames = magnitudes.shape[0]
         stft = self._stft
@@ -98,24 +98,24 @@ class Refiner:
         signal: Float,
         size: Float,
     ) -> None:
-        """Iterate in place; ends on the magnitudes wanted.
+        """Iterate in place; the result has the target magnitudes.
 
-        Of Luke 2005, eq. 11, with A the magnitudes, C the consistent spectra and R = 2 P - 1:
+        Luke 2005, eq. 11, with A the magnitudes, C the consistent spectra and R = 2 P - 1:
         ``x' = beta / 2 (R_C R_A x + x) + (1 - beta) P_A x``, that is
         ``beta (P_C (2 P_A x - x) + x) + (1 - 2 beta) P_A x``.
         """
         beta = self._relaxation
-        wanted, reflected = np.empty_like(spectrum), np.empty_like(spectrum)
+        target, reflected = np.empty_like(spectrum), np.empty_like(spectrum)
         for _ in range(iterations):
-            np.copyto(wanted, spectrum)
-            _impose(magnitudes, wanted, size)
-            np.multiply(wanted, np.float32(2.0), out=reflected)
+            np.copyto(target, spectrum)
+            _impose(magnitudes, target, size)
+            np.multiply(target, np.float32(2.0), out=reflected)
             reflected -= spectrum
             self.synthesise(reflected, signal, past)
             spectrum += self._stft.rows(signal)
             spectrum *= beta
-            wanted *= np.float32(1.0) - np.float32(2.0) * beta
-            spectrum += wanted
+            target *= np.float32(1.0) - np.float32(2.0) * beta
+            spectrum += target
         _impose(magnitudes, spectrum, size)
 
     def synthesise(self, spectrum: Complex, signal: Float, past: Float | None) -> None:
@@ -126,10 +126,10 @@ class Refiner:
             signal[: stft.overlap] = past
         stft.overlap_add(spectrum, signal)
         if past is None:
-            stft.mend_edges(signal, spectrum.shape[0])
+            stft.normalise_edges(signal, spectrum.shape[0])
         else:
-            # Behind the last frame nothing is known yet: divide by what is there. (Frames fewer
-            # than the overlap lean on the past, whose sum is complete.)
+            # After the last frame nothing is known yet: divide by the present sum. (The past is
+            # complete where there are fewer frames than the overlap.)
             signal[signal.size - stft.overlap :] *= stft.tail_gain
 
 

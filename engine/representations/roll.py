@@ -1,11 +1,11 @@
-"""Notes on a grid of seconds: written as frames, read back as notes, cleaned block by block.
+"""Notes on a grid of seconds: encoded as frames, read back as notes, and cleaned block by block.
 
 A frame is a token, 85 ms in the shipped pack: ndarray [shape=(4 * keys, tokens)] float32, four
 groups of one row per key, the lowest key first (88 keys from A0 in the shipped pack). Group by
 group:
 
     onset      -1 where no key goes down in the token, else 0.5 + velocity / 127
-    position   where in the token the onset lies, -1 its start, 1 its end; 0 without an onset
+    position   of the onset in the token: -1 its start, 1 its end; 0 without an onset
     middle     1 where the key sounds in the middle of the token, else -1
     end        1 where it sounds at the token's end, else -1
 
@@ -28,7 +28,7 @@ from engine.notes.note import PITCHES, Note
 from engine.representations.keyboard import PIANO, Keyboard
 from engine.representations.protocol import Array, Decoder, Event, State
 from engine.representations.signals import Signal
-from engine.representations.state import taken
+from engine.representations.state import array_of
 from engine.sampling.replace import Replace
 
 __all__ = ["CHANNELS", "ROWS", "Roll", "RollProjection", "RollReader", "encode"]
@@ -38,11 +38,11 @@ ROWS = CHANNELS * PITCHES
 ONSET, POSITION, MIDDLE, END = range(CHANNELS)
 _SOFTEST, _LOUDEST = 0.5 + 1 / 127, 1.5  # values of the onset channel
 _LONGEST = 12.0  # seconds; a struck string is inaudible by then, and no key may stick
-_GAP = 2  # half tokens in which a string that sounds before and after need not be seen to
-_DOUBT = 2  # the same at the end of what is known
+_GAP = 2  # half tokens: a shorter silence does not end a note
+_DOUBT = 2  # the same at the end of the block
 _LAST = 0.998  # the largest position: an onset belongs to the token that it is written in
-_AGAIN = 1.0  # seconds after which a held key is struck again, as it drowns among others
-_JUST = 0.6  # seconds after which a key that is pressed is struck, though it sounds already
+_AGAIN = 1.0  # seconds after which a held key is struck again, because it has faded
+_JUST = 0.6  # seconds after which a newly held key is struck even if it still sounds
 _HELD_VELOCITY = 88
 _STILL = 0.05  # seconds: a note that ends this close to the end of a past continues
 
@@ -52,8 +52,8 @@ def encode(
 ) -> Array:
     """Write the notes of `tokens` tokens of `seconds` each from `start` on.
 
-    Of two onsets of a key in one token the first is kept. A note that began before `start` has
-    its sounding part written, and no onset. Notes beyond the keyboard are left out.
+    Of two onsets of a key in one token the first is kept. Of a note that started before `start`,
+    only the sounding part is written. Notes outside the keyboard are left out.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def encode(
                 continue
             roll[ONSET, row, first] = np.clip(0.5 + n.velocity / 127, _SOFTEST, _LOUDEST)
             roll[POSITION, row, first] = min(2 * (on - first) - 1, _LAST)
-        # token t is looked at in its middle, t + 0.5, and at its end, t + 1
+        # token t is sampled in its middle, t + 0.5, and at its end, t + 1
         roll[MIDDLE, row, _between(on - 0.5, off - 0.5, tokens)] = 1
         roll[END, row, _between(on - 1, off - 1, tokens)] = 1
     return roll.reshape(CHANNELS * keyboard.keys, tokens)
@@ -86,46 +86,46 @@ def _between(low: float, high: float, tokens: int) -> slice:
 
 
 def silence(tokens: int, keyboard: Keyboard = PIANO) -> Array:
-    """A roll in which nothing sounds: [4, keys, tokens]."""
+    """A silent roll: [4, keys, tokens]."""
     roll = np.full((CHANNELS, keyboard.keys, tokens), -1, np.float32)
     roll[POSITION] = 0
     return roll
 
 
-def _sounds_on(given: Array, half: int, gap: int) -> bool:
-    """Whether a string sounds at a half token, or is seen to soon after it without a new onset.
+def _sounds_on(raw: Array, half: int, gap: int) -> bool:
+    """Whether a string sounds at a half token, or again soon after it without a new onset.
 
-    `gap` half tokens went before in which it was not seen to. What comes after the block is not
-    known: there a string has the benefit of the doubt for `_DOUBT` half tokens.
+    It did not sound in the last `gap` half tokens. After the end of the block a string counts as
+    sounding for `_DOUBT` half tokens.
     """
     for ahead in range(half, half + _GAP + 1 - gap):
         t, late = divmod(ahead, 2)
-        if t >= given.shape[1]:
+        if t >= raw.shape[1]:
             return ahead - half + gap < _DOUBT
-        if given[ONSET, t] > 0 and (half + 1) / 2 < t + _place(given[:, t]) <= (ahead + 1) / 2:
+        if raw[ONSET, t] > 0 and (half + 1) / 2 < t + _place(raw[:, t]) <= (ahead + 1) / 2:
             return False
-        if given[MIDDLE + late, t] > 0:
+        if raw[MIDDLE + late, t] > 0:
             return True
     return False
 
 
 def _place(cell: Array) -> float:
-    """Where in its token an onset lies, 0 to nearly 1."""
+    """The position of an onset in its token, 0 to nearly 1."""
     return float(np.clip((cell[POSITION] + 1) / 2, 0, (_LAST + 1) / 2))
 
 
 @dataclass
 class _Sounding:
     start: float  # in tokens
-    last: float  # the last moment at which it was taken to sound
-    gap: int = 0  # half tokens since it was seen to
+    last: float  # the last time at which it counted as sounding
+    gap: int = 0  # half tokens since it last sounded
 
 
 class RollReader:
-    """Reads a stream of rolls as notes, and writes each block again as what it was read as.
+    """Reads a stream of rolls as notes, and writes each block again from the notes that it read.
 
-    That projection keeps an endless stream from wandering: whatever a network answered, the next
-    block's past is a roll that some notes would produce.
+    This projection keeps an endless stream stable: whatever the network returned, the past of the
+    next block is the roll of real notes.
 
     Parameters
     ----------
@@ -145,60 +145,60 @@ class RollReader:
 
     @property
     def sounding(self) -> Mapping[int, float]:
-        """Pitches that sound at the end of what was read, and for how many seconds they have."""
+        """The pitches that sound at the end of the last block, and for how many seconds."""
         return {p: (self.now - k.start) * self.seconds for p, k in self._keys.items()}
 
     def read(self, block: NDArray[np.floating[Any]]) -> tuple[Array, list[Event]]:
-        """Read [4 * keys, tokens], clean or nearly so.
+        """Read a block [4 * keys, tokens].
 
-        A string that was struck sounds on over gaps of up to `_GAP` half tokens, as nothing that
-        was damped sounds again without being struck: a network decides cell by cell, and a note
-        that ended at its first doubtful one would leave the music more and more clipped.
+        A note continues over gaps of up to `_GAP` half tokens, because a damped string cannot sound
+        again without being struck. A network decides cell by cell; if a note ended at its first
+        doubtful cell, notes would become shorter and shorter.
 
         Returns
         -------
         roll : ndarray [shape=(4 * keys, tokens)]
-            The same written cleanly: keys sound from an onset on, and none for over 12 s.
+            The block written again: keys sound from an onset on, and never longer than 12 s.
         events : list of Event
-            In the order of their times, ups before downs at the same time.
+            In the order of their times; at the same time, releases come first.
         """
         tokens, keys = block.shape[-1], self.keyboard.keys
-        given = np.nan_to_num(block, nan=-1.0).reshape(CHANNELS, keys, tokens)
+        raw = np.nan_to_num(block, nan=-1.0).reshape(CHANNELS, keys, tokens)
         clean = silence(tokens, self.keyboard)
         events: list[Event] = []
         lowest = self.keyboard.lowest
-        struck = set(np.flatnonzero((given[ONSET] > 0).any(axis=1)).tolist())
+        struck = set(np.flatnonzero((raw[ONSET] > 0).any(axis=1)).tolist())
         for row in sorted(struck | {p - lowest for p in self._keys}):
-            self._string(given[:, row], clean[:, row], row + lowest, events)
+            self._string(raw[:, row], clean[:, row], row + lowest, events)
         self.now += tokens
         return clean.reshape(block.shape), sorted(events, key=lambda e: (e.frame, e.velocity))
 
-    def _string(self, given: Array, clean: Array, pitch: int, out: list[Event]) -> None:
-        """Read one pitch of a block, half token by half token: [4, tokens]."""
-        key, tokens = self._keys.get(pitch), given.shape[1]
+    def _string(self, raw: Array, clean: Array, pitch: int, out: list[Event]) -> None:
+        """Read one pitch of a block [4, tokens], half token by half token."""
+        key, tokens = self._keys.get(pitch), raw.shape[1]
         for half in range(2 * tokens):
             t, late = divmod(half, 2)
             at = self.now + (half + 1) / 2
-            if given[ONSET, t] > 0 and not clean[ONSET, t] > 0:
-                place = _place(given[:, t])
+            if raw[ONSET, t] > 0 and not clean[ONSET, t] > 0:
+                place = _place(raw[:, t])
                 if place <= (late + 1) / 2:
                     if key is not None:
-                        self._up(pitch, min(key.last + 0.25, self.now + t + place), out)
-                    key = self._down(pitch, given[:, t], clean[:, t], self.now + t, place, out)
+                        self._release(pitch, min(key.last + 0.25, self.now + t + place), out)
+                    key = self._strike(pitch, raw[:, t], clean[:, t], self.now + t, place, out)
             if key is None:
                 continue
-            if (at - key.start) * self.seconds <= _LONGEST and _sounds_on(given, half, key.gap):
+            if (at - key.start) * self.seconds <= _LONGEST and _sounds_on(raw, half, key.gap):
                 clean[MIDDLE + late, t] = 1
-                key.gap = 0 if given[MIDDLE + late, t] > 0 else key.gap + 1
+                key.gap = 0 if raw[MIDDLE + late, t] > 0 else key.gap + 1
                 key.last = at
             else:
-                self._up(pitch, max(key.last, key.start) + 0.25, out)
+                self._release(pitch, max(key.last, key.start) + 0.25, out)
                 key = None
 
-    def _down(
-        self, pitch: int, given: Array, clean: Array, token: int, place: float, out: list[Event]
+    def _strike(
+        self, pitch: int, raw: Array, clean: Array, token: int, place: float, out: list[Event]
     ) -> _Sounding:
-        clean[ONSET] = np.clip(given[ONSET], _SOFTEST, _LOUDEST)
+        clean[ONSET] = np.clip(raw[ONSET], _SOFTEST, _LOUDEST)
         clean[POSITION] = 2 * place - 1
         velocity = int(np.clip(round((float(clean[ONSET]) - 0.5) * 127), 1, 127))
         start = token + place
@@ -206,7 +206,7 @@ class RollReader:
         self._keys[pitch] = key = _Sounding(start, start)
         return key
 
-    def _up(self, pitch: int, at: float, out: list[Event]) -> None:
+    def _release(self, pitch: int, at: float, out: list[Event]) -> None:
         out.append(Event(at, pitch, 0))
         del self._keys[pitch]
 
@@ -220,7 +220,10 @@ class RollReader:
 
     def restore(self, state: State) -> None:
         """Continue from a state."""
-        now, keys = taken(state, "now", (), np.int64), taken(state, "sounding", (None, 4), float)
+        now, keys = (
+            array_of(state, "now", (), np.int64),
+            array_of(state, "sounding", (None, 4), float),
+        )
         self.now = int(now)
         self._keys = {
             int(pitch): _Sounding(float(start), float(last), int(gap))
@@ -229,7 +232,7 @@ class RollReader:
 
 
 class RollProjection:
-    """Reads blocks as notes, and fixes the cells of held keys.
+    """Reads blocks as notes, and determines the cells of held keys.
 
     Parameters
     ----------
@@ -240,24 +243,24 @@ class RollProjection:
     def __init__(self, seconds: float, keyboard: Keyboard = PIANO) -> None:
         self._seconds, self._keyboard = seconds, keyboard
         self._reader = RollReader(seconds, keyboard)
-        self._ups: list[int] = []  # pitches that come up with the next block
+        self._ups: list[int] = []  # pitches to release with the next block
         self._held: frozenset[int] = frozenset()  # keys that were held in the last block
 
     @property
     def now(self) -> int:
-        """Tokens committed since the stream began, those of a past included."""
+        """Tokens committed since the start of the stream, including those of a past."""
         return self._reader.now
 
     def reset(self) -> None:
-        """Begin a new stream, in which nothing sounds yet. Held keys are still held."""
+        """Start a new, silent stream. Held keys stay held."""
         self._reader = RollReader(self._seconds, self._keyboard)
         self._ups = []
 
     def past(self, notes: Iterable[Note], end: float, frames: int) -> Array:
-        """Take notes as what was just played: the roll of `frames` tokens that end at `end` s.
+        """Use notes as what was just played: the roll of `frames` tokens that ends at `end` s.
 
-        Notes that sound up to the end of what is known continue to sound in the last token. Keys
-        that are down and not in these notes come up with the next block.
+        Notes that sound up to the end continue to sound. Keys that are down and not in these notes
+        are released with the next block.
         """
         continues = end - self._seconds - _STILL
         notes = [
@@ -273,11 +276,10 @@ class RollProjection:
         return clean
 
     def phrase(self, notes: Iterable[Note], block: int) -> list[Array]:
-        """Write notes as whole blocks of `block` tokens, in place of what would be sampled.
+        """Write notes as whole blocks of `block` tokens, which replace sampled blocks.
 
-        The last block ends where the last note does, so that the music continues in time; the
-        silence that fills up stands at the beginning. Notes in seconds from any start at or
-        after 0; no blocks without a note.
+        The last block ends with the last note, so that the music continues in time; silence fills
+        the first block. Times are seconds from 0; there are no blocks without notes.
         """
         notes = list(notes)
         length = max((n.end for n in notes), default=0.0)
@@ -289,10 +291,10 @@ class RollProjection:
         return list(np.split(roll, blocks, axis=1))
 
     def known(self, keys: tuple[int, ...], block: int) -> Replace | None:
-        """The cells that held keys fix in the next block: sounding, and struck when due.
+        """The cells of the next block that held keys determine: sounding, and onsets when due.
 
-        Due is a key that was not held in the last block, unless it was struck just now, and one
-        that has sounded for so long that it can no longer be heard among others.
+        An onset is due for a key that was not held in the last block, unless it was struck just
+        now, and for a key that has faded.
         """
         held = frozenset(keys)
         new, self._held = held - self._held, held
@@ -316,24 +318,24 @@ class RollProjection:
         return Replace(values.reshape(-1, block), mask=mask.reshape(-1, block))
 
     def project(self, block: Array, keep: int) -> tuple[Array, tuple[Event, ...]]:
-        """Read a block of which `keep` tokens are committed.
+        """Read a block whose first `keep` tokens are committed.
 
         Returns
         -------
         roll : ndarray [shape=(4 * keys, tokens)]
-            The block as clean notes, the tokens beyond `keep` included.
+            The cleaned block, including the tokens beyond `keep`.
         events : of the tokens that are committed.
         """
-        let_go = [Event(float(self._reader.now), pitch, 0) for pitch in self._ups]
+        released = [Event(float(self._reader.now), pitch, 0) for pitch in self._ups]
         self._ups = []
         clean, events = self._reader.read(block[:, :keep])
         if keep < block.shape[1]:
             rest, _ = copy.deepcopy(self._reader).read(block[:, keep:])
             clean = np.concatenate([clean, rest], axis=1)
-        return clean, (*let_go, *events)
+        return clean, (*released, *events)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What the reader knows, keys that come up next, keys that were held."""
+        """The state of the reader, keys to release next, keys that were held."""
         return {
             **self._reader.state(),
             "ups": np.array(self._ups, np.int64),
@@ -342,13 +344,16 @@ class RollProjection:
 
     def restore(self, state: State) -> None:
         """Continue from a state."""
-        ups, held = taken(state, "ups", (None,), np.int64), taken(state, "held", (None,), np.int64)
+        ups, held = (
+            array_of(state, "ups", (None,), np.int64),
+            array_of(state, "held", (None,), np.int64),
+        )
         self._reader.restore(state)
         self._ups, self._held = ups.tolist(), frozenset(held.tolist())
 
 
 class Roll:
-    """The roll as a representation: no sound is read into it or written from it without a network.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -359,14 +364,14 @@ class Roll:
     Raises
     ------
     ConfigError
-        If the rows are not those of a keyboard, or the grid is one of beats.
+        The rows are not those of a keyboard, or the grid is one of beats.
     """
 
     has_notes = True
 
     def __init__(self, signal: Signal, rate: int, load: Callable[[str], NDArray[Any]]) -> None:
         if signal.grid.samples is None:
-            raise ConfigError(f"signal {signal.name!r}: a roll on seconds needs grid.samples")
+            raise ConfigError(f"signal {signal.name!r}: use grid.samples for a roll on seconds")
         if signal.rows % CHANNELS or signal.rows < CHANNELS:
             raise ConfigError(
                 f"signal {signal.name!r}: {signal.rows} rows; a roll has {CHANNELS} for each key"
@@ -379,12 +384,12 @@ class Roll:
         self.empty: Array = silence(1, self.keyboard).reshape(-1, 1)
 
     def encode(self, samples: Array) -> Array:
-        """Refuse: notes are not read from sound here."""
-        raise ConfigError("sound cannot be written as a roll; transcribe it to notes first")
+        """Raises: a roll cannot be encoded from sound."""
+        raise ConfigError("sound cannot be encoded as a roll; transcribe it to notes first")
 
     def decoder(self) -> Decoder:
-        """Refuse: notes are not sound."""
-        raise ConfigError("a roll cannot be played by itself; a stage has to make sound of it")
+        """Raises: a roll cannot be decoded to sound."""
+        raise ConfigError("a roll cannot be decoded to sound; add a stage for it to the pack")
 
     def projection(self) -> RollProjection:
         """A new projection."""

@@ -1,4 +1,4 @@
-"""Which roll a signal holds: that of seconds or that of beats, as its grid says."""
+"""Chooses the roll of a signal by its grid: of seconds or of beats."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["make_roll"]
 
 
 def make_roll(signal: Signal, rate: int, load: Callable[[str], NDArray[Any]]) -> Roll | BeatRoll:
-    """Make the roll of a signal.
+    """Create the roll of a signal.
 
     Raises
     ------
     ConfigError
-        If the rows or the grid are not those of a roll.
+        The rows or the grid are not those of a roll.
     """
     kind = Roll if signal.grid.per_beat is None else BeatRoll
     return kind(signal, rate, load)

@@ -1,4 +1,4 @@
-"""Samples as they are: a frame is one sample of each channel."""
+"""Samples: a frame is one sample of each channel."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["Samples", "SamplesDecoder"]
 
 
 class Samples:
-    """See the module.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
-    signal : of as many rows as channels. On a grid of more than one sample per frame it is sound at
-        a lower rate, which a stage has to bring to the pack's.
+    signal : with as many rows as channels. On a grid of more than one sample per frame it is sound
+        at a lower rate, which a stage converts to the pack's.
     rate : samples per second of the pack.
     load : reads a file of the pack.
 
     Raises
     ------
     ConfigError
-        If the rows are others, or the grid is one of beats or finer than the pack's samples.
+        The rows do not match, or the grid is one of beats or finer than the pack's samples.
     """
 
     has_notes = False
@@ -59,7 +59,9 @@ class Samples:
     def decoder(self) -> SamplesDecoder:
         """A new decoder."""
         if self._grid != 1:
-            raise ConfigError("sound at a lower rate needs a stage that brings it to the pack's")
+            raise ConfigError(
+                "sound at a lower rate cannot be played; add a stage that converts it to the pack's"
+            )
         return SamplesDecoder(self.channels, self._limit)
 
     def projection(self) -> Bounds:
@@ -68,12 +70,12 @@ class Samples:
 
 
 class SamplesDecoder:
-    """Passes samples on; it keeps nothing back and has no state.
+    """Passes samples on; it keeps no frames back and has no state.
 
     Parameters
     ----------
     channels : rows of a frame.
-    limit : values are held within plus and minus this.
+    limit : values are clipped to plus and minus this.
     """
 
     tail = 0
@@ -87,26 +89,26 @@ class SamplesDecoder:
         """There is nothing to reset."""
 
     def prime(self, samples: Array, frames: int) -> tuple[Array, int]:
-        """The last samples [channels, frames], after silence where there are fewer; no rewind."""
+        """The last samples [channels, frames], after silence if there are fewer; no rewind."""
         check_samples(samples, self._channels)
         recent = np.zeros((self._channels, frames), np.float32)
-        taken = samples[:, max(0, samples.shape[1] - frames) :]
-        recent[:, frames - taken.shape[1] :] = taken
+        end = samples[:, max(0, samples.shape[1] - frames) :]
+        recent[:, frames - end.shape[1] :] = end
         return recent, 0
 
     def push(self, frames: Array) -> Array:
         """The frames [channels, n] within the limit."""
         check_frames(frames, self._channels)
-        held, _ = self._bounds.project(frames, frames.shape[1])
-        self.clipped += int(np.count_nonzero(held != frames))
-        return held
+        clipped, _ = self._bounds.project(frames, frames.shape[1])
+        self.clipped += int(np.count_nonzero(clipped != frames))
+        return clipped
 
     def flush(self) -> Array:
         """No samples: nothing is kept back."""
         return np.zeros((self._channels, 0), np.float32)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Nothing."""
+        """No arrays."""
         return {}
 
     def restore(self, state: State) -> None:

@@ -12,7 +12,7 @@ __all__ = ["Grid", "Signal"]
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the frames of a signal lie: every so many samples, or so many in a beat.
+    """The positions of frames: samples per frame, or frames per beat.
 
     Exactly one is set. `samples` is samples per frame at the pack's rate, `per_beat` frames per
     beat.

@@ -1,4 +1,4 @@
-"""States as named arrays: how parts put theirs together, and how one is checked when it returns."""
+"""States as named arrays: combining those of parts, and checking them before they are used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from engine.errors import ConfigError
 
-__all__ = ["part", "prefixed", "taken"]
+__all__ = ["array_of", "part", "prefixed"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -21,12 +21,12 @@ def prefixed(prefix: str, state: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def part(prefix: str, state: Mapping[str, NDArray[Any]]) -> Arrays:
-    """The arrays of a part by their own names: what `prefixed` does, undone."""
+    """The arrays of a part under their own names: the inverse of `prefixed`."""
     start = f"{prefix}/"
     return {name[len(start) :]: a for name, a in state.items() if name.startswith(start)}
 
 
-def taken(
+def array_of(
     state: Mapping[str, NDArray[Any]], name: str, shape: tuple[int | None, ...], dtype: DTypeLike
 ) -> NDArray[Any]:
     """A copy of one array of a state; None in `shape` is any length.
@@ -34,7 +34,7 @@ def taken(
     Raises
     ------
     ConfigError
-        If it is missing, or of another type or shape.
+        It is missing, or of another type or shape.
     """
     array = state.get(name)
     if array is None:

@@ -3,13 +3,13 @@
 Conventions, for ``window`` W, ``hop`` H and ``overlap`` W - H, all in samples:
 
 - periodic Hann taper ``w[i] = 0.5 - 0.5 cos(2 pi i / W)``; W is a multiple of H, at least 2 H;
-- no centring: frame n covers the samples ``n H .. n H + W``, and phase 0 is at its first sample;
+- no centring: frame n covers samples ``n H .. n H + W``, and phase 0 is at its first sample;
 - magnitudes are not scaled: a sine of amplitude A on a bin has magnitude ``A W / 4``;
 - spectra are ``complex64 [bins, frames]`` with ``bins = W // 2 + 1``, samples ``float32 [n]``;
 - the inverse is the least-squares one (Griffin & Lim 1984, eq. 6): overlap-add of ``w * frame``
   over the sum of ``w^2``, folded into one dual window because that sum repeats every hop.
 
-One owner thread for each object (they reuse their buffers). The transform is single-threaded.
+One owner thread per object (objects reuse their buffers). The transform is single-threaded.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ __all__ = ["Stft"]
 Float = NDArray[np.float32]
 Complex = NDArray[np.complex64]
 
-# Where the first or last frame alone covers a sample, w^2 goes to 0; the division is held to this
-# share of the steady sum (20 dB of gain), so the edges fade instead of amplifying rounding errors.
+# Where only the first or last frame covers a sample, w^2 goes to 0; the divisor is at least this
+# fraction of the steady sum (20 dB of gain), so that edges fade instead of amplifying errors.
 _EDGE_SHARE = 0.1
 
 
@@ -37,14 +37,14 @@ class Stft:
     Parameters
     ----------
     window : int
-        Samples a frame, even; 1024 is 64 ms at 16 kHz.
+        Samples per frame, even; 1024 is 64 ms at 16 kHz.
     hop : int
         Samples from one frame to the next; divides ``window``, at most half of it.
 
     Raises
     ------
     ConfigError
-        If the window and the hop do not fit together.
+        The window and the hop do not match.
     """
 
     def __init__(self, window: int, hop: int) -> None:
@@ -65,7 +65,7 @@ class Stft:
         self.taper: Float = taper.astype(np.float32)
         self.dual: Float = (taper / steady).astype(np.float32)
         self.ceiling = float(taper.sum())  # no magnitude of samples within -1 .. 1 exceeds it
-        # What an edge misses: with only the frames on one side present, the share of the sum.
+        # At an edge only the frames on one side are present: their fraction of the sum.
         shares = np.zeros(self.overlap)
         for k in range(1, self.ratio):
             shares[: window - k * hop] += power[k * hop :]
@@ -76,11 +76,11 @@ class Stft:
         self._frames: Float = np.zeros((0, window), np.float32)
 
     def frames_of(self, samples: int) -> int:
-        """Return how many whole frames fit into ``samples`` samples."""
+        """The number of whole frames in ``samples`` samples."""
         return max(0, (samples - self.window) // self.hop + 1)
 
     def samples_of(self, frames: int) -> int:
-        """Return how many samples ``frames`` frames cover (0 for none)."""
+        """The number of samples that ``frames`` frames cover (0 for none)."""
         return (frames - 1) * self.hop + self.window if frames > 0 else 0
 
     def forward(self, samples: Float, pad: bool = False) -> Complex:
@@ -90,13 +90,13 @@ class Stft:
         ----------
         samples : ndarray [samples] float32
         pad : bool
-            Put ``overlap`` zeros before and enough after, so that every sample is covered by
-            ``window / hop`` frames (what `inverse` with ``pad`` undoes exactly).
+            Add ``overlap`` zeros before and enough after, so that ``window / hop`` frames cover
+            every sample (`inverse` with ``pad`` reverses it exactly).
 
         Returns
         -------
         ndarray [bins, frames] complex64
-            Without ``pad`` a rest shorter than a hop at the end is not seen.
+            Without ``pad`` a rest shorter than a hop at the end is ignored.
         """
         if pad:
             frames = -(-(samples.size + self.overlap) // self.hop)
@@ -112,20 +112,20 @@ class Stft:
         ----------
         spectrum : ndarray [bins, frames] complex64
         pad : bool
-            The spectrum comes from `forward` with ``pad``: take the added zeros off again.
+            The spectrum comes from `forward` with ``pad``: remove the added zeros.
         length : int, optional
-            Cut (or fill with zeros) to so many samples.
+            Cut (or fill with zeros) to this many samples.
 
         Returns
         -------
         ndarray [samples] float32
             Exact for a consistent spectrum where ``window / hop`` frames overlap; the first and
-            last ``overlap`` samples are exact up to a short fade at the very edge.
+            last ``overlap`` samples are exact except for a short fade at the edge.
         """
         rows = np.ascontiguousarray(spectrum.T)
         out = np.zeros(self.samples_of(rows.shape[0]), np.float32)
         self.overlap_add(rows, out)
-        self.mend_edges(out, rows.shape[0])
+        self.normalise_edges(out, rows.shape[0])
         if pad:
             out = out[self.overlap : max(self.overlap, out.size - self.overlap)]
         if length is not None:
@@ -135,7 +135,7 @@ class Stft:
         return out
 
     def rows(self, samples: Float) -> Complex:
-        """Transform into frame-major rows: ndarray [frames, bins] complex64 (the inner loops')."""
+        """Transform into frame-major rows: ndarray [frames, bins] complex64 (for inner loops)."""
         frames = self.frames_of(samples.size)
         buffer = self._workspace(frames)
         samples = np.ascontiguousarray(samples, np.float32)
@@ -147,7 +147,7 @@ class Stft:
     def overlap_add(self, rows: Complex, out: Float) -> None:
         """Add the dual-windowed frames of ``rows`` [frames, bins] into ``out``, frame n at n hop.
 
-        ``out`` [>= samples_of(frames)] is added to, not cleared; edges are not mended.
+        ``out`` [>= samples_of(frames)] is not cleared first; edges are not normalised.
         """
         frames = rows.shape[0]
         if frames == 0:
@@ -159,8 +159,8 @@ class Stft:
             begin = k * self.hop
             out[begin : begin + frames * self.hop].reshape(frames, self.hop)[...] += parts[:, k]
 
-    def mend_edges(self, out: Float, frames: int) -> None:
-        """Divide the first and last ``overlap`` samples by what the frames there sum up to."""
+    def normalise_edges(self, out: Float, frames: int) -> None:
+        """Divide the first and last ``overlap`` samples by the sum of the windows there."""
         if frames >= self.ratio:
             out[: self.overlap] *= self.head_gain
             out[out.size - self.overlap :] *= self.tail_gain

@@ -1,6 +1,6 @@
 """Classifier-free guidance on x0, with the unconditional branch evaluated in some rows only.
 
-Pure functions: any thread or process may call them; walkers (engine/execution) carry them out.
+Pure functions: any thread or process may call them; the walkers of engine/execution apply them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def guidance_rows(
     """The rows of a guided table; empty where the scale is 1, which is no guidance.
 
     x0 = uncond + scale (cond - uncond) (Ho and Salimans 2022, Eq 6, on x0). The unconditional
-    branch is evaluated in every `every`-th row, from the first. Between, the residual of the last
-    time is used again, shrunk as the noise falls: x0 = cond + (scale - 1) residual f / f_then, with
-    f = sigma^2 / (sigma^2 + alpha^2 sigma_data^2). Unshrunk it over-guides the late rows, where the
-    two branches agree; f is exact for two Gaussians of equal spread. The idea of reuse is
-    StreamDiffusion's residual guidance (Kodaira et al. 2023).
+    branch is evaluated in every `every`-th row, from the first. Between, the last residual is used
+    again, scaled down with the noise: x0 = cond + (scale - 1) residual f / f_then, with f = sigma^2
+    / (sigma^2 + alpha^2 sigma_data^2). Without the scaling, the late rows, where the two branches
+    agree, would be guided too strongly; f is exact for two Gaussians of equal variance. The reuse
+    follows StreamDiffusion's residual guidance (Kodaira et al. 2023).
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Counter-based noise: the same (seed, block, stage, step) is the same noise, whenever it is asked.
+"""Counter-based noise: the same (seed, block, stage, step) always gives the same noise.
 
 A pure function of its arguments: any thread or process may call it. Unit normal, float32.
 Philox 4x64-10 (Salmon et al. 2011) as numpy has it: the seed is the key, the rest is the counter,
-so no two different places in the music share noise and none depends on the order of the calls.
+so no two positions in the music share noise, and it does not depend on the order of calls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fill_noise(
     out : ndarray, any shape, C-contiguous float32 (or float64)
         float64 receives the same float32 values, through a temporary array.
     seed, block, stage, step : int
-        Taken modulo 2^64, so negative seeds are seeds too.
+        Modulo 2^64, so negative seeds are valid.
 
     Notes
     -----

@@ -1,12 +1,11 @@
-"""From a network's output (v, eps, x0, flow velocity, EDM's F) to x0, and the training targets.
+"""Conversion of network outputs (v, eps, x0, flow velocity, EDM's F) to x0, and training targets.
 
 Pure functions: any thread or process may call them. Plain arithmetic only, so numpy arrays, torch
 tensors and numbers all work, and torch traces it: `export/wrap.py` wraps networks with
 `x0_from_network`. `x`, outputs and targets have one shape; alpha and sigma are numbers or arrays
 that broadcast against it; x = alpha x0 + sigma eps throughout. No conversion assumes a schedule:
 where the formula of the paper does (alpha^2 + sigma^2 = 1, alpha + sigma = 1, alpha = 1), it is
-divided out. A network, however, knows only the schedule that it was trained on: each row says how x
-is scaled to it.
+divided out. A network, however, is trained on one schedule: each row defines how x is scaled to it.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 Array = Any
-"""A numpy array, a torch tensor or a number: whatever has + - * / and **."""
+"""A numpy array, a torch tensor or a number: anything with + - * / and **."""
 
 SIGMA_DATA = 0.5
 
@@ -63,7 +62,7 @@ def edm_coefficients(sigma: Array, sigma_data: float = SIGMA_DATA) -> EdmCoeffic
     """
     total = sigma**2 + sigma_data**2
     root = total**0.5
-    # torch has its logarithm as a method, numpy and plain numbers do not
+    # in torch the logarithm is a method
     log = sigma.log() if hasattr(sigma, "log") else np.log(sigma)
     return EdmCoefficients(sigma_data**2 / total, sigma * sigma_data / root, 1 / root, log / 4)
 
@@ -74,12 +73,12 @@ def x0_from_v(x: Array, v: Array, alpha: Array, sigma: Array) -> Array:
 
 
 def x0_from_eps(x: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
-    """x0 from eps (Ho et al. 2020, Eq 15). Alpha must be above 0: pure noise holds no x0."""
+    """x0 from eps (Ho et al. 2020, Eq 15). Alpha must be above 0: pure noise contains no x0."""
     return (x - sigma * eps) / alpha
 
 
 def x0_from_x0(x: Array, x0: Array, alpha: Array, sigma: Array) -> Array:
-    """x0 itself, for networks that return it."""
+    """x0 itself, for networks that output it."""
     return x0
 
 
@@ -131,28 +130,28 @@ def edm_target(
 
 
 def preserving_norm(alpha: Array, sigma: Array) -> Array:
-    """What (alpha, sigma) is divided by so that alpha^2 + sigma^2 = 1."""
+    """The divisor of (alpha, sigma) for alpha^2 + sigma^2 = 1."""
     return (alpha**2 + sigma**2) ** 0.5
 
 
 def exploding_norm(alpha: Array, sigma: Array) -> Array:
-    """What (alpha, sigma) is divided by so that alpha = 1."""
+    """The divisor of (alpha, sigma) for alpha = 1."""
     return alpha
 
 
 def linear_norm(alpha: Array, sigma: Array) -> Array:
-    """What (alpha, sigma) is divided by so that alpha + sigma = 1."""
+    """The divisor of (alpha, sigma) for alpha + sigma = 1."""
     return alpha + sigma
 
 
 def circle_time(alpha: Array, sigma: Array) -> Array:
     """Time on the circle, 0 (clean) to 1 (noise): its angle over pi / 2 (ArchiSound Eq 14)."""
-    own = hasattr(sigma, "arctan2")  # of torch
-    return (sigma.arctan2(alpha) if own else np.arctan2(sigma, alpha)) * (2 / np.pi)
+    is_torch = hasattr(sigma, "arctan2")
+    return (sigma.arctan2(alpha) if is_torch else np.arctan2(sigma, alpha)) * (2 / np.pi)
 
 
 def sigma_level(alpha: Array, sigma: Array) -> Array:
-    """Sigma itself: the time of a flow, or the level of a network that returns x0."""
+    """Sigma itself: the time of a flow, or the level of a network that outputs x0."""
     return sigma
 
 
@@ -163,7 +162,7 @@ def log_level(alpha: Array, sigma: Array) -> Array:
 
 @dataclass(frozen=True)
 class Parameterisation:
-    """One kind of output that a network may have, and the input that such a network expects.
+    """A kind of network output, and the input that such a network expects.
 
     Attributes
     ----------
@@ -171,14 +170,14 @@ class Parameterisation:
     to_x0 : callable
         (x, output, alpha, sigma) to x0.
     target : callable
-        (x0, eps, alpha, sigma) to the output of a perfect network.
+        (x0, eps, alpha, sigma) to the output of an ideal network.
     norm : callable
         (alpha, sigma) to the number by which x, alpha and sigma are divided to lie on the schedule
         that such networks are usually trained on.
     level : callable
-        (alpha, sigma) on that schedule to the noise level that the network takes.
+        (alpha, sigma) on that schedule to the noise level that the network gets.
     preconditioned : bool
-        The network's input and output are scaled by `edm_coefficients`; the functions take
+        `edm_coefficients` scale the input and output of the network; the functions use
         `sigma_data`.
     """
 

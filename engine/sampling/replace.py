@@ -17,11 +17,11 @@ from engine.errors import ConfigError
 __all__ = ["DEFAULT_ROUNDS", "Fixed", "Replace", "default_overlap", "place"]
 
 FloatArray = NDArray[np.floating[Any]]
-DEFAULT_ROUNDS = 2  # of resampling; docs/sampling.md has what they do for a join
+DEFAULT_ROUNDS = 2  # of resampling; docs/sampling.md has the measurements
 
 
 def default_overlap(context: int) -> int:
-    """The overlap of a stage that names none: an eighth of its context, at least one frame."""
+    """The default overlap: an eighth of the context, at least one frame."""
     return max(1, context // 8)
 
 
@@ -29,22 +29,23 @@ def default_overlap(context: int) -> int:
 class Replace:
     """Clean frames that the block must contain (continuing by replacement), or cells (inpainting).
 
-    Before each evaluation of the network, their place in x is overwritten with these values noised
-    to that row's level, and in the finished block with the values themselves (Lugmayr et al. 2022).
+    Before each evaluation of the network, x is overwritten there with these values, noised to the
+    level of the row; the finished block is overwritten with the values themselves (Lugmayr et al.
+    2022).
 
     Attributes
     ----------
     context : ndarray [shape=(..., n)]
-        Clean frames, of the block's shape but for the last axis.
+        Clean frames, with the block's shape except for the last axis.
     start : int
-        Frame of the block where they stand; 0 continues the past.
+        Frame of the block where they start; 0 continues the past.
     mask : ndarray of bool [shape=the context's], optional
-        The cells that count; the others are left to the network.
+        The cells to replace; the others are left to the network.
     overlap : int
-        The last so many frames of the context are sampled again: from the middle of the walk on
-        they are overwritten no more, the last frame first, so that their detail and the block's
-        agree. In the finished block they take the place of the context's, which must not be
-        committed yet. Not with a mask.
+        The number of frames at the end of the context that are sampled again. From the middle of
+        the walk on they are no longer overwritten, the last frame first, so that they match the
+        block. In the finished block they replace those of the context, which must not be committed
+        yet. Not with a mask.
     """
 
     context: FloatArray
@@ -55,14 +56,14 @@ class Replace:
 
 @dataclass(frozen=True, eq=False)
 class Fixed:
-    """A `Replace` laid out over a block, for each row of a table.
+    """A `Replace` for a block, with its frames for each row of a table.
 
     Attributes
     ----------
     region : tuple
         Index of the context in the block.
     cells : ndarray of bool [shape=the block's], or None
-        What is overwritten, where there is a mask.
+        The cells to overwrite, with a mask.
     start : int
         First frame of the context.
     ends : tuple of int
@@ -75,12 +76,12 @@ class Fixed:
     ends: tuple[int, ...]
 
     def where(self, row: int) -> Any:
-        """Index of what is overwritten in a row; row -1 is the finished block."""
+        """Index of the values to overwrite in a row; row -1 is the finished block."""
         return (..., slice(self.start, self.ends[row])) if self.cells is None else self.cells
 
 
 def place(replace: Replace, shape: tuple[int, ...], rows: int) -> Fixed:
-    """Lay clean values out over a block of `shape` and a table of `rows` rows.
+    """Place clean values in a block of `shape`, for a table of `rows` rows.
 
     Raises
     ------

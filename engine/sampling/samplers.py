@@ -1,7 +1,7 @@
 """Samplers as tables: each row is x_next = a x + b x0_hat + c x0_prev + d noise.
 
 Pure functions and immutable values: any thread or process may use them. x0_hat is the network's
-answer at the row's (alpha, sigma), x0_prev its answer one row earlier. Coefficients are float64.
+output at the row's (alpha, sigma), x0_prev its output one row earlier. Coefficients are float64.
 One row is one evaluation of the network, so the length of a table is its NFE.
 
 Notation of the rows: (alpha, sigma) is the level at the start of an interval, (alpha', sigma') at
@@ -49,7 +49,7 @@ _COLUMNS = ("alpha", "sigma", "a", "b", "c", "d")
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of coefficients; what the sampler loop walks.
+    """Rows of coefficients, which the sampler loop applies.
 
     Attributes
     ----------
@@ -84,13 +84,11 @@ class Table:
             column.flags.writeable = False
             object.__setattr__(self, name, column)
         if self.a.ndim != 1 or self.a.size == 0:
-            raise ConfigError(f"Invalid table of shape {self.a.shape}: give one row or more")
+            raise ConfigError(f"Invalid table of shape {self.a.shape}: use one row or more")
         if any(getattr(self, name).shape != self.a.shape for name in (*_COLUMNS, "saved")):
             raise ConfigError("Invalid table: all columns must have one length")
         if self.c[0] != 0 or self.saved[0] or np.any(self.saved[1:] & self.saved[:-1]):
-            raise ConfigError(
-                "Invalid table: a row uses an x or x0 that no earlier row has left for it"
-            )
+            raise ConfigError("Invalid table: a row uses an x or x0 of a row that does not exist")
 
     def __len__(self) -> int:
         return self.a.size
@@ -108,7 +106,7 @@ def _one_row_each(
     c: NDArray[np.float64] | None = None,
     d: NDArray[np.float64] | None = None,
 ) -> Table:
-    """Table with one row an interval."""
+    """A table with one row per interval."""
     zero = np.zeros(schedule.intervals)
     return Table(
         schedule.alpha[:-1],
@@ -124,7 +122,7 @@ def _one_row_each(
 
 
 def _from_rows(rows: list[tuple[float, ...]], alpha_end: float, sigma_end: float) -> Table:
-    """Table of rows (alpha, sigma, a, b, c, d, saved)."""
+    """A table of rows (alpha, sigma, a, b, c, d, saved)."""
     alpha, sigma, a, b, c, d, saved = np.array(rows, dtype=np.float64).T
     return Table(alpha, sigma, a, b, c, d, saved != 0, float(alpha_end), float(sigma_end))
 
@@ -141,13 +139,13 @@ def ddim(schedule: Schedule) -> Table:
 def euler(schedule: Schedule) -> Table:
     """Euler's method on dy/dtau = (y - x0) / tau, y = x / alpha, tau = sigma / alpha (EDM Alg. 1).
 
-    Multiplied out it is DDIM exactly, for every schedule; both names are in use, so both are kept.
+    It equals DDIM for every schedule; both names are in use.
     """
     return ddim(schedule)
 
 
 def heun(schedule: Schedule) -> Table:
-    """Heun's method, two rows an interval (EDM Algorithm 1, generalised to any alpha, sigma).
+    """Heun's method, two rows per interval (EDM Algorithm 1, generalised to any alpha, sigma).
 
     The ODE is solved along the straight line from (alpha, sigma) to (alpha', sigma'); there
     dx = (dsigma / sigma) x + (dalpha - alpha dsigma / sigma) x0. The Euler row is DDIM. Averaging
@@ -215,13 +213,13 @@ def ancestral(schedule: Schedule, eta: float = 1.0) -> Table:
 def ddpm(schedule: Schedule) -> Table:
     """DDPM's posterior q(x' | x, x0) with its own variance (Ho et al. 2020, Eq 6 and 7).
 
-    Written for any (alpha, sigma) it is `ancestral` with eta 1.
+    For any (alpha, sigma) it equals `ancestral` with eta 1.
     """
     return ancestral(schedule, eta=1.0)
 
 
 def ping_pong(schedule: Schedule) -> Table:
-    """Answer x0, then noise it afresh: x' = alpha' x0 + sigma' noise (Song et al. 2023, Alg. 1).
+    """Compute x0, then add new noise: x' = alpha' x0 + sigma' noise (Song et al. 2023, Alg. 1).
 
     For networks distilled to jump straight to clean (consistency models).
     """
@@ -247,7 +245,7 @@ def resampled(table: Table, times: int) -> Table:
     count = check_steps(times)
     if np.any(table.saved) or np.any(table.c != 0):
         raise ConfigError(
-            "This sampler's rows use earlier answers, which does not go with a replaced context: "
+            "This sampler uses earlier outputs, which is not possible with a replaced context: "
             "choose ddim, ddpm or ancestral"
         )
     alpha_next = np.append(table.alpha[1:], table.alpha_end)
@@ -265,7 +263,7 @@ def resampled(table: Table, times: int) -> Table:
 
 
 def without_last_row(table: Table) -> Table:
-    """The same table, ending at the level of its last row, for a network of its own to finish.
+    """The table without its last row, whose level another network finishes.
 
     Raises
     ------
@@ -283,7 +281,7 @@ def without_last_row(table: Table) -> Table:
 
 @dataclass(frozen=True)
 class Sampler:
-    """What is known of a sampler.
+    """The properties of a sampler.
 
     Attributes
     ----------
@@ -313,10 +311,10 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
         for entry in (
             Sampler("ddim", "first order, steady with very few steps", ddim, 1, False),
             Sampler("euler", "the same rows as ddim, under its other name", euler, 1, False),
-            Sampler("heun", "second order, two evaluations an interval", heun, 2, False, 2),
-            Sampler("dpmpp_2m", "second order, one evaluation an interval", dpmpp_2m, 2, False),
-            Sampler("ancestral", "ddim with fresh noise, as much as eta says", ancestral, 0, True),
-            Sampler("ddpm", "fresh noise at every step, wants many steps", ddpm, 0, True),
+            Sampler("heun", "second order, two evaluations per interval", heun, 2, False, 2),
+            Sampler("dpmpp_2m", "second order, one evaluation per interval", dpmpp_2m, 2, False),
+            Sampler("ancestral", "ddim with fresh noise, scaled by eta", ancestral, 0, True),
+            Sampler("ddpm", "fresh noise at every step, needs many steps", ddpm, 0, True),
             Sampler("ping_pong", "for networks distilled to few steps", ping_pong, 0, True),
         )
     }
@@ -331,9 +329,9 @@ def table_for(
     resample: int = 0,
     **options: Any,
 ) -> Table:
-    """Table of `sampler` with exactly `nfe` rows where it can have them, else the most below.
+    """The table of `sampler` with `nfe` rows, or with the largest possible number below.
 
-    `nfe` is the user's `steps`: evaluations of the network for one block. Heun on a schedule that
+    `nfe` is the control `steps`: evaluations of the network per block. Heun on a schedule that
     ends at sigma 0 has an odd number of rows, so an even `nfe` rounds down; with `resample` r the
     rows are (N - 1) r + 1 for N intervals.
 

@@ -61,7 +61,7 @@ class Schedule:
         if alpha.ndim != 1 or alpha.shape != sigma.shape or alpha.size < 2:
             raise ConfigError(
                 f"Invalid schedule of shapes {alpha.shape} and {sigma.shape}: "
-                "give alpha and sigma of one length, two levels or more"
+                "use alpha and sigma of one length, two levels or more"
             )
         both = np.concatenate([alpha, sigma])
         if not np.all(np.isfinite(both)) or np.any(both < 0):
@@ -84,16 +84,16 @@ class Schedule:
 
 
 def check_steps(steps: object, limit: int = MAX_STEPS) -> int:
-    """Return `steps` if it is a whole number in 1..limit, else raise ConfigError."""
+    """`steps`, if it is a whole number in 1..limit; else raises ConfigError."""
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
-        raise ConfigError(f"Invalid steps {steps!r}: give a whole number from 1 to {limit}")
+        raise ConfigError(f"Invalid steps {steps!r}: choose a whole number from 1 to {limit}")
     if not 1 <= steps <= limit:
         raise ConfigError(f"Invalid steps {steps}: choose from 1 to {limit}")
     return int(steps)
 
 
 def check_options(what: str, make: Callable[..., object], options: Mapping[str, object]) -> None:
-    """Raise ConfigError if `make` lacks one of `options` (its first parameter is not an option)."""
+    """Raise ConfigError if `make` lacks one of `options` (its first parameter is not one)."""
     known = list(inspect.signature(make).parameters)[1:]
     for name in options:
         if name not in known:
@@ -205,12 +205,12 @@ SCHEDULES: Mapping[str, Callable[..., Schedule]] = MappingProxyType(
 
 
 def make_schedule(name: str, steps: int, **options: Any) -> Schedule:
-    """Make the schedule called `name` with `steps` intervals; `options` as its function takes them.
+    """The schedule `name` with `steps` intervals; `options` are those of its function.
 
     Raises
     ------
     ConfigError
-        Unknown name or option, or a value the schedule refuses.
+        The name or an option is unknown, or a value is invalid.
     """
     make = SCHEDULES.get(name)
     if make is None:

@@ -1,1 +1,1 @@
-"""Stages at work in the generator: diffusion, network, transform, and the signals between them."""
+"""The stages that run in the generator: diffusion, network, transform; and their signals."""

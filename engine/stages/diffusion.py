@@ -1,4 +1,4 @@
-"""A diffusion stage at work: what its block reads, its sampler, its guidance.
+"""A diffusion stage: the inputs of its blocks, its sampler and its guidance.
 
 Owned by the generator's thread. Frames are ndarray [rows, frames] float32 in the network's scale.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.controls.control import Control, Value
-from engine.controls.encoding import any_given, encode
+from engine.controls.encoding import any_set, encode
 from engine.execution.executor import Executor, Graph, SamplingJob
 from engine.packs.manifest import Manifest
 from engine.packs.plan import StagePlan
@@ -33,11 +33,12 @@ Tensors = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class BlockInputs:
-    """What one block reads beside the stage's own past.
+    """The inputs of one block, besides the stage's own past.
 
     `windows`: frames of other signals by graph input; `controls`: values by short name;
     `encoded`: tensors of encoders by graph input, `empty` those of empty texts; `seed` and `block`
-    key the noise; `known`: cells that the block must contain.
+    key the noise; `known`: cells that the block must contain; `others` returns frames of other
+    signals, from one position of the stage to before another.
     """
 
     windows: Mapping[str, Array]
@@ -46,6 +47,7 @@ class BlockInputs:
     empty: Tensors
     seed: int
     block: int
+    others: Callable[[int, int], Mapping[str, Array]]
     known: Replace | None = None
 
 
@@ -56,14 +58,14 @@ class DiffusionStage:
     ----------
     manifest, plan : of the pack, and of the stage.
     executor : opens the graphs and walks the sampler's table.
-    rows : of a frame that it samples.
-    encoded : shapes of what it reads of encoders, by graph input.
-    announce : called with the name of each part of the work before it is done.
+    rows : of a sampled frame.
+    encoded : shapes of the encoder tensors that it reads, by graph input.
+    announce : called with the name of each part of the work before it starts.
 
     Raises
     ------
     PackError
-        A graph cannot be opened, or is not what the manifest describes.
+        A graph cannot be opened, or does not match the manifest.
     """
 
     def __init__(
@@ -83,7 +85,8 @@ class DiffusionStage:
             c for c in manifest.controls if c.short in self._stage.controls
         )
         read = self.graphs.graphs.get("read")
-        self.cache = FrameCache(read, self._stage.past, self.graphs.main) if read else None
+        readers = [g for name, g in self.graphs.graphs.items() if name != "read"]
+        self.cache = FrameCache(read, self._stage.past, readers) if read else None
         self._tables: dict[tuple[str, int], Table] = {}
         self._out = np.zeros(self.graphs.shape, np.float32)
 
@@ -96,12 +99,12 @@ class DiffusionStage:
         main.run(self.graphs.feed(main, {**context, "x": x, "alpha": ones, "sigma": ones}), ["x0"])
 
     def table(self, request: StageRequest) -> Table:
-        """The sampler's table for a request at this stage's noise levels; kept.
+        """The sampler's table for a request at this stage's noise levels; cached.
 
         Raises
         ------
         ConfigError
-            For a sampler or a number of steps that cannot be used.
+            The sampler or the number of steps cannot be used.
         """
         sampling = self._stage.sampling
         own = request.sampler == PACKS_OWN
@@ -129,19 +132,19 @@ class DiffusionStage:
         Raises
         ------
         ConfigError
-            For a value that the sampler cannot take.
+            The sampler refuses a value.
         PackError
             A graph fails.
         """
         stage = self._stage
         table = self.table(request)
         self._announce(f"context {stage.name}")
-        read = self._read(block, log)
+        read = self._inputs(block, log)
         context = self.graphs.run_context(read)
         scale = self._scale(request, block, log)
         free = None
         if scale != 1.0:
-            free = self.graphs.run_context({**read, **self._without(block, log)})
+            free = self.graphs.run_context({**read, **self._unconditional(block, log)})
         step = f"step {stage.name}"
         self._announce(step)
         final = self.graphs.graphs.get("final")
@@ -160,42 +163,42 @@ class DiffusionStage:
         return self._out[:, self._out.shape[1] - stage.block - stage.overlap :], evaluations
 
     def _finish(self, final: Graph, context: Tensors, alpha: float, sigma: float) -> None:
-        """Evaluate the `final` graph in place of the sampler's last row."""
+        """Evaluate the `final` graph instead of the last row of the sampler."""
         level = {"alpha": np.array([alpha], np.float32), "sigma": np.array([sigma], np.float32)}
         feed = self.graphs.feed(final, {**context, **level, "x": self._out})
         self._out[...] = final.run(feed, ["x0"])[0].reshape(self._out.shape)
 
-    def _read(self, block: BlockInputs, log: SignalLog) -> dict[str, NDArray[Any]]:
+    def _inputs(self, block: BlockInputs, log: SignalLog) -> dict[str, NDArray[Any]]:
         controls = {
             c.graph_input: encode(c, block.controls.get(c.short, c.default))
             for c in self._controls
             if c.kind != "text"
         }
         past = self._past(log, present=True)
-        cached = self.cache.tensors(log) if self.cache else {}
+        cached = self.cache.tensors(log, block.others) if self.cache else {}
         return {**past, **cached, **block.windows, **block.encoded, **controls}
 
     def _past(self, log: SignalLog, *, present: bool) -> dict[str, Array]:
-        """The stage's own past as inputs of a graph; without `present`, as if there were none."""
+        """The stage's own past as graph inputs; without `present`, as if there were no past."""
         names = {"embed": "previous", "prefix": "past"}
         name = names.get(self._stage.continues)
         if name is None:
             return {}
         n = self._stage.read_past
-        there = present and log.has_past
-        frames = log.window(log.position - n, log.position) if there else log.empty(n)
-        return {name: frames, "present": np.array([float(there)], np.float32)}
+        present = present and log.has_past
+        frames = log.window(log.position - n, log.position) if present else log.empty(n)
+        return {name: frames, "present": np.array([float(present)], np.float32)}
 
     def _scale(self, request: StageRequest, block: BlockInputs, log: SignalLog) -> float:
-        """The guidance to use: 1 where there is nothing to strengthen."""
+        """The guidance scale; 1 if the guided condition is absent."""
         branch = self._stage.sampling.guidance.branch
         if branch == "past":
             return request.guidance if log.has_past else 1.0
-        wanted = branch == "controls" and any_given(self._controls, block.controls)
-        return request.guidance if wanted else 1.0
+        guided = branch == "controls" and any_set(self._controls, block.controls)
+        return request.guidance if guided else 1.0
 
-    def _without(self, block: BlockInputs, log: SignalLog) -> dict[str, NDArray[Any]]:
-        """What the branch without guidance reads in place of the past or the controls."""
+    def _unconditional(self, block: BlockInputs, log: SignalLog) -> dict[str, NDArray[Any]]:
+        """The inputs of the unconditional branch, which replace the past or the controls."""
         if self._stage.sampling.guidance.branch == "past":
             return dict(self._past(log, present=False))
         free: dict[str, NDArray[Any]] = {
@@ -206,10 +209,10 @@ class DiffusionStage:
         return {**free, **block.empty}
 
     def _known(self, block: BlockInputs, log: SignalLog) -> Replace | None:
-        """The clean frames that the sampler overwrites.
+        """The clean frames that replace sampled ones.
 
-        Of `replace` they are the past, and at its end `overlap` frames of the provisional tail,
-        which are crossfaded with the network's. Without a tail the past ends where it is committed.
+        With `replace` these are the past and `overlap` frames of the provisional tail, which are
+        crossfaded with the network's. Without a tail they end with the committed frames.
         """
         stage = self._stage
         if stage.continues != "replace":

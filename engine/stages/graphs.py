@@ -1,17 +1,17 @@
 """The open graphs of one stage, checked against the plan. Owned by the generator's thread.
 
-All tensors between the stages are float32; a block is [..., rows, frames] with ones before.
+All tensors between stages are float32; a block is [..., rows, frames] with leading ones.
 
-    context: what the block reads, by name -> named tensors, once a block
-    step:    x, alpha [1], sigma [1], named tensors -> x0, of x's shape, once a row of the sampler
-    final:   the inputs of step -> x0, in place of the last row's
+    context: inputs of the block, by name -> named tensors, once per block
+    step:    x, alpha [1], sigma [1], named tensors -> x0, of x's shape, once per sampler row
+    final:   the inputs of step -> x0, instead of the last row
     read:    frames, position [1], cached tensors -> new entries of the cached tensors
-    run:     what the block reads, by name -> frames
+    run:     inputs of the block, by name -> frames
 
-What a graph may read: frames of the stage's inputs, by `graph_input`; its controls, by theirs; its
-own past as `previous` (embed) or `past` (prefix), with `present` [1], 0 where there is none; what
-an encoder outputs for a text. A step graph without a context graph reads all of that itself. The
-names and shapes of the tensors between the graphs are for the pack to choose.
+A graph may read: frames of the stage's inputs and its controls, by `graph_input`; its own past as
+`previous` (embed) or `past` (prefix), with `present` [1], 0 without a past; the outputs of an
+encoder. A step graph without a context graph reads all of these itself. The pack chooses names and
+shapes of the tensors between its graphs.
 """
 
 from __future__ import annotations
@@ -41,18 +41,17 @@ class StageGraphs:
     Parameters
     ----------
     rows : of a frame that the graphs output; the projection of the signal may add others.
-    encoded : shapes of what the encoders output for the texts that the stage reads, by graph input.
+    encoded : shapes of the encoder tensors that the stage reads, by graph input.
 
     Attributes
     ----------
-    shape : (rows, frames) of what the sampler works on: the block, with its past where it
-        continues by `replace`.
-    inputs : shapes of everything that is read, by name.
+    shape : (rows, frames) that the sampler works on: the block, with `replace` also the past.
+    inputs : shapes of all inputs, by name.
 
     Raises
     ------
     PackError
-        A graph cannot be opened, or is not what the manifest describes.
+        A graph cannot be opened, or does not match the manifest.
     """
 
     def __init__(
@@ -77,19 +76,19 @@ class StageGraphs:
         self.between: tuple[str, ...] = ()
         if self.context is not None:
             self.between = tuple(n for n in self.context.outputs if n in self.main.inputs)
-            self._check_reads("context", self.context)
+            self._check_reads("context", self.context, self.cached)
         if stage.kind == "network":
             self._check_reads("run", self.main)
-            self._check_answer("run", self.main, "frames")
+            self._check_output("run", self.main, "frames")
         else:
             self._check_step()
         self.inputs: dict[str, tuple[int, ...]] = {}
         for graph in filter(None, (self.context, self.main)):
-            known = {*self._expected, *encoded}
+            known = {*self._expected, *encoded, *self.cached}
             self.inputs |= {n: t.shape for n, t in graph.inputs.items() if n in known}
 
     def _sizes(self) -> dict[str, tuple[int, ...]]:
-        """What can be read, by name: (rows, frames), or (size,) of a control."""
+        """The possible inputs, by name: (rows, frames), or (size,) of a control."""
         manifest, stage = self._manifest, self._plan.stage
         rows = manifest.signal(stage.output).rows
         sizes: dict[str, tuple[int, ...]] = {}
@@ -110,7 +109,7 @@ class StageGraphs:
         return sizes
 
     def _check_reads(self, purpose: str, graph: Graph, known: Sequence[str] = ()) -> None:
-        """Refuse inputs that nothing feeds, or of another shape than what is read."""
+        """Refuse inputs that are unknown or of another shape."""
         file = self._plan.stage.graphs[purpose]
         for name, tensor in graph.inputs.items():
             if name in known:
@@ -126,25 +125,26 @@ class StageGraphs:
             self._check_shape(file, name, tensor.shape, self._expected[name])
 
     def _check_encoded(self, file: str, name: str, shape: tuple[int, ...]) -> None:
-        wanted = self._encoded[name]
-        if shape != wanted:
+        expected = self._encoded[name]
+        if shape != expected:
             raise PackError(
                 f"{self._manifest.path(file)}: input {name!r} is {list(shape)}; the encoder "
-                f"outputs {list(wanted)}"
+                f"outputs {list(expected)}"
             )
 
     def _check_shape(
-        self, file: str, name: str, shape: tuple[int, ...], wanted: tuple[int, ...]
+        self, file: str, name: str, shape: tuple[int, ...], expected: tuple[int, ...]
     ) -> None:
         fits = (
-            math.prod(shape) == wanted[0]
-            if len(wanted) == 1
-            else shape[-2:] == wanted and all(n == 1 for n in shape[:-2])
+            math.prod(shape) == expected[0]
+            if len(expected) == 1
+            else shape[-2:] == expected and all(n == 1 for n in shape[:-2])
         )
         if not fits:
-            text = f"[{wanted[0]}]" if len(wanted) == 1 else f"[1, {wanted[0]}, {wanted[1]}]"
+            one = len(expected) == 1
+            text = f"[{expected[0]}]" if one else f"[1, {expected[0]}, {expected[1]}]"
             raise PackError(
-                f"{self._manifest.path(file)}: input {name!r} is {list(shape)}; it has to be {text}"
+                f"{self._manifest.path(file)}: input {name!r} is {list(shape)}; use {text}"
             )
 
     def _check_step(self) -> None:
@@ -153,10 +153,10 @@ class StageGraphs:
             if purpose not in self.graphs:
                 continue
             graph, file = self.graphs[purpose], stage.graphs[purpose]
-            for name, wanted in zip(_STEP, (self.shape, (1,), (1,)), strict=True):
+            for name, expected in zip(_STEP, (self.shape, (1,), (1,)), strict=True):
                 shape = graph.inputs[name].shape if name in graph.inputs else ()
-                self._check_shape(file, name, shape, wanted)
-            self._check_answer(purpose, graph, "x0")
+                self._check_shape(file, name, shape, expected)
+            self._check_output(purpose, graph, "x0")
             if self.context is None:
                 self._check_reads(purpose, graph, (*_STEP, *self.cached))
                 continue
@@ -164,27 +164,27 @@ class StageGraphs:
             missing = sorted(set(graph.inputs) - have)
             if missing:
                 raise PackError(
-                    f"{self._manifest.path(file)}: wants {missing}, which "
-                    f"{stage.graphs['context']} does not give"
+                    f"{self._manifest.path(file)}: inputs {missing} are not outputs of "
+                    f"{stage.graphs['context']}"
                 )
 
     @property
     def cached(self) -> tuple[str, ...]:
-        """Names of the tensors that a cache keeps."""
+        """Names of the cached tensors, and of their position and count."""
         read = self.graphs.get("read")
-        return () if read is None else tuple(read.outputs)
+        return () if read is None else (*read.outputs, "position", "count")
 
-    def _check_answer(self, purpose: str, graph: Graph, name: str) -> None:
-        wanted = self.shape
+    def _check_output(self, purpose: str, graph: Graph, name: str) -> None:
+        expected = self.shape
         shape = graph.outputs[name].shape if name in graph.outputs else ()
-        if shape[-2:] != wanted or any(n != 1 for n in shape[:-2]):
+        if shape[-2:] != expected or any(n != 1 for n in shape[:-2]):
             raise PackError(
                 f"{self._manifest.path(self._plan.stage.graphs[purpose])}: output {name!r} is "
-                f"{list(shape)}; it has to be [1, {wanted[0]}, {wanted[1]}]"
+                f"{list(shape)}; use [1, {expected[0]}, {expected[1]}]"
             )
 
     def feed(self, graph: Graph, read: Tensors) -> dict[str, NDArray[np.generic]]:
-        """Those of the tensors that a graph takes, in its shapes and types."""
+        """The tensors that a graph reads, in its shapes and types."""
         fed: dict[str, NDArray[np.generic]] = {}
         for name, tensor in graph.inputs.items():
             if name in read:
@@ -192,7 +192,7 @@ class StageGraphs:
         return fed
 
     def run_context(self, read: Tensors) -> dict[str, NDArray[np.generic]]:
-        """What every step of the next block gets beside x, alpha and sigma.
+        """The inputs of every step of the next block, besides x, alpha and sigma.
 
         Raises
         ------
@@ -201,10 +201,10 @@ class StageGraphs:
         """
         if self.context is None:
             return self.feed(self.main, read)
-        answered = self.context.run(self.feed(self.context, read), self.between)
+        outputs = self.context.run(self.feed(self.context, read), self.between)
         passed = {n: a for n, a in self.feed(self.main, read).items() if n not in _STEP}
-        return {**passed, **dict(zip(self.between, answered, strict=True))}
+        return {**passed, **dict(zip(self.between, outputs, strict=True))}
 
     def zeros(self) -> dict[str, Array]:
-        """Zeros for everything that is read."""
+        """Zeros for all inputs."""
         return {name: np.zeros(shape, np.float32) for name, shape in self.inputs.items()}

@@ -1,7 +1,7 @@
 """The frames of one signal by absolute position. Owned by the generator's thread.
 
-Committed frames never change. Behind them may lie a provisional tail: frames of a block that were
-not kept. Others may read them; the next block replaces them.
+Committed frames never change. A provisional tail may follow them: frames of a block that were not
+kept. Other stages may read the tail; the next block replaces it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Array = NDArray[np.float32]
 
 
 class SignalLog:
-    """Remembers the last frames of a signal.
+    """The last frames of a signal.
 
     Parameters
     ----------
     empty : ndarray [shape=(rows, 1)]
-        What is read where nothing was committed.
-    length : committed frames that are remembered.
+        The frame to read where none was committed.
+    length : committed frames to keep.
     start : position of the first frame of a new piece.
     """
 
@@ -33,7 +33,7 @@ class SignalLog:
         self.clear()
 
     def clear(self) -> None:
-        """Begin a new piece: nothing is committed."""
+        """Start a new piece, without committed frames."""
         self._frames = np.repeat(self._empty, self._length, axis=1)
         self._tail = self._frames[:, :0]
         self.position = self._start
@@ -41,48 +41,48 @@ class SignalLog:
 
     @property
     def length(self) -> int:
-        """Committed frames that are remembered."""
+        """Committed frames that are kept."""
         return self._length
 
     @property
     def end(self) -> int:
-        """Position after the last frame that can be read, the provisional tail included."""
+        """Position after the last readable frame, including the provisional tail."""
         return self.position + self._tail.shape[1]
 
     def empty(self, frames: int) -> Array:
-        """What is read where nothing was committed, [rows, frames]."""
+        """Empty frames [rows, frames]."""
         return np.repeat(self._empty, frames, axis=1)
 
     def commit(self, block: Array, keep: int) -> None:
         """Add the first `keep` frames of a block; the rest becomes the provisional tail."""
-        self._remember(block[:, :keep])
+        self._append(block[:, :keep])
         self._tail = block[:, keep:].copy()
         self.position += keep
 
     def replace_past(self, frames: Array) -> None:
-        """Put other frames in place of the last ones, and drop the provisional tail.
+        """Replace the last frames, and drop the provisional tail.
 
-        The position stays: only what is remembered changes.
+        The position stays the same.
         """
-        self._remember(frames)
+        self._append(frames)
         self._tail = frames[:, :0].copy()
 
-    def _remember(self, frames: Array) -> None:
+    def _append(self, frames: Array) -> None:
         joined = np.concatenate([self._frames, frames], axis=1)
         self._frames = joined[:, joined.shape[1] - self._length :]
         self.has_past = True
 
     def window(self, first: int, end: int) -> Array:
-        """Frames [rows, end - first] from position `first`; empty ones where there are none.
+        """Frames [rows, end - first] from position `first`; empty frames where there are none.
 
         Raises
         ------
         ValueError
-            The window begins before what is remembered: a defect of the plan.
+            The window starts before the oldest kept frame: a defect of the plan.
         """
         oldest = self.position - self._length
         if first < oldest and self.has_past and end > first:
-            raise ValueError(f"frame {first} is no longer remembered; the oldest is {oldest}")
+            raise ValueError(f"frame {first} is no longer kept; the oldest is {oldest}")
         parts: list[Array] = []
         if first < oldest:
             parts.append(np.repeat(self._empty, min(end, oldest) - first, axis=1))
@@ -98,7 +98,7 @@ class SignalLog:
         return np.concatenate(parts, axis=1)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Named arrays that `restore` goes on from."""
+        """The state as named arrays."""
         where = np.array([self.position, int(self.has_past)], np.int64)
         return {"frames": self._frames, "tail": self._tail, "position": where}
 
@@ -108,7 +108,7 @@ class SignalLog:
         Raises
         ------
         ValueError
-            It is the state of another signal; nothing has changed then.
+            It is the state of another signal; then nothing has changed.
         """
         frames = np.array(state["frames"], np.float32)
         tail = np.array(state["tail"], np.float32)

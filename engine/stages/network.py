@@ -1,4 +1,4 @@
-"""A network stage at work: one evaluation for a block. Owned by the generator's thread."""
+"""A network stage: one evaluation per block. Owned by the generator's thread."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class NetworkStage:
     ----------
     manifest, plan : of the pack, and of the stage.
     executor : opens the graph.
-    rows : of a frame that it outputs.
-    encoded : shapes of what it reads of encoders, by graph input.
-    announce : called with the name of each part of the work before it is done.
+    rows : of an output frame.
+    encoded : shapes of the encoder tensors that it reads, by graph input.
+    announce : called with the name of each part of the work before it starts.
 
     Raises
     ------
     PackError
-        The graph cannot be opened, or is not what the manifest describes.
+        The graph cannot be opened, or does not match the manifest.
     """
 
     def __init__(

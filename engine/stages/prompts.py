@@ -1,7 +1,7 @@
-"""Text prompts: a text becomes tensors when it changes, never once per block.
+"""Text prompts: a text is encoded when it changes, not once per block.
 
-Owned by the generator's thread. The tensors of a text are kept by its hash, so a text that returns
-is not encoded again. `tokenizers` is loaded only for a pack that has an encoder.
+Owned by the generator's thread. The tensors of a text are cached by its hash, so a text that is
+used again is not encoded again. `tokenizers` is loaded only for a pack that has an encoder.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from engine.errors import MissingExtra, PackError
 from engine.execution.protocols import Executor, Graph
 from engine.packs.files import read_file
 from engine.packs.manifest import Encoder, Manifest
-from engine.representations.state import taken
+from engine.representations.state import array_of
 
 __all__ = ["PromptEncoder", "Tokens", "load_tokenizer", "open_prompts"]
 
 Array = NDArray[Any]
-Tokens = Callable[[str], Sequence[int]]  # a text as the numbers of its tokens
-_MOST = 64  # texts whose tensors are kept
-_MASK = "mask"  # outputs called so, or ending in _mask, say which rows of the others count
+Tokens = Callable[[str], Sequence[int]]  # the token ids of a text
+_MOST = 64  # texts in the cache
+_MASK = "mask"  # outputs of this name, or ending in _mask, mark the valid rows of the others
 
 
 def load_tokenizer(manifest: Manifest, encoder: Encoder) -> Tokens:
-    """The tokenizer of an encoder, with padding and truncation left to `PromptEncoder`.
+    """The tokenizer of an encoder; `PromptEncoder` does padding and truncation.
 
     Raises
     ------
@@ -41,11 +41,11 @@ def load_tokenizer(manifest: Manifest, encoder: Encoder) -> Tokens:
         The file cannot be used.
     """
     try:
-        library: Any = import_module("tokenizers")  # no types where it is not installed
+        library: Any = import_module("tokenizers")  # without types, as it may not be installed
     except ImportError as error:
         raise MissingExtra(
-            f"pack {manifest.name!r} takes text, which needs the library tokenizers; install it "
-            "with: pip install 'attacca[text]'"
+            f"pack {manifest.name!r} uses text prompts, which need the library tokenizers; install "
+            "it with: pip install 'attacca[text]'"
         ) from error
     data = read_file(manifest, encoder.tokenizer)
     try:
@@ -81,20 +81,20 @@ def open_prompts(
 
 
 class PromptEncoder:
-    """Turns the values of one text control into named tensors.
+    """Encodes the values of one text control.
 
     Parameters
     ----------
     encoder : its row of the manifest.
     control : the text control.
-    graph : takes `tokens` int64 [1, length] and `mask` int64 [1, length], 1 where a token is real.
+    graph : with inputs `tokens` int64 [1, length] and `mask` int64 [1, length], 1 for real tokens.
     tokens : the tokenizer.
     announce : called before a text is encoded.
 
     Raises
     ------
     PackError
-        The graph has other inputs, or lacks an output that the manifest names.
+        The graph has other inputs, or lacks an output of the manifest.
     """
 
     def __init__(
@@ -106,15 +106,15 @@ class PromptEncoder:
         announce: Callable[[str], object],
     ) -> None:
         self._encoder, self._control = encoder, control
-        self._graph, self._tokens, self._announce = graph, tokens, announce
-        self._kept: OrderedDict[str, dict[str, Array]] = OrderedDict()
+        self.graph, self._tokens, self._announce = graph, tokens, announce
+        self._cache: OrderedDict[str, dict[str, Array]] = OrderedDict()
         self._used: tuple[str, ...] = ()  # keys of the texts of the last value
         shape = (1, encoder.length)
         for name in ("tokens", "mask"):
             tensor = graph.inputs.get(name)
             if tensor is None or (tensor.shape, tensor.dtype) != (shape, "int64"):
                 raise PackError(
-                    f"{graph.name}: input {name!r} is {tensor}; it has to be int64 {list(shape)}"
+                    f"{graph.name}: input {name!r} is {tensor}; use int64 {list(shape)}"
                 )
         if unknown := [name for name in graph.inputs if name not in ("tokens", "mask")]:
             raise PackError(
@@ -123,33 +123,29 @@ class PromptEncoder:
         for name in encoder.outputs:
             if name not in graph.outputs:
                 known = ", ".join(graph.outputs)
-                raise PackError(f"{graph.name}: there is no output {name!r}; they are {known}")
+                raise PackError(f"{graph.name}: there is no output {name!r}; known are {known}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the tensors, by the stages' input names."""
+        """The shapes of the tensors, by the stages' input names."""
         return {
-            name: self._graph.outputs[output].shape
-            for output, name in self._encoder.outputs.items()
+            name: self.graph.outputs[output].shape for output, name in self._encoder.outputs.items()
         }
 
     def encode(self, controls: Mapping[str, Value]) -> dict[str, Array]:
-        """The tensors of the text in these values by short name, or of the default.
-
-        See `blend`.
-        """
+        """The tensors of the control's value in `controls`, by short name; see `blend`."""
         return self.blend(controls.get(self._control.short, self._control.default))
 
     def blend(self, value: Value) -> dict[str, Array]:
         """The tensors of a text, or the blend of several with weights, by the stages' input names.
 
-        Tensors of several texts are their mean by weight; of masks it is the union. Do not write
-        into them.
+        Several texts give the weighted mean of their tensors, and the union of their masks. The
+        arrays are read only.
 
         Raises
         ------
         ConfigError
-            It is not a text.
+            The value is not a text.
         PackError
             The graph fails.
         """
@@ -171,7 +167,7 @@ class PromptEncoder:
         return blend
 
     def empty(self) -> dict[str, Array]:
-        """The tensors of the empty text: what guidance compares with.
+        """The tensors of the empty text, for the unconditional branch.
 
         Raises
         ------
@@ -181,37 +177,37 @@ class PromptEncoder:
         return dict(self._one(""))
 
     def state(self) -> dict[str, Array]:
-        """The tensors of the texts that the last value had, named HASH/INPUT."""
+        """The tensors of the texts of the last value, named HASH/INPUT."""
         return {
             f"{key}/{name}": array.copy()
-            for key in self._used for name, array in self._kept[key].items()
+            for key in self._used for name, array in self._cache[key].items()
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Use the tensors of a state from now on: its texts are not encoded again.
+        """Use the tensors of a state, so that its texts are not encoded again.
 
         Raises
         ------
         ConfigError
-            They are those of another encoder; nothing has changed then.
+            It is the state of another encoder; then nothing has changed.
         """
         shapes = self.shapes
         keys = dict.fromkeys(key_and_name.partition("/")[0] for key_and_name in state)
         found = {
-            key: {name: taken(state, f"{key}/{name}", shapes[name], "f4") for name in shapes}
+            key: {name: array_of(state, f"{key}/{name}", shapes[name], "f4") for name in shapes}
             for key in keys
         }
-        self._kept |= found
+        self._cache |= found
         self._used = tuple(keys)
 
     def _one(self, text: str) -> dict[str, Array]:
         key = _key(text)
-        if key not in self._kept:
-            self._kept[key] = self._run(text)
-            while len(self._kept) > _MOST:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        if key not in self._cache:
+            self._cache[key] = self._run(text)
+            while len(self._cache) > _MOST:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
 
     def _run(self, text: str) -> dict[str, Array]:
         self._announce("encode")
@@ -221,7 +217,7 @@ class PromptEncoder:
         tokens[0, : len(ids)] = ids
         mask[0, : len(ids)] = 1
         names = list(self._encoder.outputs)
-        arrays = self._graph.run({"tokens": tokens, "mask": mask}, names)
+        arrays = self.graph.run({"tokens": tokens, "mask": mask}, names)
         return {
             self._encoder.outputs[name]: np.asarray(array, np.float32)
             for name, array in zip(names, arrays, strict=True)

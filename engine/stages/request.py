@@ -1,4 +1,4 @@
-"""What one block is requested with: the block controls, and how each stage runs. Immutable."""
+"""The request of one block: the block controls, and how each stage runs. Immutable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.time.tempo_map import Pace
 
 __all__ = ["PACKS_OWN", "Request", "StageRequest"]
 
-PACKS_OWN = "pack"  # the value of the control `sampler` for what the manifest says
+PACKS_OWN = "pack"  # the value of the control `sampler` for the sampler of the manifest
 
 
 def _no_stages() -> dict[str, StageRequest]:
@@ -23,7 +23,7 @@ def _no_controls() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StageRequest:
-    """How one stage runs: frames to keep, network evaluations, sampler, noise, guidance."""
+    """How one stage runs: frames to keep, evaluations, sampler, temperature, guidance."""
 
     keep: int
     steps: int = 1
@@ -36,8 +36,8 @@ class StageRequest:
 class Request:
     """One block of the output.
 
-    `index` counts blocks for whoever requested them; `stages` by the stages' names; `controls` by
-    the short names of the pack's controls; `pace` is that of beats which no block has needed yet.
+    `index` counts the blocks of a piece. `stages` have the stages' names as keys, `controls` the
+    short names of the pack's controls. `pace` is that of beats which no block has needed yet.
     """
 
     index: int
@@ -58,7 +58,7 @@ class Request:
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Request:
-        """Read what `as_message` wrote."""
+        """The request of a message from `as_message`."""
         stages = {name: StageRequest(**values) for name, values in message["stages"].items()}
         pace = Pace(**message["pace"])
         return cls(message["index"], message["seed"], stages, message["controls"], pace)

@@ -1,4 +1,4 @@
-"""A transform at work: chunks of its input wait until they are needed. Owned by the generator."""
+"""A transform stage, with a queue of input chunks. Owned by the generator's thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.packs.plan import StagePlan
 from engine.representations.protocol import Event, Representation
-from engine.representations.state import part, prefixed, taken
+from engine.representations.state import array_of, part, prefixed
 from engine.representations.transforms import make_transform
 from engine.time.tempo_map import TempoMap
 
@@ -31,7 +31,7 @@ class TransformStage:
     Raises
     ------
     ConfigError
-        The transform cannot take these signals.
+        The transform does not support these signals.
     """
 
     def __init__(self, plan: StagePlan, source: Representation, output: Representation) -> None:
@@ -42,11 +42,11 @@ class TransformStage:
 
     @property
     def waits(self) -> bool:
-        """Whether it has nothing to run on."""
+        """Whether the queue is empty."""
         return not self._chunks
 
     def take(self, first: int, chunk: Array) -> None:
-        """The input has committed frames, of which the first has position `first`."""
+        """Queue committed frames of the input; the first has position `first`."""
         self._chunks.append((first, chunk))
 
     def run(self, tempo: TempoMap) -> tuple[Array, tuple[Event, ...]]:
@@ -55,12 +55,12 @@ class TransformStage:
         return self.transform.push(chunk, first, tempo)
 
     def reset(self) -> None:
-        """Begin a new piece."""
+        """Start a new piece."""
         self.transform.reset()
         self._chunks.clear()
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The transform's state, and the chunks that wait."""
+        """The state of the transform, and the queue."""
         state = prefixed("transform", self.transform.state())
         for i, (first, chunk) in enumerate(self._chunks):
             state |= {f"chunk/{i}": chunk.copy(), f"first/{i}": np.array(first, np.int64)}
@@ -70,8 +70,8 @@ class TransformStage:
         """Continue from a state, to the bit; see `Decoder.restore`."""
         chunks: deque[tuple[int, Array]] = deque()
         while f"chunk/{len(chunks)}" in state:
-            first = taken(state, f"first/{len(chunks)}", (), "i8")
-            frames = taken(state, f"chunk/{len(chunks)}", (self._rows, None), "f4")
+            first = array_of(state, f"first/{len(chunks)}", (), "i8")
+            frames = array_of(state, f"chunk/{len(chunks)}", (self._rows, None), "f4")
             chunks.append((int(first), frames))
         self.transform.restore(part("transform", state))
         self._chunks = chunks

@@ -1,1 +1,1 @@
-"""From context to block to seam to lead: the generator process and what keeps it fed and alive."""
+"""The stream: the generator process, the feeder that requests blocks from it, and the lead."""

@@ -1,8 +1,7 @@
-"""The engine's end of the generator process: start it, ask it, notice when it dies or hangs.
+"""The engine's side of the generator process: starts it, requests blocks, detects hangs.
 
-Used by one thread, the feeder. A reader thread of its own turns the pipe into a queue, so that
-waiting can be given up on every system, and notes each part of its work that the generator
-announces (see heartbeat.py).
+Used by one thread, the feeder. A reader thread puts the messages of the pipe into a queue, so that
+a wait can time out on every system, and passes announcements to the heartbeat (see heartbeat.py).
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ from engine.stream.heartbeat import Heartbeat
 from engine.stream.messages import Arrays, Message, receive, send
 from engine.time.clock import Clock, SystemClock
 
-_LOOK = 0.05  # seconds between looks whether it is late
-_KIND = 0.5  # seconds that it may take to end by itself
-_REAP = 2.0  # seconds that the system may take to end a killed process
+_POLL = 0.05  # seconds between checks whether it is late
+_EXIT_LIMIT = 0.5  # seconds that it may take to exit by itself
+_KILL_LIMIT = 2.0  # seconds that the system may take to end a killed process
 
 
 class GeneratorDied(Exception):
-    """The process ended or stopped answering; start it again."""
+    """The process has ended or hangs; start a new one."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block as it came out of the generator; `seconds` is how long it took to make.
+    """A block from the generator; `seconds` is its generation time.
 
-    `faults` says what was wrong with what the networks answered, one line each.
+    `faults` describes invalid outputs of the networks, one line each.
     """
 
     samples: NDArray[np.float32]
@@ -62,12 +61,12 @@ class Generator:
     ----------
     pack : folder of the pack.
     threads, target : for its ONNX sessions.
-    clock : by which it is judged late.
-    patience : factor on how late it may be; large for rendering.
+    clock : for timeouts.
+    patience : factor on all timeouts; large for rendering.
 
     Attributes
     ----------
-    targets : those that ONNX Runtime offers there, once it is started.
+    targets : offered by ONNX Runtime in the process; empty before `start`.
     """
 
     def __init__(
@@ -83,12 +82,12 @@ class Generator:
         self._clock = clock or SystemClock()
         self._heartbeat = Heartbeat(self._clock.now, patience)
         self._process: subprocess.Popen[bytes] | None = None
-        self._answers: queue.Queue[Message | None] = queue.Queue()
+        self._replies: queue.Queue[Message | None] = queue.Queue()
         self.targets: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int | None:
-        """Process number while it runs."""
+        """Process id while it runs."""
         process = self._process
         return process.pid if process is not None and process.poll() is None else None
 
@@ -98,9 +97,9 @@ class Generator:
         Raises
         ------
         AttaccaError
-            What the process said of the pack, as the error it was.
+            The error that the process reports about the pack.
         GeneratorDied
-            When it ended before it was ready.
+            The process ended before it was ready.
         """
         self.stop()
         environment = child_environment(
@@ -109,14 +108,14 @@ class Generator:
         process = subprocess.Popen(
             child_command("engine.stream.worker"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-            start_new_session=True,  # Ctrl-C is for the engine, which ends it in good order
+            start_new_session=True,  # Ctrl-C goes to the engine only, which stops it
         )  # fmt: skip
-        answers: queue.Queue[Message | None] = queue.Queue()
+        replies: queue.Queue[Message | None] = queue.Queue()
         threading.Thread(
-            target=_read, args=(process, answers, self._heartbeat),
+            target=_read, args=(process, replies, self._heartbeat),
             name="attacca-generator-pipe", daemon=True,
         ).start()  # fmt: skip
-        self._process, self._answers = process, answers
+        self._process, self._replies = process, replies
         head = {
             "op": "open",
             "pack": str(self._pack.resolve()),
@@ -124,82 +123,82 @@ class Generator:
             "target": self._target,
         }
         self._heartbeat.started()
-        self.targets = tuple(self._ask(head).head["targets"])
+        self.targets = tuple(self._request(head).head["targets"])
 
     def stop(self) -> None:
-        """End the process, kindly first."""
+        """End the process: close its input, then kill it if necessary."""
         process, self._process = self._process, None
         if process is None:
             return
         if process.stdin is not None:
-            # It may have died with something still in the pipe: nobody wants that any more.
+            # It may have ended with data still in the pipe, which is no longer needed.
             with contextlib.suppress(OSError):
                 process.stdin.close()
         try:
-            process.wait(_KIND)
+            process.wait(_EXIT_LIMIT)
         except subprocess.TimeoutExpired:
             _kill(process)
 
     def reset(self) -> None:
-        """Forget the past."""
-        self._ask({"op": "reset"})
+        """Start a new piece, without a past."""
+        self._request({"op": "reset"})
 
     def continue_from(self, samples: NDArray[np.float32]) -> None:
-        """Hand over audio [frames, channels] that the next block continues.
+        """Send audio [frames, channels] that the next block continues.
 
-        Where the pack can, it finds the notes in it.
+        If the pack has a transcription model, it finds the notes in the audio.
         """
-        self._ask({"op": "continue"}, {"samples": samples})
+        self._request({"op": "continue"}, {"samples": samples})
 
     def phrase(self, notes: Sequence[Note], *, played: bool) -> int:
-        """Hand over notes to be played next, or to continue as if they had just been played.
+        """Send notes to be played next, or to be continued as if they had just been played.
 
-        Returns how many blocks the playing takes.
+        Returns the number of blocks that the notes fill.
         """
         head = {"op": "phrase", "notes": [astuple(n) for n in notes], "played": played}
-        return int(self._ask(head).head.get("blocks", 0))
+        return int(self._request(head).head.get("blocks", 0))
 
     def listen(self, samples: NDArray[np.float32]) -> None:
-        """Hand over sound whose notes the music continues, as if they had just been played."""
-        self._ask({"op": "listen"}, {"samples": samples})
+        """Send sound whose notes the music continues, as if they had just been played."""
+        self._request({"op": "listen"}, {"samples": samples})
 
     def state(self) -> Arrays:
         """Everything that the next block depends on, as named arrays."""
-        return self._ask({"op": "state"}).arrays
+        return self._request({"op": "state"}).arrays
 
     def restore(self, state: Arrays) -> None:
-        """Go on from a state of the same pack.
+        """Continue from a state of the same pack.
 
         Raises
         ------
         ConfigError
             It is the state of another pack.
         """
-        self._ask({"op": "restore"}, state)
+        self._request({"op": "restore"}, state)
 
     def make(self, request: Request) -> Block:
-        """Make one block.
+        """Generate one block.
 
         Raises
         ------
         GeneratorDied
-            When the process is gone.
+            The process has ended or hangs.
         AttaccaError
-            When a value cannot be used; the stream is as before.
+            A value cannot be used; the stream is unchanged.
         """
-        answer = self._ask({"op": "make", **request.as_message()})
-        self._heartbeat.proved()
-        head = answer.head
-        samples = answer.samples
+        reply = self._request({"op": "make", **request.as_message()})
+        self._heartbeat.reset_patience()
+        head = reply.head
+        samples = reply.samples
         if head["op"] != "block" or samples is None:
-            raise GeneratorDied(f"the generator answered {head['op']!r}, not a block")
+            raise GeneratorDied(f"the generator sent {head['op']!r} instead of a block")
         return Block(
             samples, head["index"], head["evaluations"], head["rewind"], head["seconds"],
             head["clipped"], request, tuple(TimedNote(*n) for n in head["notes"]),
             tuple(head["faults"]),
         )  # fmt: skip
 
-    def _ask(self, head: dict[str, Any], arrays: Arrays | None = None) -> Message:
+    def _request(self, head: dict[str, Any], arrays: Arrays | None = None) -> Message:
         process = self._process
         if process is None:
             raise GeneratorDied("the generator is not running")
@@ -208,14 +207,14 @@ class Generator:
         try:
             self._send(process, head, arrays)
         except OSError as error:
-            raise GeneratorDied(f"the generator is gone ({error})") from error
-        answer = self._answer(process)
-        if answer.op == "error":
-            kind = getattr(errors, answer.head["kind"], None)
+            raise GeneratorDied(f"the generator has ended ({error})") from error
+        reply = self._await_reply(process)
+        if reply.op == "error":
+            kind = getattr(errors, reply.head["kind"], None)
             if kind is None:  # a defect of the generator, which has ended
-                raise GeneratorDied(f"the generator failed: {answer.head['text']}")
-            raise kind(answer.head["text"])
-        return answer
+                raise GeneratorDied(f"the generator failed: {reply.head['text']}")
+            raise kind(reply.head["text"])
+        return reply
 
     def _send(
         self,
@@ -223,7 +222,7 @@ class Generator:
         head: dict[str, Any],
         arrays: Arrays | None,
     ) -> None:
-        """Send; a process that does not read is ended, as the write would wait for ever."""
+        """Send a message; kill a process that does not read, as the write would block for ever."""
         if process.stdin is None:
             raise BrokenPipeError("it has no input")
         timer = threading.Timer(self._heartbeat.limit("send"), process.kill)
@@ -235,35 +234,35 @@ class Generator:
         finally:
             timer.cancel()
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> Message:
+    def _await_reply(self, process: subprocess.Popen[bytes]) -> Message:
         while True:
             before = self._clock.now()
             try:
-                answer = self._answers.get(timeout=_LOOK)
+                reply = self._replies.get(timeout=_POLL)
             except queue.Empty:
-                # No more than it may have been: this process could have been the one held up.
-                self._heartbeat.waited(min(self._clock.now() - before, 2 * _LOOK))
+                # At most twice the poll time: this process itself may have been suspended.
+                self._heartbeat.waited(min(self._clock.now() - before, 2 * _POLL))
                 if late := self._heartbeat.late:
-                    self._heartbeat.gave_up()
-                    _kill(process)  # it answers to nothing, so not kindly
+                    self._heartbeat.double_patience()
+                    _kill(process)  # it replies to nothing, so not kindly
                     raise GeneratorDied(f"the generator hangs: {late}") from None
                 continue
-            if answer is None:
+            if reply is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_KIND)
+                    process.wait(_EXIT_LIMIT)
                 _kill(process)
                 raise GeneratorDied(f"the generator ended with status {process.returncode}")
-            return answer
+            return reply
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_REAP)
+        process.wait(_KILL_LIMIT)
 
 
 def _read(
-    process: subprocess.Popen[bytes], answers: queue.Queue[Message | None], heartbeat: Heartbeat
+    process: subprocess.Popen[bytes], replies: queue.Queue[Message | None], heartbeat: Heartbeat
 ) -> None:
     pipe = process.stdout
     if pipe is None:
@@ -275,7 +274,7 @@ def _read(
                     heartbeat.began(str(message.head["part"]))
                 else:
                     heartbeat.finished()
-                    answers.put(message)
+                    replies.put(message)
         except (EOFError, OSError, ValueError, KeyError):
-            pass  # cut off in mid-message: the same as closed
-    answers.put(None)
+            pass  # cut off within a message: the same as closed
+    replies.put(None)

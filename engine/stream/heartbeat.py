@@ -1,9 +1,9 @@
-"""Whether the generator still works, judged by how long the same work took it before.
+"""Detects a hung generator by the measured times of its work.
 
-The generator announces each part of its work before it does it: a file it checks, a graph it opens,
-a step of a sampler, the decoding of a block. A part is late when it takes several times as long as
-its slowest recent run. Pure logic: the pipe's reader thread calls `began` and `finished`, the
-thread that waits calls the rest, and time comes in from outside.
+The generator announces each part of its work before it starts: a file to check, a graph to open, a
+sampler step, the decoding of a block. A part is late when it takes several times as long as its
+slowest recent run. Pure logic with an injected clock: the pipe's reader thread calls `began` and
+`finished`, the waiting thread calls the other methods.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ __all__ = ["ALLOWANCES", "Allowance", "Heartbeat"]
 
 @dataclass(frozen=True)
 class Allowance:
-    """Seconds that a part may take: before it was ever measured, and at least."""
+    """Seconds that a part may take: before it was first measured, and the least timeout."""
 
     first: float
     least: float
 
 
-# By the first word of a part's name. `least` is what a busy machine may hold a process up.
+# By the first word of a part's name. `least` allows for a process that is suspended on a busy
+# machine.
 ALLOWANCES: Mapping[str, Allowance] = {
-    "start": Allowance(60.0, 10.0),  # a cold disk and a slow machine included
+    "start": Allowance(60.0, 10.0),  # including a cold disk and a slow machine
     "check": Allowance(60.0, 10.0),  # of one file
     "open": Allowance(60.0, 10.0),  # of one graph
     "build": Allowance(1800.0, 1800.0),  # of one engine for a graphics card
@@ -43,8 +44,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "perform": Allowance(10.0, 0.5),
 }
 _MARGIN = 8.0  # times the slowest run
-_RUNS = 64  # remembered of each part
-_MOST_PATIENT = 64.0
+_RUNS = 64  # measured times per part
+_MOST_DOUBLED = 64.0
 
 
 class Heartbeat:
@@ -52,8 +53,8 @@ class Heartbeat:
 
     Parameters
     ----------
-    now : seconds of a clock that only goes on.
-    patience : factor on every limit; large for rendering, where nothing is lost by waiting.
+    now : seconds of a monotonic clock.
+    patience : factor on every timeout; large for rendering, where waiting costs no sound.
     """
 
     def __init__(self, now: Callable[[], float], patience: float = 1.0) -> None:
@@ -64,12 +65,12 @@ class Heartbeat:
         self._part, self._since, self._waited = "", now(), 0.0
 
     def started(self) -> None:
-        """Another process starts; what the one before was doing is not finished."""
+        """A new process starts; the last part of the old one is not measured."""
         with self._lock:
             self._part, self._since, self._waited = "start", self._now(), 0.0
 
     def began(self, part: str) -> None:
-        """A part begins, so the one before is finished, if there was one."""
+        """A part starts, so the one before it is finished."""
         with self._lock:
             now = self._now()
             if self._part:
@@ -78,25 +79,25 @@ class Heartbeat:
             self._part, self._since, self._waited = part, now, 0.0
 
     def finished(self) -> None:
-        """The last part is finished, and nothing is being done."""
+        """The last part is finished, and the generator is idle."""
         self.began("")
 
     def waited(self, seconds: float) -> None:
-        """So long was waited for the part that is being done.
+        """Add waiting time for the present part.
 
-        What is added up here counts, not the clock: while this process itself is held up (stopped,
-        or on a machine that does not get round to it), it has not waited.
+        Only this sum counts, not the clock: while this process itself is suspended, it does not
+        wait.
         """
         with self._lock:
             self._waited += seconds
 
     @property
     def late(self) -> str:
-        """What is wrong, in words; nothing while the part may still be done."""
+        """A description if the part is late, else nothing."""
         with self._lock:
             if not self._part or self._waited <= self._limit(self._part):
                 return ""
-            return f"no sign of life for {self._waited:.1f} s ({self._part})"
+            return f"no progress for {self._waited:.1f} s ({self._part})"
 
     def limit(self, part: str) -> float:
         """Seconds that a part may take now."""
@@ -109,12 +110,12 @@ class Heartbeat:
         seconds = max(allowance.least, _MARGIN * max(runs)) if runs else allowance.first
         return seconds * self._patience * self._doubled
 
-    def gave_up(self) -> None:
-        """It was late and was ended: be twice as patient with the next one, in case it was not."""
+    def double_patience(self) -> None:
+        """Double all timeouts after a timeout, in case the process was only slow."""
         with self._lock:
-            self._doubled = min(2 * self._doubled, _MOST_PATIENT)
+            self._doubled = min(2 * self._doubled, _MOST_DOUBLED)
 
-    def proved(self) -> None:
-        """It has finished a block: be as strict as at first."""
+    def reset_patience(self) -> None:
+        """Restore the timeouts, after a block."""
         with self._lock:
             self._doubled = 1.0

@@ -1,7 +1,7 @@
-"""What a stream was, block by block: states to restore, and what was requested between them.
+"""The history of a stream: states to restore, and the requests between them.
 
-The feeder writes it, any thread reads it: a lock stands between them. Positions count samples of
-the stream at the pack's rate, as the lead does: they only grow, also where the music goes back.
+The feeder writes it, any thread reads it, under a lock. Positions count samples of the stream at
+the pack's rate, as the lead does: they only grow, also when the music goes back.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Keyframe:
     Attributes
     ----------
     state : of the generator.
-    position : of the sample that comes next.
-    since : position from which on this is what plays; later than `position` where the music went
-        back into the middle of a block.
-    has_past, phrase : whether the piece has begun, and blocks of a phrase that are still to come.
-    requests : each with the position at which its block ends.
+    position : of the next sample.
+    since : position from which on it applies; later than `position` if the music went back into the
+        middle of a block.
+    has_past, phrase : whether the piece has a past, and blocks of a phrase that are still to come.
+    requests : each with the position of the end of its block.
     """
 
     state: State
@@ -51,9 +51,9 @@ class Keyframe:
 
 @dataclass(frozen=True)
 class Place:
-    """A sample of the history: what leads to it.
+    """How to reach a sample of the history.
 
-    Restore `keyframe`, repeat `before`, run `request`: the sample is `offset` into that block.
+    Restore `keyframe`, repeat `before`, run `request`: the sample is `offset` into its block.
     """
 
     keyframe: Keyframe
@@ -69,7 +69,7 @@ class History:
     ----------
     rate : samples per second.
     most_bytes : of all states; the oldest are dropped first, the newest never.
-    most_seconds : how far back it reaches.
+    most_seconds : the longest history.
     """
 
     def __init__(self, rate: int, most_bytes: int = 256 << 20, most_seconds: float = 600.0) -> None:
@@ -79,12 +79,12 @@ class History:
         self._lock = threading.Lock()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all keyframes."""
         with self._lock:
             self._keyframes.clear()
 
     def take(self, keyframe: Keyframe) -> None:
-        """Keep a keyframe, and drop what is too old or too much."""
+        """Add a keyframe, and drop those that are too old or too many."""
         with self._lock:
             self._keyframes.append(keyframe)
             self._thin(keyframe.position)
@@ -95,7 +95,7 @@ class History:
         for keyframe in self._keyframes:
             last = kept[-1] if kept else None
             near = last and keyframe.since - last.since < _APART * self._rate
-            # A keyframe that was gone back to, or that follows a command, is no continuation.
+            # A keyframe after going back or after a command does not continue the last one.
             follows = last and last.requests and last.requests[-1][1] == keyframe.position
             follows = follows and keyframe.since == keyframe.position
             if last and near and follows and keyframe.since < recent:
@@ -108,7 +108,7 @@ class History:
         self._keyframes = kept
 
     def requested(self, request: Request, end: int) -> None:
-        """Note a request whose block ends at `end`."""
+        """Add a request whose block ends at `end`."""
         with self._lock:
             if self._keyframes:
                 last = self._keyframes[-1]
@@ -122,12 +122,12 @@ class History:
 
     @property
     def oldest(self) -> int | None:
-        """Position to which it reaches back; None while it is empty."""
+        """The earliest position; None while it is empty."""
         with self._lock:
             return self._keyframes[0].since if self._keyframes else None
 
     def find(self, position: int) -> Place | None:
-        """What leads to a sample; None where it is no longer, or not yet, known."""
+        """How to reach a sample; None if it is too old or not generated yet."""
         with self._lock:
             found = [k for k in self._keyframes if k.since <= position]
         if not found:
@@ -144,7 +144,7 @@ class History:
         return Place(keyframe, tuple(before), None, 0)
 
     def blocks_before(self, position: int, count: int) -> int | None:
-        """Position at which the block `count` before the one at `position` begins."""
+        """Start of the block `count` blocks before the one at `position`."""
         with self._lock:
             starts = sorted(
                 {k.since for k in self._keyframes}
@@ -154,7 +154,7 @@ class History:
         return earlier[-1 - count] if len(earlier) > count else None
 
     def cut(self, position: int) -> None:
-        """Forget what begins at or after a position: it was dropped unheard."""
+        """Drop blocks that start at or after a position: they were never audible."""
         with self._lock:
             kept = [k for k in self._keyframes if k.since < position] or self._keyframes[:1]
             last = kept[-1]

@@ -1,6 +1,6 @@
 """Messages between the engine and its generator process: a JSON header and named arrays.
 
-Length-prefixed over two pipes, no pickle. Each end is used by one thread.
+Length-prefixed over two pipes, without pickle. One thread uses each end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Arrays = Mapping[str, NDArray[Any]]
 _PREFIX = struct.Struct("<IQ")
-LARGEST = 1 << 30  # bytes of either part; a longer one means that the pipe is out of step
+LARGEST = 1 << 30  # bytes of either part; a larger size means that the pipe is out of sync
 _TYPES = ("float32", "float64", "int64", "bool")
 
 
@@ -34,7 +34,7 @@ class Message:
 
     @property
     def op(self) -> str:
-        """What the message requests or answers."""
+        """The kind of the message."""
         return str(self.head["op"])
 
     @property
@@ -49,9 +49,9 @@ def send(pipe: IO[bytes], head: dict[str, Any], arrays: Arrays | None = None) ->
     Raises
     ------
     BrokenPipeError
-        The other end is gone, or another thread has closed this one.
+        The other end has closed, or another thread has closed this one.
     ValueError
-        An array of a type that does not travel.
+        An array has a type that cannot be sent.
     """
     parts: list[bytes] = []
     if arrays:
@@ -67,12 +67,12 @@ def send(pipe: IO[bytes], head: dict[str, Any], arrays: Arrays | None = None) ->
     try:
         pipe.write(message)
         pipe.flush()
-    except ValueError as error:  # what a closed file raises
+    except ValueError as error:  # raised by a closed file
         raise BrokenPipeError("the pipe is closed") from error
 
 
 def receive(pipe: IO[bytes]) -> Message | None:
-    """Read one message; None when the other end closed. Raises EOFError in mid-message."""
+    """Read one message; None at the end. Raises EOFError within a message."""
     prefix = pipe.read(_PREFIX.size)
     if not prefix:
         return None
@@ -80,14 +80,14 @@ def receive(pipe: IO[bytes]) -> Message | None:
         raise EOFError("the pipe closed within a message")
     sizes = _PREFIX.unpack(prefix)
     if max(sizes) > LARGEST:
-        raise EOFError(f"a message of {max(sizes)} bytes is no message")
+        raise EOFError(f"a message of {max(sizes)} bytes is too large")
     text, payload = (_exactly(pipe, n) for n in sizes)
     head = json.loads(text)
     arrays: dict[str, NDArray[Any]] = {}
     at = 0
     for name, kind, shape in head.pop("arrays", ()):
         if kind not in _TYPES:
-            raise EOFError(f"an array of type {kind!r} is no array of ours")
+            raise EOFError(f"an array of type {kind!r} is not allowed")
         count = math.prod(shape)
         arrays[name] = np.frombuffer(payload, kind, count, at).reshape(shape)
         at += count * np.dtype(kind).itemsize

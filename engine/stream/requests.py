@@ -1,4 +1,4 @@
-"""Requests of blocks: from the controls as they are set to what each stage does. Pure functions."""
+"""Builds the request of a block from the settings. Pure functions."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def make_request(
 
     Parameters
     ----------
-    steps : network evaluations of the first sampled stage; None for its default. Later ones take
-        their share of less, and never more than their own default: that is the number at which
-        their blocks continue each other best.
-    stride : share of a block that is kept.
-    temperature : of the stages that name that control; None for their own.
-    guidance : scale, of every stage that has a branch for it; None for their own.
+    steps : network evaluations of the first diffusion stage; None for its default. Later stages use
+        fewer in proportion, and never more than their own default, at which their blocks
+        continue each other best.
+    stride : fraction of a block that is kept.
+    temperature : of the stages with this control; None for their own.
+    guidance : scale of every guided stage; None for their own.
     """
     sampled = [p.stage for p in plan.stages if p.stage.kind == "diffusion"]
     share = 1.0
@@ -63,8 +63,9 @@ def make_request(
 def request_from(
     plan: Plan, settings: Settings, index: int, steps: int, stride: float, pace: Pace
 ) -> Request:
-    """The request of the next block with the controls as they are set, at the governor's `steps`
-    and `stride` and the present tempo.
+    """The request of the next block with the present settings and tempo.
+
+    `steps` and `stride` are those of the governor.
     """
     return make_request(
         plan, index, steps=steps, stride=stride, seed=int(settings.number("seed")),

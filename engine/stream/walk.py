@@ -1,12 +1,12 @@
 """The walk of a plan: produces the output of a pack, chunk by chunk. Owned by one thread.
 
 It lives in the generator process. Samples are float32 [frames, channels] at the pack's rate.
-Nothing here knows of time: the same state and the same requests give the same samples.
+It does not depend on time: the same state and the same requests give the same samples.
 
 To produce a chunk of a signal its stage runs once. Before that, every stage whose signal is too
-short for what it reads runs, parents first. A diffusion or network stage reads windows of its
-inputs by absolute position. A transform with state takes chunks as its input commits them, never
-split or merged, since its output depends on where they end.
+short for the windows to read runs, parents first. A diffusion or network stage reads windows of its
+inputs by absolute position. A transform with state reads the chunks that its input commits, never
+split or merged, because its output depends on where they end.
 
 Signals on beats are performed by the tempo map. A beat is written into it when a stage first
 outputs frames of it, by the pace of that request.
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -41,28 +40,13 @@ from engine.stages.network import NetworkStage
 from engine.stages.prompts import PromptEncoder, open_prompts
 from engine.stages.request import Request, StageRequest
 from engine.stages.transform import TransformStage
-from engine.time.tempo_map import TempoMap
+from engine.stream.produced import Produced
+from engine.time.tempo_map import Pace, TempoMap
 
-__all__ = ["PlanWalk", "Produced"]
+__all__ = ["PlanWalk"]
 
 Array = NDArray[np.float32]
 State = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Produced:
-    """A chunk of the output.
-
-    `rewind`: how many samples that came before it replaces. `notes` are timed from its first
-    sample; they may lie beyond its last one, as notes are known before they sound. `faults` has one
-    line for each thing that was wrong with what the networks answered.
-    """
-
-    samples: Array
-    evaluations: int
-    rewind: int = 0
-    notes: tuple[TimedNote, ...] = ()
-    faults: tuple[str, ...] = ()
 
 
 def _no_listener(_: str) -> None:
@@ -76,13 +60,13 @@ class PlanWalk:
     ----------
     manifest : of the pack, its files verified.
     executor : opens and runs its graphs.
-    announce : called with the name of each part of the work before it is done; the first word is a
+    announce : called with the name of each part of the work before it starts; the first word is a
         key of `heartbeat.ALLOWANCES`.
 
     Raises
     ------
     PackError
-        The pack cannot be opened, or its graphs are not what the manifest describes.
+        The pack cannot be opened, or its graphs do not match the manifest.
     """
 
     def __init__(
@@ -106,7 +90,7 @@ class PlanWalk:
         self.networks: dict[str, NetworkStage] = {}
         self._transforms: dict[str, TransformStage] = {}
         self._projections: dict[str, Projection] = {}
-        self._prompts = open_prompts(manifest, executor, announce)
+        self.prompts = open_prompts(manifest, executor, announce)
         for p in self.plan.stages:
             stage = p.stage
             encoded = {
@@ -138,10 +122,10 @@ class PlanWalk:
         return found.start if found else 0
 
     def _texts(self, plan: StagePlan) -> list[PromptEncoder]:
-        return [prompt for name, prompt in self._prompts.items() if name in plan.stage.controls]
+        return [prompt for name, prompt in self.prompts.items() if name in plan.stage.controls]
 
     def warm_up(self, runs: int = 2) -> None:
-        """Run every graph before the first block, so that no first-time cost is audible."""
+        """Run every graph once before the first block, because first runs are slow."""
         for _ in range(runs):
             for diffusion in self.diffusion.values():
                 self._announce("warm-up")
@@ -154,7 +138,7 @@ class PlanWalk:
     # ------------------------------------------------------------------ the past
 
     def reset(self) -> None:
-        """Forget the past: the next chunk begins a new piece."""
+        """Start a new piece, without a past."""
         for log in self._logs.values():
             log.clear()
         for reset in (*self._transforms.values(), *self._projections.values()):
@@ -170,7 +154,7 @@ class PlanWalk:
 
     @property
     def clipped(self) -> int:
-        """How many values the decoders held within bounds since the start."""
+        """How many values the decoders have clipped since the start."""
         return sum(stage.transform.clipped for stage in self._transforms.values())
 
     @property
@@ -180,14 +164,14 @@ class PlanWalk:
         return next(found, None)
 
     def continue_from(self, samples: Array, notes: Sequence[Note] = ()) -> None:
-        """Take real audio [frames, channels] as the past of every signal that can be read from it.
+        """Use real audio [frames, channels] as the past of every signal that it can be encoded to.
 
         `notes` are timed in seconds from the first sample. The next chunk replaces the last
         `rewind` samples, fading from them.
         """
         self.reset()
         sound = np.ascontiguousarray(samples.T, np.float32)
-        zero = sound.shape[1]  # the sample at which the piece's time begins
+        zero = sound.shape[1]  # the sample at which the time of the piece starts
         primed: set[str] = set()
         for stage in self._transforms.values():
             name = stage.plan.stage.inputs[0].signal
@@ -217,23 +201,23 @@ class PlanWalk:
                 self._to_channels(sound[:, :end], representation.channels)
             )
         except ConfigError:
-            return  # only a network can read it from sound; the stage begins without a past
+            return  # only a network can encode it; the stage starts without a past
         log.replace_past(frames[:, -log.length :] if log.length else frames[:, :0])
 
     def _take_notes(self, name: str, notes: Sequence[Note], end: float) -> None:
-        """Take notes in seconds as the past of a signal; on beats they end with a whole beat."""
+        """Use notes in seconds as the past of a signal; on beats they end with a whole beat."""
         log = self._logs[name]
         beats = self._beats(name)
         if beats:
-            notes, end = _scaled(notes, beats), math.ceil(end * beats)
-        # A signal that a transform outputs has no projection of its own.
+            notes, end = [n.scaled(beats) for n in notes], math.ceil(end * beats)
+        # The output of a transform has no projection.
         projection = self._projections.get(name) or self._representations[name].projection()
         log.replace_past(projection.past(notes, end, log.length))
         if name in self._event_origin:
             self._event_origin[name] = log.position - log.length
 
     def _beats(self, name: str) -> float:
-        """Beats in a second at the present tempo; 0 where the signal lies on samples."""
+        """Beats per second at the present tempo; 0 for a signal on samples."""
         on_beats = self.manifest.signal(name).grid.per_beat is not None
         return self._tempo.pace.bpm / 60 if on_beats else 0.0
 
@@ -244,7 +228,7 @@ class PlanWalk:
         return np.repeat(sound.mean(axis=0, keepdims=True), channels, axis=0)
 
     def answer(self, notes: Sequence[Note]) -> None:
-        """Take a phrase that is not played as what the music continues."""
+        """Continue a phrase without playing it."""
         name = self.notes_signal
         if name is None:
             return
@@ -255,7 +239,7 @@ class PlanWalk:
             stage.cache.clear()
 
     def play(self, notes: Sequence[Note]) -> int:
-        """Play a phrase as it is, and continue it. Returns how many blocks it takes."""
+        """Play a phrase, and continue it. Returns the number of blocks that it fills."""
         name = self.notes_signal
         if name is None:
             return 0
@@ -263,7 +247,7 @@ class PlanWalk:
         if plan is None:
             return 0
         beats = self._beats(name)
-        notes = _scaled(notes, beats) if beats else notes
+        notes = [n.scaled(beats) for n in notes] if beats else notes
         blocks = self._projections[name].phrase(notes, plan.stage.block)
         if not blocks:
             return 0
@@ -278,7 +262,7 @@ class PlanWalk:
         Raises
         ------
         ConfigError
-            For a value that cannot be used; the state is as it was before.
+            A value cannot be used; the state is unchanged.
         PackError
             A graph fails.
         """
@@ -305,7 +289,7 @@ class PlanWalk:
         plan = self.plan.stage(output)
         name = plan.stage.name if plan else output
         if name not in request.stages:
-            raise ConfigError(f"the request says nothing of stage {name!r}")
+            raise ConfigError(f"the request has no stage {name!r}; add it")
         return request.stages[name]
 
     def _check_keep(self, output: str, keep: int) -> None:
@@ -317,14 +301,14 @@ class PlanWalk:
             )
 
     def _sample(self, signal: str, position: int) -> Fraction:
-        """The sample at which a frame begins."""
+        """The sample at which a frame starts."""
         grid = self.manifest.signal(signal).grid
         if grid.per_beat is not None:
             return self._tempo.sample_of(position / grid.per_beat)
         return position * (grid.samples or Fraction(1))
 
     def _run(self, output: str, request: Request) -> Array:
-        """Run the stage of a signal once. Returns what it committed."""
+        """Run the stage of a signal once. Returns the committed frames."""
         if output in self._transforms:
             return self._transform(output, request)
         plan = self.plan.stage(output)
@@ -363,26 +347,38 @@ class PlanWalk:
         self._events += [((e.frame + origin) * frame, e) for e in events]
 
     def _windows(self, plan: StagePlan, keep: int, request: Request) -> dict[str, Array]:
-        """What a block reads of other signals; their stages run where they are too short.
+        """The windows of other signals that a block reads; their stages run if they are too short.
 
-        What is kept must rest on committed frames: a provisional tail may change.
+        Kept frames must depend on committed frames only: a provisional tail may change.
         """
         position = self._logs[plan.stage.output].position
         found: dict[str, Array] = {}
         for read in plan.inputs:
             name = read.read.signal
             first, end = read.window(position, plan.stage.block)
-            bars = self._representations[name]
-            if isinstance(bars, Bars):
-                tempo = self._tempo.until(end / bars.per_beat, request.pace)
-                found[read.read.graph_input] = bars.frames(tempo, first, end)
-                continue
-            log = self._logs[name]
             committed = math.ceil(read.ratio * (position + keep))
-            while self.plan.stage(name) and (log.end < end or log.position < committed):
+            while self.plan.stage(name) and (
+                self._logs[name].end < end or self._logs[name].position < committed
+            ):
                 self._run(name, request)
-            found[read.read.graph_input] = log.window(first, end)
+            found[read.read.graph_input] = self._frames(name, first, end, request.pace)
         return found
+
+    def _others(self, plan: StagePlan, pace: Pace, first: int, end: int) -> dict[str, Array]:
+        """What a stage reads of other signals at its own frames `first` to before `end`."""
+        return {
+            r.read.graph_input: self._frames(
+                r.read.signal, int(r.ratio * first), int(r.ratio * end), pace
+            )
+            for r in plan.inputs
+        }
+
+    def _frames(self, signal: str, first: int, end: int, pace: Pace) -> Array:
+        bars = self._representations[signal]
+        if isinstance(bars, Bars):
+            tempo = self._tempo.until(end / bars.per_beat, pace)
+            return bars.frames(tempo, first, end)
+        return self._logs[signal].window(first, end)
 
     def _block(
         self, output: str, plan: StagePlan, request: Request, windows: Mapping[str, Array]
@@ -400,7 +396,7 @@ class PlanWalk:
             return self.networks[output].run(windows, request.controls, encoded)
         inputs = BlockInputs(
             windows, request.controls, encoded, empty, request.seed, self._blocks[output],
-            self._known(output, plan, request),
+            partial(self._others, plan, request.pace), self._known(output, plan, request),
         )  # fmt: skip
         stage = self.diffusion[output]
         block, evaluations = stage.run(self._of(request, output), inputs, self._logs[output])
@@ -418,7 +414,7 @@ class PlanWalk:
         return self._projections[output].known(tuple(sorted(held)), plan.stage.block)
 
     def _next_given(self, output: str, plan: StagePlan, keep: int) -> Array | None:
-        """Frames of a phrase in place of sampled ones, the empty frame after its end."""
+        """Frames of a phrase, which replace sampled ones; the empty frame after its end."""
         frames = self._given.get(output)
         if frames is None:
             return None
@@ -433,7 +429,7 @@ class PlanWalk:
         return block
 
     def _check_finite(self, plan: StagePlan, block: Array) -> None:
-        """Note a block that is no numbers: what is played of it is silence, or held sound."""
+        """Report a block with NaN or infinity, which is played as silence or held sound."""
         if not np.isfinite(block).all():
             self._faults.append(
                 f"stage {plan.stage.name!r} answers values that are not finite numbers"
@@ -453,19 +449,21 @@ class PlanWalk:
         return state | {f"tempo/{name}": array for name, array in self._tempo.state().items()}
 
     def restore(self, state: State) -> None:
-        """Go on from a state of the same pack: the next chunks are equal to the bit.
+        """Continue from a state of the same pack, to the bit.
 
         Raises
         ------
         ConfigError
-            When it is the state of another pack; nothing has changed then.
+            It is the state of another pack; then nothing has changed.
         """
         before = self.state()
         try:
             self._restore(state)
         except (KeyError, ValueError, ConfigError, TypeError) as error:
             self._restore(before)
-            raise ConfigError(f"this state does not fit the pack ({error})") from error
+            raise ConfigError(
+                f"this state is of another pack ({error}); load that pack first"
+            ) from error
 
     def _restore(self, state: State) -> None:
         for prefix, owner in self._parts():
@@ -484,11 +482,6 @@ class PlanWalk:
         parts: list[tuple[str, Any]] = [(f"log/{n}", log) for n, log in self._logs.items()]
         parts += [(f"transform/{n}", t) for n, t in self._transforms.items()]
         parts += [(f"projection/{n}", p) for n, p in self._projections.items()]
-        parts += [(f"prompt/{n}", p) for n, p in self._prompts.items()]
+        parts += [(f"prompt/{n}", p) for n, p in self.prompts.items()]
         parts += [(f"cache/{n}", s.cache) for n, s in self.diffusion.items() if s.cache]
         return parts
-
-
-def _scaled(notes: Sequence[Note], factor: float) -> list[Note]:
-    """Notes whose times are multiplied: seconds to beats."""
-    return [Note(n.pitch, n.velocity, n.start * factor, n.end * factor) for n in notes]

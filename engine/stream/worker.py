@@ -1,14 +1,14 @@
-"""The generator process: `python -m engine.stream.worker`, driven over its standard pipes.
+"""The generator process: `python -m engine.stream.worker`, controlled over its standard pipes.
 
-Single-threaded. It owns the graphs and the state of the stream, answers one message with one
-message, and ends when its standard input closes, so it never outlives the engine. Before the answer
-it announces each part of the work with a message `doing` (part), so that the engine can tell hard
-work from a hung process.
+Single-threaded. It owns the graphs and the state of the stream, replies to every message with one
+message, and ends when its standard input closes, so that it never outlives the engine. Before the
+reply it announces each part of its work with a message `doing` (part), so that the engine can
+detect a hung process.
 
     open      pack, threads, target              -> ready (targets offered) | error
     continue  samples of the past, notes         -> done  | error
-    phrase    notes, played                      -> done (blocks that it takes) | error
-    listen    samples to take notes from         -> done  | error
+    phrase    notes, played                      -> done (number of blocks) | error
+    listen    samples to transcribe              -> done  | error
     reset                                        -> done
     state                                        -> state with arrays
     restore   arrays                             -> done  | error
@@ -29,15 +29,15 @@ from engine.errors import AttaccaError
 from engine.notes.note import Note
 from engine.stream.messages import Arrays, Message, receive, send
 
-NICENESS = 5  # behind the mixer, before everything in the background
+NICENESS = 5  # after the mixer, before background processes
 
 
 class Worker:
-    """Holds the walk of a plan once a pack is open.
+    """Carries out messages with the walk of an opened pack.
 
     Parameters
     ----------
-    announce : called with the name of each part of the work before it is done; its first word is
+    announce : called with the name of each part of the work before it starts; its first word is
         a key of `heartbeat.ALLOWANCES`.
     """
 
@@ -47,7 +47,7 @@ class Worker:
         self._manifest: Any = None
 
     def answer(self, message: Message) -> tuple[dict[str, Any], Arrays]:
-        """Carry out one message. Returns the head and the arrays of the answer."""
+        """Carry out one message. Returns the head and the arrays of the reply."""
         if message.op == "open":
             return self._open(message.head), {}
         walk = self._walk
@@ -96,7 +96,7 @@ class Worker:
         return {"op": "ready", "targets": [target.name for target in offered_targets()]}
 
     def _notes(self, message: Message) -> list[Note]:
-        """The notes of a past: those sent with it, or those that are found in its sound."""
+        """The notes of a past: those in the message, or those transcribed from its sound."""
         if message.head.get("notes") is not None:
             return [Note(*n) for n in message.head["notes"]]
         manifest, samples = self._manifest, message.samples
@@ -131,7 +131,7 @@ def _error(kind: str, text: str) -> dict[str, Any]:
 
 
 def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
-    """Answer messages until the other end closes."""
+    """Reply to messages until the other end closes."""
     worker = Worker(lambda part: send(outgoing, {"op": "doing", "part": part}))
     while (message := receive(incoming)) is not None:
         try:
@@ -140,7 +140,7 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
             head, arrays = _error(type(error).__name__, str(error)), {}
         except (BrokenPipeError, EOFError):
             raise
-        except Exception as error:  # a defect: what it holds may be half done, so it ends
+        except Exception as error:  # a defect: the state may be inconsistent, so the process ends
             text = f"{type(error).__name__}: {error}".splitlines()[0]
             send(outgoing, _error("", text))
             traceback.print_exc()
@@ -149,7 +149,7 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Serve on standard input and output; anything printed goes to standard error instead."""
+    """Serve on standard input and output; prints go to standard error."""
     descriptor = os.dup(1)
     os.dup2(2, 1)
     if hasattr(os, "nice"):
@@ -158,7 +158,7 @@ def main() -> None:
         with os.fdopen(descriptor, "wb") as outgoing:
             serve(sys.stdin.buffer, outgoing)
     except (BrokenPipeError, EOFError, KeyboardInterrupt):
-        sys.exit(0)  # the engine has gone
+        sys.exit(0)  # the engine has ended
 
 
 if __name__ == "__main__":

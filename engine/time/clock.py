@@ -1,8 +1,7 @@
-"""The clock: everything that waits or measures time takes one.
+"""The clock, which is injected into everything that waits or measures time.
 
-A clock tells the time and makes what threads wait with: sleeps, events, conditions and the threads
-themselves. So a test can put another kind of time under the whole engine (tests/virtual_clock.py).
-Any thread may use it; times are in seconds.
+A clock provides the time, sleeps, events, conditions and threads, so that tests can run the whole
+engine on virtual time (tests/virtual_clock.py). Any thread may use it; times are in seconds.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ class Event(Protocol):
     """A flag that threads wait for, as `threading.Event`."""
 
     def is_set(self) -> bool:
-        """Whether it is set."""
+        """Whether the event is set."""
         ...
 
     def set(self) -> None:
-        """Set it and wake every thread that waits for it."""
+        """Set the event and wake all waiting threads."""
         ...
 
     def clear(self) -> None:
-        """Take it back."""
+        """Reset the event."""
         ...
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, `timeout` seconds at most; returns whether it is."""
+        """Wait until the event is set, or for `timeout` seconds; returns whether it is set."""
         ...
 
 
@@ -52,23 +51,23 @@ class Condition(Protocol):
     ) -> None: ...
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Release the lock until notified, `timeout` seconds at most; whether it was notified."""
+        """Release the lock until notified, or for `timeout` seconds; returns whether notified."""
         ...
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        """Wait until the predicate holds, `timeout` seconds at most; returns its last value."""
+        """Wait until the predicate is true, or for `timeout` seconds; returns its last value."""
         ...
 
     def notify_all(self) -> None:
-        """Wake every thread that waits."""
+        """Wake all waiting threads."""
         ...
 
 
 class Clock(Protocol):
-    """Monotonic time and every way to wait for it."""
+    """Monotonic time, and all ways to wait."""
 
     def now(self) -> float:
-        """Seconds since some fixed moment."""
+        """Seconds since a fixed moment."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -76,11 +75,11 @@ class Clock(Protocol):
         ...
 
     def event(self) -> Event:
-        """An event whose time-outs are of this clock."""
+        """An event with timeouts of this clock."""
         ...
 
     def condition(self) -> Condition:
-        """A condition whose time-outs are of this clock."""
+        """A condition with timeouts of this clock."""
         ...
 
     def thread(self, target: Callable[[], object], name: str) -> threading.Thread:
@@ -96,7 +95,7 @@ class SystemClock:
         return time.perf_counter()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, letting other threads run."""
+        """Wait."""
         time.sleep(seconds)
 
     def event(self) -> threading.Event:
@@ -104,7 +103,7 @@ class SystemClock:
         return threading.Event()
 
     def condition(self) -> threading.Condition:
-        """A new condition with a lock of its own."""
+        """A new condition with its own lock."""
         return threading.Condition()
 
     def thread(self, target: Callable[[], object], name: str) -> threading.Thread:

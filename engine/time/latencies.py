@@ -1,4 +1,4 @@
-"""How long controls take until they are audible, by parts."""
+"""The latency of controls, by parts. Pure data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Latencies"]
 
 @dataclass(frozen=True)
 class Latencies:
-    """Output latency by parts, in seconds: what a live and a block control wait for.
+    """The parts of the latency of live and block controls, in seconds.
 
-    `lead` is the lead that remains when the next block is requested, not the lead of this moment.
+    `lead` is the lead at which the next block is requested, not the present lead.
     """
 
     device: float
@@ -22,10 +22,10 @@ class Latencies:
 
     @property
     def live(self) -> float:
-        """Until a live control is audible."""
+        """Seconds until a live control is audible."""
         return self.device + self.ring + self.mixer
 
     @property
     def total(self) -> float:
-        """Until a block control is audible, at worst."""
+        """The most seconds until a block control is audible."""
         return self.live + self.lead + self.block

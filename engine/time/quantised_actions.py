@@ -1,14 +1,13 @@
-"""Quantised actions: they wait for the beat or the bar when the control `quantise` asks for it.
+"""Quantised actions: they wait for the beat or the bar, as the control `quantise` says.
 
-OSC and MIDI hand an action over with `QuantisedActions.at`. One small thread, which exists only
-while something waits, carries actions out; so OSC and MIDI can replace each other's actions, and
-neither needs a loop that is as exact. Without quantising, actions run at once in the caller's
-thread. They must not wait.
+OSC and MIDI schedule an action with `QuantisedActions.at`. One thread, which exists only while
+actions are scheduled, carries them out; so OSC and MIDI can replace each other's actions. With
+`quantise` off, actions run at once in the caller's thread. They must not wait.
 
-An action aims at when it is *audible*. Each of its parts has a `delay`, the seconds from carrying
-it out to when it is audible, and is carried out so long before the beat: `until_block` for what
-enters with the next block, `until_output` for what enters in the mixer. The beat is the first that
-all parts can still reach. Times are seconds of the instrument's clock.
+An action should become *audible* on the beat. Each of its parts has a `delay`, the seconds until
+its effect is audible, and is carried out that long before the beat: `until_block` for the next
+block, `until_output` for the mixer. The action uses the first beat that all parts can reach. Times
+are seconds of the instrument's clock.
 """
 
 from __future__ import annotations
@@ -40,43 +39,43 @@ __all__ = [
 # Keys that OSC and MIDI share, so that a press on one replaces that on the other.
 RECALL, RESET, RECORD = "recall", "reset", "record"
 
-_ON_THE_BEAT = 0.03  # seconds: an action this little after the beat is meant to be on it
-_JUMP = 0.125  # beats: a timeline that jumps further is another one; actions aim again
-_LOOK = 0.01  # seconds between looks at the timeline and at the delays
+_ON_THE_BEAT = 0.03  # seconds: an action this soon after a beat belongs to it
+_JUMP = 0.125  # beats: after a larger jump of the timeline, actions choose their beat again
+_POLL = 0.01  # seconds between checks of the timeline and the delays
 _log = logging.getLogger("attacca.quantised_actions")
 
 
 class Delays(Protocol):
-    """What an instrument knows of its own delays."""
+    """The delays of an instrument."""
 
     def horizon(self) -> tuple[float, float]:
-        """Seconds of music played, and from where on what is set now will sound."""
+        """Seconds of music played, and where the first block with the present settings starts."""
         ...
 
     def latencies(self) -> Latencies:
-        """Output latency by parts."""
+        """The parts of the latency."""
         ...
 
 
 def until_block(instrument: Delays) -> float:
-    """Seconds until what is set now is audible, if it enters with a block.
+    """Seconds until a block control that is set now is audible.
 
-    A block that begins up to 30 ms before the beat counts as on it.
+    A block that starts up to 30 ms before the beat counts as on it.
     """
     played, begins = instrument.horizon()
     return max(0.0, begins - played) + until_output(instrument) + _ON_THE_BEAT
 
 
 def until_output(instrument: Delays) -> float:
-    """Seconds until what the mixer does now is audible."""
+    """Seconds until a live control that is set now is audible."""
     try:
         return instrument.latencies().live
-    except AttaccaError:  # it has been closed
+    except AttaccaError:  # the instrument is closed
         return 0.0
 
 
 def until_recorded(instrument: Delays) -> float:
-    """Seconds until what goes into a recording now is audible."""
+    """Seconds until a sample that is recorded now is audible."""
     try:
         parts = instrument.latencies()
     except AttaccaError:
@@ -86,33 +85,33 @@ def until_recorded(instrument: Delays) -> float:
 
 @dataclass(frozen=True)
 class Part:
-    """What is carried out, and the seconds from then until it is audible."""
+    """A part of an action, and the seconds until its effect is audible."""
 
     action: Callable[[], object]
     delay: Callable[[], float] = lambda: 0.0
 
 
 @dataclass(eq=False)
-class _Waiting:
-    """An action that aims at `beat`, on the timeline of the last look."""
+class _Scheduled:
+    """A scheduled action and its beat, on the timeline of the last check."""
 
     parts: list[Part]
     quantise: Quantise
     timeline: Timeline
-    dropped: Callable[[], object]
+    on_dropped: Callable[[], object]
     beat: float = field(init=False)
 
-    def aim(self, now: float) -> None:
+    def choose_beat(self, now: float) -> None:
         delay = max(part.delay() for part in self.parts)
         self.beat = self.timeline.next_beat(self.quantise, now + delay - _ON_THE_BEAT)
 
-    def looked(self, timeline: Timeline, now: float) -> float:
-        """Take a newer timeline; returns seconds until the action should be audible."""
+    def update(self, timeline: Timeline, now: float) -> float:
+        """Use a newer timeline; returns the seconds until the action should be audible."""
         jump = abs(timeline.beat_at(now) - self.timeline.beat_at(now))
         another = jump > _JUMP or timeline.quantum != self.timeline.quantum
         self.timeline = timeline
         if another:
-            self.aim(now)
+            self.choose_beat(now)
         return self.left(now)
 
     def left(self, now: float) -> float:
@@ -120,18 +119,18 @@ class _Waiting:
 
 
 class QuantisedActions:
-    """The actions of one instrument that wait for the beat.
+    """The scheduled actions of one instrument.
 
     Parameters
     ----------
     tempo : of the beat.
     quantise : returns what actions wait for: "off", "beat" or "bar".
-    on_event : called with kind and text when an action could not be carried out.
+    on_event : called with kind and text when an action fails.
     clock : of the tempo.
 
     Attributes
     ----------
-    faults : actions that ended in a defect; the log has them.
+    faults : actions that failed because of a defect; the log describes them.
     """
 
     def __init__(
@@ -142,16 +141,16 @@ class QuantisedActions:
         clock: Clock,
     ) -> None:
         self._tempo, self._quantise, self._on_event, self._clock = tempo, quantise, on_event, clock
-        self._waiting: dict[str, _Waiting] = {}
+        self._waiting: dict[str, _Scheduled] = {}
         self._changed = clock.condition()
         self._thread: threading.Thread | None = None
         self.faults = 0
 
-    def at(self, key: str, *parts: Part, dropped: Callable[[], object] = lambda: None) -> float:
+    def at(self, key: str, *parts: Part, on_dropped: Callable[[], object] = lambda: None) -> float:
         """Carry out `parts` so that they are audible on the next beat or bar; with "off" at once.
 
-        An action that waits under the same `key` is replaced: its `dropped` is called, and those
-        of its parts that were not carried out yet never are.
+        It replaces an action with the same `key`: parts that are not carried out yet are dropped,
+        and its `on_dropped` is called.
 
         Returns
         -------
@@ -160,7 +159,7 @@ class QuantisedActions:
         Raises
         ------
         AttaccaError
-            Of the action, with "off". An action that waited reports it through `on_event`.
+            From the action, with "off". A scheduled action reports it through `on_event`.
         """
         quantise = cast(Quantise, self._quantise())
         self.cancel(key)
@@ -169,8 +168,8 @@ class QuantisedActions:
                 part.action()
             return 0.0
         now = self._clock.now()
-        waiting = _Waiting(list(parts), quantise, self._tempo.timeline(now), dropped)
-        waiting.aim(now)
+        waiting = _Scheduled(list(parts), quantise, self._tempo.timeline(now), on_dropped)
+        waiting.choose_beat(now)
         with self._changed:
             self._waiting[key] = waiting
             if self._thread is None:
@@ -181,27 +180,27 @@ class QuantisedActions:
         return max(0.0, waiting.left(now))
 
     def cancel(self, key: str) -> bool:
-        """Drop the action that waits under `key`. Returns whether one did."""
+        """Drop the action with this `key`. Returns whether there was one."""
         with self._changed:
             waiting = self._waiting.pop(key, None)
         if waiting is not None:
-            waiting.dropped()
+            waiting.on_dropped()
         return waiting is not None
 
     def clear(self) -> None:
-        """Drop everything that waits."""
+        """Drop all scheduled actions."""
         for key in list(self._waiting):
             self.cancel(key)
 
     def waiting(self) -> Mapping[str, float]:
-        """The keys of the actions that wait, and the seconds until each is audible."""
+        """The keys of the scheduled actions, and the seconds until each is audible."""
         now = self._clock.now()
         with self._changed:
             return {key: action.left(now) for key, action in self._waiting.items()}
 
     def _run(self) -> None:
         while True:
-            # Not under the lock: these take the instrument's.
+            # Without the lock: these acquire the instrument's.
             now = self._clock.now()
             timeline, off = self._tempo.timeline(now), self._quantise() == "off"
             with self._changed:
@@ -209,9 +208,9 @@ class QuantisedActions:
                 if not waiting:
                     self._thread = None
                     return
-            pause = _LOOK
+            pause = _POLL
             for key, action in waiting.items():
-                left = action.looked(timeline, now)
+                left = action.update(timeline, now)
                 for part in list(action.parts):
                     early = left - part.delay()
                     if early <= 0 or off:
@@ -222,9 +221,9 @@ class QuantisedActions:
                 if self._waiting:
                     self._changed.wait(pause)
 
-    def _carry_out(self, key: str, waiting: _Waiting, part: Part) -> None:
+    def _carry_out(self, key: str, waiting: _Scheduled, part: Part) -> None:
         with self._changed:
-            if self._waiting.get(key) is not waiting:  # replaced meanwhile
+            if self._waiting.get(key) is not waiting:  # replaced in the meantime
                 return
             waiting.parts.remove(part)
             if not waiting.parts:
@@ -233,6 +232,6 @@ class QuantisedActions:
             part.action()
         except AttaccaError as error:
             self._on_event("quantised action", str(error))
-        except Exception:  # a defect of ours: counted, and what else waits goes on
+        except Exception:  # a defect: count it, and continue with other actions
             self.faults += 1
             _log.exception("quantised action: %s", key)

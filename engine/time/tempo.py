@@ -1,10 +1,10 @@
-"""The beat: a timeline of beats, and whom it follows: itself, a MIDI clock, or a Link session.
+"""The tempo: a timeline of beats and its source: internal, a MIDI clock, or a Link session.
 
-A `Timeline` is immutable and says which beat it is at any time of `time.monotonic`. `Tempo` holds
-the present one; any thread may call it. Changes of the controls `tempo`, `beats` and `tempo_source`
-arrive from the control bus and wait in a queue; nothing here runs by itself: whoever asks for the
-timeline applies them, and shows in the controls what is followed. Beats are counted from 0; times
-are in seconds, tempi in beats per minute.
+A `Timeline` is immutable and gives the beat at any time of the instrument's clock. `Tempo` has the
+present one; any thread may call it. The control bus puts changes of the controls `tempo`, `beats`
+and `tempo_source` into a queue. There is no thread: reading the timeline applies the queued
+changes, and updates the controls from the source. Beats count from 0; times are in seconds, tempi
+in beats per minute.
 """
 
 from __future__ import annotations
@@ -24,51 +24,51 @@ from engine.time.timeline import Quantise, Timeline
 
 __all__ = ["OWN", "Source", "Tempo", "TempoStatus"]
 
-OWN = "own"  # what the control tempo_source says when nothing is followed
-_SHOWN = 0.05  # BPM: a session's tempo that differs by less is not told anew
-_LONGEST_TAP = 3.0  # seconds: the tempo is 20 at least
+OWN = "own"  # the value of the control tempo_source for the internal tempo
+_SHOWN = 0.05  # BPM: smaller differences do not update the control
+_LONGEST_TAP = 3.0  # seconds: the slowest tempo is 20 BPM
 _TAPS = 8
 _CONTROLS = frozenset({"tempo", "beats", "tempo_source"})
 
 
 class Source(Protocol):
-    """A beat that comes from elsewhere. Called by `Tempo` only, under its lock; must not wait."""
+    """An external source of beats. Only `Tempo` calls it, under its lock; it must not wait."""
 
     def open(self, timeline: Timeline) -> None:
-        """It is followed from now on; `timeline` is what was so far.
+        """Start to follow the source; `timeline` is the present one.
 
         Raises
         ------
         AttaccaError
-            It cannot be; in one line.
+            The source is not available.
         """
         ...
 
     def close(self) -> None:
-        """It is followed no longer."""
+        """Stop following the source."""
         ...
 
     def timeline(self, now: float, quantum: int) -> Timeline | None:
-        """Where it is; None while there is nothing to follow."""
+        """The timeline of the source; None while it is silent."""
         ...
 
     def set_bpm(self, bpm: float, now: float) -> bool:
-        """Change its tempo; False where it takes none from us."""
+        """Change the tempo of the source; False if it does not allow that."""
         ...
 
     def start(self, now: float, quantum: int) -> bool:
-        """Ask for a bar to begin at `now`; False where it takes none from us."""
+        """Start a bar at `now`; False if the source does not allow that."""
         ...
 
     @property
     def peers(self) -> int:
-        """Others who take part."""
+        """The number of other participants."""
         ...
 
 
 @dataclass(frozen=True)
 class TempoStatus:
-    """What is shown: the tempo, whom it comes from, others in the session, whether it is heard."""
+    """The tempo, its source, the other participants, and whether the source is received."""
 
     bpm: float
     source: str
@@ -77,14 +77,14 @@ class TempoStatus:
 
 
 class Tempo:
-    """The beat of one instrument.
+    """The tempo of one instrument.
 
     Parameters
     ----------
-    settings : the controls at the start.
-    show : sets controls to what is followed: values by name, and the settings that they replace,
-        or None to replace any.
-    on_event : tells a performer, by kind and text.
+    settings : the initial controls.
+    show : updates controls from the source: called with values by name, and with the settings that
+        they replace, or None to replace any.
+    on_event : called with (kind, text) for the performer.
     now : seconds of the instrument's clock.
     """
 
@@ -105,35 +105,35 @@ class Tempo:
         self._shown = settings.number("tempo")  # what the control shows
         self._timeline = Timeline(0.0, now(), self._shown, int(settings.number("beats")))
         if settings["tempo_source"] != OWN:
-            wanted = {"tempo_source": settings["tempo_source"]}
-            self._changes.append(Change(PYTHON, {}, wanted, settings))
+            values = {"tempo_source": settings["tempo_source"]}
+            self._changes.append(Change(PYTHON, {}, values, settings))
         self._taps: deque[float] = deque(maxlen=_TAPS)
 
     def attach(self, name: str, source: Source) -> None:
-        """Have `tempo_source` take `name` (`midi` or `link`)."""
+        """Add the source `name` (`midi` or `link`) of the control `tempo_source`."""
         with self._lock:
             self._sources[name] = source
 
-    def take_change(self, change: Change) -> None:
-        """A change of controls, from the bus; it is applied when the timeline is asked for."""
+    def add_change(self, change: Change) -> None:
+        """Queue a change of controls; reading the timeline applies it."""
         if not _CONTROLS.isdisjoint(change.new):
             self._changes.append(change)
 
     def close(self) -> None:
-        """Follow nothing any longer."""
+        """Stop following a source."""
         with self._lock:
             self._leave()
             self._following = OWN
 
-    # ------------------------------------------------------------------ asked
+    # ------------------------------------------------------------------ reading
 
     def timeline(self, now: float | None = None) -> Timeline:
-        """The timeline as of now, brought up to date."""
+        """The present timeline, after applying queued changes."""
         events: list[str] = []
         with self._lock:
-            shown = self._look(self._now() if now is None else now, events)
+            shown = self._update(self._now() if now is None else now, events)
             found, settings = self._timeline, self._settings
-        # Outside of the lock: both call back into the instrument.
+        # Without the lock: both call the instrument.
         for text in events:
             self._on_event("tempo", text)
         if shown:
@@ -151,7 +151,7 @@ class Tempo:
         return self.timeline(now).seconds_until(quantise, now)
 
     def status(self) -> TempoStatus:
-        """A snapshot."""
+        """The present values."""
         bpm = self.timeline().bpm
         with self._lock:
             source = self._source
@@ -160,17 +160,17 @@ class Tempo:
                 source is None or self._locked,
             )  # fmt: skip
 
-    # ------------------------------------------------------------------ told
+    # ------------------------------------------------------------------ changing
 
     def tap(self, now: float | None = None) -> float | None:
-        """A tap of a beat. From the second on in a row it sets the tempo, which is returned.
+        """Tap a beat. From the second tap on it sets the tempo, and returns it.
 
-        Where nothing is followed, the tap is on a beat from then on.
+        With the internal tempo, the tap is also on a beat from then on.
 
         Raises
         ------
         ConfigError
-            The tempo is a MIDI clock's.
+            The tempo comes from a MIDI clock.
         """
         now = self._now() if now is None else now
         self.timeline(now)
@@ -195,12 +195,12 @@ class Tempo:
         return bpm
 
     def start(self, now: float | None = None) -> None:
-        """A bar begins now. A Link session with others in it keeps its own bars.
+        """Start a bar now. A Link session with other participants keeps its bars.
 
         Raises
         ------
         ConfigError
-            The beat is a MIDI clock's.
+            The beat comes from a MIDI clock.
         """
         now = self._now() if now is None else now
         self.timeline(now)
@@ -211,32 +211,32 @@ class Tempo:
             elif not self._source.start(now, quantum):
                 raise ConfigError("downbeat: the beat comes from the MIDI clock; start it there")
 
-    # ------------------------------------------------------------------ inside the lock
+    # ------------------------------------------------------------------ under the lock
 
     def _in_range(self, bpm: float) -> float:
         control = self._settings.table["tempo"]
         return min(max(bpm, control.low), control.high)
 
-    def _look(self, now: float, events: list[str]) -> Mapping[str, Value]:
-        """Apply the changes that wait; returns what the controls should show instead."""
+    def _update(self, now: float, events: list[str]) -> Mapping[str, Value]:
+        """Apply queued changes; returns the values that the controls should show."""
         shown: dict[str, Value] = {}
         while self._changes:
             change = self._changes.popleft()
             self._settings = change.settings
             if change.origin != TEMPO:
-                self._turn(change.new, now, events, shown)
+                self._apply(change.new, now, events, shown)
         if self._source is not None:
-            self._hear(self._source, now, self._timeline.quantum, events)
+            self._read_source(self._source, now, self._timeline.quantum, events)
             if self._locked and abs(self._timeline.bpm - self._shown) > _SHOWN:
                 self._shown = self._in_range(round(self._timeline.bpm, 1))
                 if self._shown != self._settings.number("tempo"):
                     shown["tempo"] = self._shown
         return shown
 
-    def _turn(
+    def _apply(
         self, new: Mapping[str, Value], now: float, events: list[str], shown: dict[str, Value]
     ) -> None:
-        """Somebody changed controls."""
+        """Apply one change of controls."""
         if "tempo_source" in new:
             shown.pop("tempo_source", None)
             problem = self._follow(str(new["tempo_source"]), now)
@@ -248,31 +248,31 @@ class Tempo:
         if "tempo" in new:
             self._shown = bpm = as_number(new["tempo"])
             if self._source is None or not self._locked:
-                self._timeline = self._timeline.turned(bpm, now)
+                self._timeline = self._timeline.with_tempo(bpm, now)
             if self._source is not None:
                 self._source.set_bpm(bpm, now)
 
-    def _hear(self, source: Source, now: float, quantum: int, events: list[str]) -> None:
-        heard = source.timeline(now, quantum)
-        if heard is not None:
-            self._timeline = heard
+    def _read_source(self, source: Source, now: float, quantum: int, events: list[str]) -> None:
+        timeline = source.timeline(now, quantum)
+        if timeline is not None:
+            self._timeline = timeline
             if not self._locked:
-                events.append(f"following {self._following} at {heard.bpm:.1f} BPM")
+                events.append(f"following {self._following} at {timeline.bpm:.1f} BPM")
         elif self._locked:
             events.append(
-                f"{self._following} went silent: going on at {self._timeline.bpm:.1f} BPM"
+                f"{self._following} is silent; the tempo stays at {self._timeline.bpm:.1f} BPM"
             )
-        self._locked = heard is not None
+        self._locked = timeline is not None
 
     def _follow(self, name: str, now: float) -> str:
-        """Follow another source. Returns why not, or nothing."""
+        """Follow another source. Returns an error message, or nothing."""
         self._leave()
         self._following = OWN
         if name == OWN:
             return ""
         source = self._sources.get(name)
         if source is None:
-            return f"tempo_source: {name} is not set up here"
+            return f"tempo_source: {name} is not available; choose another source"
         try:
             source.open(replace(self._timeline, beat=self._timeline.beat_at(now), at=now))
         except AttaccaError as error:

@@ -1,4 +1,4 @@
-"""A timeline of beats: which beat falls at which second. Immutable; pure arithmetic."""
+"""A timeline of beats: the time of each beat in seconds. Immutable; pure arithmetic."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 __all__ = ["Quantise", "Timeline"]
 
 Quantise = Literal["off", "beat", "bar"]
-_ON_IT = 1e-6  # beats: nearer than that is on the beat
+_TOLERANCE = 1e-6  # beats: closer positions count as on the beat
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Which beat it is when.
+    """A constant tempo and a reference beat.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class Timeline:
         return self.beat + (when - self.at) * self.bpm / 60.0
 
     def time_of(self, beat: float) -> float:
-        """When a beat falls."""
+        """The time of a beat."""
         return self.at + (beat - self.beat) * 60.0 / self.bpm
 
     def phase(self, when: float) -> float:
-        """Beats since the bar began: 0 up to, not including, `quantum`."""
+        """Beats since the start of the bar: 0 up to, not including, `quantum`."""
         # A tiny negative position would otherwise round up to a whole bar.
         phase = self.beat_at(when) % self.quantum
         return phase if phase < self.quantum else 0.0
@@ -49,7 +49,7 @@ class Timeline:
         if quantise == "off":
             return position
         unit = 1 if quantise == "beat" else self.quantum
-        return math.ceil((position - _ON_IT) / unit) * float(unit)
+        return math.ceil((position - _TOLERANCE) / unit) * float(unit)
 
     def seconds_until(self, quantise: Quantise, now: float) -> float:
         """Seconds from `now` until the next beat or bar; 0 on it, and with "off"."""
@@ -57,6 +57,6 @@ class Timeline:
             return 0.0
         return max(0.0, self.time_of(self.next_beat(quantise, now)) - now)
 
-    def turned(self, bpm: float, now: float) -> Timeline:
-        """The same position at `now`, and another tempo from then on."""
+    def with_tempo(self, bpm: float, now: float) -> Timeline:
+        """The same position at `now`, with another tempo from then on."""
         return Timeline(self.beat_at(now), now, bpm, self.quantum)

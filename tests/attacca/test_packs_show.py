@@ -127,6 +127,6 @@ def test_a_pack_without_a_plan_is_refused_in_one_line(
     assert main(["packs", "show", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
-    assert "stage.block is 0; it takes 1 to" in err
+    assert "stage.block is 0; use 1 to" in err
     assert main(["packs", "show", "harpsichord"]) == 1
     assert "'harpsichord'" in capsys.readouterr().err

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
 
+from made_packs import PACKS  # noqa: E402
+
 from engine.controls.pack_controls import EARLIER_CONTROLS, read_controls  # noqa: E402
+from engine.packs.format_3 import LISTS  # noqa: E402
+from engine.packs.read import read_manifest  # noqa: E402
 from export.contents import control_table  # noqa: E402
 from export.manifest_text import manifest_text  # noqa: E402
 
@@ -78,3 +82,14 @@ def test_any_text_and_number_reads_back(title, lines, number, options):
     assert raw["signal"][0]["scale"] == number
     assert raw["stage"][0]["schedule"] == {"kind": "k", **options}
     assert raw["files"] == {'a "b".onnx': "0"}
+
+
+@pytest.mark.parametrize("make", PACKS, ids=lambda make: make.__name__)
+def test_any_manifest_is_read_back_as_it_is(make, tmp_path):
+    folder = make(tmp_path)
+    first = read_manifest(folder)
+    tables = tomllib.loads((folder / "pack.toml").read_text("utf-8"))
+    files = tables.pop("files")
+    lists = {name: tables.pop(name) for name in (*LISTS, "golden") if name in tables}
+    (folder / "pack.toml").write_text(manifest_text({"": tables, **lists}, files), "utf-8")
+    assert read_manifest(folder) == first

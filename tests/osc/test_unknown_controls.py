@@ -94,10 +94,10 @@ def test_python_and_presets(zoo, tmp_path):
     assert (zoo.settings["wildness"], zoo.settings["animal"]) == (4.5, "owl")
     assert zoo.settings["walk"] == "C | Am7"
     assert zoo.settings["howl/g"] == 1.0
-    assert restored.left == ()
+    assert restored.not_applied == ()
     other = Instrument(TINY).controls.restore(presets.load("night"))
-    assert set(other.left) == {f"pack/{name}" for name in ("wildness", "animal", "asleep", "howl",
-                                                           "walk")}  # fmt: skip
+    names = ("wildness", "animal", "asleep", "howl", "walk")
+    assert set(other.not_applied) == {f"pack/{name}" for name in names}
 
 
 def test_the_command_line(zoo):

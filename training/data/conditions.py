@@ -1,8 +1,8 @@
 """The conditions of the notes stage on beats: one table, and their values for an excerpt.
 
 `CONDITIONS` names each condition with its number of inputs, in order; every block (a beat) has one
-row of all of them. Free, as a performer leaves a control, is all zeros: each condition carries a
-flag or a one-hot of its own.
+row of all of them. Free, as a performer leaves a control, is all zeros: each condition has a
+flag or a one-hot.
 
     chord     of this beat and the 8 after it: 12 pitch classes (C first), 12 for the bass, known
     key       12 for the tonic, 1 major or -1 minor, known
@@ -129,7 +129,7 @@ def measured(cells: np.ndarray, bar: np.ndarray, tempo: np.ndarray) -> dict[str,
 
 
 def phrase_rows(phrases: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Where blocks that begin at ticks `at` stand in the phrase. Returns [blocks, 3]."""
+    """Places in their phrases of the blocks that begin at ticks `at`. Returns [blocks, 3]."""
     out = np.zeros((len(at), 3), np.float32)
     if len(phrases) < 2:
         return out

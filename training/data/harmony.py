@@ -171,7 +171,7 @@ def estimate_keys(found: np.ndarray) -> np.ndarray:
 def bar_phase(
     onsets: np.ndarray, lengths: np.ndarray, pitches: np.ndarray, bar: int, ticks: int
 ) -> int:
-    """Where the first bar line lies, in ticks from 0 up to `bar`: an upbeat comes before it.
+    """The place of the first bar line, in ticks from 0 up to `bar`: an upbeat comes before it.
 
     Long notes begin and chords change at bar lines. Tick 0 is preferred unless another place on
     a step of `ticks` shows both clearly more.

@@ -54,7 +54,7 @@ class Kit:
 
     Parameters
     ----------
-    folder : where the sample files lie.
+    folder : of the sample files.
     rate : samples per second of the rendered sound.
     loudness : another piano's, to match it; by default the samples' own. A kit with letter layers,
         whose samples are recorded at levels of their own, sounds even only with another's.

@@ -184,7 +184,7 @@ def phrases_of(melody: np.ndarray) -> np.ndarray:
 
 
 def without_rests(work: Work) -> Work:
-    """Cut bars in which nothing sounds, but for one in a row, and all before the first note."""
+    """Cut silent bars, except for one in a row, and all bars before the first note."""
     notes, bars = work.notes, work.bars
     sounds = np.zeros(len(bars) - 1, bool)
     first = np.searchsorted(bars, notes[:, 0], "right") - 1

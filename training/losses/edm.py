@@ -66,7 +66,7 @@ def euler_rollout(
 ) -> Tensor:
     """Follow the probability-flow ODE by Euler steps from `x` at sigmas[0] to sigma 0.
 
-    A few steps are enough: the result stands in for the model's own output when the next block
+    A few steps are enough: the result replaces the model's own output when the next block
     learns to continue imperfect pasts.
     """
     one = torch.ones(len(x), device=x.device)

@@ -9,7 +9,7 @@ bars before, the recent past of the keys around it, the chord. None of these see
 they run once for each block. The denoiser (`training/nets/denoiser.py`) combines the prior with the
 noisy cells at each step.
 
-The network returns beliefs; `training/nets/beliefs.py` adds what the noisy cells say. Cells are
+The network returns beliefs; `training/nets/beliefs.py` adds the noisy cells. Cells are
 those of `training/data/cells.py`, conditions those of `training/data/conditions.py`.
 """
 

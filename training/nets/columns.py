@@ -1,7 +1,7 @@
 """The sound stage's network: a block of spectrogram columns from notes and the columns before.
 
 Convolutions over time with the bins as channels (ConvNeXt blocks, Liu et al. 2022, in one
-dimension): matrix products, which a CPU does fast. Before them stands a physical front: each key's
+dimension): matrix products, which a CPU does fast. Before them comes a physical front: each key's
 features (training/nets/features.py) times a dictionary of non-negative spectra, summed, as in
 non-negative matrix factorisation; its logarithm is a first guess of the block, which the trunk
 corrects.

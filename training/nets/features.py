@@ -60,7 +60,7 @@ class NoteFeatures(nn.Module):
         decays = [torch.exp(-since.clamp(min=0) * seconds / ring) for ring in RINGS]
         self.register_buffer("kernels", torch.stack(decays) * (since >= 0), persistent=False)
         inside = (since < 0) & (since > -overlap)
-        turn = (1 + since / overlap) * inside  # how much of the window lies after the strike
+        turn = (1 + since / overlap) * inside  # the share of the window after the strike
         ramp = (turn - torch.sin(2 * math.pi * turn) / (2 * math.pi)) * inside  # Hann, integrated
         hann = torch.sin(math.pi * (since - 0.5).clamp(-overlap, 0) / overlap).square()
         self.register_buffer("strike", torch.stack([hann, ramp]), persistent=False)

@@ -148,7 +148,7 @@ def test_presets_and_undo_leave_out_what_another_pack_does_not_have():
     restored = bus.restore({"pack/density": 7.0, "gain": -4.0, "sampler": "none such"})
     assert restored.change.origin == PRESET
     assert dict(restored.change.new) == {"gain": -4.0}
-    assert restored.left == ("pack/density", "sampler")
+    assert restored.not_applied == ("pack/density", "sampler")
     bus.undo()
     bus.undo()
     assert "density" not in bus.settings.table

@@ -48,7 +48,7 @@ def test_an_unknown_name_is_refused_with_names_that_are_near():
 
 
 def test_two_controls_of_one_name_are_refused():
-    with pytest.raises(ConfigError, match="two controls are called 'gain'"):
+    with pytest.raises(ConfigError, match="two controls are named 'gain'"):
         ControlTable.merged([GAIN, GAIN])
 
 
@@ -90,7 +90,7 @@ def test_a_pack_may_have_controls_of_every_kind():
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (row(kind="knob"), "control.kind is 'knob'; it takes number, whole"),
+        (row(kind="knob"), "control.kind is 'knob'; use number, whole"),
         (row("Density"), "control.name is 'Density'; use up to 40 lower-case letters"),
         (row("norm", range=[0, 1]), "control.name is 'norm'"),
         (row(), "control 'density': range is missing; use two numbers such as"),
@@ -111,7 +111,7 @@ def test_a_wrong_control_is_refused_with_its_field(table, message):
 
 
 def test_two_controls_of_a_pack_with_one_name_are_refused():
-    with pytest.raises(PackError, match="two controls are called 'density'"):
+    with pytest.raises(PackError, match="two controls named 'density'"):
         read_controls("pack.toml", [row(range=[0, 1]), row(range=[0, 1])])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.controls.control import FREE, Control
-from engine.controls.encoding import any_given, encode, shape_of
+from engine.controls.encoding import any_set, encode, shape_of
 from engine.controls.pack_controls import EARLIER_CONTROLS
 from engine.controls.table import ControlTable
 from engine.errors import ConfigError
@@ -97,13 +97,13 @@ def test_a_text_needs_an_encoder():
     ],
 )  # fmt: skip
 def test_guidance_applies_only_when_something_is_requested_that_could_be_free(values, given):
-    assert any_given(ALL, values) is given
+    assert any_set(ALL, values) is given
 
 
 def test_a_text_counts_as_requested_where_there_is_one():
-    assert any_given([TEXT], {"prompt": "rain"})
-    assert not any_given([TEXT], {"prompt": ""})
+    assert any_set([TEXT], {"prompt": "rain"})
+    assert not any_set([TEXT], {"prompt": ""})
 
 
 def test_what_a_stage_does_not_name_does_not_count():
-    assert not any_given([ALL["density"]], {"register": 50.0})
+    assert not any_set([ALL["density"]], {"register": 50.0})

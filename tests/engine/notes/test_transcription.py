@@ -115,7 +115,7 @@ def test_a_stricter_threshold_finds_fewer_notes(transcriber):
 
 
 def test_sound_that_cannot_be_transcribed_is_refused_in_one_line(transcriber):
-    with pytest.raises(ConfigError, match=r"shape \(100, 2\): give one channel"):
+    with pytest.raises(ConfigError, match=r"shape \(100, 2\): use one channel"):
         transcriber.notes(np.zeros((100, 2), np.float32), RATE)
     with pytest.raises(ConfigError, match="NaN or infinite"):
         transcriber.notes(np.full(100, np.nan, np.float32), RATE)

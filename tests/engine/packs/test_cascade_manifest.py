@@ -86,7 +86,7 @@ def test_a_pack_of_one_stage_makes_no_notes():
          "stage 'notes': a block is 8192 samples; the last stage's is 16384"),
         (SOUND, "frames = 64", "frames = 32",
          "stage 'notes': a block is 16384 samples; the last stage's is 8192"),
-        (NOTES, "hop = 2048", "hop = 8", "stage.hop is 8; it takes 16 to 65536"),
+        (NOTES, "hop = 2048", "hop = 8", "stage.hop is 8; use 16 to 65536"),
         (NOTES, "hop = 2048", "", "stage 'notes': notes come first, with a hop"),
         (NOTES, 'continuing = "prefix"', 'continuing = "embed"',
          "stage 'notes': notes come first, with a hop and continuing = 'prefix'"),
@@ -97,18 +97,18 @@ def test_a_pack_of_one_stage_makes_no_notes():
         (NOTES, '"held"]', '"hold"]', "stage 'notes': control 'hold' is unknown; known are"),
         (SOUND, '"room"', '"reverb"', "stage 'sound': control 'reverb' is unknown"),
         (SOUND, '["instrument", "room", "brightness"]', '"room"',
-         "stage.controls is 'room'; it takes a list"),
+         "stage.controls is 'room'; use a list"),
         (NOTES, 'represents = "notes"', 'represents = "chords"',
-         "stage.represents is 'chords'; it takes spectrum, notes"),
+         "stage.represents is 'chords'; use spectrum, notes"),
         (SOUND, 'continuing = "prefix"', 'continuing = "replace"',
-         "stage.continuing is 'replace'; it takes embed, prefix"),
+         "stage.continuing is 'replace'; use embed, prefix"),
         (NOTES, 'guidance = "controls"', 'guidance = "keys"',
-         "stage.guidance is 'keys'; it takes"),
-        (SOUND, "lookahead = 1", "lookahead = 65", "stage.lookahead is 65; it takes 0 to 64"),
-        (SOUND, "history = 64", "history = -1", "stage.history is -1; it takes 0 to 65536"),
-        (NOTES, "steps = 16", "steps = 0", "stage.steps is 0; it takes 1 to 200"),
+         "stage.guidance is 'keys'; use"),
+        (SOUND, "lookahead = 1", "lookahead = 65", "stage.lookahead is 65; use 0 to 64"),
+        (SOUND, "history = 64", "history = -1", "stage.history is -1; use 0 to 65536"),
+        (NOTES, "steps = 16", "steps = 0", "stage.steps is 0; use 1 to 200"),
         (NOTES, "temperature = 1.0", "temperature = 2.5",
-         "stage.temperature is 2.5; it takes 0.5 to 1.5"),
+         "stage.temperature is 2.5; use 0.5 to 1.5"),
         (NOTES, "steps = 16", "stepz = 16", "stage.stepz is unknown; known are name, represents"),
         (SOUND, 'context = "sound-context.onnx"', "", "stage.context is missing: file: ONNX graph"),
     ],
@@ -139,15 +139,15 @@ def test_a_pack_without_stages_is_refused(pack):
     ("after", "old", "new", "says"),
     [
         (NOTES, "context_frames = 128", "context_frames = 64",
-         r"notes-context\.onnx: input 'past' is \[1, 352, 128\]; it has to be \[1, 352, 64\]"),
+         r"notes-context\.onnx: input 'past' is \[1, 352, 128\]; use \[1, 352, 64\]"),
         (SOUND, "context_frames = 16", "context_frames = 8",
-         r"sound-context\.onnx: input 'past' is \[1, 512, 16\]; it has to be \[1, 512, 8\]"),
+         r"sound-context\.onnx: input 'past' is \[1, 512, 16\]; use \[1, 512, 8\]"),
         (SOUND, "history = 64", "history = 32",
-         r"sound-context\.onnx: input 'notes' is \[1, 352, 73\]; it has to be \[1, 352, 41\]"),
+         r"sound-context\.onnx: input 'notes' is \[1, 352, 73\]; use \[1, 352, 41\]"),
         (NOTES, '"density", ', "",
          r"notes-context\.onnx: input 'density' is unknown; known are harmony, held"),
         (SOUND, 'step = "sound-step.onnx"', 'step = "notes-step.onnx"',
-         r"notes-step\.onnx: input 'x' is \[1, 352, 8\]; it has to be \[1, 512, 64\]"),
+         r"notes-step\.onnx: input 'x' is \[1, 352, 8\]; use \[1, 512, 64\]"),
     ],
 )  # fmt: skip
 def test_graphs_that_are_not_the_manifests_are_refused(pack, after, old, new, says):
@@ -157,5 +157,5 @@ def test_graphs_that_are_not_the_manifests_are_refused(pack, after, old, new, sa
 
 def test_a_transcription_that_is_not_in_the_pack_is_refused(pack):
     edited(pack, '"transcription.onnx"', '"ears.onnx"', "[listening]")
-    with pytest.raises(PackError, match=r"'ears\.onnx' is no file listed in the pack"):
+    with pytest.raises(PackError, match=r"'ears\.onnx' is not a listed file of the pack"):
         read_manifest(pack)

@@ -150,11 +150,11 @@ def test_codes_that_no_codebook_has_are_refused():
     ("arguments", "message"),
     [
         (("latent", 5, {"mean": "mean.npy"}), "use 5 finite numbers"),
-        (("latent", 6, {"deviation": "zero.npy"}), "not over 0"),
+        (("latent", 6, {"deviation": "zero.npy"}), "must be over 0"),
         (("codes", 12, {}), "codebooks is missing"),
         (("codes", 12, {"codebooks": "flat.npy"}), r"\(8, 4\)"),
         (("codes", 11, {"codebooks": "books.npy"}), "11 rows per channel for 3 levels"),
-        (("codes", 12, {"codebooks": "books.npy", "first": 1, "levels": 3}), "holds 3"),
+        (("codes", 12, {"codebooks": "books.npy", "first": 1, "levels": 3}), "has 3 of 4"),
         (("codes", 12, {"codebooks": "books.npy", "first": 3}), "0 levels from 3"),
     ],
 )

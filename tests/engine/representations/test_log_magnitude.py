@@ -204,7 +204,7 @@ def test_each_channel_may_have_a_mean_of_its_own():
         ({"floor": 0.0}, "floor is 0.0"),
         ({"phase": "vocoder"}, "gradient-raar"),
         ({"colour": 3}, "colour is unknown"),
-        ({"empty": "short.npy"}, "an empty frame has 128"),
+        ({"empty": "short.npy"}, "use one frame of 128"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_line(change, message):

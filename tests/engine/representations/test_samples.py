@@ -42,7 +42,7 @@ def test_sound_at_a_lower_rate_is_resampled_and_left_to_a_stage(channels):
     assert frames.shape == (channels, 22_050)
     # Away from the ends, where the filter sees silence, the half of the samples to -60 dB.
     np.testing.assert_allclose(frames[:, 1000:-1000], x[:, 2000:-2000:2], atol=3e-4)
-    with pytest.raises(ConfigError, match="needs a stage"):
+    with pytest.raises(ConfigError, match="add a stage"):
         low.decoder()
 
 

@@ -160,8 +160,8 @@ def test_what_is_not_text_is_refused(prompts):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"length": LENGTH + 1}, r"input 'tokens' is .*; it has to be int64 \[1, 7\]"),
-        ({"outputs": {"none": "prompt"}}, "there is no output 'none'; they are embedding, token_m"),
+        ({"length": LENGTH + 1}, r"input 'tokens' is .*; use int64 \[1, 7\]"),
+        ({"outputs": {"none": "prompt"}}, "there is no output 'none'; known are embedding, token_"),
     ],
 )
 def test_a_graph_that_is_not_the_encoder_described_is_refused(graph, change, message):

@@ -79,7 +79,7 @@ def test_a_generator_that_hangs_or_dies_is_replaced_before_the_lead_is_gone(play
 def test_a_stopped_generator_is_noticed_by_the_time_of_its_own_steps(generator):
     os.kill(generator.pid, signal.SIGSTOP)
     began = time.monotonic()
-    with pytest.raises(GeneratorDied, match=r"hangs: no sign of life for 0\.\d s \(answer\)"):
+    with pytest.raises(GeneratorDied, match=r"hangs: no progress for 0\.\d s \(answer\)"):
         generator.make(make_request(PLAN, 2, steps=2))
     took = time.monotonic() - began
     assert 0.4 < took < 3.0

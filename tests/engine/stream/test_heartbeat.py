@@ -107,10 +107,10 @@ def test_one_that_was_ended_too_soon_gets_more_time_until_it_has_proved_itself(t
     limits = []
     for _ in range(4):
         limits.append(late_after(heartbeat, "step a"))
-        heartbeat.gave_up()
+        heartbeat.double_patience()
         heartbeat.started()
     assert limits == pytest.approx([0.5, 1.0, 2.0, 4.0], abs=0.05)
-    heartbeat.proved()
+    heartbeat.reset_patience()
     assert late_after(heartbeat, "step a") == pytest.approx(0.5, abs=0.02)
 
 
@@ -131,7 +131,7 @@ def test_rendering_is_patient(time):
 def test_the_message_names_the_part_and_the_time(time):
     heartbeat = Heartbeat(time)
     late_after(heartbeat, "step sound")
-    assert re.fullmatch(r"no sign of life for 10\.\d s \(step sound\)", heartbeat.late)
+    assert re.fullmatch(r"no progress for 10\.\d s \(step sound\)", heartbeat.late)
 
 
 def test_every_part_that_is_announced_has_an_allowance():

@@ -1,35 +1,18 @@
 """Packs of every kind of plan: they play, and going back, forking and recalling are exact."""
 
+import itertools
+
 import numpy as np
 import pytest
-from made_packs import (
-    beat_roll,
-    coarse_and_fine_codes,
-    latent,
-    latent_with_diffusion_decoder,
-    low_rate_and_upsampler,
-    mdct,
-    mel_and_vocoder,
-    stereo_waveform,
-    text_prompt,
-)
+from made_packs import PACKS, text_prompt
+from virtual_stream import VirtualStream
 
 from engine.execution.executor import make_executor
 from engine.packs.read import read_manifest
 from engine.stream.requests import make_request
 from engine.stream.walk import PlanWalk
+from engine.time.tempo_map import Pace
 
-PACKS = (
-    stereo_waveform,
-    latent,
-    latent_with_diffusion_decoder,
-    mel_and_vocoder,
-    low_rate_and_upsampler,
-    mdct,
-    coarse_and_fine_codes,
-    text_prompt,
-    beat_roll,
-)
 TWO_MINUTES = 120
 
 
@@ -87,6 +70,18 @@ def test_another_process_recalls_a_state_to_the_bit(walk, pack):
     other = PlanWalk(read_manifest(pack), make_executor("cpu", 1))
     other.restore(state)
     np.testing.assert_array_equal(played(other, 5), expected)
+
+
+def test_it_plays_on_virtual_time_what_its_requests_say(pack, walk):
+    tempi = itertools.count(90.0, 2.5)
+    stream = VirtualStream(pack, pace=lambda: Pace(next(tempi), 3))
+    try:
+        heard = stream.pull(2.0)
+    finally:
+        stream.close()
+    assert not stream.said
+    offline = np.concatenate([walk.make(request).samples for request in stream.generator.requests])
+    np.testing.assert_array_equal(heard, offline[: len(heard)])
 
 
 def test_texts_with_weights_are_blended_and_other_texts_are_other_music(tmp_path):

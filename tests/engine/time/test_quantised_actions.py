@@ -92,7 +92,7 @@ def test_the_parts_of_one_action_aim_at_one_bar_and_a_second_press_drops_what_is
             Part(stage.action(name + " late")),
         )
 
-    left = stage.actions.at("recall", *parts("first"), dropped=lambda: dropped.append("first"))
+    left = stage.actions.at("recall", *parts("first"), on_dropped=lambda: dropped.append("first"))
     assert left == pytest.approx(1.0)  # 0.6 s of it can be reached
     stage.wait(0.5)
     assert stage.done == [("first early", pytest.approx(50.4))]

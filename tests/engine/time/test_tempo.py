@@ -38,7 +38,7 @@ def test_the_next_bar_is_a_downbeat_less_than_a_bar_ahead(timeline, now):
 
 @given(timelines, moments, st.floats(20, 300))
 def test_a_turned_tempo_leaves_the_position_where_it_is(timeline, now, bpm):
-    turned = timeline.turned(bpm, now)
+    turned = timeline.with_tempo(bpm, now)
     assert turned.beat_at(now) == pytest.approx(timeline.beat_at(now), abs=1e-6)
     assert turned.bpm == bpm
 
@@ -169,7 +169,7 @@ def test_a_clock_keeps_its_tempo_and_its_loss_is_reported_and_played_through():
         desk.tempo.start()
     clock.heard = False
     before = desk.tempo.timeline().beat_at(desk.time)
-    assert "went silent" in desk.said[-1]
+    assert "is silent" in desk.said[-1]
     assert not desk.tempo.status().locked
     desk.time += 3.0
     assert desk.tempo.timeline().beat_at(desk.time) == pytest.approx(before + 5.0)
