@@ -33,6 +33,7 @@ __all__ = [
 
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 FAILING = 2.0  # seconds after an error of the mixer or a listener for which it counts as going on
+_TRIES = 64  # to read two figures of the mixer's thread between two of its periods
 CROSSFADE = 1.5  # seconds from one pack to the next
 
 
@@ -84,6 +85,18 @@ class Playing:
         """Apply live controls at the frame that is audible at a time of the instrument's clock.
 
         Returns the seconds that it comes too late for that; None when it cannot be planned.
+        """
+        return None
+
+    @property
+    def audible_position(self) -> int:
+        """The position of the lead that is audible now."""
+        return self.stream.lead.position[0]
+
+    def switch_position(self, seconds: float) -> int | None:
+        """The position of the lead that leaves it in so many seconds, or its end before that.
+
+        None where music leaves it at no pace of its own.
         """
         return None
 
@@ -240,6 +253,37 @@ class LivePlaying(Playing):
         """See `Playing.set_live_at`."""
         return self.mixer.set_at(at - self.output.device_s, gain_db=gain_db, pause=pause)
 
+    def position_at(self, at: float) -> int:
+        """The position of the lead that is audible at a time of the instrument's clock.
+
+        As if the music went on as it does now; as exact as the sink knows what leaves it.
+        """
+        lead, rate = self.stream.lead, self.stream.manifest.rate
+        for _ in range(_TRIES):
+            pulled, _ = lead.position
+            beyond = self.mixer.pulled_beyond(at - self.output.device_s)
+            if beyond is None:
+                break
+            if lead.position[0] == pulled:  # no period was pulled between the two
+                return pulled - round(beyond * rate)
+        left = at - self._setup.clock.now() - sum(self.output_latency)
+        return lead.position[0] + round(left * rate)
+
+    @property
+    def audible_position(self) -> int:
+        """The position of the lead that is audible now."""
+        return max(0, self.position_at(self._setup.clock.now()))
+
+    @property
+    def lead_latency(self) -> float:
+        """Seconds until what leaves the lead now is audible, at most."""
+        return self.mixer.most_waiting + sum(self.output_latency)
+
+    def switch_position(self, seconds: float) -> int | None:
+        """See `Playing.switch_position`."""
+        pulled, end = self.stream.lead.position
+        return min(pulled + round(seconds * self.stream.manifest.rate), end)
+
     def silence(self) -> None:
         """Fade out at once, and forget everything that still sounds or is planned."""
         self.mixer.panic()
@@ -339,6 +383,7 @@ class LivePlaying(Playing):
         action_faults: int,
         listener_errors: int,
         trouble: str,
+        history: float,
     ) -> Status:
         """A snapshot of everything, with what the instrument knows."""
         mixer, stream, output, takes = self.mixer, self.stream, self.output, self._outlets.takes
@@ -348,7 +393,8 @@ class LivePlaying(Playing):
             paused=self._controls().pause, recording=takes.path, take=takes.status(),
             mixer=self._earlier.plus(mixer.stats), ring=output.ring_stats,
             device_tries=output.tries, action_faults=action_faults, latencies=latencies,
-            listener_errors=listener_errors, trouble=trouble, failed=str(self.failure or ""),
+            listener_errors=listener_errors, history=history, trouble=trouble,
+            failed=str(self.failure or ""),
         )  # fmt: skip
 
 

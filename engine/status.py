@@ -29,6 +29,7 @@ class Status:
 
     `ring` is of the device that is open; all zeros without one. `trouble` says what goes wrong
     again and again at the moment, `failed` what ended the stream; both are empty when all is well.
+    `history`: seconds that the music can go back by.
     `listener_errors`: how often a listener raised; an event of kind `error` describes it.
     """
 
@@ -48,5 +49,6 @@ class Status:
     action_faults: int
     listener_errors: int
     latencies: Latencies
+    history: float
     trouble: str
     failed: str

@@ -73,6 +73,9 @@ class Intake:
             raise ConfigError(f"from {rate_in!r} Hz to {rate_out!r} Hz needs a resampler")
         self.channels = channels
         self._source, self._resampler, self._period = source, resampler, period
+        self._rate_in, self._rate_out = rate_in, rate_out
+        self._pulled = self._made = 0  # frames at the source's and at the output's rate
+        self.most_waiting = 0.0  # of `waiting` so far: a resampler takes many frames at once
         # Rounded up: the FIFO carries the rest over.
         self._pull = -(-period * rate_in // rate_out)
         self._fifo = FrameFifo(channels)
@@ -87,15 +90,23 @@ class Intake:
         """
         for _ in range(_TRIES):
             if self._fifo.frames >= self._period:
+                self._made += self._period
                 return self._fifo.take(self._period)
-            block = self._pulled(failed)
+            block = self._from_source(failed)
+            self._pulled += len(block)
+            self.most_waiting = max(self.most_waiting, self.waiting)
             self._fifo.put(self._resampler.process(block) if self._resampler else block)
         raise ConfigError(
             f"the resampler gave fewer than {self._period} frames for {_TRIES * self._pull}: it is "
             "made for other rates"
         )
 
-    def _pulled(self, failed: Callable[[Exception], None]) -> Block:
+    @property
+    def waiting(self) -> float:
+        """Seconds of the source that were pulled and are not yet in a period."""
+        return self._pulled / self._rate_in - self._made / self._rate_out
+
+    def _from_source(self, failed: Callable[[Exception], None]) -> Block:
         want = (self._pull, self.channels)
         try:
             block = self._source.pull(self._pull)
@@ -108,6 +119,7 @@ class Intake:
 
     def clear(self) -> None:
         """Forget what is pulled and not yet played."""
+        self._made += self._fifo.frames
         self._fifo.clear()
 
 
@@ -160,6 +172,16 @@ class Switch:
         if coming is not None:
             self._intake, self._next = coming[0], None
             coming[2]()
+
+    @property
+    def waiting(self) -> float:
+        """Seconds of the source that were pulled and are not yet in a period."""
+        return self._intake.waiting
+
+    @property
+    def most_waiting(self) -> float:
+        """The most of that so far."""
+        return self._intake.most_waiting
 
     def clear(self) -> None:
         """Forget what is pulled and not yet played; a fade under way is over."""

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
 from engine.notes.note import Note
-from engine.notes.timed_note import TimedNote
+from engine.notes.timed_note import TimedNote, later_notes
 from engine.packs.plan import Plan
 from engine.stages.request import Request
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import Governor
 from engine.stream.governor import Plan as Planned
-from engine.stream.history import History, Keyframe, Place
+from engine.stream.history import HISTORY, History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.made import Dropped, Made, told
 from engine.stream.requests import request_from
@@ -33,6 +33,8 @@ RESTARTS = 5  # in a row without a block between them; then the generator is giv
 _POLL = 0.01  # seconds between looks at the lead
 _SHORTEST = 0.25  # seconds of stride: a block costs the same however little of it is kept
 _TIMES = 512  # block times kept for the load and its percentiles
+_EXPECTED = 16  # last block times, of which the longest is what a block may take
+_MARGIN = 0.05  # seconds of `switch_seconds` for states on their way to and from the generator
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class _Command:
     samples: NDArray[np.float32] | None = None
     notes: tuple[Note, ...] = ()
     place: Place | None = None
+    when: Callable[[], int] | None = None
+    switched: Callable[[int], object] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Feeder:
     taken : called with the controls of each block that was generated; must not wait.
     made : called with every block as it joins the lead, and with what is dropped, in the thread
         that it happens in; must not wait.
+    history : seconds that the history reaches back, where its memory allows.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class Feeder:
         clock: Clock,
         made: Callable[[Made], object] = lambda _: None,
         taken: Callable[[Settings], object] = lambda _: None,
+        history: float = HISTORY,
     ) -> None:
         self._made, self._taken = made, taken
         self._telling = threading.Lock()  # so that blocks and drops are told in their order
@@ -117,12 +123,14 @@ class Feeder:
         self._clock = clock
         self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
-        self.history = History(lead.rate)
+        ahead = wanted + plan.block_samples / lead.rate  # it counts from what is audible
+        self.history = History(lead.rate, history + ahead)
         self._has_past = False  # whether the piece has anything to continue
         self._phrase = 0  # blocks of a phrase that are still to come
         self._index = 0
         self._making = 0.0  # seconds of the block that is being made
         self._loads: deque[float] = deque(maxlen=_TIMES)
+        self._last_seconds: deque[float] = deque(maxlen=_EXPECTED)
         self._last: Block | None = None
         self._planned: Planned | None = None
         self._eased = False
@@ -187,10 +195,28 @@ class Feeder:
             if at_once:
                 self._made(Dropped(*self._lead.flush()))
 
-    def go_to(self, place: Place) -> None:
-        """Drop what is unheard and continue from a moment of the history or of a snapshot."""
-        self._commands.append(_Command("go back", place=place))
+    def go_to(
+        self,
+        place: Place,
+        when: Callable[[], int] | None = None,
+        switched: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """Continue from a moment of the history or of a snapshot, and drop what was to come.
+
+        Parameters
+        ----------
+        place : of the moment.
+        when : returns the position of the lead at which it is to begin; without it, as soon as
+            enough is generated. It is called in the feeder's thread and must not wait.
+        switched : called in that thread with the position at which the moment begins.
+        """
+        self._commands.append(_Command("go back", place=place, when=when, switched=switched))
         self._awake.set()
+
+    def switch_seconds(self, repeated: int = 0) -> float:
+        """Seconds that `go_to` takes, at most as a rule, to a place with so many blocks before."""
+        blocks = 1 + repeated + 2  # the one in progress, and as a rule two to begin with
+        return _MARGIN + blocks * max(self._last_seconds, default=0.0)
 
     def horizon(self) -> tuple[float, float]:
         """Seconds of music pulled so far, and where the first block of controls set now begins."""
@@ -286,6 +312,7 @@ class Feeder:
         self._phrase = max(0, self._phrase - 1)
         self._has_past = True
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
+        self._last_seconds.append(block.seconds)
         if plan.eased != self._eased:
             self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
         self._eased = plan.eased
@@ -297,7 +324,7 @@ class Feeder:
         self._index += 1
         self._blocks += 1
         self._in_a_row = 0
-        self._take_keyframe()
+        self._take_keyframe(continues=True)
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
         return request_from(self._plan, settings, self._index, steps, stride)
@@ -333,7 +360,7 @@ class Feeder:
                 self._lead.end_piece()
             return
         if command.place is not None:
-            self._go_to(command.place)
+            self._go_to(command.place, command.when, command.switched)
             return
         if command.name == "continue" and command.samples is not None:
             self._generator.continue_from(command.samples)
@@ -351,49 +378,82 @@ class Feeder:
             self._phrase = self._generator.phrase(command.notes, played=command.name == "play")
         self._take_keyframe()
 
-    def _take_keyframe(self, ahead: int = 0) -> None:
+    def _take_keyframe(self, ahead: int = 0, *, continues: bool = False) -> None:
         """Keep the generator's state, for the sample `ahead` frames after what is produced."""
         position = self._lead.position[1] + ahead
-        state = self._generator.state()
-        self.history.take(Keyframe(state, position, position, self._has_past, self._phrase))
+        self.history.take(self._keyframe(position, continues=continues))
 
-    def _go_to(self, place: Place) -> None:
-        """Drop what is unheard, and continue from another moment of this or another run."""
-        keyframe = place.keyframe
-        self._generator.restore(keyframe.state)
-        for request in place.before:
-            self._generator.make(request)
+    def _keyframe(self, position: int, *, continues: bool) -> Keyframe:
         state = self._generator.state()
-        phrase = max(0, keyframe.phrase - len(place.before))
-        has_past = keyframe.has_past or bool(place.before)
-        made = self._lead_in(place, has_past=has_past, phrase=phrase)
-        after = self._generator.state()
+        return Keyframe(
+            state, position, position, self._has_past, self._phrase, continues=continues
+        )
+
+    def _go_to(
+        self, place: Place, when: Callable[[], int] | None, switched: Callable[[int], object]
+    ) -> None:
+        """Continue from another moment of this or another run."""
+        while when is not None and when() > self._lead.position[1] and not self._piece_ends():
+            self._one_block()  # the music of now has to last until then
+        keyframe = place.keyframe
+        try:
+            self._generator.restore(keyframe.state)
+            for request in place.before:
+                self._generator.make(request)
+            state = self._generator.state()
+            phrase = max(0, keyframe.phrase - len(place.before))
+            has_past = keyframe.has_past or bool(place.before)
+            made = self._lead_in(place, when, has_past=has_past, phrase=phrase)
+        except GeneratorDied:
+            raise
+        except AttaccaError:
+            self._return_to_newest()  # the music of now goes on
+            raise
+        samples = np.concatenate([block.samples for _, block in made])
+        notes, begin = list[TimedNote](), 0
+        for _, block in made:
+            notes += [TimedNote(begin + n.offset, n.pitch, n.velocity) for n in block.notes]
+            begin += len(block.samples)
         with self._telling:
             if self._piece_ends():
                 return
-            self._made(Dropped(*self._lead.switch()))
-            since = self._lead.position[1]
+            offset, at = place.offset, None
+            if when is not None:
+                # The crossfade ends where the moment begins, so that it softens no attack there.
+                early = min(self._lead.switch_frames, offset)
+                offset, at = offset - early, when() - early
+            since, late = self._lead.switch(
+                samples[offset:], later_notes(tuple(notes), offset), at
+            )  # fmt: skip
+            position = since - offset - late
+            self._made(Dropped(since / self._lead.rate, since / self._lead.rate))
             self.history.cut(since)
-            self.history.take(Keyframe(state, since - place.offset, since, has_past, phrase))
-            skip = place.offset
+            self.history.take(Keyframe(state, position, since, has_past, phrase))
+            end = position
             for request, block in made:
-                samples = block.samples[skip:]
-                self._lead.append(samples, notes=_from(block.notes, skip))
-                self._made(told(samples, self._lead.rate, self._lead.extent()[1]))
-                self.history.requested(request, self._lead.position[1])
-                skip = 0
+                end += len(block.samples)
+                self.history.requested(request, end)
+                unskipped = block.samples[max(0, since - (end - len(block.samples))) :]
+                if len(unskipped):
+                    self._made(told(unskipped, self._lead.rate, end / self._lead.rate))
         self._has_past = has_past or bool(made)
         self._phrase = max(0, phrase - len(made))
-        position = self._lead.position[1]
-        self.history.take(Keyframe(after, position, position, self._has_past, self._phrase))
+        self._take_keyframe(continues=True)
+        switched(position + place.offset)
 
-    def _lead_in(self, place: Place, *, has_past: bool, phrase: int) -> list[tuple[Request, Block]]:
+    def _lead_in(
+        self, place: Place, when: Callable[[], int] | None, *, has_past: bool, phrase: int
+    ) -> list[tuple[Request, Block]]:
         """Blocks from a place on, together long enough that the next one comes in time."""
         made: list[tuple[Request, Block]] = []
         ready = -place.offset
+
+        def late() -> int:
+            return 0 if when is None else max(0, self._lead.position[0] - when())
+
         settings = self._settings
         request = place.request
-        while ready < self._plan.block_samples // 2:
+        while ready - late() < self._plan.block_samples // 2:
             if request is None:
                 whole = phrase > len(made) or not (has_past or made)
                 plan = self._governor.plan(int(settings.number("steps")), settings.number("stride"))
@@ -432,30 +492,28 @@ class Feeder:
         except AttaccaError as pack:
             self._give_up(pack)
             return None
-        newest = self.history.newest
-        if newest is None:
-            return None
         try:
-            self._generator.restore(newest.state)
-            for request, _ in newest.requests:
-                self._generator.make(request)
+            self._return_to_newest()
         except (GeneratorDied, AttaccaError) as failed:
             return failed
+        return None
+
+    def _return_to_newest(self) -> None:
+        """Bring the generator to the state that it had after the last block."""
+        newest = self.history.newest
+        if newest is None:
+            return
+        self._generator.restore(newest.state)
+        for request, _ in newest.requests:
+            self._generator.make(request)
         self._has_past = newest.has_past or bool(newest.requests)
         self._phrase = max(0, newest.phrase - len(newest.requests))
-        return None
 
     def _give_up(self, error: AttaccaError) -> None:
         self.failure = error
         self._say("failed", str(error))
         self._stop.set()
         self._lead.close()
-
-
-def _from(notes: tuple[TimedNote, ...], offset: int) -> tuple[TimedNote, ...]:
-    """Notes of a block, timed from a later sample of it; those before it are left out."""
-    later = [n for n in notes if n.offset >= offset]
-    return tuple(TimedNote(n.offset - offset, n.pitch, n.velocity) for n in later)
 
 
 def profile(latency: float, block_seconds: float) -> tuple[float, float]:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from engine.stages.request import Request
 
-__all__ = ["History", "Keyframe", "Place"]
+__all__ = ["HISTORY", "History", "Keyframe", "Place"]
 
 State = Mapping[str, NDArray[Any]]
+HISTORY = 600.0  # seconds that it reaches back by default
 _EVERY_BLOCK = 30.0  # seconds for which the state before each block is kept
 _APART = 5.0  # seconds between older keyframes
 
@@ -34,6 +35,7 @@ class Keyframe:
         back into the middle of a block.
     has_past, phrase : whether the piece has begun, and blocks of a phrase that are still to come.
     requests : each with the position at which its block ends.
+    continues : whether it is the state that the keyframe before and its requests lead to.
     """
 
     state: State
@@ -42,6 +44,17 @@ class Keyframe:
     has_past: bool
     phrase: int = 0
     requests: tuple[tuple[Request, int], ...] = ()
+    continues: bool = False
+
+    def find(self, position: int) -> Place | None:
+        """What leads from here to a sample; None where it lies beyond the requests."""
+        begin, before = self.position, []
+        for request, end in self.requests:
+            if end > position:
+                return Place(self, tuple(before), request, position - begin)
+            before.append(request)
+            begin = end
+        return Place(self, tuple(before), None, 0) if begin == position else None
 
     @property
     def size(self) -> int:
@@ -68,11 +81,13 @@ class History:
     Parameters
     ----------
     rate : samples per second.
-    most_bytes : of all states; the oldest are dropped first, the newest never.
     most_seconds : how far back it reaches.
+    most_bytes : of all states; the oldest are dropped first, the newest never.
     """
 
-    def __init__(self, rate: int, most_bytes: int = 256 << 20, most_seconds: float = 600.0) -> None:
+    def __init__(
+        self, rate: int, most_seconds: float = HISTORY, most_bytes: int = 256 << 20
+    ) -> None:
         self._rate, self._most_bytes = rate, most_bytes
         self._most = round(most_seconds * rate)
         self._keyframes: list[Keyframe] = []
@@ -95,10 +110,7 @@ class History:
         for keyframe in self._keyframes:
             last = kept[-1] if kept else None
             near = last and keyframe.since - last.since < _APART * self._rate
-            # A keyframe that was gone back to, or that follows a command, is no continuation.
-            follows = last and last.requests and last.requests[-1][1] == keyframe.position
-            follows = follows and keyframe.since == keyframe.position
-            if last and near and follows and keyframe.since < recent:
+            if last and near and keyframe.continues and keyframe.since < recent:
                 kept[-1] = replace(last, requests=(*last.requests, *keyframe.requests))
             else:
                 kept.append(keyframe)
@@ -132,16 +144,7 @@ class History:
             found = [k for k in self._keyframes if k.since <= position]
         if not found:
             return None
-        keyframe = found[-1]
-        begin, before = keyframe.position, []
-        for request, end in keyframe.requests:
-            if end > position:
-                return Place(keyframe, tuple(before), request, position - begin)
-            before.append(request)
-            begin = end
-        if begin != position:
-            return None
-        return Place(keyframe, tuple(before), None, 0)
+        return found[-1].find(position)
 
     def blocks_before(self, position: int, count: int) -> int | None:
         """Position at which the block `count` before the one at `position` begins."""
@@ -154,13 +157,13 @@ class History:
         return earlier[-1 - count] if len(earlier) > count else None
 
     def cut(self, position: int) -> None:
-        """Forget what begins at or after a position: it was dropped unheard."""
+        """Forget what lies at or after a position: it is dropped before it is audible."""
         with self._lock:
             kept = [k for k in self._keyframes if k.since < position] or self._keyframes[:1]
             last = kept[-1]
             begin, requests = last.position, []
             for request, end in last.requests:
                 if begin < position:
-                    requests.append((request, end))
+                    requests.append((request, min(end, position)))
                 begin = end
             self._keyframes = [*kept[:-1], replace(last, requests=tuple(requests))]

@@ -61,7 +61,7 @@ class BlockMade:
 
 @dataclass(frozen=True)
 class Dropped:
-    """What was made from `start` to `end` will not be heard; the next block begins at `end`."""
+    """What was generated from `start` on is dropped; the next block begins at `end`."""
 
     start: float
     end: float

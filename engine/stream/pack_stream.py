@@ -23,6 +23,7 @@ from engine.resample import StreamResampler
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
+from engine.stream.history import HISTORY
 from engine.stream.lead import Lead
 from engine.stream.made import Made, Teller
 from engine.time.clock import Clock
@@ -44,7 +45,7 @@ class StreamSetup:
     performer should know, `trouble` with (kind, text, seconds) for what may go wrong again,
     `refused` with controls that the pack does not take and those it plays with instead, `made` with
     every block that is made and with what is dropped, `taken` with the controls of each block;
-    `wait` for rendering offline, where the mixer waits for music.
+    `wait` for rendering offline, where the mixer waits for music; `history` seconds to go back by.
     """
 
     threads: int
@@ -56,6 +57,7 @@ class StreamSetup:
     wait: bool = False
     made: Callable[[Made], None] = lambda _: None
     taken: Callable[[Settings], None] = lambda _: None
+    history: float = HISTORY
 
 
 class PackStream:
@@ -72,6 +74,7 @@ class PackStream:
     Attributes
     ----------
     notes_out : who is told of notes; None for nobody.
+    plan : of the pack.
     teller : tells of blocks, once the stream is what plays.
     """
 
@@ -92,7 +95,7 @@ class PackStream:
             manifest.rate, manifest.channels, clock=setup.clock, wait=setup.wait,
             heard=self._on_notes, begin=min(wanted / 2, _BEGIN),
         )  # fmt: skip
-        plan = make_plan(manifest)
+        self.plan = plan = make_plan(manifest)
         governor = Governor(
             plan.block_samples / manifest.rate, manifest.least_steps, active=not setup.wait
         )
@@ -104,7 +107,7 @@ class PackStream:
             generator, self.lead, governor,
             plan=plan, wanted=wanted, settings=settings,
             say=setup.say, trouble=self._trouble, refused=setup.refused, clock=setup.clock,
-            made=self.teller.made, taken=setup.taken,
+            made=self.teller.made, taken=setup.taken, history=setup.history,
         )  # fmt: skip
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:

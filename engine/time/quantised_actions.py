@@ -26,9 +26,12 @@ from engine.time.tempo import Quantise, Tempo
 from engine.time.timeline import Timeline
 
 __all__ = [
+    "ON_THE_BEAT",
     "RECALL",
     "RECORD",
     "RESET",
+    "SNAPSHOT",
+    "AimedPart",
     "Delays",
     "Part",
     "QuantisedActions",
@@ -38,9 +41,9 @@ __all__ = [
 ]
 
 # Keys that OSC and MIDI share, so that a press on one replaces that on the other.
-RECALL, RESET, RECORD = "recall", "reset", "record"
+RECALL, RESET, RECORD, SNAPSHOT = "recall", "reset", "record", "snapshot"
 
-_ON_THE_BEAT = 0.03  # seconds: an action this little after the beat is meant to be on it
+ON_THE_BEAT = 0.03  # seconds: an action this little after the beat is meant to be on it
 _JUMP = 0.125  # beats: a timeline that jumps further is another one; actions aim again
 _LOOK = 0.01  # seconds between looks at the timeline and at the delays
 _log = logging.getLogger("attacca.quantised_actions")
@@ -64,7 +67,7 @@ def until_block(instrument: Delays) -> float:
     A block that begins up to 30 ms before the beat counts as on it.
     """
     played, begins = instrument.horizon()
-    return max(0.0, begins - played) + until_output(instrument) + _ON_THE_BEAT
+    return max(0.0, begins - played) + until_output(instrument) + ON_THE_BEAT
 
 
 def until_output(instrument: Delays) -> float:
@@ -91,20 +94,37 @@ class Part:
     action: Callable[[], object]
     delay: Callable[[], float] = lambda: 0.0
 
+    def carry_out(self, at: float) -> None:
+        """Carry it out; it should be audible `at`."""
+        self.action()
+
+
+@dataclass(frozen=True)
+class AimedPart:
+    """The same for an action that takes the time at which it should be audible."""
+
+    action: Callable[[float], object]
+    delay: Callable[[], float] = lambda: 0.0
+
+    def carry_out(self, at: float) -> None:
+        """Carry it out; it should be audible `at`."""
+        self.action(at)
+
 
 @dataclass(eq=False)
 class _Waiting:
     """An action that aims at `beat`, on the timeline of the last look."""
 
-    parts: list[Part]
+    parts: list[Part | AimedPart]
     quantise: Quantise
     timeline: Timeline
     dropped: Callable[[], object]
+    is_own: bool  # it waits for what it says, not for what the control says
     beat: float = field(init=False)
 
     def aim(self, now: float) -> None:
         delay = max(part.delay() for part in self.parts)
-        self.beat = self.timeline.next_beat(self.quantise, now + delay - _ON_THE_BEAT)
+        self.beat = self.timeline.next_beat(self.quantise, now + delay - ON_THE_BEAT)
 
     def looked(self, timeline: Timeline, now: float) -> float:
         """Take a newer timeline; returns seconds until the action should be audible."""
@@ -147,11 +167,21 @@ class QuantisedActions:
         self._thread: threading.Thread | None = None
         self.faults = 0
 
-    def at(self, key: str, *parts: Part, dropped: Callable[[], object] = lambda: None) -> float:
+    def at(
+        self,
+        key: str,
+        *parts: Part | AimedPart,
+        dropped: Callable[[], object] = lambda: None,
+        quantise: Quantise | None = None,
+    ) -> float:
         """Carry out `parts` so that they are audible on the next beat or bar; with "off" at once.
 
         An action that waits under the same `key` is replaced: its `dropped` is called, and those
         of its parts that were not carried out yet never are.
+
+        Parameters
+        ----------
+        quantise : what it waits for; by default what the control says.
 
         Returns
         -------
@@ -162,14 +192,15 @@ class QuantisedActions:
         AttaccaError
             Of the action, with "off". An action that waited reports it through `say`.
         """
-        quantise = cast(Quantise, self._quantise())
+        until = cast(Quantise, self._quantise()) if quantise is None else quantise
         self.cancel(key)
-        if quantise == "off":
+        if until == "off":
             for part in parts:
-                part.action()
+                part.carry_out(self._clock.now())
             return 0.0
         now = self._clock.now()
-        waiting = _Waiting(list(parts), quantise, self._tempo.timeline(now), dropped)
+        timeline = self._tempo.timeline(now)
+        waiting = _Waiting(list(parts), until, timeline, dropped, quantise is not None)
         waiting.aim(now)
         with self._changed:
             self._waiting[key] = waiting
@@ -214,15 +245,17 @@ class QuantisedActions:
                 left = action.looked(timeline, now)
                 for part in list(action.parts):
                     early = left - part.delay()
-                    if early <= 0 or off:
-                        self._carry_out(key, action, part)
+                    if early <= 0 or (off and not action.is_own):
+                        self._carry_out(key, action, part, now + left)
                     else:
                         pause = min(pause, early)
             with self._changed:
                 if self._waiting:
                     self._changed.wait(pause)
 
-    def _carry_out(self, key: str, waiting: _Waiting, part: Part) -> None:
+    def _carry_out(
+        self, key: str, waiting: _Waiting, part: Part | AimedPart, at: float
+    ) -> None:  # fmt: skip
         with self._changed:
             if self._waiting.get(key) is not waiting:  # replaced meanwhile
                 return
@@ -230,7 +263,7 @@ class QuantisedActions:
             if not waiting.parts:
                 del self._waiting[key]
         try:
-            part.action()
+            part.carry_out(at)
         except AttaccaError as error:
             self._say("quantised action", str(error))
         except Exception:  # a defect of ours: counted, and what else waits goes on

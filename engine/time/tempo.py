@@ -205,6 +205,18 @@ class Tempo:
             elif not self._source.start(now, quantum):
                 raise ConfigError("downbeat: the beat comes from the MIDI clock; start it there")
 
+    def go_to(self, timeline: Timeline) -> bool:
+        """Go on by this timeline; False where the beat is another's, which stays as it is."""
+        self.timeline()
+        with self._lock:
+            if self._source is not None:
+                return False
+            bpm = self._in_range(timeline.bpm)
+            self._timeline = replace(timeline, bpm=bpm)
+            self._shown = bpm
+        self._show({"tempo": bpm, "beats": timeline.quantum}, None)
+        return True
+
     # ------------------------------------------------------------------ inside the lock
 
     def _in_range(self, bpm: float) -> float:
