@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.hearing import first_sampling
+from engine.pack_settings import first_sampling
 from engine.packs.manifest import Manifest
 from engine.packs.plan import block_seconds, make_plan
-from engine.stream.feeder import profile
 from engine.stream.generator import Generator
+from engine.stream.lead_and_stride import lead_and_stride
 from engine.stream.requests import make_request
 from engine.time.clock import Clock
 
@@ -132,7 +132,7 @@ class Bench:
     def report(self, name: str, latency: float, budget: float) -> Report:
         """Measure for one latency within about `budget` seconds."""
         steps = first_sampling(self._manifest).steps
-        _, stride = profile(latency, block_seconds(self._manifest))
+        _, stride = lead_and_stride(latency, block_seconds(self._manifest))
         few = min(steps.least, max(1, steps.default // 2))
         main = self.times(steps.default, stride, 0.5 * budget)
         points = [self.times(few, stride, 0.1 * budget), main]

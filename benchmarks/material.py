@@ -24,9 +24,9 @@ from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.execution.executor import Executor, make_executor
 from engine.execution.onnx_graph import open_graph
-from engine.hearing import adapted, table_of
 from engine.notes.note import Note
 from engine.notes.transcription import Transcriber
+from engine.pack_settings import control_table, settings_for
 from engine.packs.discovery import find_pack
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
@@ -237,8 +237,8 @@ class Source:
             For a control that this pack does not have.
         """
         changed = {k: v for k, v in controls.items() if v is not None}
-        settings = Settings.defaults(table_of(self.manifest))
-        return StreamRequest(adapted(settings, self.manifest, 1.0).changed(changed))
+        settings = Settings.defaults(control_table(self.manifest))
+        return StreamRequest(settings_for(settings, self.manifest, 1.0).changed(changed))
 
     @property
     def crossing(self) -> int:

@@ -34,9 +34,9 @@ from benchmarks.live import (
 from engine.child_process import child_environment
 from engine.errors import AttaccaError
 from engine.execution.executor import make_executor
-from engine.hearing import first_sampling
 from engine.instrument import DEFAULT_LATENCY, JAM_LATENCY
 from engine.output import FILL_S
+from engine.pack_settings import first_sampling
 from engine.packs.discovery import find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan

@@ -1,10 +1,10 @@
-"""The instrument: its lifecycle, controls and listeners, and what plays now, if anything does.
+"""The instrument: its lifecycle, controls and listeners, and what plays now, if anything.
 
-The public face: each method checks its arguments and hands on to `Playing` and the parts of it.
-Any thread may call them; the instrument owns every other thread and process. There are two kinds of
-seconds: those of the clock, by which live controls begin (`now`, `set_at`), and those of music, on
-one axis since playing began (`extent`, `horizon`, the blocks of `listen_blocks`), which stand still
-while the music is paused and go on over a panic and a change of pack.
+This is the public face: each method checks its arguments and calls `Playing` and its parts. Any
+thread may call it; the instrument owns all its other threads and processes. There are two kinds of
+seconds. Clock seconds are for live controls (`now`, `set_at`). Music seconds count from the start
+of playing (`extent`, `horizon`, `listen_blocks`): they stand still while the music is paused, and
+continue across a panic and a change of pack.
 """
 
 from __future__ import annotations
@@ -37,13 +37,12 @@ from engine.audio.mixer import Block as Period
 from engine.audio.mixer import LiveControls
 from engine.audio.sinks import Sink
 from engine.audio.take_names import NewTake
-from engine.audio.takes import Kept
-from engine.controls.bus import PACK, PANIC, PYTHON, REFUSED, TAKEN, TEMPO, ControlBus, Origin
+from engine.audio.takes import SavedTake
+from engine.controls.bus import APPLIED, PACK, PANIC, PYTHON, REFUSED, TEMPO, ControlBus, Origin
 from engine.controls.control import Value
 from engine.controls.settings import Settings
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
-from engine.hearing import adapted, checked_phrase, checked_sound, table_of
 from engine.listeners import Listeners
 from engine.moments import (
     Recall,
@@ -55,6 +54,7 @@ from engine.moments import (
     snapshot_of,
     way_back,
 )
+from engine.music_arguments import checked_phrase, checked_sound
 from engine.notes.note import Note, NoteEvent
 from engine.offline import (
     BlockByBlock,
@@ -66,32 +66,33 @@ from engine.offline import (
 )
 from engine.outlets import Outlets
 from engine.output import Output
+from engine.pack_settings import control_table, settings_for
 from engine.packs.discovery import DEFAULT, find_pack
 from engine.packs.manifest import Manifest
 from engine.packs.plan import block_seconds
 from engine.packs.read import read_manifest
 from engine.phrases import Phrase, answer, held_keys, hold, play_phrase
 from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
+from engine.problems import Problems
 from engine.status import Event, Status
-from engine.stream.feeder import profile
+from engine.stream.block_events import BlockEvent, DroppedAudio
 from engine.stream.history import HISTORY
-from engine.stream.made import Dropped, Made
+from engine.stream.lead_and_stride import lead_and_stride
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.stream.snapshot import Snapshot
 from engine.time.clock import Clock, SystemClock
 from engine.time.latencies import Latencies
 from engine.time.quantised_actions import QuantisedActions
 from engine.time.tempo import Tempo
-from engine.troubles import Troubles
 
 DEFAULT_LATENCY = LATENCIES["default"]
 JAM_LATENCY = LATENCIES["jam"]
 DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there is none
 _RATES = (8000, 192_000)  # Hz
-_LENGTHS = (0.1, 31_536_000.0)  # seconds of what is made at once
+_LENGTHS = (0.1, 31_536_000.0)  # seconds to render
 _FADE_STEPS = 16
 LONGEST_HISTORY = 3600.0  # seconds
-_CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before everything is closed
+_CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before closing
 
 
 def _nothing() -> None:
@@ -106,15 +107,15 @@ class Instrument:
     pack : name or folder.
     latency : seconds until a block control is audible, or `default` or `jam`.
     threads : of the generator's network; by default all cores but one.
-    target : `cpu` or `cuda`.
-    clock : of the live parts.
+    target : what runs the networks, such as `cpu` or `cuda`.
+    clock : of all threads.
     history : seconds that `go_back` reaches back, where 256 MB are enough for them.
-    controls : as in `set`; steps and sampler are the pack's by default.
+    controls : as in `set`; by default those of the pack.
 
     Raises
     ------
     PackError, ConfigError
-        What is wrong with the pack or the values, in one line.
+        The pack or a value cannot be used; the message is one line.
     """
 
     def __init__(
@@ -131,19 +132,20 @@ class Instrument:
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
         self._clock = clock or SystemClock()
         self._latency = latency = checked_latency(latency)
-        self._wanted, stride = profile(latency, block_seconds(self.manifest))
-        settings = Settings.defaults(table_of(self.manifest))
-        settings = adapted(settings, self.manifest, stride).changed(controls)
+        self._target_lead, stride = lead_and_stride(latency, block_seconds(self.manifest))
+        settings = Settings.defaults(control_table(self.manifest))
+        settings = settings_for(settings, self.manifest, stride).changed(controls)
         if threads is None:
             threads = max(1, usable_cores() - 1)
         threads = checked_whole("threads", threads, 1, 256)
         target = checked_text("target", target)
-        self._troubles = Troubles(self._say, self._clock.now)
-        failed = partial(self._troubles.note, "listener", lasts=FAILING)
-        self._outlets = Outlets(self._say, failed, self._clock)
+        self._problems = Problems(self._publish_event, self._clock.now)
+        failed = partial(self._problems.report, "listener", lasts=FAILING)
+        self._outlets = Outlets(self._publish_event, failed, self._clock)
         self._setup = StreamSetup(
-            threads, target, self._clock, self._say, self._troubles.note, self._take_back,
-            made=self._outlets.blocks.publish, taken=self._release_actions,
+            threads, target, self._clock, self._publish_event, self._problems.report,
+            on_refused=self._restore_accepted, on_block_event=self._outlets.blocks.publish,
+            on_applied=self._release_actions,
             history=checked_number("history", history, 0.0, LONGEST_HISTORY, "s"),
         )  # fmt: skip
         self._playing: Playing | None = None
@@ -152,17 +154,17 @@ class Instrument:
         self._event_listeners = Listeners("events", failed)
         self._changing = threading.RLock()  # one change of pack or device at a time; before _lock
         self._lock = threading.RLock()
-        # Of controls and held keys: short, the innermost, so that they never wait for a change, a
-        # disk or a sound system, and a listener may set them.
+        # For controls: held briefly and acquired last, so that setting a control never waits for a
+        # change of pack, a disk or a sound system, and listeners may set controls.
         self._control_lock = threading.RLock()
         self.controls = ControlBus(
             settings, apply=self._apply, lock=self._control_lock, now=self._clock.now,
         )  # fmt: skip
-        self._begun = 0.0
-        self.tempo = Tempo(self.settings, self._follow_tempo, self._say, self._clock.now)
+        self._started_at = 0.0
+        self.tempo = Tempo(self.settings, self._follow_tempo, self._publish_event, self._clock.now)
         self.controls.listen(self.tempo.take_change)
         self.quantised_actions = QuantisedActions(
-            self.tempo, lambda: self.settings["quantise"], self._say, self._clock
+            self.tempo, lambda: self.settings["quantise"], self._publish_event, self._clock
         )
 
     # ---------------------------------------------------------------- lifecycle
@@ -174,35 +176,35 @@ class Instrument:
         past: ArrayLike | None = None,
         phrase: Phrase = (),
     ) -> None:
-        """Start playing into a device, or with `device=None` into nothing, at the same pace.
+        """Start playing into a device, or with `device=None` without one, in real time.
 
         Parameters
         ----------
-        device : a name or a part of one; `default`; `default-or-none` plays into nothing where
-            there is no default device, and says so in an event.
+        device : a name or a part of one; `default`; with `default-or-none` it plays without a
+            device if there is no default device, and sends an event.
         past : sound that is played first and then continued: [frames] or [frames, channels] at the
             pack's rate; see `attacca.read_past`.
-        phrase : notes that a pack with a notes stage begins with, as in `play_phrase`.
+        phrase : notes to start with, for a pack that generates notes; as in `play_phrase`.
 
         Raises
         ------
         DeviceError, PackError, WorkerError, ConfigError
-            In one line; nothing is left running.
+            The message is one line; nothing is left running.
         """
         device = checked_device(device)
         with self._starting("play"), self._lock:
             sound = None if past is None else checked_sound(self.manifest, past)
             notes = checked_phrase(phrase)
-            # A device that is missing is refused at once, before a pack is opened.
+            # A missing device is refused at once, before the pack is opened.
             output = self._open_output(device)
             try:
-                stream = self._begin(self._wanted, sound, notes)
-                self._begun = self._clock.now()
+                stream = self._start_stream(self._target_lead, sound, notes)
+                self._started_at = self._clock.now()
                 playing = LivePlaying(
                     stream, output, self._setup, self._outlets, self._live_controls,
                     self._open_output, self._ending,
                 )  # fmt: skip
-                self._publish(playing)
+                self._set_playing(playing)
                 playing.start()
             except BaseException:
                 self.close()
@@ -211,44 +213,44 @@ class Instrument:
 
     def _open_output(self, device: str | None) -> Output:
         """An output; see `Output` for what it raises."""
-        wanted = "default" if device == DEFAULT_OR_NONE else device
+        name = "default" if device == DEFAULT_OR_NONE else device
         try:
-            return self._output(wanted)
+            return self._output(name)
         except DeviceError as error:
             if device != DEFAULT_OR_NONE:
                 raise
-            self._say("device", f"playing without sound, as {error}")
+            self._publish_event("device", f"{error}; playing without a sound device")
             return self._output(None)
 
     def _output(self, device: str | None) -> Output:
-        return Output(device, self._latency, self._clock, self._say, self._ending)
+        return Output(device, self._latency, self._clock, self._publish_event, self._ending)
 
-    def _begin(
+    def _start_stream(
         self,
-        wanted: float,
+        target_lead: float,
         past: NDArray[np.float32] | None,
         phrase: Phrase,
         *,
         wait: bool = False,
     ) -> PackStream:
-        """Start a stream with a lead of `wanted` seconds; with `wait`, for rendering offline.
+        """Start a stream; with `wait`, for rendering offline.
 
         Raises
         ------
         AttaccaError
-            The pack cannot be opened, or generates no notes and there is a phrase.
+            The pack cannot be opened, or there is a phrase and it generates no notes.
         """
         notes = checked_phrase(phrase)
         setup = replace(self._setup, wait=wait)
-        stream = PackStream(self.manifest, self.settings, wanted, setup)
-        self._outlets.blocks.publish(Dropped(0.0, 0.0))  # positions count from 0 again
-        stream.teller.begin(0.0)
-        self._publish(Playing(stream))
+        stream = PackStream(self.manifest, self.settings, target_lead, setup)
+        self._outlets.blocks.publish(DroppedAudio(0.0, 0.0))  # positions count from 0 again
+        stream.block_publisher.start(0.0)
+        self._set_playing(Playing(stream))
         stream.start(past, notes)
         return stream
 
-    def _publish(self, playing: Playing) -> None:
-        """This is what plays from now on, with the controls as they are set."""
+    def _set_playing(self, playing: Playing) -> None:
+        """Play this from now on, with the present controls."""
         with self._control_lock:
             self._playing = playing
             playing.stream.feeder.set(self.settings)
@@ -256,14 +258,16 @@ class Instrument:
 
     @contextmanager
     def _starting(self, what: str) -> Generator[None]:
-        """The right to start, which one thread has while nothing plays."""
+        """Only one thread may start playing at a time, and only while nothing plays."""
         if not self._changing.acquire(blocking=False):
-            raise ConfigError(f"{what}: another thread starts or changes what plays; wait for it")
+            raise ConfigError(
+                f"{what}: another thread is starting or changing what plays; wait until it is done"
+            )
         try:
             self._refuse_forked(what)
             if self._playing is not None:
                 raise ConfigError(
-                    f"{what}: this instrument is playing already; close() it, or create another one"
+                    f"{what}: this instrument is already playing; close() it, or create another one"
                 )
             self._ending.clear()
             yield
@@ -273,8 +277,8 @@ class Instrument:
     def _refuse_forked(self, what: str) -> None:
         if self._forked:
             raise ConfigError(
-                f"{what}: this instrument plays in the process that this one was forked from; "
-                "create another one here"
+                f"{what}: this instrument plays in the parent process; create another one in this "
+                "process"
             )
 
     @property
@@ -285,11 +289,11 @@ class Instrument:
         return LiveControls(self.settings.number("gain"), pause=bool(self.settings["pause"]))
 
     def close(self) -> None:
-        """Fade out and end everything, the take first; closing twice is harmless.
+        """Fade out and stop everything, the take first; closing twice is harmless.
 
-        It waits for a limited time only for a sound system that does not answer.
+        The wait for a sound system that does not answer has a time limit.
         """
-        if self._forked:  # it is the other process that plays
+        if self._forked:  # the parent process plays
             return
         self._ending.set()
         changing = self._changing.acquire(timeout=_CLOSE_LIMIT_S)
@@ -311,10 +315,10 @@ class Instrument:
     # ---------------------------------------------------------- changes while playing
 
     def load(self, pack: AnyPath, progress: Callable[[float], object] | None = None) -> None:
-        """Go over to another pack, which is made ready while this one plays on.
+        """Change to another pack, with a crossfade; this one plays until the other is ready.
 
-        Controls go on as they are, but for those that are the pack's own affair (steps,
-        temperature, guidance, stride) and those that it does not hear, which come to rest.
+        Controls keep their values, except steps, temperature, guidance and stride, which are set
+        for the new pack, and values that the new pack does not have.
 
         Parameters
         ----------
@@ -324,46 +328,48 @@ class Instrument:
         Raises
         ------
         PackError, WorkerError, ConfigError
-            It cannot be played, or another change is under way, or nothing plays; this pack plays
-            on.
+            The pack cannot be played, another change is in progress, or nothing plays; this pack
+            continues.
         """
-        tell = _no_progress if progress is None else checked_function("progress", progress)
+        report = _no_progress if progress is None else checked_function("progress", progress)
         name = str(checked_path("pack", pack))
         with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
-            wanted, stride = profile(self._latency, block_seconds(manifest))
-            tell(0.05)
-            settings = adapted(self.settings, manifest, stride)
-            new = PackStream(manifest, settings, wanted, self._setup)
+            target_lead, stride = lead_and_stride(self._latency, block_seconds(manifest))
+            report(0.05)
+            settings = settings_for(self.settings, manifest, stride)
+            new = PackStream(manifest, settings, target_lead, self._setup)
             try:
                 new.start()
-                tell(0.5)
-                await_lead(new, self._clock, self._ending, lambda done: tell(0.5 + 0.4 * done))
+                report(0.5)
+                await_lead(new, self._clock, self._ending, lambda done: report(0.5 + 0.4 * done))
                 with self._lock:
                     if self._playing is not playing:
-                        raise ConfigError(f"pack {manifest.name!r}: playing has ended meanwhile")
-                    faded = playing.go_over(new)
+                        raise ConfigError(
+                            f"pack {manifest.name!r}: playing has ended in the meantime"
+                        )
+                    finish = playing.crossfade_to(new)
                     with self._control_lock:
-                        self.manifest, self._wanted = manifest, wanted
-                        # Controls that were turned meanwhile hold for the new pack too.
-                        self.controls.replace(adapted(self.settings, manifest, stride), PACK)
+                        self.manifest, self._target_lead = manifest, target_lead
+                        # Controls may have changed in the meantime.
+                        self.controls.replace(settings_for(self.settings, manifest, stride), PACK)
             except BaseException:
                 new.stop()
                 raise
-            faded()
-            self._say("pack", manifest.name)
-            tell(1.0)
+            finish()
+            self._publish_event("pack", manifest.name)
+            report(1.0)
 
     def move(self, device: str | None) -> None:
-        """Go on into another sound device (None: into nothing), with a fade between the two.
+        """Continue on another sound device (None: without a device), with a fade between the two.
 
-        A take goes on; in another file where the new device has another rate or other channels.
+        A take continues, in another file if the new device has another rate or channel count.
 
         Raises
         ------
         DeviceError, ConfigError
-            It cannot be opened (the old one plays on, or nothing does if it has gone as well),
-            or another change is under way, or nothing plays.
+            The device cannot be opened, another change is in progress, or nothing plays. The old
+            device continues, or none if it is lost too.
         """
         device = checked_device(device)
         with self._change(f"device {device}") as playing:
@@ -371,9 +377,11 @@ class Instrument:
 
     @contextmanager
     def _change(self, what: str) -> Generator[LivePlaying]:
-        """What plays, and the right to change it, which one thread has at a time."""
+        """What plays; only one thread may change it at a time."""
         if not self._changing.acquire(blocking=False):
-            raise ConfigError(f"{what}: another pack or device is being taken; wait for it")
+            raise ConfigError(
+                f"{what}: another change of pack or device is in progress; wait until it is done"
+            )
         try:
             self._refuse_forked(what)
             if not isinstance(self._playing, LivePlaying):
@@ -385,7 +393,7 @@ class Instrument:
     # ----------------------------------------------------------------- controls
 
     def set(self, controls: Mapping[str, object] | None = None, /, **more: object) -> Settings:
-        """Change controls; values are brought into range. Returns all as applied.
+        """Change controls; numbers are clipped to their range. Returns all controls as set.
 
         A control goes by its full name, `set({"pack/density": 3})`, or by its short name where
         that is unique, `set(density=3, harmony="C E G")`; `"free"` leaves it to the music.
@@ -393,25 +401,25 @@ class Instrument:
         Raises
         ------
         ConfigError
-            For an unknown name or a value of the wrong kind; nothing is changed.
+            A name is unknown or a value is of the wrong kind; nothing is changed.
         """
         return self.controls.set({**(controls or {}), **more}, PYTHON).settings
 
     def _apply(self, settings: Settings, names: Collection[str]) -> None:
-        """Apply these controls to what plays."""
+        """Apply controls of these names to what plays."""
         playing = self._playing
         if playing is None:
             return
         if any(settings.table[name].when == "block" for name in names):
             playing.stream.feeder.set(settings)
-        # Only those that changed: others may be planned for later, and stay.
+        # Only those that changed: others may be scheduled.
         live = self._live_values(settings, names)
         if live:
             playing.set_live(**live)
 
     @staticmethod
     def _live_values(settings: Settings, names: Collection[str]) -> LiveValues:
-        """The live controls of these names, as the mixer takes them."""
+        """The live controls of these names, as arguments of `Mixer.set`."""
         values: LiveValues = {}
         if "gain" in names:
             values["gain_db"] = settings.number("gain")
@@ -419,40 +427,40 @@ class Instrument:
             values["pause"] = bool(settings["pause"])
         return values
 
-    def _take_back(self, refused: Settings, good: Settings) -> None:
-        """The feeder's thread: show the values that the pack plays with, not those it refused."""
+    def _restore_accepted(self, refused: Settings, accepted: Settings) -> None:
+        """Feeder thread: replace the values that the pack refused by those that it plays with."""
         values = {
-            name: good.values[name] for name, value in refused.values.items()
-            if refused.table[name].when == "block" and value != good.values.get(name, value)
+            name: accepted.values[name] for name, value in refused.values.items()
+            if refused.table[name].when == "block" and value != accepted.values.get(name, value)
         }  # fmt: skip
         self.controls.set(values, REFUSED, seen=refused)
 
-    def _release_actions(self, taken: Settings) -> None:
-        """The feeder's thread: a block has taken the actions that were pressed."""
-        pressed = [c.name for c in taken.table.of_kind("action") if taken.values[c.name]]
+    def _release_actions(self, applied: Settings) -> None:
+        """Feeder thread: a block has applied the actions that were pressed."""
+        pressed = [c.name for c in applied.table.of_kind("action") if applied.values[c.name]]
         if pressed:
-            self.controls.set(dict.fromkeys(pressed, False), TAKEN, seen=taken)
+            self.controls.set(dict.fromkeys(pressed, False), APPLIED, seen=applied)
 
     def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
-        """Show what the tempo follows, unless somebody has just set it."""
+        """Show the followed tempo, unless the controls have just been set."""
         self.controls.set(values, TEMPO, seen=seen)
 
     @property
     def settings(self) -> Settings:
-        """The controls as they are set; block controls may not be audible yet (see Status)."""
+        """All controls as set; block controls may not be audible yet."""
         return self.controls.settings
 
     @property
     def held(self) -> tuple[int, ...]:
-        """The keys held down, as MIDI pitches."""
+        """The held keys, as MIDI pitches."""
         return held_keys(self.controls)
 
     def panic(self) -> None:
         """Fade out and stay silent until `set(pause=False)`, which starts a new piece.
 
-        Everything that is generated or that waits for its beat or its time is dropped.
+        All generated audio and all scheduled actions are dropped.
         """
-        # Without the instrument's lock: silence waits for no disk, device or listener.
+        # Without the lock, so that silence never waits for a disk, a device or a listener.
         playing = self._playing
         self.quantised_actions.clear()
         if playing is not None:
@@ -460,7 +468,7 @@ class Instrument:
         self.controls.set({"pause": True}, PANIC)
         if playing is not None:
             playing.drop()
-        self._say("panic", "Silence. Press play to start a new piece.")
+        self._publish_event("panic", "Silence. Press play to start a new piece.")
 
     def new_piece(self) -> None:
         """Start a new piece with the next block; audio that is already generated fades out."""
@@ -470,12 +478,12 @@ class Instrument:
     def record(self, to: AnyPath | NewTake | None) -> Path | None:
         """Record the output into a file, or stop recording with None.
 
-        Returns the file that is recorded into from now on.
+        Returns the file of the recording.
 
         Raises
         ------
         StorageError, ConfigError
-            The file cannot be written; nothing plays, or a new take's name is taken.
+            The file cannot be written, nothing plays, or a file of the new take's name exists.
         """
         take, playing = _take(to), self._playing
         if isinstance(playing, LivePlaying):
@@ -484,65 +492,67 @@ class Instrument:
             raise ConfigError("record: nothing is playing; start playing first")
         return None
 
-    def keep(self, to: AnyPath | NewTake, seconds: float) -> Kept:
-        """Write the last so many seconds of the output into a file.
+    def save_recent(self, to: AnyPath | NewTake, seconds: float) -> SavedTake:
+        """Save the last `seconds` of the output, even if you were not recording.
 
         Raises
         ------
         StorageError, ConfigError
-            The file cannot be written; nothing has played yet, or a new take's name is taken.
+            The file cannot be written, nothing has played yet, or a file of that name exists.
         """
-        seconds = checked_seconds("keep: seconds", seconds, 0.1, 3600.0)
+        seconds = checked_seconds("save_recent: seconds", seconds, 0.1, 3600.0)
         take = _take(to)
         if take is None:
-            raise ConfigError("keep: there is no path; use a file name such as 'kept.flac'")
-        return self._outlets.takes.keep(take, seconds, int(self.settings.number("seed")))
+            raise ConfigError(
+                "save_recent: there is no path; use a file name such as 'recent.flac'"
+            )
+        return self._outlets.takes.save_recent(take, seconds, int(self.settings.number("seed")))
 
     @property
     def recording_problem(self) -> str:
-        """Why the last take ended early, or nothing; also when nothing plays any more."""
+        """Why the last take ended early, or nothing; also after playing has ended."""
         return self._outlets.takes.problem
 
     # ------------------------------------------------------------------- status
 
     @property
     def generator_pid(self) -> int | None:
-        """Process number of the generator while it runs."""
+        """Process id of the generator while it runs."""
         return self._playing.stream.feeder.generator_pid if self._playing is not None else None
 
     @property
     def failure(self) -> AttaccaError | None:
-        """What ended the stream for good, if anything did."""
+        """The error that ended the stream, if any."""
         return self._playing.failure if self._playing is not None else None
 
     def latencies(self) -> Latencies:
-        """Output latency by parts as of now."""
+        """The parts of the present latency."""
         playing, stride = self._playing, self.settings.number("stride")
         device, ring, mixer = playing.output_latency if playing is not None else (0.0, 0.0, 0.0)
         block = stride * block_seconds(self.manifest)
-        return Latencies(device, ring, mixer, self._wanted, block)
+        return Latencies(device, ring, mixer, self._target_lead, block)
 
-    def forget_xruns(self) -> None:
+    def reset_xruns(self) -> None:
         """Count xruns from 0 again."""
         with self._lock:
             if isinstance(self._playing, LivePlaying):
-                self._playing.forget_xruns()
+                self._playing.reset_xruns()
 
     def status(self) -> Status:
-        """A snapshot.
+        """The present state of everything.
 
         Raises
         ------
         ConfigError
-            When nothing is playing.
+            Nothing is playing.
         """
         if not isinstance(self._playing, LivePlaying):
             raise ConfigError("nothing is playing; call play() first")
         return self._playing.status(
-            seconds=self._clock.now() - self._begun,
+            seconds=self._clock.now() - self._started_at,
             latencies=self.latencies(),
             action_faults=self.quantised_actions.faults,
-            trouble=self._troubles.current,
+            problem=self._problems.current,
             listener_errors=self.listener_errors,
             history=self.history_seconds(),
         )
@@ -578,22 +588,22 @@ class Instrument:
         Parameters
         ----------
         path : of the file, ending in .wav, .flac or .ogg. The notes go into a MIDI file beside it,
-            which replaces none.
-        seconds : how long it is, with the fade-out at its end; 0.1 or more.
+            which never replaces another one.
+        seconds : length with the fade-out at its end; 0.1 or more.
         rate : frames per second; the pack's own by default.
         past, phrase : as in `play`.
         progress : called with the fraction done; if it returns False, the music ends there.
 
         Returns
         -------
-        With a path, that of the MIDI file, if there are notes.
+        With a path, the path of the MIDI file, if there are notes.
         Without a path, the samples, ndarray [shape=(frames, channels)] float32, and the notes, in
-        seconds from the first sample. Gain and limiter are applied, as they are in a file.
+        seconds from the first sample. Gain and limiter are applied, as in a file.
 
         Raises
         ------
         StorageError, PackError, WorkerError, ConfigError
-            In one line.
+            The message is one line.
         """
         rate = self.manifest.rate if rate is None else checked_whole("rate", rate, *_RATES, "Hz")
         seconds = checked_seconds("render: seconds", seconds, *_LENGTHS)
@@ -602,31 +612,31 @@ class Instrument:
         with self._starting("render"):
             sound = None if past is None else checked_sound(self.manifest, past)
             try:
-                wanted = self._wanted if sound is None else 0.0
+                target_lead = self._target_lead if sound is None else 0.0
                 with self._lock:
-                    stream = self._begin(wanted, sound, phrase, wait=True)
+                    stream = self._start_stream(target_lead, sound, phrase, wait=True)
                 if sound is not None:
-                    self._join(stream, len(sound))
-                begin, channels = partial(self._render_into, stream, rate), render_channels(stream)
+                    self._await_continuation(stream, len(sound))
+                start, channels = partial(self._render_into, stream, rate), render_channels(stream)
                 if file is None:
                     listeners = self._outlets.notes
-                    return render_samples(begin, channels, seconds, rate, progress, listeners)
-                return render_file(begin, channels, file, seconds, rate, progress)
+                    return render_samples(start, channels, seconds, rate, progress, listeners)
+                return render_file(start, channels, file, seconds, rate, progress)
             finally:
                 self.close()
 
-    def _join(self, stream: PackStream, frames: int) -> None:
-        """Wait for the block that continues a past of so many frames, and replaces its end."""
-        stream.want((frames + 0.5) / self.manifest.rate)
+    def _await_continuation(self, stream: PackStream, frames: int) -> None:
+        """Wait for the block that continues a past of `frames` and replaces its end."""
+        stream.set_target_lead((frames + 0.5) / self.manifest.rate)
         await_lead(stream, self._clock, self._ending, lambda _: None)
-        stream.want(self._wanted)
+        stream.set_target_lead(self._target_lead)
 
     def _render_into(self, stream: PackStream, rate: int, sink: Sink) -> Rendering:
         rendering = Rendering(
             stream, sink, rate, self._setup, self._live_controls(), self._outlets.notes,
             self._ending,
         )  # fmt: skip
-        self._publish(rendering)
+        self._set_playing(rendering)
         return rendering
 
     def blocks(
@@ -634,21 +644,21 @@ class Instrument:
     ) -> Blocks:
         """Generate block by block: `for block in piano.blocks(): block.samples, block.notes`.
 
-        A block is generated when the iterator is asked for it, as fast as it can be: what is `set`,
-        held or answered between two blocks applies to the second. Samples are at the pack's rate,
-        before gain and limiter; blocks join without a seam. How long one is depends on the pack
-        and on `stride`. Ends when it is closed, exhausted or garbage collected; until then the
+        A block is generated when it is requested: controls, keys and phrases that are set between
+        two blocks apply to the second. Samples are at the pack's rate, before gain and limiter;
+        consecutive blocks join without a gap. Their length depends on the pack and on `stride`.
+        The iterator ends when it is closed, exhausted or garbage collected; until then the
         instrument can do nothing else.
 
         Parameters
         ----------
         seconds : of all blocks together; endless by default.
-        past, phrase : as in `play`; a past is in the first block, before what continues it.
+        past, phrase : as in `play`; the first block starts with the past.
 
         Raises
         ------
         PackError, WorkerError, ConfigError
-            In one line.
+            The message is one line.
         """
         pack = self.manifest
         frames: int | None = None
@@ -657,28 +667,28 @@ class Instrument:
         with self._starting("blocks"), self._lock:
             sound = None if past is None else checked_sound(pack, past)
             try:
-                stream = self._begin(0.0, sound, phrase, wait=True)
+                stream = self._start_stream(0.0, sound, phrase, wait=True)
             except BaseException:
                 self.close()
                 raise
             playing = BlockByBlock(stream, self._outlets.notes)
-            self._publish(playing)
+            self._set_playing(playing)
             return Blocks(
-                playing, begins_with=0 if sound is None else len(sound), frames=frames,
-                plays=self._plays, end=self._end_blocks,
+                playing, past=0 if sound is None else len(sound), frames=frames,
+                is_playing=self._is_playing, end=self._end_blocks,
             )  # fmt: skip
 
-    def _plays(self, playing: Playing) -> bool:
+    def _is_playing(self, playing: Playing) -> bool:
         return self._playing is playing
 
     def _end_blocks(self, playing: Playing) -> None:
-        if self._plays(playing):
+        if self._is_playing(playing):
             self.close()
 
     # ---------------------------------------------------------------- playing along
 
     def hold(self, keys: int | str | Iterable[int | str], origin: Origin = PYTHON) -> None:
-        """Play around these keys from the next block on, until others are held; [] releases all.
+        """Hold these keys: the music plays around them from the next block on; [] releases all.
 
         Sets the pack's control of kind keys.
 
@@ -697,8 +707,8 @@ class Instrument:
     def answer(self, phrase: Phrase | ArrayLike) -> None:
         """Continue a phrase that was played elsewhere: notes, or sound at the pack's rate.
 
-        It is not played again. Notes are used as they are; in sound, an array [frames] or [frames,
-        channels], the pack's transcription model finds them. An array with 4 columns is notes.
+        The phrase itself is not played. The pack's transcription model finds the notes of sound, an
+        array [frames] or [frames, channels]. An array with 4 columns contains notes.
 
         Raises
         ------
@@ -736,20 +746,20 @@ class Instrument:
         )
 
     def go_back(self, seconds: float = 0.0, *, beats: float = 0.0, blocks: int = 0) -> None:
-        """Play again from a moment before the one that is audible now, with a short crossfade.
+        """Play again from an earlier moment, counted from the audible one, with a short crossfade.
 
-        The block that was audible then is the same to the bit; after it the controls are those of
-        now. Going back by nothing drops what is generated ahead.
+        The block of that moment is repeated bit by bit; the present controls apply after it. Going
+        back by 0 drops the lead.
 
         Parameters
         ----------
-        seconds, beats, blocks : how far; one of them. Beats are those of the present tempo: the
-            music stays on them.
+        seconds, beats, blocks : how far; one of them. Beats are of the present tempo; the music
+            stays on the beat.
 
         Raises
         ------
         ConfigError
-            Nothing plays, more than one of them is used, or the history does not reach so far.
+            Nothing plays, more than one of them is used, or the history is not long enough.
         """
         seconds = checked_number("go_back: seconds", seconds, 0.0, LONGEST_HISTORY)
         beats = checked_number("go_back: beats", beats, 0.0, 10_000.0)
@@ -761,9 +771,9 @@ class Instrument:
         way_back(playing, seconds=seconds, blocks=blocks).go(playing)
 
     def fork(self, seed: int | None = None, snapshot: Snapshot | None = None) -> int:
-        """Continue from what is audible, or from a snapshot, as another seed would.
+        """Continue from the audible moment, or from a snapshot, with another seed.
 
-        Returns the seed, which is the next number where none is named.
+        Returns the seed; the default is the present one plus 1.
 
         Raises
         ------
@@ -822,7 +832,7 @@ class Instrument:
         return 0.0
 
     def history_seconds(self) -> float:
-        """How far `go_back` can go now; 0 while nothing plays."""
+        """Seconds that `go_back` can go back now; 0 while nothing plays."""
         return reach(self._playing) if self._playing is not None else 0.0
 
     def _what_plays(self, what: str) -> Playing:
@@ -839,21 +849,21 @@ class Instrument:
     def listen_notes(self, listener: Callable[[NoteEvent], object]) -> Callable[[], None]:
         """Call `listener` with every note as it goes to the output, timed from the mixer's start.
 
-        A note is audible `latencies().live` after that.
+        The note is audible `latencies().live` seconds later.
         """
         return self._outlets.notes.add(listener)
 
-    def listen_blocks(self, listener: Callable[[Made], object]) -> Callable[[], None]:
-        """Call `listener` with every block as it is generated, and with what is dropped.
+    def listen_blocks(self, listener: Callable[[BlockEvent], object]) -> Callable[[], None]:
+        """Call `listener` with every generated block and with all dropped audio.
 
-        It is called at once with the last blocks, which may not be audible yet.
+        It is called at once with the last events, which may not be audible yet.
         """
         return self._outlets.blocks.add(listener)
 
     def tap(self, tap: Callable[[Period], object]) -> Callable[[], None]:
         """Call `tap` with every period that goes to the output, in the mixer's thread.
 
-        It must not keep the array [frames, channels]. Taps stay over changes of pack and device.
+        It must not keep the array [frames, channels]. Taps survive changes of pack and device.
         """
         return self._outlets.taps.add(tap)
 
@@ -862,25 +872,27 @@ class Instrument:
         """How often a listener raised; an event of kind `error` describes it."""
         return self._event_listeners.errors + self._outlets.errors
 
-    def say(self, kind: str, text: str) -> None:
-        """Send an event to all who listen, in this thread.
+    def publish_event(self, kind: str, text: str) -> None:
+        """Call all listeners to events with an event, in this thread.
 
         Raises
         ------
         ConfigError
-            Kind or text is not text.
+            `kind` or `text` is not text.
         """
-        self._say(checked_text("say", kind), checked_text("say", text))
+        self._publish_event(
+            checked_text("publish_event", kind), checked_text("publish_event", text)
+        )
 
-    def _say(self, kind: str, text: str) -> None:
-        event = Event(kind, text, self._clock.now() - self._begun if self._begun else 0.0)
+    def _publish_event(self, kind: str, text: str) -> None:
+        event = Event(kind, text, self._clock.now() - self._started_at if self._started_at else 0.0)
         self.events.append(event)
         self._event_listeners(event)
 
     # ------------------------------------------------------------------ the clock
 
     def now(self) -> float:
-        """Seconds of the clock that `set_at` goes by."""
+        """Seconds of the clock of `set_at`."""
         return self._clock.now()
 
     @property
@@ -889,14 +901,14 @@ class Instrument:
         return self._playing.rate if self._playing is not None else 0
 
     def set_at(self, at: float, **controls: Value) -> float | None:
-        """Have `gain` and `pause` begin at the frame that is audible at `at`, of `now`'s clock.
+        """Schedule `gain` and `pause` for the frame that is audible at `at`, in seconds of `now`.
 
-        The settings stay as they are: whoever plans this sets them at that time, as `planned`.
+        The settings stay as they are: set them at that time, as `planned`.
 
         Returns
         -------
-        Seconds by which it comes too late; then it begins with the next period. 0 when it is in
-        time. None when it cannot be planned: then set them at that time.
+        Seconds by which it is late: then it applies from the next period on. 0 when it is in time.
+        None when it cannot be scheduled: then set the controls at that time.
         """
         at = checked_number("set_at", at, -1e12, 1e12, "s")
         if self._playing is None:
@@ -905,7 +917,7 @@ class Instrument:
         return self._playing.set_live_at(at, **self._live_values(planned, controls))
 
     def fade_out(self, seconds: float) -> None:
-        """Turn the output down in this thread; `gain` and its subscribers stay as they are."""
+        """Turn the output down in this thread; the control `gain` keeps its value."""
         gain = self.settings.number("gain")
         for i in range(1, _FADE_STEPS + 1):
             if self._playing is not None:
@@ -915,43 +927,43 @@ class Instrument:
     # ------------------------------------------------------------------ the music
 
     def extent(self) -> tuple[float, float]:
-        """Seconds of music played, and to where it is made; on the axis of `horizon`."""
+        """Seconds of music played, and seconds generated."""
         playing = self._playing
         return playing.stream.extent() if playing is not None else (0.0, 0.0)
 
     def horizon(self) -> tuple[float, float]:
-        """Seconds of music played so far, and from where on what is set now will sound.
+        """Seconds of music played, and where the first block with the present settings starts.
 
-        Both stand still while the music is held, and go on over a change of pack; (0, 0) when
-        nothing is playing.
+        Both stand still while the music is paused, and continue across a change of pack; (0, 0)
+        when nothing is playing.
         """
         playing = self._playing
         return playing.stream.horizon() if playing is not None else (0.0, 0.0)
 
     def wait_for_sound(self, timeout: float = 30.0) -> float:
-        """Wait until the first block is there; returns the seconds it took.
+        """Wait until the first block is generated; returns the seconds it took.
 
         Raises
         ------
         ConfigError
             Nothing is playing, or no longer.
         AttaccaError
-            What ended the stream before it began.
+            The error that ended the stream before its first block.
         WorkerError
-            When nothing came in time.
+            There is no block in time.
         """
         timeout = checked_seconds("wait_for_sound", timeout, 0.0, 3600.0)
-        began = self._clock.now()
-        while self._clock.now() - began < timeout:
+        started = self._clock.now()
+        while self._clock.now() - started < timeout:
             if self._playing is None:
                 raise ConfigError("wait_for_sound: nothing is playing; call play() first")
             stream = self._playing.stream
             if stream.feeder.failure is not None:
                 raise stream.feeder.failure
             if stream.lead.seconds > 0:
-                return self._clock.now() - began
+                return self._clock.now() - started
             self._clock.sleep(0.005)
-        raise WorkerError(f"no sound after {timeout:g} s; see 'attacca doctor'")
+        raise WorkerError(f"no sound after {timeout:g} s; run 'attacca doctor'")
 
 
 def _take(to: AnyPath | NewTake | None) -> Path | NewTake | None:
@@ -959,4 +971,4 @@ def _take(to: AnyPath | NewTake | None) -> Path | NewTake | None:
 
 
 def _no_progress(_: float) -> None:
-    """For callers who want none."""
+    """The progress of a caller that does not show it."""

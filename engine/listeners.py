@@ -1,7 +1,7 @@
-"""Listeners: functions to call with each event of one kind, none of which can stop the music.
+"""Listeners: functions that are called with each event of one kind, and cannot stop the music.
 
-Any thread adds and removes. A listener is called in the thread where the event happens and must not
-wait. One that raises is counted and reported; the others, and later events, are not affected.
+Any thread adds and removes them. A listener is called in the thread of the event and must not wait.
+If it raises, that is counted and reported; other listeners and later events are not affected.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Listeners(Generic[T]):
 
     Parameters
     ----------
-    kind : what they listen to, for messages.
+    kind : of the events, for messages.
     report : called with one line when a listener raises.
 
     Attributes
@@ -52,13 +52,13 @@ class Listeners(Generic[T]):
 
         Returns
         -------
-        A function that removes it; calling that again does nothing. An event that is on its way
-        in another thread may still arrive.
+        A function that removes the listener; calling it again does nothing. An event that another
+        thread is sending may still arrive.
 
         Raises
         ------
         ConfigError
-            It cannot be called.
+            `function` cannot be called.
         """
         listener = _Listener(checked_function("listener", function))
         for event in first:
@@ -89,6 +89,6 @@ class Listeners(Generic[T]):
             name = getattr(listener.function, "__qualname__", type(listener.function).__name__)
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             self._report(
-                f"listener {name!r} to {self._kind} failed ({reason}); the music goes on: fix or "
+                f"listener {name!r} to {self._kind} failed ({reason}); the music continues; fix or "
                 "remove it"
             )

@@ -1,8 +1,8 @@
-"""Music without a sound card: into a file, an array, or block by block, as fast as it can be made.
+"""Music without a sound card, as fast as it can be generated: into a file, an array, or by block.
 
-`Rendering` and `BlockByBlock` are what plays then, in place of `LivePlaying`. `Blocks` may be used
-by any thread, one at a time. The generator samples a block only when the next one is asked for, so
-that what is set between two blocks applies to the second.
+`Rendering` and `BlockByBlock` replace `LivePlaying`. `Blocks` may be used by any thread, one at a
+time. The generator samples a block only when it is requested, so that controls that are set between
+two blocks apply to the second.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.time.clock import Event
 
 __all__ = [
-    "Block", "BlockByBlock", "Blocks", "Rendering", "paired", "render_channels", "render_file",
+    "Block", "BlockByBlock", "Blocks", "Rendering", "pair_notes", "render_channels", "render_file",
     "render_samples",
 ]  # fmt: skip
 
@@ -41,16 +41,16 @@ Progress = Callable[[float], object]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Block:
-    """Music that was generated at once.
+    """One generated block of music.
 
     Attributes
     ----------
     samples : ndarray [shape=(frames, channels)] float32
-        At the pack's rate, before gain and limiter. Yours to change.
+        At the pack's rate, before gain and limiter. The caller may change them.
     notes : tuple of NoteEvent
-        Keys that go down and up (velocity 0) in it, in seconds from its first sample.
+        Keys that go down and up (velocity 0), in seconds from the first sample.
     start : float
-        Seconds of music before it.
+        Seconds of music before the block.
     rate : int
         Frames per second.
     """
@@ -62,7 +62,7 @@ class Block:
 
     @property
     def seconds(self) -> float:
-        """How long it lasts."""
+        """Its length."""
         return len(self.samples) / self.rate
 
     def __repr__(self) -> str:
@@ -74,11 +74,11 @@ class Block:
 
 
 class BlockByBlock(Playing):
-    """A stream of which each block is asked for, with its notes.
+    """A stream whose blocks, with their notes, are requested one by one.
 
     Parameters
     ----------
-    stream : started, with a lead of 0 s; nothing else may read it.
+    stream : started, with a target lead of 0 s; nothing else may read it.
     listeners : to notes.
     """
 
@@ -89,11 +89,11 @@ class BlockByBlock(Playing):
         self._notes = NotesOut(stream.manifest.rate, lambda: self._frames, 0)
         self._notes.set_listeners((self._events.append, listeners))
         stream.notes_out = self._notes
-        self._notes.hear(stream)
+        self._notes.follow(stream)
 
     def close(self) -> None:
-        """Release the keys that are down, and end everything."""
-        self._notes.let_go()
+        """Release all keys, and stop everything."""
+        self._notes.close()
         super().close()
 
     def next(self, least: int) -> Block:
@@ -102,12 +102,12 @@ class BlockByBlock(Playing):
         Raises
         ------
         AttaccaError
-            What ended the stream.
+            The error that ended the stream.
         """
         lead, feeder, begin = self.stream.lead, self.stream.feeder, self._frames
-        feeder.want((least - 0.5) / lead.rate)
+        feeder.set_target_lead((least - 0.5) / lead.rate)
         parts = [lead.pull(least)]  # waits
-        feeder.want(0.0)
+        feeder.set_target_lead(0.0)
         if feeder.failure is not None:
             raise feeder.failure
         self._frames += least
@@ -121,32 +121,32 @@ class BlockByBlock(Playing):
 
 
 class Blocks:
-    """An iterator of blocks, endless or of a length; ends its generator when it is not used on.
+    """An iterator of blocks, endless or of a given length.
 
-    That is when it is exhausted, closed, left as a context manager, or garbage collected. Then the
-    instrument can play again.
+    It stops the generator when it is exhausted, closed, left as a context manager, or garbage
+    collected. After that the instrument can play again.
 
     Parameters
     ----------
-    playing : what makes the blocks.
-    begins_with : frames that it starts with, of a past.
-    frames : to make at most; None is endless.
-    plays : whether the instrument still plays this.
-    end : ends it.
+    playing : generates the blocks.
+    past : frames of a past, which the first block starts with.
+    frames : the most to generate; None is endless.
+    is_playing : whether the instrument still plays it.
+    end : stops it.
     """
 
     def __init__(
         self,
         playing: BlockByBlock,
         *,
-        begins_with: int,
+        past: int,
         frames: int | None,
-        plays: Callable[[Playing], bool],
+        is_playing: Callable[[Playing], bool],
         end: Callable[[Playing], None],
     ) -> None:
-        self._playing, self._plays = playing, plays
-        # A past waits for the first block, which stands in place of its end.
-        self._least, self._left = begins_with + 1, frames
+        self._playing, self._is_playing = playing, is_playing
+        # The first block replaces the end of the past, so the two come together.
+        self._least, self._left = past + 1, frames
         self._turn = threading.Lock()
         self._end = weakref.finalize(self, end, playing)
 
@@ -155,7 +155,7 @@ class Blocks:
 
     def __next__(self) -> Block:
         with self._turn:
-            if self._left == 0 or not self._end.alive or not self._plays(self._playing):
+            if self._left == 0 or not self._end.alive or not self._is_playing(self._playing):
                 self.close()
                 raise StopIteration
             try:
@@ -164,7 +164,7 @@ class Blocks:
                 self.close()
                 raise
             self._least = 1
-            if not self._plays(self._playing):  # the instrument was closed meanwhile
+            if not self._is_playing(self._playing):  # the instrument was closed in the meantime
                 raise StopIteration
             return self._cut(block)
 
@@ -178,7 +178,7 @@ class Blocks:
         return Block(samples, notes, block.start, block.rate)
 
     def close(self) -> None:
-        """End the generator; closing twice is harmless."""
+        """Stop the generator; closing twice is harmless."""
         self._end()
 
     def __enter__(self) -> Blocks:
@@ -189,13 +189,13 @@ class Blocks:
 
 
 class Rendering(Playing):
-    """A stream that plays into a sink, as fast as it can be made.
+    """A stream that plays into a sink as fast as it can be generated.
 
     Parameters
     ----------
     stream : started; its lead waits for audio.
-    sink, rate : where it plays into.
-    setup : of every stream.
+    sink, rate : of the output.
+    setup : of the instrument.
     controls : the live controls as they are set.
     listeners : to notes.
     ending : set when playing ends.
@@ -217,7 +217,7 @@ class Rendering(Playing):
         self.notes = NotesOut(rate, lambda: mixer.frames, mixer.latency_frames)
         self.notes.set_listeners((listeners,))
         stream.notes_out = self.notes
-        self.notes.hear(stream)
+        self.notes.follow(stream)
 
     @property
     def rate(self) -> int:
@@ -226,7 +226,7 @@ class Rendering(Playing):
 
     @property
     def seconds(self) -> float:
-        """How much is rendered."""
+        """Seconds rendered so far."""
         return self._mixer.frames / self._mixer.rate
 
     @property
@@ -235,32 +235,32 @@ class Rendering(Playing):
         return 0.0, 0.0, self._mixer.latency_frames / self._mixer.rate
 
     def set_live(self, *, gain_db: float | None = None, pause: bool | None = None) -> None:
-        """Apply live controls; those not named stay."""
+        """Change live controls; None leaves a control as it is."""
         self._mixer.set(gain_db=gain_db, pause=pause)
 
     def silence(self) -> None:
-        """Fade out at once, and forget everything that still sounds or is planned."""
+        """Fade out at once, and drop everything that still sounds or is scheduled."""
         self._mixer.panic()
 
     def drop(self) -> None:
-        """Drop everything that is generated; a new piece begins."""
+        """Drop all generated audio; a new piece starts."""
         super().drop()
         self.notes.release()
 
     def close(self) -> None:
-        """Release the keys that are down, and end everything."""
-        self.notes.let_go()
+        """Release all keys, and stop everything."""
+        self.notes.close()
         super().close()
 
     def run(self, frames: int, progress: Progress | None) -> None:
-        """Render so many frames, with the fade-out at their end, and finish the sink.
+        """Render `frames`, with the fade-out at their end, and finish the sink.
 
-        `progress` is called with the fraction done; when it answers False they end there.
+        `progress` is called with the fraction done; when it returns False, the music ends there.
 
         Raises
         ------
         AttaccaError
-            The sink cannot be written; what ended the stream; the instrument was closed.
+            The sink cannot be written, the stream has ended, or the instrument was closed.
         """
         mixer, feeder = self._mixer, self.stream.feeder
         periods = max(1, (frames - mixer.fade_frames) // PERIOD)
@@ -272,38 +272,38 @@ class Rendering(Playing):
                 frames = 0
                 break
             if self._ending.is_set():
-                raise ConfigError("render: the instrument was closed meanwhile")
+                raise ConfigError("render: the instrument was closed in the meantime")
         mixer.finish(frames)
 
 
 def render_channels(stream: PackStream) -> int:
-    """Channels of what is rendered of a stream."""
+    """Channels of a rendered stream."""
     return CHANNELS_OUT if stream.manifest.channels > 1 else 1
 
 
 def render_file(
-    begin: Callable[[Sink], Rendering],
+    start: Callable[[Sink], Rendering],
     channels: int,
     path: Path,
     seconds: float,
     rate: int,
     progress: Progress | None,
 ) -> Path | None:
-    """Render into a file, and its notes beside it; `begin` renders into a sink.
+    """Render into a file, and the notes into a MIDI file beside it; `start` takes the sink.
 
-    Returns the MIDI file, if there were notes.
+    Returns the path of the MIDI file, if there were notes.
 
     Raises
     ------
     AttaccaError
-        The file cannot be written; what ended the stream.
+        The file cannot be written, or the stream has ended.
     """
-    # Not before the pack is open: one that cannot be must not cost an older file.
+    # Only once the pack is open: if it cannot be opened, an older file stays.
     sink = FileSink(path, rate, channels)
     collected = CollectedNotes()
     notes = NotesFile(path, collected)
     try:
-        rendering = begin(sink)
+        rendering = start(sink)
         rendering.notes.collect(collected)
 
         def write_notes(done: float) -> object:
@@ -315,7 +315,7 @@ def render_file(
         if notes.problem:
             raise StorageError(f"{path.name} is complete, but {notes.summary}")
     except BaseException:
-        with contextlib.suppress(StorageError):  # what there is stays readable
+        with contextlib.suppress(StorageError):  # what is written stays readable
             sink.finish()
         notes.close(sink.frames / rate)
         raise
@@ -323,21 +323,21 @@ def render_file(
 
 
 def render_samples(
-    begin: Callable[[Sink], Rendering],
+    start: Callable[[Sink], Rendering],
     channels: int,
     seconds: float,
     rate: int,
     progress: Progress | None,
     listeners: Listeners[NoteEvent],
 ) -> tuple[NDArray[np.float32], tuple[Note, ...]]:
-    """Render samples [frames, channels] at `rate`, and their notes; `begin` renders into a sink.
+    """Render samples [frames, channels] at `rate`, and their notes; `start` takes the sink.
 
     Raises
     ------
     ConfigError
         There is not enough memory.
     AttaccaError
-        What ended the stream.
+        The error that ended the stream.
     """
     frames = round(seconds * rate)
     size = 4 * frames * channels
@@ -347,26 +347,26 @@ def render_samples(
         sink = ArraySink(frames, channels)
     except MemoryError:
         raise ConfigError(
-            f"render: {seconds:g} s are {size / 2**30:.0f} GB of samples, more than there is room "
-            "for; render into a file, or use blocks()"
+            f"render: {seconds:g} s need {size / 2**30:.0f} GB of memory, which is too much; "
+            "render into a file, or use blocks()"
         ) from None
     events: list[NoteEvent] = []
     remove = listeners.add(events.append)
     try:
-        rendering = begin(sink)
+        rendering = start(sink)
         try:
             rendering.run(frames, progress)
         finally:
-            rendering.notes.let_go()
+            rendering.notes.close()
     finally:
         remove()
-    return sink.samples, paired(events, len(sink.samples) / rate)
+    return sink.samples, pair_notes(events, len(sink.samples) / rate)
 
 
-def paired(events: Iterable[NoteEvent], end: float) -> tuple[Note, ...]:
-    """Notes from keys that go down and up, in the order of their starts; none lasts beyond `end`.
+def pair_notes(events: Iterable[NoteEvent], end: float) -> tuple[Note, ...]:
+    """Notes from keys that go down and up, by start; none lasts beyond `end`.
 
-    A key that is struck while it is down comes up first.
+    A key that is struck while it is down is released first.
     """
     notes: list[Note] = []
     down: dict[int, NoteEvent] = {}

@@ -12,14 +12,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from engine.errors import PackError
 
-__all__ = ["CPU", "CannotRun", "library", "open_session"]
+__all__ = ["CPU", "CannotRun", "Provider", "library", "open_session"]
 
 CPU = "CPUExecutionProvider"
+
+
+def _no_options() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One of ONNX Runtime's execution providers, by its name there, with its options."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=_no_options)
 
 
 class CannotRun(PackError):
@@ -27,6 +40,11 @@ class CannotRun(PackError):
 
 
 _NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+# What ONNX Runtime says where a provider lacks an operator, and where it then cannot be captured.
+_CANNOT = (
+    "fallback to CPU EP has been explicitly disabled",
+    "session cannot use the graph capture feature",
+)
 # ONNX Runtime looks for data outside of a graph in a folder. No folder can have this path.
 _NOWHERE = os.path.join(os.devnull, "none")  # noqa: PTH118 (a string for a C library)
 
@@ -46,8 +64,7 @@ def open_session(
     data: Mapping[str, bytes] | None = None,
     *,
     threads: int = 1,
-    providers: Sequence[str] = (CPU,),
-    provider_options: Mapping[str, str] | None = None,
+    providers: Sequence[Provider] = (Provider(CPU),),
     sizes: Mapping[str, int] | None = None,
     flush_denormals: bool = False,
 ) -> Any:
@@ -61,7 +78,6 @@ def open_session(
     threads : within one operator. Never more than there are idle cores: spinning is off, but
         threads that wait for each other still cost.
     providers : those that run the graph, the first where it can. The CPU only where it is listed.
-    provider_options : of the first provider.
     sizes : of the graph's free dimensions, by their names.
     flush_denormals : computes with denormals as zero; sets that for the calling thread, for good.
 
@@ -77,13 +93,14 @@ def open_session(
         It would run a part of the graph on the CPU, which is not among the providers.
     """
     ort = library()
+    names = [provider.name for provider in providers]
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     entries = {
         # Else what a provider cannot run goes to the CPU, with a warning on standard error at most.
-        "session.disable_cpu_ep_fallback": "0" if CPU in providers else "1",
+        "session.disable_cpu_ep_fallback": "0" if CPU in names else "1",
         "session.load_model_format": "ONNX",
         "session.intra_op.allow_spinning": "0",
         "session.inter_op.allow_spinning": "0",
@@ -95,7 +112,6 @@ def open_session(
         options.add_session_config_entry(key, value)
     for dimension, size in (sizes or {}).items():
         options.add_free_dimension_override_by_name(dimension, size)
-    settings = [dict(provider_options or {}), *({} for _ in providers[1:])]
     try:
         if data:
             lengths = [len(content) for content in data.values()]
@@ -103,18 +119,19 @@ def open_session(
                 list(data), list(data.values()), lengths
             )
         session = ort.InferenceSession(
-            graph, options, providers=list(zip(providers, settings, strict=True))
-        )
+            graph, options, providers=[(p.name, dict(p.options)) for p in providers],
+            enable_fallback=0,  # else a run that fails goes on on the CPU, in silence
+        )  # fmt: skip
     except Exception as error:  # ONNX Runtime raises a dozen unrelated types
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        if "fallback to CPU EP has been explicitly disabled" in first:
+        if any(text in first for text in _CANNOT):
             raise CannotRun(
-                f"{name}: {providers[0]} cannot run all of it (an operator or a driver is "
+                f"{name}: {names[0]} cannot run all of it (an operator or a driver is "
                 "missing); use target 'cpu'"
             ) from error
         raise PackError(f"{name}: ONNX Runtime cannot open it ({first})") from error
     # A provider whose library or driver is missing is left out in the same silence.
-    missing = [p for p in providers if p not in session.get_providers()]
+    missing = [p for p in names if p not in session.get_providers()]
     if missing:
         raise PackError(
             f"{name}: ONNX Runtime cannot use {', '.join(missing)} on this machine, only "

@@ -1,7 +1,7 @@
-"""Where sound, notes and blocks go beside the output: listeners, and takes.
+"""Where sound, notes and blocks go besides the output: listeners and recordings.
 
-They belong to the instrument and stay while it starts and stops playing. Any thread adds and
-removes listeners; `engine/audio/takes.py` says who may call what of the takes.
+They belong to the instrument and outlive playing. Any thread adds and removes listeners; for
+recordings see `engine/audio/takes.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
 from engine.listeners import Listeners
 from engine.notes.note import NoteEvent
-from engine.stream.made import BlockListeners
+from engine.stream.block_events import BlockListeners
 from engine.time.clock import Clock
 
 __all__ = ["Outlets"]
@@ -26,46 +26,49 @@ class Outlets:
 
     Parameters
     ----------
-    say : called with (kind, text) for what a performer should know.
-    failed : called with one line when a listener raises.
+    on_event : called with (kind, text) for the performer.
+    on_listener_error : called with one line when a listener raises.
     clock : of the takes.
 
     Attributes
     ----------
     blocks, notes, taps : the listeners.
-    takes : what is recorded.
+    takes : the recordings.
     """
 
     def __init__(
-        self, say: Callable[[str, str], None], failed: Callable[[str], None], clock: Clock
+        self,
+        on_event: Callable[[str, str], None],
+        on_listener_error: Callable[[str], None],
+        clock: Clock,
     ) -> None:
-        self.blocks = BlockListeners(failed)
-        self.notes: Listeners[NoteEvent] = Listeners("notes", failed)
-        self.taps: Listeners[Block] = Listeners("sound", failed)
-        self.takes = Takes(say, clock)
+        self.blocks = BlockListeners(on_listener_error)
+        self.notes: Listeners[NoteEvent] = Listeners("notes", on_listener_error)
+        self.taps: Listeners[Block] = Listeners("sound", on_listener_error)
+        self.takes = Takes(on_event, clock)
         self._recording = threading.Lock()
 
     def attach(self, mixer: Mixer) -> None:
-        """Send what this mixer sends to the output to the takes and the taps."""
+        """Send the output of this mixer to the takes and the taps."""
         mixer.set_taps((*self.takes.taps, self.taps))
 
     def record(self, mixer: Mixer, to: Path | NewTake | None, seed: int) -> Path | None:
-        """End the take, if there is one, and begin another one unless `to` is None.
+        """End the take, if there is one, and start another one unless `to` is None.
 
-        Returns the file of the take that goes on, if one does.
+        Returns the file of the present take, if any.
 
         Raises
         ------
         StorageError
-            When the file cannot be written.
+            The file cannot be written.
         ConfigError
-            There is a file of the new take's name.
+            A file with the name of the new take exists.
         """
-        # A lock of its own: a slow disk holds up the next take, and nothing else.
+        # A separate lock: a slow disk delays the next take only.
         with self._recording:
-            path = None if to is None else path_of(to, seed)  # before the take that runs is ended
+            path = None if to is None else path_of(to, seed)  # before the present take ends
             if self.takes.path is not None:
-                # Not tapped any more before it ends, so that nothing of it counts as lost.
+                # Untap it before it ends, so that it counts no lost frames.
                 mixer.set_taps((self.taps,))
             self.takes.end()
             try:

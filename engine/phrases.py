@@ -1,7 +1,7 @@
-"""Playing along: answers and phrases, which enter the music with the next block.
+"""Playing along: held keys, answers and phrases, which apply from the next block on.
 
-A phrase is notes in seconds from its start: `Note`s, anything else with a pitch, velocity, start
-and end, or (pitch, velocity, start, end) as tuples, lists or rows of an array.
+A phrase is a sequence of notes with times in seconds from its start: `Note`s, other objects with a
+pitch, velocity, start and end, or (pitch, velocity, start, end) as tuples, lists or array rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from engine.controls.bus import ControlBus, Origin
 from engine.controls.control import Control
 from engine.errors import ConfigError
-from engine.hearing import checked_phrase, checked_sound, is_sound
+from engine.music_arguments import checked_phrase, checked_sound, is_sound
 from engine.notes.note import Note
 from engine.playing import Playing
 
@@ -36,7 +36,7 @@ def hold(
 
 
 def held_keys(controls: ControlBus) -> tuple[int, ...]:
-    """The keys held down, as MIDI pitches."""
+    """The held keys, as MIDI pitches."""
     control = _keys_control(controls)
     value = () if control is None else controls.settings[control.name]
     return tuple(int(key) for key in value) if isinstance(value, tuple) else ()  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def play_phrase(playing: Playing | None, notes: Phrase) -> None:
 
 
 def _with_notes(playing: Playing | None, what: str) -> Playing:
-    """What plays, if its pack generates notes."""
+    """`playing`, if its pack generates notes."""
     if playing is None:
         raise ConfigError(f"{what}: nothing is playing; start playing first")
     manifest = playing.stream.manifest

@@ -1,9 +1,9 @@
 """What exists while something plays. An instrument has one of these, or none.
 
-`Playing` is a stream and nothing else: a pack that is being opened. `LivePlaying` adds mixer and
-output; what renders offline or block by block is in `engine/offline.py`. Owned by the instrument:
-made, started, closed and changed under its lock; `move` and `await_lead` wait, and are called
-without it by the thread that has the right to change what plays.
+`Playing` is a stream only: a pack that is being opened. `LivePlaying` adds mixer and output;
+rendering offline and block by block is in `engine/offline.py`. Owned by the instrument:
+created, started, closed and changed under its lock. `move` and `await_lead` wait; the thread that
+may change what plays calls them without the lock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from engine.notes.notes_out import NotesOut
 from engine.outlets import Outlets
 from engine.output import Output
 from engine.status import Status
-from engine.stream.made import Dropped
+from engine.stream.block_events import DroppedAudio
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.time.clock import Clock, Event
 from engine.time.latencies import Latencies
@@ -32,20 +32,20 @@ __all__ = [
 ]  # fmt: skip
 
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
-FAILING = 2.0  # seconds after an error of the mixer or a listener for which it counts as going on
+FAILING = 2.0  # seconds for which an error of the mixer or a listener counts as current
 _TRIES = 64  # to read two figures of the mixer's thread between two of its periods
 CROSSFADE = 1.5  # seconds from one pack to the next
 
 
 class LiveValues(TypedDict, total=False):
-    """Live controls that change, as the mixer takes them."""
+    """Live controls to change, as arguments of `Mixer.set`."""
 
     gain_db: float
     pause: bool
 
 
 class Playing:
-    """A stream, without anything that its music goes into.
+    """A stream without an output.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Playing:
 
     @property
     def forked(self) -> bool:
-        """Whether it plays in another process, from which this one was forked."""
+        """Whether it plays in the process that this one was forked from."""
         return self._process != os.getpid()
 
     @property
@@ -73,18 +73,18 @@ class Playing:
 
     @property
     def failure(self) -> AttaccaError | None:
-        """What ended the music for good, if anything did."""
+        """The error that ended the music, if any."""
         return self.stream.feeder.failure
 
     def set_live(self, *, gain_db: float | None = None, pause: bool | None = None) -> None:
-        """Apply live controls; those not named stay."""
+        """Change live controls; None leaves a control as it is."""
 
     def set_live_at(
         self, at: float, *, gain_db: float | None = None, pause: bool | None = None
     ) -> float | None:
-        """Apply live controls at the frame that is audible at a time of the instrument's clock.
+        """Change live controls at the frame that is audible at a time of the instrument's clock.
 
-        Returns the seconds that it comes too late for that; None when it cannot be planned.
+        Returns the seconds by which it is late; None when it cannot be scheduled.
         """
         return None
 
@@ -101,10 +101,10 @@ class Playing:
         return None
 
     def silence(self) -> None:
-        """Fade out at once, and forget everything that still sounds or is planned."""
+        """Fade out at once, and drop everything that still sounds or is scheduled."""
 
     def drop(self) -> None:
-        """Drop everything that is generated; a new piece begins."""
+        """Drop all generated audio; a new piece starts."""
         self.stream.feeder.reset()
 
     def close(self) -> None:
@@ -118,15 +118,15 @@ def make_mixer(
     rate: int,
     setup: StreamSetup,
     controls: LiveControls,
-    begun: int = 0,
+    first_frame: int = 0,
 ) -> Mixer:
-    """A mixer of a stream at `rate`; its frames are counted from `begun`."""
+    """A mixer for a stream at `rate`; it counts its frames from `first_frame`."""
     manifest = stream.manifest
     return Mixer(
         stream.lead, sink, rate_in=manifest.rate, rate_out=rate, channels_in=manifest.channels,
         clock=setup.clock, resampler=stream.resampler(rate), period=PERIOD, controls=controls,
-        failed=lambda error: setup.say("failed", str(error)), begun=begun,
-        trouble=lambda kind, text: setup.trouble(kind, text, FAILING),
+        on_failure=lambda error: setup.on_event("failed", str(error)), first_frame=first_frame,
+        on_problem=lambda kind, text: setup.on_problem(kind, text, FAILING),
     )  # fmt: skip
 
 
@@ -136,11 +136,11 @@ class LivePlaying(Playing):
     Parameters
     ----------
     stream : started.
-    output : opened; started by `start`.
-    setup : of every stream.
+    output : opened; `start` starts it.
+    setup : of the instrument.
     outlets : of the instrument.
     controls : returns the live controls as they are set.
-    open_output : opens a device for `move`.
+    open_output : opens a device, for `move`.
     ending : set when playing ends.
     """
 
@@ -157,8 +157,8 @@ class LivePlaying(Playing):
         super().__init__(stream)
         self._setup, self._outlets, self._controls = setup, outlets, controls
         self._open_output, self._ending = open_output, ending
-        self._earlier_xruns = 0  # of outputs before this one, less those that are forgotten
-        self._earlier = MixerStats()  # by mixers before this one
+        self._earlier_xruns = 0  # of earlier outputs, minus those before `reset_xruns`
+        self._earlier = MixerStats()  # of earlier mixers
         self.output = output
         self.mixer = make_mixer(stream, output.sink, output.rate, setup, controls())
         self.notes = self._notes_out()
@@ -170,21 +170,21 @@ class LivePlaying(Playing):
         return notes
 
     def _connect(self) -> None:
-        """Send notes and sound of the stream and mixer to where they go."""
+        """Connect the stream's notes and the mixer's sound to the outlets."""
         self.stream.notes_out = self.notes
-        self.notes.hear(self.stream)
+        self.notes.follow(self.stream)
         self._outlets.takes.open(self.output.rate, self.output.channels, self.notes)
         self._outlets.attach(self.mixer)
 
     def start(self) -> None:
-        """Let the output play.
+        """Start the mixer and the output.
 
         Raises
         ------
         DeviceError
-            It does not start; it is closed again, and nothing plays.
+            The output does not start; it is closed again, and nothing plays.
         ConfigError
-            Playing has ended meanwhile.
+            Playing has ended in the meantime.
         """
         output = self.output
         self._refuse_ended(output)
@@ -199,27 +199,27 @@ class LivePlaying(Playing):
     def _refuse_ended(self, output: Output) -> None:
         if self._ending.is_set():
             output.close()
-            raise ConfigError(f"device {output.name}: playing has ended meanwhile")
+            raise ConfigError(f"device {output.name}: playing has ended in the meantime")
 
     def _stop_mixer(self) -> None:
-        """Fade out into the output and let the card take the fade."""
+        """Fade out into the output, and wait until the device has played the fade."""
         self.output.unwatch()
-        ended = self.mixer.failure is not None  # it has said why
+        failed = self.mixer.failure is not None  # it has reported the error
         try:
             self.mixer.stop()
         except AttaccaError as error:
-            if not ended:
-                self._setup.say("failed", str(error))
+            if not failed:
+                self._setup.on_event("failed", str(error))
         self.output.drain()
 
     def close(self) -> None:
-        """Fade out and end everything, the take first.
+        """Fade out and stop everything, the take first.
 
-        Whatever the sound system does, this waits for it for a limited time.
+        The wait for the sound system has a time limit.
         """
         try:
             self._stop_mixer()
-            self.notes.let_go()
+            self.notes.close()
         finally:
             self._outlets.takes.end()  # after the mixer: a recording has the fade-out too
             self.output.close(writes=self.mixer.running)
@@ -240,11 +240,11 @@ class LivePlaying(Playing):
 
     @property
     def failure(self) -> AttaccaError | None:
-        """What ended the music for good, if anything did."""
+        """The error that ended the music, if any."""
         return super().failure or self.mixer.failure
 
     def set_live(self, *, gain_db: float | None = None, pause: bool | None = None) -> None:
-        """Apply live controls; those not named stay."""
+        """Change live controls; None leaves a control as it is."""
         self.mixer.set(gain_db=gain_db, pause=pause)
 
     def set_live_at(
@@ -285,62 +285,65 @@ class LivePlaying(Playing):
         return min(pulled + round(seconds * self.stream.manifest.rate), end)
 
     def silence(self) -> None:
-        """Fade out at once, and forget everything that still sounds or is planned."""
+        """Fade out at once, and drop everything that still sounds or is scheduled."""
         self.mixer.panic()
 
     def drop(self) -> None:
-        """Drop everything that is generated; a new piece begins."""
+        """Drop all generated audio; a new piece starts."""
         super().drop()
         self.notes.release()  # a paused mixer plays no ends of notes
 
     # ------------------------------------------------------------------ changes
 
-    def go_over(self, new: PackStream) -> Callable[[], None]:
-        """Fade to another stream; returns what waits for the fade's end and ends the old stream."""
+    def crossfade_to(self, new: PackStream) -> Callable[[], None]:
+        """Fade to another stream.
+
+        Returns a function that waits for the end of the fade and stops the old stream.
+        """
         old, mixer = self.stream, self.mixer
         faded = self._setup.clock.event()
-        old.teller.end()
+        old.block_publisher.stop()
         new.origin, dropped = old.extent()
-        self._outlets.blocks.publish(Dropped(new.origin, dropped))
-        new.teller.begin(new.origin)
+        self._outlets.blocks.publish(DroppedAudio(new.origin, dropped))
+        new.block_publisher.start(new.origin)
         new.notes_out = self.notes
-        self.notes.hear(new)  # the old one still sounds, but strikes no key any more
+        self.notes.follow(new)  # the old one still sounds, but sends no more notes
         mixer.switch(
             new.lead, rate_in=new.manifest.rate, channels_in=new.manifest.channels,
-            resampler=new.resampler(mixer.rate), seconds=CROSSFADE, done=faded.set,
+            resampler=new.resampler(mixer.rate), seconds=CROSSFADE, on_done=faded.set,
         )  # fmt: skip
         self.stream = new
 
-        def ended() -> None:
+        def finish() -> None:
             while not faded.wait(0.05) and mixer.running:
                 pass
             old.stop()
 
-        return ended
+        return finish
 
     def move(self, device: str | None, lock: threading.RLock) -> None:
         """Fade out and play into another device; `lock` is the instrument's.
 
-        Where that does not work: into the device of before, or without one if it is gone as well.
+        If that fails, it plays into the old device again, or without one if that is gone too.
 
         Raises
         ------
         DeviceError
             The device cannot be opened or does not start.
         ConfigError
-            Playing has ended meanwhile.
+            Playing has ended in the meantime.
         """
         before = self.output
         self._stop_mixer()
         self._earlier_xruns += before.xruns
         before.leave()
         try:
-            self._go_into(device, lock)
+            self._open_device(device, lock)
         except DeviceError:
-            self._go_back_into(before.name, lock)
+            self._reopen_device(before.name, lock)
             raise
 
-    def _go_into(self, device: str | None, lock: threading.RLock) -> None:
+    def _open_device(self, device: str | None, lock: threading.RLock) -> None:
         output = self._open_output(device)
         with lock:
             self._refuse_ended(output)
@@ -355,24 +358,24 @@ class LivePlaying(Playing):
                 self.notes = self._notes_out()
             self._connect()
             self.start()
-        self._setup.say("device", f"playing into {output.label}")
+        self._setup.on_event("device", f"playing into {output.label}")
 
-    def _go_back_into(self, device: str | None, lock: threading.RLock) -> None:
+    def _reopen_device(self, device: str | None, lock: threading.RLock) -> None:
         try:
-            self._go_into(device, lock)
+            self._open_device(device, lock)
         except DeviceError as error:
-            self._setup.say("device", f"{error}; the music goes on without a sound device")
-            self._go_into(None, lock)
+            self._setup.on_event("device", f"{error}; the music continues without a sound device")
+            self._open_device(None, lock)
 
-    # ------------------------------------------------------------------ as of now
+    # ------------------------------------------------------------------ status
 
     @property
     def xruns(self) -> int:
-        """Times that a card needed audio and there was none, over all outputs."""
+        """Dropouts of all outputs: times that a device needed audio and none was ready."""
         return self._earlier_xruns + self.output.xruns
 
-    def forget_xruns(self) -> None:
-        """Count them from 0 again."""
+    def reset_xruns(self) -> None:
+        """Count xruns from 0 again."""
         self._earlier_xruns -= self.xruns
 
     def status(
@@ -382,10 +385,10 @@ class LivePlaying(Playing):
         latencies: Latencies,
         action_faults: int,
         listener_errors: int,
-        trouble: str,
+        problem: str,
         history: float,
     ) -> Status:
-        """A snapshot of everything, with what the instrument knows."""
+        """The status, with the values that the instrument has."""
         mixer, stream, output, takes = self.mixer, self.stream, self.output, self._outlets.takes
         return Status(
             pack=stream.manifest.name, device=output.label, seconds=seconds, meters=mixer.meters,
@@ -393,7 +396,7 @@ class LivePlaying(Playing):
             paused=self._controls().pause, recording=takes.path, take=takes.status(),
             mixer=self._earlier.plus(mixer.stats), ring=output.ring_stats,
             device_tries=output.tries, action_faults=action_faults, latencies=latencies,
-            listener_errors=listener_errors, history=history, trouble=trouble,
+            listener_errors=listener_errors, history=history, problem=problem,
             failed=str(self.failure or ""),
         )  # fmt: skip
 
@@ -401,20 +404,20 @@ class LivePlaying(Playing):
 def await_lead(
     stream: PackStream, clock: Clock, ending: Event, progress: Callable[[float], object]
 ) -> None:
-    """Wait until the lead of a stream is as long as it should be.
+    """Wait until the lead of a stream has reached its target.
 
-    It has no time limit of its own: the feeder ends a stream whose generator hangs, and a large
-    pack on a slow machine takes as long as it takes while the old one plays.
+    There is no time limit: the feeder ends a stream whose generator hangs, and a large pack on a
+    slow machine may take long while the old one plays.
 
     Raises
     ------
     AttaccaError
-        What ended it.
+        The error that ended the stream.
     """
-    while stream.lead.seconds < stream.wanted:
+    while stream.lead.seconds < stream.target_lead:
         if stream.feeder.failure is not None:
             raise stream.feeder.failure
         if ending.is_set():
-            raise ConfigError(f"pack {stream.manifest.name!r}: playing has ended meanwhile")
-        progress(stream.lead.seconds / stream.wanted)
+            raise ConfigError(f"pack {stream.manifest.name!r}: playing has ended in the meantime")
+        progress(stream.lead.seconds / stream.target_lead)
         clock.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What the instrument tells of itself: events, latencies, a snapshot of everything. Pure data."""
+"""What an instrument reports: events, and its status. Pure data."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from engine.audio.meters import MeterSnapshot
 from engine.audio.mixer_counters import MixerStats
 from engine.audio.ring import RingStats
 from engine.audio.takes import TakeStatus
-from engine.stream.feeder import StreamStats
 from engine.stream.lead import LeadStats
+from engine.stream.stream_stats import StreamStats
 from engine.time.latencies import Latencies
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something a performer should know. `at` is seconds of the instrument's clock."""
+    """A message for the performer; `at` is in seconds since playing started."""
 
     kind: str
     text: str
@@ -25,10 +25,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Status:
-    """A snapshot of everything that an interface of the instrument shows.
+    """Everything that an interface of the instrument shows, at one moment.
 
-    `ring` is of the device that is open; all zeros without one. `trouble` says what goes wrong
-    again and again at the moment, `failed` what ended the stream; both are empty when all is well.
+    `ring` belongs to the open device; all zeros without one. `problem` is a problem that recurs at
+    the moment, `failed` the error that ended the stream; both are empty when all is well.
     `history`: seconds that the music can go back by.
     `listener_errors`: how often a listener raised; an event of kind `error` describes it.
     """
@@ -50,5 +50,5 @@ class Status:
     listener_errors: int
     latencies: Latencies
     history: float
-    trouble: str
+    problem: str
     failed: str

@@ -236,7 +236,7 @@ class MidiDesk:
             self._dropped += 1
 
     def _say(self, text: str) -> None:
-        self._instrument.say("midi", text)
+        self._instrument.publish_event("midi", text)
 
     def _live(self) -> float:
         try:

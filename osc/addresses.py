@@ -42,6 +42,7 @@ class Address:
     access : whether it can be set, asked for by sending it without an argument, or both.
     when : `live` or `block`, of controls.
     param : the name of the control behind it.
+    has_button : of a command, whether 1 does something, so that a controller shows a button.
     about : one sentence.
     """
 
@@ -58,6 +59,7 @@ class Address:
     free: bool = False
     when: Literal["live", "block", ""] = ""
     param: str = ""
+    has_button: bool = False
 
     @property
     def span(self) -> str:
@@ -165,13 +167,51 @@ _OTHERS: tuple[Address, ...] = (
     Address("/preset/list", "query", "s", "get",
             "Names of the presets, one argument each; subscribers receive it whenever one is "
             "saved or deleted."),
+    Address(
+        "/snapshot/take", "command", "s", "set",
+        "Take a snapshot of what is audible: the music, its position, its tempo and the controls. "
+        "1 or no argument saves it under a new name, text under that name; /done has the name.",
+        has_button=True,
+    ),
+    Address(
+        "/snapshot/recall", "command", "ss", "set",
+        "[name] [when]: return to a snapshot now, or so that its beat or bar line falls on the "
+        "next one: now, beat or bar; by default as /quantise says. 1 or no argument returns to the "
+        "last one.",
+        has_button=True,
+    ),
+    Address("/snapshot/delete", "command", "s", "set", "Delete a snapshot."),
+    Address("/snapshot/list", "query", "s", "get",
+            "Names of the snapshots, one argument each; subscribers receive it whenever one is "
+            "taken or deleted."),
+    Address(
+        "/go_back", "command", "f", "set",
+        "Play the music again from so many seconds before; after the block of then the controls "
+        "are those of now. /status/history says how far it reaches; 0 drops what is generated "
+        "ahead.",
+        0, 3600, "s",
+    ),
+    Address("/go_back/beats", "command", "f", "set",
+            "The same by so many beats, 1 without an argument.", 0, 10_000, has_button=True),
+    Address("/go_back/bars", "command", "f", "set",
+            "The same by so many bars, 1 without an argument.", 0, 1_000, has_button=True),
+    Address("/go_back/blocks", "command", "i", "set",
+            "The same by so many blocks, 1 without an argument, to the start of one.", 0, 100_000,
+            has_button=True),
+    Address(
+        "/fork", "command", "i", "set",
+        "Continue from what is audible as another seed would: a seed from 2, or 1 or no argument "
+        "for the next one.",
+        0, 2**31 - 1, has_button=True,
+    ),
     Address("/spectrum/bands", "query", "f", "get",
             "Middle frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
             "kHz, or half the rate."),
     Address(
         "/midi/learn", "command", "s", "get, set",
-        "The path of a control, or of /play, /stop, /panic, /reset or /record: the MIDI controller "
-        "that moves next will move it; empty text waits for none.",
+        "The path of a control, or of an action (/play, /stop, /panic, /reset, /record, "
+        "/snapshot/take, /snapshot/recall, /go_back/beats, /go_back/bars, /go_back/blocks, /fork): "
+        "the MIDI controller that moves next will move it; empty text waits for none.",
     ),
     Address("/midi/forget", "command", "s", "set", "A path that no MIDI controller is to move."),
     Address(
@@ -281,6 +321,7 @@ _ANSWERS: tuple[Address, ...] = (
         "Of a preset: its name, then the controls that the pack which plays does not have.",
     ),
     Address("/preset/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
+    Address("/snapshot/recall/pending", "answer", "sf", "get", "The same: a name, and s."),
     Address(
         "/record/pending", "answer", "sf", "get", "The same: a file, or nothing to end, and s."
     ),
@@ -353,6 +394,7 @@ _ANSWERS: tuple[Address, ...] = (
     _status("lead", "f", "ms", "Made and not yet heard."),
     _status("load", "f", "", "Time to make a block over the time it lasts."),
     _status("steps", "i", "", "Evaluations a block as they are now; the governor may ease them."),
+    _status("history", "f", "s", "How far the music can go back."),
     _status("pending", "i", "", "1 while a control waits for its block to be asked for."),
     _status("recording/seconds", "f", "s", "Of it so far."),
     _status("recording/bytes", "f", "", "Of it so far."),

@@ -1,8 +1,8 @@
-"""Blocks, the play line and the picture of made music: streams of what the feeder tells.
+"""Blocks, the playhead and the picture of the music: streams of the feeder's block events.
 
 Everything is on one axis: seconds of music, as `Instrument.horizon` counts them. It stands still
 while the music is held, and goes on over a panic and over a change of pack. What was made and will
-not be heard is told as `/picture/clear from`. Belongs to the OSC thread, but for `made`, which the
+not be heard is told as `/picture/clear from`. Belongs to the OSC thread, but for `add`, which the
 feeder calls.
 
 The OSC thread computes at most `_SLICE` columns a look, 200 times a second, once for all clients;
@@ -15,11 +15,11 @@ from collections import deque
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
-from engine.audio.picture import Picture
+from engine.audio.spectrogram import Spectrogram
 from engine.audio.spectrum import Hertz
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
-from engine.stream.made import BlockMade, Dropped, Made
+from engine.stream.block_events import BlockEvent, DroppedAudio, GeneratedBlock
 from osc.clients import Client, Clients
 from osc.numbers import picture
 from osc.packets import Double, message
@@ -49,14 +49,14 @@ class BlockStreams:
         middles: Callable[[], Hertz],
     ) -> None:
         self._instrument, self._clients, self._middles = instrument, clients, middles
-        self._waiting: deque[Made] = deque(maxlen=_MOST)
-        self._picture: Picture | None = None
+        self._waiting: deque[BlockEvent] = deque(maxlen=_MOST)
+        self._picture: Spectrogram | None = None
         self._next: WeakKeyDictionary[Client, int] = WeakKeyDictionary()  # column
-        self._stop_listening = instrument.listen_blocks(self.made)
+        self._stop_listening = instrument.listen_blocks(self.add)
 
-    def made(self, made: Made) -> None:
-        """Any thread: a block is made, or music dropped."""
-        self._waiting.append(made)
+    def add(self, event: BlockEvent) -> None:
+        """Any thread: a block was generated, or audio dropped."""
+        self._waiting.append(event)
 
     def close(self) -> None:
         """Stop listening to blocks."""
@@ -67,11 +67,11 @@ class BlockStreams:
     def tick(self) -> None:
         """Tell of what was made, and send a little of the picture."""
         while self._waiting:
-            made = self._waiting.popleft()
-            if isinstance(made, Dropped):
-                self._dropped(made)
+            event = self._waiting.popleft()
+            if isinstance(event, DroppedAudio):
+                self._dropped(event)
             else:
-                self._block(made)
+                self._block(event)
         self._paint()
 
     def playhead(self) -> bytes:
@@ -84,7 +84,7 @@ class BlockStreams:
         heard = max(0.0, played - live)
         return message("/playhead", Double(played), Double(made), Double(heard))
 
-    def _block(self, block: BlockMade) -> None:
+    def _block(self, block: GeneratedBlock) -> None:
         self._to_all(
             "blocks",
             message(
@@ -95,7 +95,7 @@ class BlockStreams:
         painted = self._picture
         middles = self._middles()
         if painted is None or painted.rate != block.rate or painted.top != middles[-1]:
-            painted = self._picture = Picture(block.rate, middles)
+            painted = self._picture = Spectrogram(block.rate, middles)
             first = painted.add(block.start, block.samples)
             for client in self._next:
                 self._next[client] = first
@@ -104,7 +104,7 @@ class BlockStreams:
         for client, column in self._next.items():
             self._next[client] = min(column, first)
 
-    def _dropped(self, dropped: Dropped) -> None:
+    def _dropped(self, dropped: DroppedAudio) -> None:
         if self._picture is not None:
             column = self._picture.cut(dropped.start)
             for client, at in self._next.items():
@@ -137,7 +137,7 @@ class BlockStreams:
             self._next[client] = first
 
     @staticmethod
-    def _columns(painted: Picture, first: int, count: int) -> bytes:
+    def _columns(painted: Spectrogram, first: int, count: int) -> bytes:
         hop = painted.hop / painted.rate
         columns = painted.columns(first, count)
         return picture("/picture", first * hop, hop, len(columns) // count, columns)

@@ -137,13 +137,15 @@ class Changes:
             raise ConfigError(f"{address}: {seconds:g} s; give up to {_LONGEST:g} seconds")
 
         def work() -> object:
-            return self._instrument.keep(NewTake(self._recordings), min(seconds, _LONGEST)).path
+            return self._instrument.save_recent(
+                NewTake(self._recordings), min(seconds, _LONGEST)
+            ).path
 
         self._files(client, address, work, str)
 
     def _forget_xruns(self, _: Client, arguments: Sequence[object]) -> None:
         if pressed("/xruns/reset", arguments):
-            self._instrument.forget_xruns()
+            self._instrument.reset_xruns()
 
     def _quit(self, client: Client, arguments: Sequence[object]) -> None:
         if not pressed("/quit", arguments):

@@ -79,13 +79,19 @@ axis, as doubles: it stands still while the music is held, and goes on over `/pa
 it was, and `/picture/clear 0` that the axis begins anew. Each figure is computed once for all who
 ask, at most 80 times a second, and nothing while nobody asks.
 
-**Buttons** act on 1, or on no argument, and ignore 0. **Presets and recordings** lie in the
-user's data folder (`~/.local/share/attacca` on Linux); their names are names, not paths, in any
+**Buttons** act on 1, or on no argument, and ignore 0. **Presets, snapshots and recordings** lie in
+the user's data folder (`~/.local/share/attacca` on Linux); their names are names, not paths, in any
 script, and the same whether their letters are composed or not. No recording replaces another.
 
 **Beat.** With `/quantise beat` or `bar`, `/preset/recall`, `/reset` and `/record` wait for it
 (docs/tempo.md): the sender is told `ADDRESS/pending WHAT seconds`, then the same with 0 when it was
 carried out, or -1 when a second press took its place. `/panic`, `/stop` and `/play` never wait.
+
+**Snapshots.** A preset holds control values; a snapshot holds a moment of the music with its
+controls and its tempo. `/snapshot/recall` sends `/snapshot/recall/pending NAME seconds` in the same
+way when it waits. `/go_back` goes back within the history, whose length is in `/status/history`.
+Number 1 stands for a new name, the last snapshot or the next seed, as a button sends it; 0 is
+ignored. docs/tempo.md says what "on the bar" means.
 
 **OSCQuery.** `http://{LOOPBACK}:{QUERY_PORT}/` tells programs all of this as JSON (the proposal of
 Vidvox: `?HOST_INFO`, `/gain?VALUE`, `/pack`); `--oscquery-port` takes another port, and a free

@@ -7,10 +7,14 @@ read, so a wrong frame, order or position changes every sample after it.
 from __future__ import annotations
 
 import hashlib
+import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
+
+from export.manifest_text import manifest_text
 
 FLOAT = TensorProto.FLOAT
 
@@ -102,254 +106,176 @@ def network(
     net.save(folder / name, {n: (1, *s) for n, s in reads.items()}, {"frames": (1, rows, frames)})
 
 
-def write(folder: Path, text: str, name: str = "made") -> Path:
-    """Write pack.toml around `text`, with the hash of every file of the folder."""
-    np.savez(folder / "golden.npz", x=np.zeros(0))
-    files = sorted(p for p in folder.iterdir() if p.name != "pack.toml")
-    hashes = "\n".join(f'"{p.name}" = "{hashlib.sha256(p.read_bytes()).hexdigest()}"'
-                       for p in files)  # fmt: skip
-    head = f"""format = 3
-name = "{name}"
-title = "A pack of the tests"
-version = "1"
-licence = "CC0-1.0"
-"""
-    golden = '[golden]\nfile = "golden.npz"\ntolerance = 0.0001\n'
-    (folder / "pack.toml").write_text(f"{head}{text}\n{golden}\n[files]\n{hashes}\n")
+def write(folder: Path, rate: int, channels: int, signals: list, stages: list, **tables) -> Path:
+    """Write pack.toml around these tables, with the hash of every file of the folder.
+
+    The signal `sound`, which is played, is added.
+    """
+    if not (folder / "golden.npz").exists():
+        np.savez(folder / "golden.npz", x=np.zeros(0))
+    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+    head = {"format": 3, "name": "made", "title": "A pack of the tests", "version": "1",
+            "licence": "CC0-1.0", "rate": rate, "channels": channels,
+            "output": "sound"}  # fmt: skip
+    golden = {"file": "golden.npz", "tolerance": 1e-4}
+    signals = [*signals, {"name": "sound", "kind": "samples"}]
+    tables |= {"": head, "signal": signals, "stage": stages, "golden": golden}
+    (folder / "pack.toml").write_text(manifest_text(tables, files), "utf-8")
     return folder
 
 
-DIFFUSION = """kind = "diffusion"
-schedule = { kind = "karras", sigma_min = 0.05, sigma_max = 5.0, rho = 5.0 }
-sampler = { kind = "ddim" }
-"""
+def signal(name: str, kind: str, rows: int, samples: int, **options) -> dict:
+    return {"name": name, "kind": kind, "rows": rows, "grid": {"samples": Fraction(samples)},
+            **options}  # fmt: skip
+
+
+def diffusion(output: str, file: str, steps: int, **fields) -> dict:
+    """A diffusion stage with one graph; with a past it continues by prefix."""
+    if "past" in fields:
+        fields = {"continues": "prefix", **fields}
+    schedule = {"kind": "karras", "sigma_min": 0.05, "sigma_max": 5.0, "rho": 5.0}
+    return {"output": output, "kind": "diffusion", "graphs": {"step": file}, "schedule": schedule,
+            "sampler": {"kind": "ddim"}, "steps": {"default": steps}, **fields}  # fmt: skip
+
+
+def from_frames(kind: str, block: int, *inputs: tuple[str, int, int], **fields) -> dict:
+    """A network or transform that makes the sound of signals: each with frames before and after."""
+    reads = [{"signal": s, "before": before, "after": after} for s, before, after in inputs]
+    stage = {"output": "sound", "kind": kind, "inputs": reads, **fields}
+    return stage | ({"block": block} if block else {})
+
+
+def past(rows: int, frames: int) -> dict[str, tuple]:
+    return {"past": (rows, frames), "present": (1,)}
 
 
 def stereo_waveform(folder: Path) -> Path:
     """A network trained without a past, on stereo samples at 44.1 kHz: continues by replacement."""
-    step(folder, "step.onnx", 2, 1024 + 4096, {})
-    return write(folder, f"""rate = 44100
-channels = 2
-output = "sound"
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "sound"
-{DIFFUSION}continues = "replace"
-block = 4096
-past = 1024
-overlap = 256
-resample = 2
-steps = {{ least = 4, default = 8 }}
-graphs = {{ step = "step.onnx" }}
-""")  # fmt: skip
+    step(folder, "step.onnx", 2, 1024 + 8192, {})
+    return write(folder, 44100, 2, [], [
+        diffusion("sound", "step.onnx", 4, block=8192, continues="replace", past=1024, overlap=256,
+                  resample=2),
+    ])  # fmt: skip
 
 
 def latent(folder: Path) -> Path:
     """Latents, and a network that decodes them from frames on both sides."""
-    context = {"past": (8, 16), "present": (1,)}
-    step(folder, "step.onnx", 8, 32, context)
-    network(folder, "decoder.onnx", 1, 8 * 64, {"latents": (8, 8 + 2 + 3)}, seed=1)
-    return write(folder, f"""rate = 16000
-channels = 1
-output = "sound"
-[[signal]]
-name = "latents"
-kind = "latent"
-rows = 8
-grid = {{ samples = 64 }}
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "latents"
-{DIFFUSION}continues = "prefix"
-block = 32
-past = 16
-steps = {{ least = 2, default = 4 }}
-graphs = {{ step = "step.onnx" }}
-[[stage]]
-output = "sound"
-kind = "network"
-block = 512
-inputs = [{{ signal = "latents", before = 2, after = 3 }}]
-graphs = {{ run = "decoder.onnx" }}
-""")  # fmt: skip
+    step(folder, "step.onnx", 8, 32, past(8, 16))
+    network(folder, "decoder.onnx", 1, 32 * 64, {"latents": (8, 32 + 2 + 3)}, seed=1)
+    return write(folder, 16000, 1, [signal("latents", "latent", 8, 64)], [
+        diffusion("latents", "step.onnx", 4, block=32, past=16),
+        from_frames("network", 2048, ("latents", 2, 3), graphs={"run": "decoder.onnx"}),
+    ])  # fmt: skip
 
 
 def latent_with_diffusion_decoder(folder: Path) -> Path:
     """Latents, and a decoder that is sampled as well."""
-    step(folder, "step.onnx", 4, 16, {"previous": (4, 16), "present": (1,)})
-    step(folder, "decode.onnx", 1, 1024,
-         {"latents": (4, 16 + 1 + 1), "past": (1, 256), "present": (1,)}, seed=1)  # fmt: skip
-    return write(folder, f"""rate = 16000
-channels = 1
-output = "sound"
-[[signal]]
-name = "latents"
-kind = "latent"
-rows = 4
-grid = {{ samples = 64 }}
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "latents"
-{DIFFUSION}continues = "embed"
-block = 16
-steps = {{ default = 4 }}
-graphs = {{ step = "step.onnx" }}
-[[stage]]
-output = "sound"
-{DIFFUSION}continues = "prefix"
-block = 1024
-past = 256
-steps = {{ default = 3 }}
-inputs = [{{ signal = "latents", before = 1, after = 1 }}]
-graphs = {{ step = "decode.onnx" }}
-""")  # fmt: skip
+    step(folder, "step.onnx", 4, 32, {"previous": (4, 32), "present": (1,)})
+    step(folder, "decode.onnx", 1, 2048, {"latents": (4, 32 + 1 + 1), **past(1, 256)}, seed=1)
+    return write(folder, 16000, 1, [signal("latents", "latent", 4, 64)], [
+        diffusion("latents", "step.onnx", 4, block=32, continues="embed"),
+        diffusion("sound", "decode.onnx", 3, block=2048, past=256,
+                  inputs=[{"signal": "latents", "before": 1, "after": 1}]),
+    ])  # fmt: skip
 
 
 def mel_and_vocoder(folder: Path) -> Path:
     """Mel bands, and a network that turns them into sound."""
-    step(folder, "step.onnx", 16, 24, {"past": (16, 8), "present": (1,)})
+    step(folder, "step.onnx", 16, 24, past(16, 8))
     network(folder, "vocoder.onnx", 1, 12 * 128, {"mel": (16, 12 + 2 + 2)}, seed=1)
-    return write(folder, f"""rate = 16000
-channels = 1
-output = "sound"
-[[signal]]
-name = "mel"
-kind = "mel"
-rows = 16
-grid = {{ samples = 128 }}
-window = 512
-floor = 0.01
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "mel"
-{DIFFUSION}continues = "prefix"
-block = 24
-past = 8
-steps = {{ default = 4 }}
-graphs = {{ step = "step.onnx" }}
-[[stage]]
-output = "sound"
-kind = "network"
-block = 1536
-inputs = [{{ signal = "mel", before = 2, after = 2 }}]
-graphs = {{ run = "vocoder.onnx" }}
-""")  # fmt: skip
+    mel = signal("mel", "mel", 16, 128, window=512, floor=0.01)
+    return write(folder, 16000, 1, [mel], [
+        diffusion("mel", "step.onnx", 4, block=24, past=8),
+        from_frames("network", 1536, ("mel", 2, 2), graphs={"run": "vocoder.onnx"}),
+    ])  # fmt: skip
 
 
 def low_rate_and_upsampler(folder: Path) -> Path:
     """Sound at a quarter of the rate, and a second diffusion that fills in the rest."""
-    step(folder, "low.onnx", 1, 512, {"past": (1, 256), "present": (1,)})
-    step(folder, "up.onnx", 1, 1024, {"low": (1, 256 + 8 + 8)}, seed=1)
-    return write(folder, f"""rate = 16000
-channels = 1
-output = "sound"
-[[signal]]
-name = "low"
-kind = "samples"
-grid = {{ samples = 4 }}
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "low"
-{DIFFUSION}continues = "prefix"
-block = 512
-past = 256
-steps = {{ default = 4 }}
-graphs = {{ step = "low.onnx" }}
-[[stage]]
-output = "sound"
-{DIFFUSION}block = 1024
-steps = {{ default = 2 }}
-inputs = [{{ signal = "low", before = 8, after = 8 }}]
-graphs = {{ step = "up.onnx" }}
-""")  # fmt: skip
+    step(folder, "low.onnx", 1, 1024, past(1, 256))
+    step(folder, "up.onnx", 1, 2048, {"low": (1, 512 + 8 + 8)}, seed=1)
+    return write(folder, 16000, 1, [signal("low", "samples", 1, 4)], [
+        diffusion("low", "low.onnx", 4, block=1024, past=256),
+        diffusion("sound", "up.onnx", 2, block=2048,
+                  inputs=[{"signal": "low", "before": 8, "after": 8}]),
+    ])  # fmt: skip
 
 
 def mdct(folder: Path) -> Path:
     """Coefficients of an MDCT, in stereo."""
-    step(folder, "step.onnx", 2 * 128, 16, {"past": (2 * 128, 8), "present": (1,)})
-    return write(folder, f"""rate = 22050
-channels = 2
-output = "sound"
-[[signal]]
-name = "coefficients"
-kind = "mdct"
-rows = 256
-grid = {{ samples = 128 }}
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "coefficients"
-{DIFFUSION}continues = "prefix"
-block = 16
-past = 8
-steps = {{ default = 4 }}
-graphs = {{ step = "step.onnx" }}
-[[stage]]
-output = "sound"
-kind = "transform"
-transform = "decode"
-inputs = [{{ signal = "coefficients" }}]
-""")  # fmt: skip
+    step(folder, "step.onnx", 2 * 32, 64, past(2 * 32, 16))
+    return write(folder, 22050, 2, [signal("coefficients", "mdct", 64, 32)], [
+        diffusion("coefficients", "step.onnx", 4, block=64, past=16),
+        from_frames("transform", 0, ("coefficients", 0, 0), transform="decode"),
+    ])  # fmt: skip
 
 
 def coarse_and_fine_codes(folder: Path) -> Path:
     """Two streams of codes on one grid, the second from the first, read together by a decoder."""
     rng = np.random.default_rng(5)
+    signals = []
     for name in ("coarse", "fine"):
-        books = rng.standard_normal((1, 16, 4)).astype(np.float32)
-        np.save(folder / f"{name}.npy", books)
-    step(folder, "coarse.onnx", 4, 16, {"past": (4, 16), "present": (1,)})
-    step(folder, "fine.onnx", 4, 8, {"coarse": (4, 8 + 4 + 1), "past": (4, 8), "present": (1,)},
-         seed=1)  # fmt: skip
-    network(folder, "decoder.onnx", 1, 8 * 64,
-            {"coarse": (4, 8 + 1 + 1), "fine": (4, 8 + 1 + 1)}, seed=2)  # fmt: skip
-    signals = "".join(f"""[[signal]]
-name = "{name}"
-kind = "codes"
-rows = 4
-grid = {{ samples = 64 }}
-codebooks = "{name}.npy"
-""" for name in ("coarse", "fine"))  # fmt: skip
-    return write(folder, f"""rate = 8000
-channels = 1
-output = "sound"
-{signals}
-[[signal]]
-name = "sound"
-kind = "samples"
-[[stage]]
-output = "coarse"
-{DIFFUSION}continues = "prefix"
-block = 16
-past = 16
-steps = {{ default = 4 }}
-graphs = {{ step = "coarse.onnx" }}
-[[stage]]
-output = "fine"
-{DIFFUSION}continues = "prefix"
-block = 8
-past = 8
-steps = {{ default = 3 }}
-inputs = [{{ signal = "coarse", before = 4, after = 1 }}]
-graphs = {{ step = "fine.onnx" }}
-[[stage]]
-output = "sound"
-kind = "network"
-block = 512
-inputs = [
-    {{ signal = "coarse", before = 1, after = 1 }},
-    {{ signal = "fine", before = 1, after = 1 }},
-]
-graphs = {{ run = "decoder.onnx" }}
-""")  # fmt: skip
+        np.save(folder / f"{name}.npy", rng.standard_normal((1, 16, 4)).astype(np.float32))
+        signals.append(signal(name, "codes", 4, 64, codebooks=f"{name}.npy"))
+    step(folder, "coarse.onnx", 4, 32, past(4, 16))
+    step(folder, "fine.onnx", 4, 16, {"coarse": (4, 16 + 4 + 1), **past(4, 8)}, seed=1)
+    both = dict.fromkeys(("coarse", "fine"), (4, 16 + 1 + 1))
+    network(folder, "decoder.onnx", 1, 16 * 64, both, seed=2)
+    return write(folder, 8000, 1, signals, [
+        diffusion("coarse", "coarse.onnx", 4, block=32, past=16),
+        diffusion("fine", "fine.onnx", 3, block=16, past=8,
+                  inputs=[{"signal": "coarse", "before": 4, "after": 1}]),
+        from_frames("network", 1024, ("coarse", 1, 1), ("fine", 1, 1),
+                    graphs={"run": "decoder.onnx"}),
+    ])  # fmt: skip
+
+
+WORDS = ["[UNK]", "rain", "piano", "slow", "fast", "a"]
+TOKENIZER = {
+    "version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
+    "normalizer": {"type": "Lowercase"}, "pre_tokenizer": {"type": "Whitespace"},
+    "post_processor": None, "decoder": None,
+    "model": {"type": "WordLevel", "vocab": {w: i for i, w in enumerate(WORDS)},
+              "unk_token": "[UNK]"},
+}  # fmt: skip
+
+
+def encoder(length: int, width: int) -> bytes:
+    """Looks each token up in a table; outputs [1, length, width], and the mask as floats."""
+    table = np.random.default_rng(1).standard_normal((len(WORDS), width)).astype(np.float32)
+    shape = [1, length]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "tokens"], ["rows"]),
+            helper.make_node("Cast", ["mask"], ["token_mask"], to=FLOAT),
+            helper.make_node("Unsqueeze", ["token_mask", "last"], ["wide"]),
+            helper.make_node("Mul", ["rows", "wide"], ["embedding"]),
+        ],
+        "encoder",
+        [helper.make_tensor_value_info(n, TensorProto.INT64, shape) for n in ("tokens", "mask")],
+        [helper.make_tensor_value_info("embedding", FLOAT, [1, length, width]),
+         helper.make_tensor_value_info("token_mask", FLOAT, shape)],
+        initializer=[numpy_helper.from_array(table, "table"),
+                     numpy_helper.from_array(np.array([2]), "last")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 9
+    return model.SerializeToString()
+
+
+def text_prompt(folder: Path) -> Path:
+    """Latents from a text, which an encoder turns into tensors, with guidance by it."""
+    (folder / "encoder.onnx").write_bytes(encoder(6, 4))
+    (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER), "utf-8")
+    step(folder, "step.onnx", 8, 32, {"words": (6, 4), **past(8, 16)})
+    network(folder, "decoder.onnx", 1, 32 * 64, {"latents": (8, 32 + 1 + 1)}, seed=1)
+    prompt = {"name": "prompt", "kind": "text", "about": "What to play.", "default": "rain"}
+    read = {"control": "prompt", "graph": "encoder.onnx", "tokenizer": "tokenizer.json",
+            "length": 6, "outputs": {"embedding": "words", "token_mask": "words_mask"}}  # fmt: skip
+    stages = [
+        diffusion("latents", "step.onnx", 4, block=32, past=16, controls=["prompt"],
+                  guidance={"branch": "controls", "scale": 2.0}),
+        from_frames("network", 2048, ("latents", 1, 1), graphs={"run": "decoder.onnx"}),
+    ]  # fmt: skip
+    return write(folder, 16000, 1, [signal("latents", "latent", 8, 64)], stages,
+                 control=[prompt], encoder=[read])  # fmt: skip

@@ -26,8 +26,8 @@ from engine.audio.sinks import NullSink
 from engine.counters import COUNTERS, Counter, count_of, errors_of
 from engine.errors import AttaccaError
 from engine.instrument import Instrument
+from engine.problems import Problems
 from engine.status import Status
-from engine.troubles import Troubles
 from midi.figures import MidiFigures
 from osc.addresses import COUNTED, FIXED
 from osc.desk import _COUNTS
@@ -40,8 +40,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = {
     "seconds", "paused", "meters.peak", "meters.rms", "meters.hold", "meters.reduction",
     "stream.steps", "stream.evaluations", "stream.stride", "stream.eased", "stream.seconds",
-    "stream.load", "stream.worst_load", "stream.seed", "stream.pending", "lead.seconds", "lead.low",
-    "take.seconds", "take.bytes", "take.free", "mixer.realtime",
+    "stream.load", "stream.worst_load", "stream.seed", "stream.pending", "lead.seconds",
+    "take.seconds", "take.bytes", "take.free", "mixer.realtime", "history",
     "latencies.device", "latencies.ring", "latencies.mixer", "latencies.lead", "latencies.block",
 }  # fmt: skip
 
@@ -114,8 +114,8 @@ READ = {
     "engine/notes/midi_writer.py notes": "how many are in the file, in what is reported of a take",
     "engine/stages/log.py position": "a position, not a count",
     "midi/clock.py count": "a position, not a count",
-    "engine/audio/watch.py tries": "Status.device_tries",
-    "engine/audio/picture.py computed": "tests: each column once",
+    "engine/audio/device_watch.py tries": "Status.device_tries",
+    "engine/audio/spectrogram.py computed": "tests: each column once",
     "engine/audio/soundfiles.py frames": "RecorderStatus.frames",
     "engine/audio/fifo.py frames": "a fill, not a count",
     "engine/audio/sinks.py frames": "a length, not a count",
@@ -179,9 +179,9 @@ def test_restarts_xruns_gaps_and_the_errors_of_others_reach_the_terminal(status,
 
 
 def test_a_stream_in_trouble_does_not_say_that_it_plays(status, instrument):
-    well = replace(status, trouble="", paused=False, stream=replace(status.stream, blocks=3))
+    well = replace(status, problem="", paused=False, stream=replace(status.stream, blocks=3))
     assert readout(well, instrument.settings, 1.0).state == "playing"
-    assert readout(replace(well, trouble="it fails"), instrument.settings, 1.0).state == "failing"
+    assert readout(replace(well, problem="it fails"), instrument.settings, 1.0).state == "failing"
 
 
 # ------------------------------------------------------------------ at once, and once in a while
@@ -200,15 +200,15 @@ class Failing:
 
 def test_a_source_that_fails_each_period_is_reported_at_once_and_then_once_in_a_while():
     clock, said = VirtualClock(), []
-    troubles = Troubles(lambda kind, text: said.append((kind, text)), clock.now)
+    problems = Problems(lambda kind, text: said.append((kind, text)), clock.now)
     source = Failing()
     mixer = Mixer(
         source, NullSink(48000, 2, clock), rate_in=48000, rate_out=48000, channels_in=1,
-        clock=clock, trouble=troubles.note,
+        clock=clock, on_problem=problems.report,
     )  # fmt: skip
     mixer.process_once()
-    assert said == [("error", "the stream fails, and silence is played: broken")]
-    assert troubles.current == said[0][1]
+    assert said == [("error", "the stream failed, so silence is played: broken")]
+    assert problems.current == said[0][1]
     for _ in range(100):
         mixer.process_once()
         clock.sleep(0.05)
@@ -218,10 +218,10 @@ def test_a_source_that_fails_each_period_is_reported_at_once_and_then_once_in_a_
     assert said[1][1].endswith("broken (100 more times)")
     assert mixer.stats.source_errors == 102
     clock.sleep(3.0)
-    assert troubles.current == "", "it is over when it has stopped"
+    assert problems.current == "", "it is over when it has stopped"
     source.error = None  # and now it gives what is no number
     mixer.process_once()
-    assert said[2][1].startswith("the sound has values that are no numbers")
+    assert said[2][1].startswith("the sound has NaN or infinite samples")
     assert mixer.stats.bad_frames == mixer.period
 
 
@@ -234,7 +234,7 @@ def test_taps_and_effects_that_fail_are_reported():
     source.error = None
     mixer = Mixer(
         source, NullSink(48000, 2, clock), rate_in=48000, rate_out=48000, channels_in=1,
-        clock=clock, trouble=lambda kind, text: said.append(kind), effects=[broken], taps=[broken],
+        clock=clock, on_problem=lambda kind, _: said.append(kind), effects=[broken], taps=[broken],
     )  # fmt: skip
     mixer.process_once()
     assert set(said) == {"effect", "tap", "frames"}

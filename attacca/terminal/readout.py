@@ -152,7 +152,7 @@ def readout(
         state = "paused"
     elif not stream.blocks:
         state = "starting"
-    elif status.trouble:
+    elif status.problem:
         state = "failing"
     else:
         state = "playing"

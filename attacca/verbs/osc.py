@@ -77,8 +77,8 @@ def _table(pack: str | None) -> ControlTable:
     """The controls of an instrument that plays a pack."""
     if pack is None:
         return SHIPPED_TABLE
-    from engine.hearing import table_of
+    from engine.pack_settings import control_table
     from engine.packs.discovery import find_pack
     from engine.packs.manifest import read_manifest
 
-    return table_of(read_manifest(find_pack(pack)))
+    return control_table(read_manifest(find_pack(pack)))

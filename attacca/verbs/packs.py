@@ -97,7 +97,7 @@ def _show(folder: Path, *, test: bool) -> bool:
 
 
 def _lines(pack: Pack) -> list[str]:
-    from engine.hearing import first_sampling
+    from engine.pack_settings import first_sampling
     from engine.packs.plan import block_seconds
 
     m = pack.manifest

@@ -1,13 +1,13 @@
-"""The mixer: one period at a time, from the stream's audio to the sound card (or a file).
+"""The mixer: processes the stream's audio for the sound card or a file, period by period.
 
 intake (pull, resample) -> effects -> device channels -> gain -> gate -> limiter -> taps -> sink.
 
-The same object runs live (`run_live`, a thread of its own that keeps the sink at its target) and
-offline (`process_once`, in the caller's thread). Everything is owned by whichever thread processes;
-other threads only set immutable values (`set`, `set_effects`, `set_taps`, `panic`), which take
-effect with the next period, and read immutable snapshots (`stats`, `meters`).
+The same object runs live (`run_live`: a thread that keeps the sink filled) and offline
+(`process_once`, in the caller's thread). The thread that processes owns everything; other threads
+only set immutable values (`set`, `set_effects`, `set_taps`, `panic`), which apply from the next
+period on, and read immutable snapshots (`stats`, `meters`).
 
-Arrays: `ndarray [shape=(frames, channels)] float32`; gains cross over from decibels at `set` only.
+Arrays: `ndarray [shape=(frames, channels)] float32`; only `set` takes gains in decibels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.audio.channels import to_channels
 from engine.audio.effects import EffectChain
 from engine.audio.frame_clock import FrameClock
 from engine.audio.gain import Gate, SmoothGain, db_to_gain
-from engine.audio.intake import Intake, Resampler, Source, Switch
+from engine.audio.intake import Intake, Resampler, Source, SourceSwitch
 from engine.audio.limiter import Limiter
 from engine.audio.meters import Meter, MeterSnapshot
 from engine.audio.mixer_counters import MixerCounters, MixerStats, described
@@ -43,21 +43,21 @@ Tap: TypeAlias = Callable[[Block], None]
 
 _GATE_S = 0.01
 _SWITCH_INTERVAL = 0.0005
-_STOP_LIMIT_S = 2.0  # an effect, tap or listener that hangs holds up nothing else
+_STOP_LIMIT_S = 2.0  # a hung effect, tap or listener blocks nothing else
 
 
 @dataclass(frozen=True, slots=True)
 class LiveControls:
-    """What may change while playing; heard within the output latency.
+    """Controls of the mixer; audible within the output latency.
 
     Attributes
     ----------
     gain_db : float
         Decibels.
     mute : bool
-        Silence while the music goes on unheard.
+        Silence; the music continues.
     pause : bool
-        Silence while the music stands still.
+        Silence; the music stands still.
     """
 
     gain_db: float = 0.0
@@ -66,7 +66,7 @@ class LiveControls:
 
 
 class Mixer:
-    """See the module's first lines.
+    """The mixer of one output; see the module docstring.
 
     Parameters
     ----------
@@ -75,24 +75,24 @@ class Mixer:
     rate_in, rate_out : int
         Frames per second of the source and of the sink.
     channels_in : int
-        Channels of the source; the sink says its own.
+        Channels of the source.
     clock : Clock
     resampler : Resampler, optional
         Needed when the rates differ.
     period : int
-        Frames (at `rate_out`) made at once: the grain of live controls. Above 250 stereo frames
-        numpy gives up the interpreter lock in each operation, and a busy thread takes it.
+        Frames (at `rate_out`) processed at once: the resolution of live controls. Above 250 stereo
+        frames numpy releases the interpreter lock in each operation, and a busy thread takes it.
     effects, taps : sequence
         `fx(block) -> block` with as many frames (channels may change); `tap(block)`, which must not
         keep the block. An effect may have `reset()`, called at PANIC.
     controls : LiveControls
-    failed : callable
-        Gets what ends the mixer thread on its own, in that thread; must not wait.
-    begun : int
-        Frames that a mixer before this one has rendered: `frames` counts on from there.
-    trouble : callable
-        Gets the kind of an error and a line about it, each time, in the thread that processes; must
-        not wait.
+    on_failure : callable
+        Called in the mixer thread with the error that ends it; must not wait.
+    first_frame : int
+        Frames rendered by an earlier mixer: `frames` continues from there.
+    on_problem : callable
+        Called in the processing thread with the kind and a description of each error; must not
+        wait.
 
     Raises
     ------
@@ -114,16 +114,16 @@ class Mixer:
         effects: Sequence[Effect] = (),
         taps: Sequence[Tap] = (),
         controls: LiveControls | None = None,
-        failed: Callable[[AttaccaError], None] = lambda _: None,
-        begun: int = 0,
-        trouble: Callable[[str, str], object] = lambda _, __: None,
+        on_failure: Callable[[AttaccaError], None] = lambda _: None,
+        first_frame: int = 0,
+        on_problem: Callable[[str, str], object] = lambda _, __: None,
     ) -> None:
         if period < 1:
-            raise ConfigError(f"the period is {period!r} frames; take 1 or more, usually 128")
+            raise ConfigError(f"the period is {period!r} frames; use 1 or more, usually 128")
         self.period = period
         self.rate = rate_out
         self._sink, self._clock = sink, clock
-        self._switch = Switch(
+        self._switch = SourceSwitch(
             Intake(
                 source, rate_in=rate_in, rate_out=rate_out, channels=channels_in, period=period,
                 resampler=resampler,
@@ -131,9 +131,9 @@ class Mixer:
             period,
         )  # fmt: skip
         self._controls = controls or LiveControls()
-        self._panics_asked = 0
-        self._rendered = begun
-        self._waiting = (begun, 0.0)  # frames rendered, seconds that are pulled beyond them
+        self._panics_requested = 0
+        self._rendered = first_frame
+        self._waiting = (first_frame, 0.0)  # frames rendered, seconds that are pulled beyond them
         self._taps = tuple(taps)
         self._setting = threading.Lock()
         self._chain = EffectChain(effects)
@@ -145,17 +145,17 @@ class Mixer:
         self._frame_clock = FrameClock(rate_out)
         self._automation: Automation[LiveControls] = Automation()
         self._count = MixerCounters()
-        self._trouble = trouble
+        self._on_problem = on_problem
         self._thread: threading.Thread | None = None
         self._ending = clock.event()
-        self._failed = failed
-        self.failure: AttaccaError | None = None  # what has ended the mixer thread on its own
+        self._on_failure = on_failure
+        self.failure: AttaccaError | None = None  # the error that ended the mixer thread
 
     # ------------------------------------------------------------------ from any thread
 
     @property
     def controls(self) -> LiveControls:
-        """The live controls in force from the next period on."""
+        """The live controls that apply from the next period on."""
         return self._controls
 
     def set(
@@ -165,7 +165,7 @@ class Mixer:
         mute: bool | None = None,
         pause: bool | None = None,
     ) -> LiveControls:
-        """Change live controls; those not named stay. Returns all of them."""
+        """Change live controls; None leaves a control as it is. Returns all of them."""
         with self._setting:
             old = self._controls
             self._controls = replace(
@@ -189,18 +189,19 @@ class Mixer:
         Returns
         -------
         float or None
-            Seconds that it comes too late for that, and begins with the next period instead; 0 when
-            it does not. None when nothing is planned: it is not live, or too many changes wait.
+            Seconds by which it is late: then it applies from the next period on. 0 when it is in
+            time. None when it cannot be scheduled: the sink has no clock, or too many changes are
+            scheduled.
         """
-        leaves = self._frame_clock.frame_at(at)
-        if leaves is None:
+        output_frame = self._frame_clock.frame_at(at)
+        if output_frame is None:
             return None
-        frame = round(leaves) - self._limiter.latency
+        frame = round(output_frame) - self._limiter.latency
         late = max(0, self._rendered - frame) / self.rate
-        planned = self._automation.add(
+        scheduled = self._automation.add(
             frame, lambda: self.set(gain_db=gain_db, mute=mute, pause=pause)
         )
-        return late if planned else None
+        return late if scheduled else None
 
     def set_effects(self, effects: Sequence[Effect]) -> None:
         """Replace the effects from the next period on; the join is smoothed."""
@@ -218,11 +219,11 @@ class Mixer:
         channels_in: int,
         resampler: Resampler | None,
         seconds: float,
-        done: Callable[[], None],
+        on_done: Callable[[], None],
     ) -> None:
-        """Fade to another source within so many seconds, then call `done`, which must not wait.
+        """Fade to another source within `seconds`, then call `on_done`, which must not wait.
 
-        At once while nothing is heard. To be called again only when `done` was.
+        While the output is silent it changes at once. Call it again only after `on_done`.
 
         Raises
         ------
@@ -233,16 +234,16 @@ class Mixer:
             source, rate_in=rate_in, rate_out=self.rate, channels=channels_in, period=self.period,
             resampler=resampler,
         )  # fmt: skip
-        self._switch.to(intake, round(seconds * self.rate), done)
+        self._switch.to(intake, round(seconds * self.rate), on_done)
 
     def panic(self) -> None:
-        """Fade out, drop what is queued in the sink or planned for later, forget all tails.
+        """Fade out, drop queued audio and scheduled changes, and reset all effects.
 
-        Sound that follows fades in. The source's own queue is its owner's to drop.
+        Audio that follows fades in. The owner of the source drops what the source has queued.
         """
         self._automation.clear()
         with self._setting:
-            self._panics_asked += 1
+            self._panics_requested += 1
 
     @property
     def most_waiting(self) -> float:
@@ -263,12 +264,12 @@ class Mixer:
 
     @property
     def frames(self) -> int:
-        """Frames rendered since it was made, at `rate_out`."""
+        """Frames rendered since the mixer was created, at `rate_out`."""
         return self._rendered
 
     @property
     def stats(self) -> MixerStats:
-        """Counters as of now."""
+        """The present counters."""
         return self._count.snapshot(self._chain)
 
     @property
@@ -278,46 +279,46 @@ class Mixer:
 
     @property
     def latency_frames(self) -> int:
-        """Frames by which the mixer itself delays (the limiter's look-ahead), at `rate_out`."""
+        """The mixer's own latency (the limiter's look-ahead) in frames at `rate_out`."""
         return self._limiter.latency
 
     # ------------------------------------------------------------------ the processing thread
 
     def process_once(self) -> Block:
-        """Make one period and write it to the sink.
+        """Render one period and write it to the sink.
 
         Returns
         -------
         ndarray [shape=(period, sink.channels)] float32
-            What was written; valid until the next call.
+            The period; valid until the next call.
 
         Raises
         ------
         StorageError
-            A file sink cannot be written.
+            A file sink cannot write.
         """
-        begun = self._clock.now()
-        if self._count.panics < self._panics_asked:
+        started = self._clock.now()
+        if self._count.panics < self._panics_requested:
             self._carry_out_panic()
-        seen = self._sink.leaving()
-        if seen is not None:
-            self._frame_clock.observe(self._rendered - seen[0], seen[1])
+        timing = self._sink.output_timing()
+        if timing is not None:
+            self._frame_clock.observe(self._rendered - timing[0], timing[1])
         block = self._render()
-        taken = self._sink.write(block)
-        self._count.dropped_frames += block.shape[0] - taken
-        self._count.add_time(self._clock.now() - begun)
+        written = self._sink.write(block)
+        self._count.dropped_frames += block.shape[0] - written
+        self._count.add_time(self._clock.now() - started)
         return block
 
     @property
     def fade_frames(self) -> int:
-        """Frames that `finish` adds at most: the fade-out and what is in the limiter."""
+        """Frames that `finish` adds at most: the fade-out and the content of the limiter."""
         periods = sum(-(-n // self.period) for n in (self._gate.frames, self._limiter.latency))
         return periods * self.period
 
     def finish(self, frames: int = 0) -> None:
         """Fade out, empty the limiter, and finish the sink; after the last `process_once`.
 
-        Where that makes fewer than `frames` in all, silence follows.
+        Silence is added until `frames` are rendered.
         """
         self._close_gate(write=True)
         if frames > self._rendered:
@@ -325,7 +326,7 @@ class Mixer:
         self._sink.finish()
 
     def _close_gate(self, *, write: bool) -> None:
-        """Render until the gate is closed and the limiter empty; taps get it in any case."""
+        """Render until the gate is closed and the limiter is empty; taps always get the result."""
         tail = self._limiter.latency
         while not self._gate.closed or tail > 0:
             if self._gate.closed:
@@ -343,51 +344,53 @@ class Mixer:
         else:
             block = self._effected(self._switch.next(self._source_failed))
             block = to_channels(block, self._sink.channels)
-            block = self._own_and_finite(block)
+            block = self._finite_copy(block)
             for first, end, controls in spans:
                 span = block[first:end]
                 self._gain.process(span, 0.0 if controls.mute else db_to_gain(controls.gain_db))
                 self._gate.process(span, not (closing or controls.pause))
-        heard = self._limiter.process(block)
+        output = self._limiter.process(block)
         clips = 0
         if self._limiter.reduction > 0.0:
             clips = int(np.count_nonzero(np.abs(block).max(axis=1) > 1.0))
-        self._meter.update(heard, clips=clips, reduction=self._limiter.reduction)
+        self._meter.update(output, clips=clips, reduction=self._limiter.reduction)
         for tap in self._taps:
             try:
-                tap(heard)
+                tap(output)
             except Exception as error:  # a tap must never stop the sound
                 self._count.tap_errors += 1
-                self._count.note(error)
-                self._trouble("tap", f"a listener of the sound fails: {error}")
+                self._count.set_error(error)
+                self._on_problem("tap", f"a recorder or listener of the sound failed: {error}")
         self._rendered += self.period
         self._waiting = (self._rendered, self._switch.waiting)
-        return heard
+        return output
 
     def _source_failed(self, error: Exception) -> None:
         self._count.source_errors += 1
-        self._count.note(error)
-        self._trouble("source", f"the stream fails, and silence is played: {error}")
+        self._count.set_error(error)
+        self._on_problem("source", f"the stream failed, so silence is played: {error}")
 
     def _effected(self, block: Block) -> Block:
         errors = self._chain.errors
         block = self._chain.process(block)
         if self._chain.errors > errors:
-            self._trouble("effect", f"an effect fails, and is left out: {self._chain.last_error}")
+            self._on_problem(
+                "effect", f"an effect failed and is bypassed: {self._chain.last_error}"
+            )
         return block
 
-    def _own_and_finite(self, block: Block) -> Block:
-        """A copy (gain and gate work in place) in which every value is a number."""
-        if np.isfinite(np.abs(block).max()):  # a NaN comes through max, an infinity is one
+    def _finite_copy(self, block: Block) -> Block:
+        """A copy (gain and gate work in place) without NaN and infinity."""
+        if np.isfinite(np.abs(block).max()):  # max passes NaN and infinity on
             return block.copy()
         fine = np.isfinite(block)
         self._count.bad_frames += int(np.count_nonzero(~fine.all(axis=1)))
-        self._trouble("frames", "the sound has values that are no numbers; they are silenced")
+        self._on_problem("frames", "the sound has NaN or infinite samples; they are silenced")
         return np.where(fine, block, np.float32(0.0))
 
     def _carry_out_panic(self) -> None:
-        self._count.panics = self._panics_asked
-        # The taps get the fade in any case, so that a recording ends as softly as the sound does.
+        self._count.panics = self._panics_requested
+        # The taps always get the fade, so that a recording ends without a click too.
         queued = self._sink.flush()
         self._close_gate(write=not queued)
         self._chain.reset()
@@ -398,18 +401,18 @@ class Mixer:
     # ------------------------------------------------------------------ live
 
     def run_live(self) -> None:
-        """Start the mixer thread: it keeps the sink at its target until `stop`.
+        """Start the mixer thread: it keeps the sink filled until `stop`.
 
         While it runs, the interpreter's switch interval is at most 0.5 ms (for the whole process),
-        so that a busy Python thread cannot hold this one off for the default 5 ms.
+        so that a busy Python thread cannot delay this one by the default 5 ms.
 
         Raises
         ------
         ConfigError
-            It is running already.
+            The mixer is already running.
         """
         if self._thread is not None:
-            raise ConfigError("the mixer is running already; stop it first")
+            raise ConfigError("the mixer is already running; stop it first")
         self._ending.clear()
         self.failure = None
         self._thread = self._clock.thread(self._live, "attacca-mixer")
@@ -426,8 +429,7 @@ class Mixer:
         Raises
         ------
         AttaccaError
-            What had ended the thread before (a file sink's full disk), or what keeps it from
-            ending.
+            The error that ended the thread (such as a full disk), or a thread that does not end.
         """
         thread = self._thread
         if thread is None:
@@ -435,7 +437,7 @@ class Mixer:
         self._ending.set()
         thread.join(_STOP_LIMIT_S)
         if thread.is_alive():
-            raise WorkerError("the mixer does not end: an effect, a tap or a listener hangs")
+            raise WorkerError("the mixer does not stop: an effect, a recorder or a listener hangs")
         self._thread = None
         failure, self.failure = self.failure, None
         if failure is not None:
@@ -450,8 +452,8 @@ class Mixer:
                 self._loop()
         except BaseException as error:
             own = isinstance(error, AttaccaError)
-            self.failure = error if own else WorkerError(f"the mixer stops: {described(error)}")
-            self._failed(self.failure)
+            self.failure = error if own else WorkerError(f"the mixer failed: {described(error)}")
+            self._on_failure(self.failure)
         finally:
             sys.setswitchinterval(interval)
 
@@ -459,8 +461,8 @@ class Mixer:
         pause = self.period / self.rate / 2
         self._sink.start()
         while not self._ending.is_set():
-            wanted = self._sink.wanted()
-            while wanted > 0 and not self._ending.is_set():
-                wanted -= self.process_once().shape[0]
+            needed = self._sink.frames_needed()
+            while needed > 0 and not self._ending.is_set():
+                needed -= self.process_once().shape[0]
             self._clock.sleep(pause)
         self.finish()

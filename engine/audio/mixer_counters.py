@@ -1,4 +1,4 @@
-"""What the mixer counts: its thread's own counters, and immutable snapshots of them."""
+"""The counters of the mixer thread, and immutable snapshots of them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ __all__ = ["MixerCounters", "MixerStats", "described"]
 
 @dataclass(frozen=True, slots=True)
 class MixerStats:
-    """What the mixer has counted, and what to do about each.
+    """The counters of the mixer.
 
     Attributes
     ----------
     periods : int
         Periods processed.
     busy_max_s, busy_mean_s : float
-        Time a period took, seconds. Near the period's own length: fewer or lighter effects.
+        Processing time of a period. If it comes near the length of a period, use fewer effects.
     source_errors : int
         Periods of silence because the source raised; see `last_error`.
     effect_errors : int
-        Periods that passed an effect dry because it raised or gave no usable block.
+        Periods in which an effect was bypassed because it raised or returned an unusable block.
     tap_errors : int
         Times that a tap (recorder, ...) raised.
     bad_frames : int
-        Frames with a value that is no number, replaced by silence: a broken effect or model.
+        Frames with NaN or infinity, replaced by silence: an effect or the model is defective.
     dropped_frames : int
-        Frames that the sink had no room for: only when stopped while the device is gone.
+        Frames that the sink had no room for: only when stopped while the device is lost.
     panics : int
-        Times PANIC was carried out.
+        Times that PANIC silenced the output.
     realtime : bool
-        Whether the live thread got real-time scheduling; if not, see docs/audio-path.md.
+        Whether the mixer thread has real-time priority; if not, see docs/audio-path.md.
     last_error : str
         The last error of a source, effect or tap, in one line.
     """
@@ -50,7 +50,7 @@ class MixerStats:
     last_error: str = ""
 
     def plus(self, later: MixerStats) -> MixerStats:
-        """These and those of a mixer that went on after this one."""
+        """The sum of these and of those of a later mixer."""
         added = {
             name: getattr(self, name) + getattr(later, name)
             for name in (
@@ -67,12 +67,12 @@ class MixerStats:
 
 
 def described(error: BaseException) -> str:
-    """An error's kind and the first line of its text."""
+    """The type of an error and the first line of its message."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 class MixerCounters:
-    """The processing thread's own counters; `snapshot` makes them immutable."""
+    """The counters of the processing thread."""
 
     def __init__(self) -> None:
         self.source_errors = 0
@@ -86,18 +86,18 @@ class MixerCounters:
         self._busy_max = 0.0
         self._error = ""
 
-    def note(self, error: Exception) -> None:
-        """Remember an error as the last one."""
+    def set_error(self, error: Exception) -> None:
+        """Remember the last error."""
         self._error = described(error)
 
     def add_time(self, seconds: float) -> None:
-        """Count a period that took so long."""
+        """Count a period and its processing time."""
         self._periods += 1
         self._busy += seconds
         self._busy_max = max(self._busy_max, seconds)
 
     def snapshot(self, chain: EffectChain) -> MixerStats:
-        """All of it as of now, with what the chain of effects has counted."""
+        """The present counters, with those of the effects."""
         return MixerStats(
             periods=self._periods,
             busy_max_s=self._busy_max,

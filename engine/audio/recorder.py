@@ -1,10 +1,10 @@
-"""The recorder: what is heard, into a file, without ever making the mixer wait.
+"""The recorder: writes the output to a file without delaying the mixer.
 
-`Recorder.tap` belongs to the mixer thread: it copies into a buffer allocated beforehand, or counts
-a drop. A writer thread of its own empties the buffer into the file, and the notes into the MIDI
-file beside it. `status` and `stop` may be called from any thread. What goes wrong in the writer
-thread is reported at once, from that thread. Both files are complete every second and finished at
-`stop`, or at the end of the interpreter if nothing stopped it.
+The mixer thread calls `Recorder.tap`, which copies into a buffer allocated beforehand, or counts a
+drop. A writer thread empties the buffer into the file, and writes the notes into the MIDI file
+beside it; it reports its problems at once. `status` and `stop` may be called from any thread. Both
+files are playable after every second. They are finished by `stop`, or at the end of the interpreter
+without it.
 
 Arrays: `ndarray [shape=(frames, channels)] float32`.
 """
@@ -30,13 +30,13 @@ from engine.time.clock import Clock, Event
 
 __all__ = ["Recorder", "RecorderStatus"]
 
-_PATIENCE = 10.0  # seconds that a disk may take for what is buffered at the end
+_STOP_LIMIT_S = 10.0  # for the disk to take the buffered frames at the end
 _PAUSE = 0.05  # seconds between looks at the buffer
 
 
 @dataclass(frozen=True, slots=True)
 class RecorderStatus:
-    """How a recording goes.
+    """The state of a recording.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class RecorderStatus:
     dropped_frames : int
         Frames that did not fit the buffer: the disk is too slow. They are missing from the file.
     error : str
-        Why writing ended early (the disk is full, ...) and what the file holds, or nothing.
+        Why writing ended early (the disk is full, ...) and what the file contains, or nothing.
     size, free : int
         Bytes of the file, and bytes left on its disk, when its writer last looked.
     notes : str
-        What became of the notes, such as `12 notes in take.mid`; nothing without notes.
+        The notes that were written, such as `12 notes in take.mid`; nothing without notes.
     """
 
     frames: int
@@ -61,12 +61,12 @@ class RecorderStatus:
 
 
 class _Buffer:
-    """Frames on their way from the tap (one thread) to the writer (another)."""
+    """Frames between the tap (mixer thread) and the writer thread."""
 
     def __init__(self, frames: int, channels: int) -> None:
         self.data = np.zeros((frames, channels), np.float32)
-        self.put = 0
-        self.taken = 0
+        self.added = 0
+        self.removed = 0
         self.dropped = 0
         self.error = ""
         self.written = 0
@@ -83,15 +83,15 @@ class Recorder:
         `.flac`, `.wav` or `.ogg`; see `engine.audio.soundfiles`.
     rate, channels : int
     clock : Clock
-        Of its thread.
+        Of the writer thread.
     notes : NotesFile, optional
-        Written beside the sound.
-    say : callable, optional
-        Called in the writer thread with a sentence for the performer.
-    ended : callable, optional
+        A MIDI file beside the sound.
+    on_message : callable, optional
+        Called in the writer thread with a message for the performer.
+    on_end : callable, optional
         Called in the writer thread when writing has ended early; `status` says why.
     buffer_s : float
-        How long the disk may stall before frames are dropped, in seconds.
+        Seconds that the disk may stall before frames are dropped.
 
     Raises
     ------
@@ -107,8 +107,8 @@ class Recorder:
         *,
         clock: Clock,
         notes: NotesFile | None = None,
-        say: Callable[[str], None] | None = None,
-        ended: Callable[[], None] | None = None,
+        on_message: Callable[[str], None] | None = None,
+        on_end: Callable[[], None] | None = None,
         buffer_s: float = 4.0,
     ) -> None:
         self.path = path
@@ -116,44 +116,45 @@ class Recorder:
         self._ending = clock.event()
         self._lock = threading.Lock()
         work = _Writing(
-            self._buffer, SoundWriter(path, rate, channels), notes, rate, say or _ignore, ended
-        )
+            self._buffer, SoundWriter(path, rate, channels), notes, rate, on_message or _ignore,
+            on_end,
+        )  # fmt: skip
         self._thread = clock.thread(partial(work.run, self._ending), "attacca-recorder")
         self._thread.start()
-        # At the interpreter's end, too: a player that dies of an exception keeps its recording.
+        # At the end of the interpreter too: the recording survives an unhandled exception.
         self._finish = weakref.finalize(self, _end, self._ending, self._thread)
 
     def tap(self, block: NDArray[np.float32]) -> None:
-        """Take a copy of a block; mixer thread only, never waits."""
+        """Copy a block; mixer thread only, never waits."""
         buffer, frames = self._buffer, block.shape[0]
         if buffer.error:
             return
         size = buffer.data.shape[0]
-        if frames > size - (buffer.put - buffer.taken):
+        if frames > size - (buffer.added - buffer.removed):
             buffer.dropped += frames
             return
-        at = buffer.put % size
+        at = buffer.added % size
         first = min(frames, size - at)
         buffer.data[at : at + first] = block[:first]
         buffer.data[: frames - first] = block[first:]
-        buffer.put += frames
+        buffer.added += frames
 
     def status(self) -> RecorderStatus:
-        """How it goes; any thread."""
+        """The present state; any thread."""
         b = self._buffer
         return RecorderStatus(b.written, b.dropped, b.error, b.size, b.free, b.notes)
 
     def stop(self) -> RecorderStatus:
-        """Write what is buffered, finish the file, and say how it went; stopping twice is harmless.
+        """Write the buffered frames and finish the file; stopping twice is harmless.
 
-        `error` and `dropped_frames` of the result are worth showing.
+        Show `error` and `dropped_frames` of the result.
         """
         with self._lock:
             self._finish()
         if self._thread.is_alive() and not self._buffer.error:
             self._buffer.error = (
-                f"the disk has not answered for {_PATIENCE:g} s. The end of {self.path.name} may "
-                "be missing. Choose another place."
+                f"the disk has not answered for {_STOP_LIMIT_S:g} s. The end of {self.path.name} "
+                "may be missing. Choose another place."
             )
         return self.status()
 
@@ -161,66 +162,66 @@ class Recorder:
 def _end(ending: Event, thread: threading.Thread) -> None:
     ending.set()
     if thread is not threading.current_thread():
-        thread.join(timeout=_PATIENCE)
+        thread.join(timeout=_STOP_LIMIT_S)
 
 
 def _ignore(_: str) -> None:
-    """Where no sentences are wanted."""
+    """Drop a message."""
 
 
 @dataclass
 class _Writing:
-    """What the writer thread does and owns; it does not keep the recorder alive."""
+    """The work of the writer thread; it does not keep the recorder alive."""
 
     buffer: _Buffer
     writer: SoundWriter
     notes: NotesFile | None
     rate: int
-    say: Callable[[str], None]
-    ended: Callable[[], None] | None
+    on_message: Callable[[str], None]
+    on_end: Callable[[], None] | None
     _reported: int = 0  # of the dropped frames
     _notes_reported: bool = False
 
     def run(self, ending: Event) -> None:
-        """Drain, write, look after the disk; finish."""
+        """Drain the buffer, write, and check the disk until the end; then finish the files."""
         try:
             while True:
                 last_round = ending.is_set()
                 self._drain()
-                self._look_at_disk()
+                self._check_disk()
                 self._write_notes()
                 if last_round:
                     break
                 ending.wait(_PAUSE)
             self.writer.close()
-        except Exception as error:  # whatever it is, the performer learns of it at once
+        except Exception as error:  # whatever it is, report it at once
             self._stop_early(error)
         finally:
             if self.notes is not None:
                 self.notes.close(self.buffer.written / self.rate)
                 self.buffer.notes = self.notes.summary
-        if self.buffer.error and self.ended is not None:
-            self.ended()
+        if self.buffer.error and self.on_end is not None:
+            self.on_end()
 
     def _drain(self) -> None:
         buffer, size = self.buffer, self.buffer.data.shape[0]
-        ready = buffer.put - buffer.taken
+        ready = buffer.added - buffer.removed
         while ready > 0:
-            at = buffer.taken % size
+            at = buffer.removed % size
             count = min(ready, size - at, self.rate)
             self.writer.write(buffer.data[at : at + count])
-            buffer.taken += count
+            buffer.removed += count
             buffer.written += count
             ready -= count
         if buffer.dropped > self._reported:
             lost, self._reported = buffer.dropped - self._reported, buffer.dropped
-            self.say(
+            self.on_message(
                 f"{lost / self.rate:.1f} s are missing in {self.writer.path.name}: the disk is too "
                 "slow. Record to another disk"
             )
 
-    def _look_at_disk(self) -> None:
-        """Note the file's size and the space left: here, as the disk may be slow to tell.
+    def _check_disk(self) -> None:
+        """Store the size of the file and the free space: in this thread, as a disk may be slow.
 
         Raises
         ------
@@ -239,7 +240,9 @@ class _Writing:
         self.notes.write(self.buffer.written / self.rate)
         if self.notes.problem and not self._notes_reported:
             self._notes_reported = True
-            self.say(f"{self.writer.path.name} goes on without its notes: {self.notes.problem}")
+            self.on_message(
+                f"{self.writer.path.name} continues without its notes: {self.notes.problem}"
+            )
 
     def _stop_early(self, error: Exception) -> None:
         if not isinstance(error, StorageError):

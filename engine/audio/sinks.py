@@ -1,8 +1,8 @@
-"""Where the mixer's blocks go: the sound card's ring, a file, an array, or nowhere at its pace.
+"""Where the mixer writes: the sound card's ring, a file, an array, or nothing in real time.
 
 A sink belongs to the thread that runs the mixer. Arrays: `ndarray [shape=(frames, channels)]
-float32` at the sink's rate. The mixer asks `wanted`, writes, and so needs to know nothing about
-pacing: live and offline are the same loop.
+float32` at the sink's rate. The mixer asks for `frames_needed` and writes; live and offline are the
+same loop.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ _WINDOW_S = 4.0  # seconds for which a large block is remembered, at least
 
 
 class Sink(Protocol):
-    """What the mixer writes to."""
+    """An output of the mixer."""
 
     channels: int
 
     def start(self) -> None:
-        """Sound is about to come (again)."""
+        """Prepare for sound."""
         ...
 
-    def wanted(self) -> int:
-        """Frames that it would like now; 0 or less means wait."""
+    def frames_needed(self) -> int:
+        """Frames that the sink needs now; 0 or less means wait."""
         ...
 
     def write(self, block: NDArray[np.float32]) -> int:
-        """Take a block; returns the frames taken."""
+        """Write a block; returns the frames written."""
         ...
 
-    def leaving(self) -> tuple[float, float] | None:
-        """How many frames are behind one that leaves, and when (of the mixer's clock) it does.
+    def output_timing(self) -> tuple[float, float] | None:
+        """A frame that leaves the sink: frames written since it, and when, by the mixer's clock.
 
-        None when that cannot be told at this moment, or never.
+        None when that is not known.
         """
         ...
 
     def flush(self) -> bool:
-        """PANIC: fade out and drop what is queued; False when nothing is ever queued."""
+        """Fade out and drop the queued frames; False where nothing is ever queued."""
         ...
 
     def finish(self) -> None:
-        """No more sound for now."""
+        """No more sound follows for now."""
         ...
 
 
 class RingSink:
-    """The sound card: keeps the output ring filled for so many seconds, or two of its blocks.
+    """The sound card: keeps `fill_s` in the output ring, or two device blocks if they are longer.
 
-    The device decides how many frames it asks for at once, and may change that while it plays. A
-    ring that held less than one of its blocks would stay silent for ever.
+    The device decides how many frames it requests at once, and may change that during playback. A
+    ring that held less than one device block would stay silent.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class RingSink:
     rate : int
         Frames per second.
     fill_s : float
-        Seconds to keep in the ring at least: the ring's share of the latency.
+        Least seconds to keep in the ring: the ring's part of the latency.
     clock : Clock, optional
         The mixer's.
     """
@@ -78,13 +78,13 @@ class RingSink:
     ) -> None:
         self._clock = clock or SystemClock()
         self._written = 0
-        self._taken: int | None = None  # by the device, of those written, when last looked
+        self._consumed: int | None = None  # frames that the device had read at the last look
         self.channels = ring.channels
         self._ring = ring
         self._least = round(fill_s * rate)
         self._rate = rate
-        self._requested, self._looked = 0, self._clock.now()  # of the device, at the last look
-        # The most that the device took at once, in this window of time and in the one before.
+        self._requested, self._looked = 0, self._clock.now()  # by the device, at the last look
+        # The most frames that the device requested at once, in this time window and the one before.
         self._largest = self._largest_before = 0
         self._window_end = self._looked + _WINDOW_S
 
@@ -92,7 +92,7 @@ class RingSink:
     def target_fill(self) -> int:
         """Frames to keep in the ring; mixer thread only.
 
-        Follows the device: upwards at once, downwards after some seconds.
+        It follows the device: upwards at once, downwards after some seconds.
         """
         at_once = self._at_once()
         if self._looked >= self._window_end:
@@ -103,60 +103,60 @@ class RingSink:
         return min(max(self._least, blocks), self._ring.capacity)
 
     def _at_once(self) -> int:
-        """Frames that the device takes at once, by what it took since the last look.
+        """Frames that the device requests at once, judged by its requests since the last look.
 
-        Its callbacks may come in bursts (PortAudio asks for one JACK period of 4,096 frames in four
-        calls): what is more than the time between two looks explains, was taken at once. A look
-        that comes late sees no burst.
+        Callbacks may come in bursts (PortAudio requests one JACK period of 4,096 frames in four
+        calls): frames beyond the time between two looks were requested at once. A late look sees no
+        burst.
         """
         before = self._clock.now()
         stats = self._ring.stats()
-        elapsed = self._clock.now() - self._looked  # rather too long than too short
+        elapsed = self._clock.now() - self._looked  # too long rather than too short
         burst = stats.frames_out - self._requested - elapsed * self._rate
         self._requested, self._looked = stats.frames_out, before
         block = stats.last_block
         return block * max(1, math.ceil(burst / block)) if block else 0
 
     def start(self) -> None:
-        """Drop what an earlier `finish` left in the ring, and open its gate."""
+        """Drop what an earlier `finish` left in the ring, and unmute it."""
         self._ring.flush()
         self._ring.mute(False)
-        self._taken = None
+        self._consumed = None
 
-    def wanted(self) -> int:
-        """Frames missing to the target; none while the device is gone, as nothing drains it."""
+    def frames_needed(self) -> int:
+        """Frames missing from the target; none while the device is lost, as nothing drains it."""
         return self.target_fill - self._ring.fill
 
     def write(self, block: NDArray[np.float32]) -> int:
         """Put a block into the ring."""
-        taken = self._ring.write(block)
-        self._written += taken
-        return taken
+        written = self._ring.write(block)
+        self._written += written
+        return written
 
-    def leaving(self) -> tuple[float, float] | None:
-        """The first frame of what the device took since this was asked last; None: it took nothing.
+    def output_timing(self) -> tuple[float, float] | None:
+        """The first frame that the device read since the last call; None: it read nothing.
 
-        The device takes a whole block at once: its first frame is the one whose time is known.
+        The device reads a whole block at once: the time of its first frame is known.
         """
-        taken, at, before = self._written - self._ring.fill, self._clock.now(), self._taken
-        self._taken = taken
-        if before is None or taken <= before:
+        consumed, at, before = self._written - self._ring.fill, self._clock.now(), self._consumed
+        self._consumed = consumed
+        if before is None or consumed <= before:
             return None
         return self._written - before, at
 
     def flush(self) -> bool:
-        """Let the callback fade out and drop the ring's frames."""
+        """Have the callback fade out and drop the frames of the ring."""
         self._ring.flush()
-        self._taken = None
+        self._consumed = None
         return True
 
     def finish(self) -> None:
-        """Close the ring's gate: it fades, holds, and counts no underrun."""
+        """Mute the ring: it fades out and counts no underruns."""
         self._ring.mute(True)
 
 
 class FileSink:
-    """A sound file, written as fast as it comes.
+    """A sound file, written as fast as the mixer renders.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class FileSink:
     Raises
     ------
     StorageError
-        The file cannot be made (also from `write` and `finish`: the disk is full).
+        The file cannot be written; also raised by `write` and `finish`.
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
@@ -182,8 +182,8 @@ class FileSink:
     def start(self) -> None:
         """Nothing to do."""
 
-    def wanted(self) -> int:
-        """Always more."""
+    def frames_needed(self) -> int:
+        """Always more frames."""
         return 1 << 30
 
     def write(self, block: NDArray[np.float32]) -> int:
@@ -191,8 +191,8 @@ class FileSink:
         self._writer.write(block)
         return block.shape[0]
 
-    def leaving(self) -> tuple[float, float] | None:
-        """A file has no time."""
+    def output_timing(self) -> tuple[float, float] | None:
+        """A file has no clock."""
         return None
 
     def flush(self) -> bool:
@@ -205,17 +205,17 @@ class FileSink:
 
 
 class ArraySink:
-    """An array in memory, filled as fast as sound comes.
+    """An array in memory, filled as fast as the mixer renders.
 
     Parameters
     ----------
     frames, channels : int
-        Of the array; more than that is left out.
+        Of the array; frames beyond it are dropped.
 
     Raises
     ------
     MemoryError
-        There is no room for it.
+        There is not enough memory.
     """
 
     def __init__(self, frames: int, channels: int) -> None:
@@ -225,25 +225,25 @@ class ArraySink:
 
     @property
     def samples(self) -> NDArray[np.float32]:
-        """What was written: [frames, channels]."""
+        """The samples written so far: [frames, channels]."""
         return self._samples[: self._filled]
 
     def start(self) -> None:
         """Nothing to do."""
 
-    def wanted(self) -> int:
-        """Frames that are missing."""
+    def frames_needed(self) -> int:
+        """Frames until the array is full."""
         return len(self._samples) - self._filled
 
     def write(self, block: NDArray[np.float32]) -> int:
         """Append a block."""
-        count = min(len(block), self.wanted())
+        count = min(len(block), self.frames_needed())
         self._samples[self._filled : self._filled + count] = block[:count]
         self._filled += count
         return count
 
-    def leaving(self) -> tuple[float, float] | None:
-        """An array has no time."""
+    def output_timing(self) -> tuple[float, float] | None:
+        """An array has no clock."""
         return None
 
     def flush(self) -> bool:
@@ -255,14 +255,14 @@ class ArraySink:
 
 
 class NullSink:
-    """No sound device: takes frames at the pace of a clock.
+    """No sound device: drops frames in real time.
 
     Parameters
     ----------
     rate, channels : int
     clock : Clock
     lead_s : float
-        How far ahead of the clock it lets the mixer run, seconds.
+        Seconds that the mixer may run ahead of the clock.
     """
 
     def __init__(self, rate: int, channels: int, clock: Clock, *, lead_s: float = 0.0215) -> None:
@@ -272,31 +272,31 @@ class NullSink:
         self._clock = clock
         self._lead = round(lead_s * rate)
         self._started = clock.now()
-        self._taken_since = 0
+        self._written = 0
 
     def start(self) -> None:
-        """Begin counting time now."""
+        """Start to count time."""
         self._started = self._clock.now()
-        self._taken_since = 0
+        self._written = 0
 
-    def wanted(self) -> int:
-        """Frames due by the clock. After a stall of a second the lost time is given up."""
+    def frames_needed(self) -> int:
+        """Frames due by the clock. After a stall of more than a second it starts again."""
         due = int((self._clock.now() - self._started) * self._rate) + self._lead
-        if due - self._taken_since > self._rate + self._lead:
+        if due - self._written > self._rate + self._lead:
             self.start()
             due = self._lead
-        return due - self._taken_since
+        return due - self._written
 
     def write(self, block: NDArray[np.float32]) -> int:
-        """Count a block and forget it."""
+        """Count a block and drop it."""
         self.frames += block.shape[0]
-        self._taken_since += block.shape[0]
+        self._written += block.shape[0]
         return block.shape[0]
 
-    def leaving(self) -> tuple[float, float] | None:
-        """By the clock, with a fraction."""
+    def output_timing(self) -> tuple[float, float] | None:
+        """The frame that is due now by the clock, with a fraction."""
         at = self._clock.now()
-        return self._taken_since - (at - self._started) * self._rate, at
+        return self._written - (at - self._started) * self._rate, at
 
     def flush(self) -> bool:
         """Nothing is queued."""

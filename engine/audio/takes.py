@@ -1,7 +1,7 @@
-"""Takes: what is recorded of a performance, sound and notes, and the last minute of it.
+"""Takes: recordings of sound and notes, and the last minute of the output.
 
-Called under the instrument's lock, but for what a recorder's own thread reports. Sound is tapped
-from the mixer by a recorder with a thread of its own, which writes the notes beside it too.
+Called under the instrument's lock, except by the recorder thread, which reports problems. A
+recorder taps the mixer and writes sound and notes in its own thread.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.audio.keeper import Keeper
 from engine.audio.mixer import Tap
+from engine.audio.recent_sound import RecentSound
 from engine.audio.recorder import Recorder, RecorderStatus
 from engine.audio.soundfiles import SoundWriter
 from engine.audio.take_names import NewTake, create_beside, path_of
@@ -21,15 +21,15 @@ from engine.notes.notes_file import CollectedNotes, NotesFile
 from engine.notes.notes_out import NotesOut
 from engine.time.clock import Clock
 
-__all__ = ["Kept", "TakeStatus", "Takes"]
+__all__ = ["SavedTake", "TakeStatus", "Takes"]
 
 
 @dataclass(frozen=True)
 class TakeStatus:
-    """A take under way: its file (None: there is none), and its length and size so far.
+    """The present take: its file (None without a take), and its length and size so far.
 
-    `dropped` is what is missing from it, in seconds, as the disk was too slow; `free` is the space
-    left where it lies, in bytes; 0 without a take. `problem` says why the last take ended early.
+    `dropped`: seconds missing because the disk was too slow. `free`: bytes left on the disk; 0
+    without a take. `problem`: why the last take ended early.
     """
 
     path: Path | None = None
@@ -41,8 +41,8 @@ class TakeStatus:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The last seconds in a file."""
+class SavedTake:
+    """A file with the last seconds of the output."""
 
     path: Path
     seconds: float
@@ -50,44 +50,44 @@ class Kept:
 
 @dataclass
 class _Take:
-    """A take under way."""
+    """The present take."""
 
     notes: NotesOut | None
     recorder: Recorder | None = None
 
 
 class Takes:
-    """At most one take at a time, and a keeper of the last minute.
+    """At most one take at a time, and the last minute of the output.
 
     Parameters
     ----------
-    say : called with (kind, text) for what a performer should know, also by the recorder's thread.
+    on_event : called with (kind, text) for the performer, also in the recorder's thread.
     clock : of the recorders.
     """
 
-    def __init__(self, say: Callable[[str, str], None], clock: Clock) -> None:
-        self._say, self._clock = say, clock
-        self._lock = threading.Lock()  # who ends a take: the caller, or its own thread
+    def __init__(self, on_event: Callable[[str, str], None], clock: Clock) -> None:
+        self._on_event, self._clock = on_event, clock
+        self._lock = threading.Lock()  # either the caller or the recorder's thread ends a take
         self._take: _Take | None = None
         self._notes: NotesOut | None = None
-        self._keeper: Keeper | None = None
-        self._form = (0, 0)
+        self._recent: RecentSound | None = None
+        self._format = (0, 0)
         self.problem = ""
 
     def open(self, rate: int, channels: int, notes: NotesOut | None) -> None:
-        """Be ready for sound of this form; a take of another form goes on in another file."""
+        """Prepare for sound of this format; a take of another format continues in another file."""
         self._notes = notes
-        if self._form != (rate, channels):
+        if self._format != (rate, channels):
             path = self.path
             self.end()
-            self._form = (rate, channels)
-            self._keeper = Keeper(rate, channels)
+            self._format = (rate, channels)
+            self._recent = RecentSound(rate, channels)
             if path is not None:
-                self._go_on(path)
-        if self._keeper is not None and notes is not None:
-            self._keeper.goes_on_at(notes.frames)
+                self._continue_beside(path)
+        if self._recent is not None and notes is not None:
+            self._recent.continue_at(notes.frames)
 
-    def _go_on(self, path: Path) -> None:
+    def _continue_beside(self, path: Path) -> None:
         try:
             self.begin(create_beside(path))
         except StorageError as error:
@@ -95,8 +95,8 @@ class Takes:
 
     @property
     def taps(self) -> tuple[Tap, ...]:
-        """What the mixer has to hand its sound to."""
-        parts = (self._keeper, self._recorder)
+        """The functions that the mixer passes its sound to."""
+        parts = (self._recent, self._recorder)
         return tuple(p.tap for p in parts if p is not None)
 
     @property
@@ -106,16 +106,16 @@ class Takes:
 
     @property
     def path(self) -> Path | None:
-        """The file of the take that is under way."""
+        """The file of the present take."""
         recorder = self._recorder
         return recorder.path if recorder is not None else None
 
     def status(self) -> TakeStatus:
-        """How the take goes."""
+        """The state of the present take."""
         recorder = self._recorder
         if recorder is None:
             return TakeStatus(problem=self.problem)
-        now, rate = recorder.status(), self._form[0]
+        now, rate = recorder.status(), self._format[0]
         return TakeStatus(
             recorder.path, now.frames / rate, now.size, now.free, now.dropped_frames / rate
         )
@@ -126,66 +126,67 @@ class Takes:
         Raises
         ------
         StorageError
-            When the file cannot be written.
+            The file cannot be written.
         """
         take = _Take(self._notes)
         collected = CollectedNotes()
-        with self._lock:  # until the take is known, its thread cannot end it
+        with self._lock:  # its thread cannot end the take before it is known
             take.recorder = Recorder(
-                path, *self._form, clock=self._clock, notes=NotesFile(path, collected),
-                say=lambda text: self._say("recording", text), ended=lambda: self._ended(take),
+                path, *self._format, clock=self._clock, notes=NotesFile(path, collected),
+                on_message=lambda text: self._on_event("recording", text),
+                on_end=lambda: self._ended(take),
             )  # fmt: skip
             self._take, self.problem = take, ""
         if take.notes is not None:
             take.notes.collect(collected)
-        self._say("recording", str(path))
+        self._on_event("recording", str(path))
 
     def end(self) -> None:
-        """End the take, if there is one, and say what became of it."""
+        """End the take, if there is one, and publish the result."""
         with self._lock:
             take, self._take = self._take, None
         if take is not None and take.recorder is not None:
             self._report(take, take.recorder.path, take.recorder.stop())
 
     def _ended(self, take: _Take) -> None:
-        """A take has ended by itself; called by its thread."""
+        """A take has ended early; called by its thread."""
         with self._lock:
             if self._take is not take or take.recorder is None:
-                return  # whoever ends it reports it
+                return  # `end` reports it
             self._take = None
         self._report(take, take.recorder.path, take.recorder.status())
 
     def _report(self, take: _Take, path: Path, done: RecorderStatus) -> None:
         if take.notes is not None:
-            take.notes.end_collecting()
+            take.notes.stop_collecting()
         if done.error:
             self._stopped(done.error)
             return
-        seconds = done.frames / self._form[0]
+        seconds = done.frames / self._format[0]
         lost = f", {done.dropped_frames} frames lost" if done.dropped_frames else ""
         notes = f", {done.notes}" if done.notes else ""
-        self._say("recorded", f"{path}: {seconds:.1f} s{lost}{notes}")
+        self._on_event("recorded", f"{path}: {seconds:.1f} s{lost}{notes}")
 
     def _stopped(self, why: str) -> None:
         self.problem = f"Recording stopped: {why}"
-        self._say("recording", self.problem)
+        self._on_event("recording", self.problem)
 
-    def keep(self, to: Path | NewTake, seconds: float, seed: int) -> Kept:
-        """Write the last so many seconds of the output, and its notes beside it. Any thread.
+    def save_recent(self, to: Path | NewTake, seconds: float, seed: int) -> SavedTake:
+        """Write the last `seconds` of the output, and its notes beside it. Any thread.
 
         Raises
         ------
         ConfigError
-            Nothing has played yet, or there is a file of that name.
+            Nothing has played yet, or a file of that name exists.
         StorageError
             The file cannot be written.
         """
-        keeper, notes, (rate, _) = self._keeper, self._notes, self._form
-        if keeper is None:
-            raise ConfigError("keep: nothing is playing; start playing first")
-        sound, first = keeper.last(seconds)
+        recent, notes, (rate, _) = self._recent, self._notes, self._format
+        if recent is None:
+            raise ConfigError("save_recent: nothing is playing; start playing first")
+        sound, first = recent.last(seconds)
         if not len(sound):
-            raise ConfigError("keep: nothing has played yet; wait for the first sound")
+            raise ConfigError("save_recent: nothing has played yet; wait for the first sound")
         collected = CollectedNotes()
         if notes is not None:
             for event in notes.between(first, first + len(sound)):
@@ -196,9 +197,9 @@ class Takes:
             writer.write(sound)
         finally:
             writer.close()
-        kept = Kept(path, len(sound) / rate)
-        beside = NotesFile(path, collected)
-        beside.close(kept.seconds)
-        said = f", {beside.summary}" if beside.summary else ""
-        self._say("kept", f"{path}: {kept.seconds:.1f} s{said}")
-        return kept
+        saved = SavedTake(path, len(sound) / rate)
+        midi = NotesFile(path, collected)
+        midi.close(saved.seconds)
+        summary = f", {midi.summary}" if midi.summary else ""
+        self._on_event("saved", f"{path}: {saved.seconds:.1f} s{summary}")
+        return saved

@@ -18,8 +18,21 @@ from engine.controls.history import History
 from engine.controls.settings import Settings
 
 __all__ = [
-    "KEYBOARD", "MIDI", "PACK", "PANIC", "PRESET", "PYTHON", "REDO", "REFUSED", "TAKEN", "TEMPO",
-    "UNDO", "Change", "ControlBus", "Origin", "Restored",
+    "APPLIED",
+    "KEYBOARD",
+    "MIDI",
+    "PACK",
+    "PANIC",
+    "PRESET",
+    "PYTHON",
+    "REDO",
+    "REFUSED",
+    "TEMPO",
+    "UNDO",
+    "Change",
+    "ControlBus",
+    "Origin",
+    "Restored",
 ]  # fmt: skip
 
 _LOCK = "lock/"  # before the name of a control: the control that locks it
@@ -43,10 +56,10 @@ class Origin:
 PYTHON, MIDI, KEYBOARD = Origin("python"), Origin("midi"), Origin("keyboard")
 PRESET, UNDO, REDO = Origin("preset"), Origin("undo"), Origin("redo")
 TEMPO, PACK, PANIC = Origin("tempo"), Origin("pack"), Origin("panic")
-TAKEN = Origin("taken")  # a block has taken an action that was pressed
+APPLIED = Origin("applied")  # a block has taken an action that was pressed
 REFUSED = Origin("refused")  # the pack does not take a value: back to the one it plays with
 # What these change follows from something else, so it is no gesture of its own.
-_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC, TAKEN, REFUSED)
+_NOT_UNDOABLE = (UNDO, REDO, TEMPO, PACK, PANIC, APPLIED, REFUSED)
 
 
 @dataclass(frozen=True)

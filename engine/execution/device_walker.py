@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ConfigError, PackError
-from engine.execution.onnx_graph import OnnxGraph, failure
+from engine.execution.onnx_graph import OnnxGraph, failure, run_options
 from engine.execution.protocols import Feed, SamplingJob
 from engine.execution.rows import Row, Walk, plan_walk
 from engine.execution.step_graph import check_step
@@ -61,7 +61,7 @@ class _Tensor:
 class _Bound:
     """A graph whose inputs and outputs all lie in device memory.
 
-    `capture` is the number of its CUDA graph: one for each set of addresses of a session.
+    `capture` is the number, from 0, of its CUDA graph: one for each set of addresses of a session.
     """
 
     def __init__(
@@ -73,8 +73,7 @@ class _Bound:
     ) -> None:
         self._name, self._session = graph.name, graph.session
         self._kept = (inputs, outputs)  # the binding itself holds addresses only
-        self._options = library().RunOptions()
-        self._options.add_run_config_entry("gpu_graph_id", str(capture))
+        self._options = run_options(capture=1 + capture)
         self._binding = self._session.io_binding()
         sides = (
             (inputs, graph.inputs, self._binding.bind_input),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +51,12 @@ class OnnxExecutor:
         self._refused: dict[str, PackError] = {}  # by the name of the graph
         self._target, self._announce = target, announce
         self._card = graphics_card() if target.builds_engines else ""
-        options = dict(target.options)
+        os.environ.update(target.environment)
+        first, *others = target.providers
         if target.threads_option:
-            options[target.threads_option] = str(threads)
-        self._provider_options = options
+            first = replace(first, options={**first.options, target.threads_option: str(threads)})
+        self._providers = (first, *others)
+        self._helpers = target.helpers or self._providers
         self._options: dict[str, Any] = {
             "threads": threads, "flush_denormals": flush_denormals
         }  # fmt: skip
@@ -65,17 +69,15 @@ class OnnxExecutor:
 
     def open(self, manifest: Manifest, file: str) -> OnnxGraph:
         """Open one of a pack's graphs (see `engine.execution.protocols.Executor`)."""
-        options = dict(self._provider_options)
+        first, *others = self._providers
         if self._target.builds_engines:
             folder = str(engine_folder(manifest, self._card))
-            options |= {"trt_engine_cache_path": folder, "trt_timing_cache_path": folder}
+            places = {"trt_engine_cache_path": folder, "trt_timing_cache_path": folder}
+            first = replace(first, options={**first.options, **places})
         self._announce(f"build {file}" if self._target.builds_engines else "open")
         name = str(manifest.path(file))
         try:
-            session = open_graph(
-                manifest, file, providers=self._target.providers, provider_options=options,
-                **self._options,
-            )  # fmt: skip
+            session = open_graph(manifest, file, providers=(first, *others), **self._options)
         except CannotRun as error:
             if self.target == CPU_TARGET:
                 raise
@@ -106,8 +108,6 @@ class OnnxExecutor:
     def _open_helper(self, path: Path, sizes: Mapping[str, int]) -> OnnxGraph:
         """One of the player's own small graphs; they run where the pack's do."""
         session = open_session(
-            str(path), path.read_bytes(), sizes=sizes,
-            providers=self._target.providers, provider_options=self._provider_options,
-            **self._options,
-        )  # fmt: skip
+            str(path), path.read_bytes(), sizes=sizes, providers=self._helpers, **self._options
+        )
         return OnnxGraph(str(path), session)

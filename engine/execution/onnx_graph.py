@@ -8,11 +8,13 @@ from typing import Any
 
 from engine.errors import PackError
 from engine.execution.protocols import Array, Feed, TensorInfo
-from engine.onnx_runtime import open_session
+from engine.onnx_runtime import library, open_session
 from engine.packs.files import read_graph
 from engine.packs.manifest import Manifest
 
-__all__ = ["OnnxGraph", "failure", "open_graph"]
+__all__ = ["NO_CAPTURE", "OnnxGraph", "failure", "open_graph", "run_options"]
+
+NO_CAPTURE = -1
 
 # ONNX Runtime's types -> numpy's. Whole numbers are tokens of an encoder, bool its masks.
 _INPUT_TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(bool)": "bool"}
@@ -52,13 +54,25 @@ class OnnxGraph:
         self.name, self.session = name, session
         self.inputs = _tensors(name, session.get_inputs(), _INPUT_TYPES)
         self.outputs = _tensors(name, session.get_outputs(), _OUTPUT_TYPES)
+        # Arrays of the host move: a graph captured with their first addresses would read there.
+        self._options = run_options(capture=NO_CAPTURE)
 
     def run(self, feed: Feed, outputs: Sequence[str]) -> list[Array]:
         """The named outputs, in that order; PackError where the graph fails."""
         try:
-            return self.session.run(list(outputs), dict(feed))
+            return self.session.run(list(outputs), dict(feed), self._options)
         except Exception as error:  # ONNX Runtime raises a dozen unrelated types
             raise failure(self.name, error) from error
+
+
+def run_options(*, capture: int) -> Any:
+    """Options of a run: `capture` is the number, from 1, of the CUDA graph that it is captured in.
+
+    Only ONNX Runtime's CUDA provider reads it, where it captures at all; 0 is ONNX Runtime's own.
+    """
+    options = library().RunOptions()
+    options.add_run_config_entry("gpu_graph_id", str(capture))
+    return options
 
 
 def failure(name: str, error: Exception) -> PackError:

@@ -1,7 +1,7 @@
-"""Notes at the moment they sound: sent to listeners, collected for a recording, remembered.
+"""Notes when they become audible: sent to listeners, collected for a recording, remembered.
 
-`heard` runs in the mixer's thread; listeners are called there and must not wait. Times are frames
-of the output, as the mixer has rendered them.
+`add` runs in the mixer's thread; listeners are called there and must not wait. Times are frames of
+the output that the mixer has rendered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.notes.notes_file import CollectedNotes
 from engine.notes.timed_note import TimedNote
 
 Listener = Callable[[NoteEvent], None]
-_NOBODY = object()  # the player when no more is to be heard
+_NO_STREAM = object()  # after `close`
 _MOST_REMEMBERED = 100_000  # events
 _Event = tuple[int, int, int]  # frame, pitch, velocity
 
@@ -51,10 +51,10 @@ class NotesOut:
 
     Parameters
     ----------
-    rate : frames a second of the output.
-    rendered : answers how many frames of the output were rendered so far.
-    latency : frames of the output between the mixer's input and what is recorded.
-    remembered : seconds that `between` reaches back.
+    rate : frames per second of the output.
+    rendered : returns the frames of the output that are rendered so far.
+    latency : frames of the output between the mixer's input and the recorded signal.
+    remembered : seconds that `between` can look back.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class NotesOut:
         self._collected_from = 0
         self._memory = _Memory(round((remembered + 1.0) * rate))
         self._down: dict[int, int] = {}
-        self._player: object | None = None
+        self._stream: object | None = None
         self._lock = threading.Lock()
 
     @property
@@ -75,38 +75,38 @@ class NotesOut:
         return self._rendered()
 
     def set_listeners(self, listeners: tuple[Listener, ...]) -> None:
-        """Tell these from now on: seconds since the mixer began, pitch, velocity (0 is up)."""
+        """Call these from now on, with times in seconds since the mixer started."""
         self._listeners = listeners
 
-    def hear(self, player: object | None) -> None:
-        """Take notes of this player alone from now on; what another holds down comes up."""
+    def follow(self, stream: object | None) -> None:
+        """Accept notes from this stream only; release the keys that another one holds."""
         with self._lock:
-            if player is not self._player:
-                self._player = player
+            if stream is not self._stream:
+                self._stream = stream
                 self._release()
 
     def release(self) -> None:
-        """Let every key come up that is down now, as the sound that holds it is dropped."""
+        """Release all keys: the sound that holds them is dropped."""
         with self._lock:
             self._release()
 
     def _release(self) -> None:
-        self._tell(tuple(TimedNote(0, p, 0) for p in sorted(self._down)), self._rate)
+        self._publish(tuple(TimedNote(0, p, 0) for p in sorted(self._down)), self._rate)
 
-    def heard(self, notes: tuple[TimedNote, ...], rate: int, player: object | None = None) -> None:
-        """Take the notes that are due in what the mixer renders next, in samples at `rate`.
+    def add(self, notes: tuple[TimedNote, ...], rate: int, stream: object | None = None) -> None:
+        """Publish the notes of the period that the mixer renders next, in samples at `rate`.
 
-        Notes of any other player are ignored: its sound may still fade out.
+        Notes of any other stream than the followed one are ignored: its sound may still fade out.
         """
         with self._lock:
-            if player is self._player:
-                self._tell(notes, rate)
+            if stream is self._stream:
+                self._publish(notes, rate)
 
-    def let_go(self) -> None:
-        """Let every key come up that is down: nothing more will be heard of who holds it."""
-        self.hear(_NOBODY)
+    def close(self) -> None:
+        """Release all keys, and ignore notes that still arrive."""
+        self.follow(_NO_STREAM)
 
-    def _tell(self, notes: tuple[TimedNote, ...], rate: int) -> None:
+    def _publish(self, notes: tuple[TimedNote, ...], rate: int) -> None:
         begin = self._rendered() + self._latency
         for n in notes:
             event = (begin + n.offset * self._rate // rate, n.pitch, n.velocity)
@@ -125,23 +125,23 @@ class NotesOut:
     # ------------------------------------------------------------------ into files
 
     def collect(self, collected: CollectedNotes) -> None:
-        """Collect what sounds from here on, first the keys that are down now."""
+        """Collect notes from now on, beginning with the keys that are down."""
         with self._lock:
             self._collected, self._collected_from = collected, self._rendered()
             for pitch, velocity in self._down.items():
                 collected.put(NoteEvent(0.0, pitch, velocity))
 
-    def end_collecting(self) -> None:
-        """Collect no more."""
+    def stop_collecting(self) -> None:
+        """Collect no more notes."""
         with self._lock:
             self._collected = None
 
     def between(self, begin: int, end: int) -> list[NoteEvent]:
-        """What sounded between two frames of the last seconds, in seconds from the first one.
+        """The notes between two frames of the last seconds, timed in seconds from the first one.
 
-        Keys that were down before go down at 0.
+        Keys that were already down go down at 0.
         """
-        with self._lock:  # only for a copy: the mixer waits for it
+        with self._lock:  # for a copy only: the mixer waits for it
             down, events = self._memory.copy()
         inside: list[_Event] = []
         for event in sorted(events, key=lambda e: e[0]):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError, PackError
 from engine.notes.note import LOWEST, PITCHES, Note
-from engine.notes.striking import velocities
+from engine.notes.velocities import estimate_velocities
 from engine.resample import resample
 
 __all__ = ["HOP", "RATE", "Posteriors", "Transcriber", "infer_onsets", "read_notes"]
@@ -106,7 +106,7 @@ class Transcriber:
         """
         x = _at_22050(audio, rate)
         found = read_notes(self._posteriors(x), onset_threshold, frame_threshold)
-        struck = velocities(x, RATE, [n.pitch for n in found], [n.start for n in found])
+        struck = estimate_velocities(x, RATE, [n.pitch for n in found], [n.start for n in found])
         return [
             Note(n.pitch, v, n.start, n.end) for n, v in zip(found, struck.tolist(), strict=True)
         ]

@@ -126,9 +126,6 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("length", int, "tokens of its input", 1, 4096),
         Field("outputs", dict, "its outputs, each with the input of the stages' graphs that "
               "receives it"),
-        Field("blend", str, "how weighted texts mix: the mean of their tensors, or of what the "
-              "network answers", choices=("embedding", "x0"), default="embedding",
-              required=False),
     ),
     "golden": (
         Field("file", str, "file: .npz of inputs and outputs for the self-test"),

@@ -39,7 +39,6 @@ class Encoder:
     tokenizer: str
     length: int
     outputs: Mapping[str, str]
-    blend: str = "embedding"
 
 
 @dataclass(frozen=True)

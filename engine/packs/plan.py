@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from engine.errors import PackError
 from engine.packs.manifest import MANIFEST, Manifest
@@ -87,9 +88,13 @@ class Plan:
     bytes: int
     block_samples: int
 
+    @cached_property
+    def _by_output(self) -> dict[str, StagePlan]:
+        return {plan.stage.output: plan for plan in self.stages}
+
     def stage(self, output: str) -> StagePlan | None:
         """The stage that produces a signal, or None."""
-        return next((s for s in self.stages if s.stage.output == output), None)
+        return self._by_output.get(output)
 
     def delay(self, output: str) -> Fraction:
         """Samples by which a signal's first frame lies before the first frame of the piece."""

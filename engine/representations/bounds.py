@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.representations.note_free_projection import NoteFreeProjection
 from engine.representations.protocol import Array, Event
-from engine.representations.without_notes import WithoutNotes
 
 __all__ = ["Bounds"]
 
 
-class Bounds(WithoutNotes):
+class Bounds(NoteFreeProjection):
     """Holds values within ``-limit .. limit``; what is not a number becomes 0.
 
     A network that diverges would otherwise feed its own overflow back as the past.

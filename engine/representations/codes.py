@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigError
 from engine.representations.frames import check_frames, empty_frame
+from engine.representations.note_free_projection import NoteFreeProjection
 from engine.representations.protocol import Array, Decoder, Event
 from engine.representations.signals import Signal
-from engine.representations.without_notes import WithoutNotes
 
 __all__ = ["Codes", "Nearest"]
 
@@ -131,7 +131,7 @@ class Codes:
         return Nearest(self)
 
 
-class Nearest(WithoutNotes):
+class Nearest(NoteFreeProjection):
     """Snaps frames to the nearest codes."""
 
     def __init__(self, codes: Codes) -> None:

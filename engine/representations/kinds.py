@@ -152,7 +152,7 @@ KINDS: Mapping[str, Kind] = {
         "sounds in the middle and at the end of the frame. On a grid of beats: onset, place, "
         "length and whether the key sounds, of which a stage samples the first three",
         (Field("lowest", int, "MIDI pitch of the lowest key", 0, 127, default=21, required=False),),
-        "engine.representations.rolls:make_roll",
+        "engine.representations.roll_by_grid:make_roll",
     ),
 }  # fmt: skip
 

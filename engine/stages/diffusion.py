@@ -36,13 +36,14 @@ class BlockInputs:
     """What one block reads beside the stage's own past.
 
     `windows`: frames of other signals by graph input; `controls`: values by short name;
-    `encoded`: tensors of encoders by graph input; `seed` and `block` key the noise; `known`: cells
-    that the block must contain.
+    `encoded`: tensors of encoders by graph input, `empty` those of empty texts; `seed` and `block`
+    key the noise; `known`: cells that the block must contain.
     """
 
     windows: Mapping[str, Array]
     controls: Mapping[str, Value]
     encoded: Tensors
+    empty: Tensors
     seed: int
     block: int
     known: Replace | None = None
@@ -55,6 +56,8 @@ class DiffusionStage:
     ----------
     manifest, plan : of the pack, and of the stage.
     executor : opens the graphs and walks the sampler's table.
+    rows : of a frame that it samples.
+    encoded : shapes of what it reads of encoders, by graph input.
     announce : called with the name of each part of the work before it is done.
 
     Raises
@@ -68,11 +71,13 @@ class DiffusionStage:
         manifest: Manifest,
         plan: StagePlan,
         executor: Executor,
+        rows: int,
+        encoded: Mapping[str, tuple[int, ...]],
         announce: Callable[[str], object],
     ) -> None:
         self.plan, self._announce = plan, announce
         self._stage = plan.stage
-        self.graphs = StageGraphs(manifest, plan, executor)
+        self.graphs = StageGraphs(manifest, plan, executor, rows, encoded)
         self._walker = executor.walker(self.graphs.main, self.graphs.shape)
         self._controls: tuple[Control, ...] = tuple(
             c for c in manifest.controls if c.short in self._stage.controls
@@ -198,8 +203,7 @@ class DiffusionStage:
             for c in self._controls
             if c.kind != "text"
         }
-        free |= {name: np.zeros_like(tensor) for name, tensor in block.encoded.items()}
-        return free
+        return {**free, **block.empty}
 
     def _known(self, block: BlockInputs, log: SignalLog) -> Replace | None:
         """The clean frames that the sampler overwrites.

@@ -38,6 +38,11 @@ _STEP = ("x", "alpha", "sigma")
 class StageGraphs:
     """Opens the graphs of a diffusion or network stage.
 
+    Parameters
+    ----------
+    rows : of a frame that the graphs output; the projection of the signal may add others.
+    encoded : shapes of what the encoders output for the texts that the stage reads, by graph input.
+
     Attributes
     ----------
     shape : (rows, frames) of what the sampler works on: the block, with its past where it
@@ -50,8 +55,15 @@ class StageGraphs:
         A graph cannot be opened, or is not what the manifest describes.
     """
 
-    def __init__(self, manifest: Manifest, plan: StagePlan, executor: Executor) -> None:
-        self._manifest, self._plan = manifest, plan
+    def __init__(
+        self,
+        manifest: Manifest,
+        plan: StagePlan,
+        executor: Executor,
+        rows: int,
+        encoded: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        self._manifest, self._plan, self._encoded = manifest, plan, encoded
         stage = plan.stage
         self.graphs: dict[str, Graph] = {
             name: executor.open(manifest, file) for name, file in stage.graphs.items()
@@ -59,7 +71,6 @@ class StageGraphs:
         main = "run" if stage.kind == "network" else "step"
         self.main = self.graphs[main]
         self.context = self.graphs.get("context")
-        rows = manifest.signal(stage.output).rows
         frames = stage.block + (stage.past if stage.continues == "replace" else 0)
         self.shape = (rows, frames)
         self._expected = self._sizes()
@@ -74,8 +85,8 @@ class StageGraphs:
             self._check_step()
         self.inputs: dict[str, tuple[int, ...]] = {}
         for graph in filter(None, (self.context, self.main)):
-            own = {n: t.shape for n, t in graph.inputs.items() if n in self._expected}
-            self.inputs |= own
+            known = {*self._expected, *encoded}
+            self.inputs |= {n: t.shape for n, t in graph.inputs.items() if n in known}
 
     def _sizes(self) -> dict[str, tuple[int, ...]]:
         """What can be read, by name: (rows, frames), or (size,) of a control."""
@@ -94,23 +105,33 @@ class StageGraphs:
                 manifest.signal(read.read.signal).rows, end - first
             )  # fmt: skip
         for control in manifest.controls:
-            if control.short in stage.controls:
+            if control.short in stage.controls and control.kind != "text":
                 sizes[control.graph_input] = (encode(control, control.default).size,)
         return sizes
 
     def _check_reads(self, purpose: str, graph: Graph, known: Sequence[str] = ()) -> None:
         """Refuse inputs that nothing feeds, or of another shape than what is read."""
         file = self._plan.stage.graphs[purpose]
-        encoded = {name for e in self._manifest.encoders for name in e.outputs.values()}
         for name, tensor in graph.inputs.items():
-            if name in known or name in encoded:
+            if name in known:
+                continue
+            if name in self._encoded:
+                self._check_encoded(file, name, tensor.shape)
                 continue
             if name not in self._expected:
-                able = ", ".join(sorted({*self._expected, *known}))
+                able = ", ".join(sorted({*self._expected, *self._encoded, *known}))
                 raise PackError(
                     f"{self._manifest.path(file)}: input {name!r} is unknown; known are {able}"
                 )
             self._check_shape(file, name, tensor.shape, self._expected[name])
+
+    def _check_encoded(self, file: str, name: str, shape: tuple[int, ...]) -> None:
+        wanted = self._encoded[name]
+        if shape != wanted:
+            raise PackError(
+                f"{self._manifest.path(file)}: input {name!r} is {list(shape)}; the encoder "
+                f"outputs {list(wanted)}"
+            )
 
     def _check_shape(
         self, file: str, name: str, shape: tuple[int, ...], wanted: tuple[int, ...]

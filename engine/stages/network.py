@@ -25,6 +25,8 @@ class NetworkStage:
     ----------
     manifest, plan : of the pack, and of the stage.
     executor : opens the graph.
+    rows : of a frame that it outputs.
+    encoded : shapes of what it reads of encoders, by graph input.
     announce : called with the name of each part of the work before it is done.
 
     Raises
@@ -38,10 +40,12 @@ class NetworkStage:
         manifest: Manifest,
         plan: StagePlan,
         executor: Executor,
+        rows: int,
+        encoded: Mapping[str, tuple[int, ...]],
         announce: Callable[[str], object],
     ) -> None:
         self.plan, self._announce = plan, announce
-        self.graphs = StageGraphs(manifest, plan, executor)
+        self.graphs = StageGraphs(manifest, plan, executor, rows, encoded)
         self._controls: tuple[Control, ...] = tuple(
             c for c in manifest.controls if c.short in plan.stage.controls
         )

@@ -20,6 +20,7 @@ from engine.errors import MissingExtra, PackError
 from engine.execution.protocols import Executor, Graph
 from engine.packs.files import read_file
 from engine.packs.manifest import Encoder, Manifest
+from engine.representations.state import taken
 
 __all__ = ["PromptEncoder", "Tokens", "load_tokenizer", "open_prompts"]
 
@@ -57,8 +58,12 @@ def load_tokenizer(manifest: Manifest, encoder: Encoder) -> Tokens:
     return lambda text: tokenizer.encode(text).ids
 
 
-def open_prompts(manifest: Manifest, executor: Executor) -> dict[str, PromptEncoder]:
+def open_prompts(
+    manifest: Manifest, executor: Executor, announce: Callable[[str], object]
+) -> dict[str, PromptEncoder]:
     """The encoders of a pack by the short names of their text controls.
+
+    `announce` is called before a text is encoded.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def open_prompts(manifest: Manifest, executor: Executor) -> dict[str, PromptEnco
     return {
         encoder.control: PromptEncoder(
             encoder, controls[encoder.control], executor.open(manifest, encoder.graph),
-            load_tokenizer(manifest, encoder),
+            load_tokenizer(manifest, encoder), announce,
         )
         for encoder in manifest.encoders
     }  # fmt: skip
@@ -84,6 +89,7 @@ class PromptEncoder:
     control : the text control.
     graph : takes `tokens` int64 [1, length] and `mask` int64 [1, length], 1 where a token is real.
     tokens : the tokenizer.
+    announce : called before a text is encoded.
 
     Raises
     ------
@@ -91,10 +97,18 @@ class PromptEncoder:
         The graph has other inputs, or lacks an output that the manifest names.
     """
 
-    def __init__(self, encoder: Encoder, control: Control, graph: Graph, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        control: Control,
+        graph: Graph,
+        tokens: Tokens,
+        announce: Callable[[str], object],
+    ) -> None:
         self._encoder, self._control = encoder, control
-        self._graph, self._tokens = graph, tokens
+        self._graph, self._tokens, self._announce = graph, tokens, announce
         self._kept: OrderedDict[str, dict[str, Array]] = OrderedDict()
+        self._used: tuple[str, ...] = ()  # keys of the texts of the last value
         shape = (1, encoder.length)
         for name in ("tokens", "mask"):
             tensor = graph.inputs.get(name)
@@ -111,11 +125,26 @@ class PromptEncoder:
                 known = ", ".join(graph.outputs)
                 raise PackError(f"{graph.name}: there is no output {name!r}; they are {known}")
 
-    def encode(self, value: Value, *, free: bool = False) -> dict[str, Array]:
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the tensors, by the stages' input names."""
+        return {
+            name: self._graph.outputs[output].shape
+            for output, name in self._encoder.outputs.items()
+        }
+
+    def encode(self, controls: Mapping[str, Value]) -> dict[str, Array]:
+        """The tensors of the text in these values by short name, or of the default.
+
+        See `blend`.
+        """
+        return self.blend(controls.get(self._control.short, self._control.default))
+
+    def blend(self, value: Value) -> dict[str, Array]:
         """The tensors of a text, or the blend of several with weights, by the stages' input names.
 
-        Tensors of several texts are their mean by weight; of masks it is the union. With `free`
-        they are zeros, as in the branch of guidance without the text. Do not write into them.
+        Tensors of several texts are their mean by weight; of masks it is the union. Do not write
+        into them.
 
         Raises
         ------
@@ -124,13 +153,13 @@ class PromptEncoder:
         PackError
             The graph fails.
         """
-        if free:
-            return self._zeros()
         value = self._control.clip(value)
-        if isinstance(value, str):
-            return dict(self._one(value))
-        pairs = cast("tuple[tuple[str, float], ...]", value)
+        whole = ((value, 1.0),) if isinstance(value, str) else value
+        pairs = cast("tuple[tuple[str, float], ...]", whole)
+        self._used = tuple(_key(text) for text, _ in pairs)
         found = [(self._one(text), weight) for text, weight in pairs]
+        if len(found) == 1:
+            return dict(found[0][0])
         total = sum(weight for _, weight in found)
         blend: dict[str, Array] = {}
         for output, name in self._encoder.outputs.items():
@@ -141,31 +170,42 @@ class PromptEncoder:
                 blend[name] = np.asarray(mean, np.float32)
         return blend
 
-    def texts(self, value: Value) -> tuple[tuple[dict[str, Array], float], ...]:
-        """The tensors of each text with its share (together 1), for packs that blend x0."""
-        value = self._control.clip(value)
-        if isinstance(value, str):
-            return ((dict(self._one(value)), 1.0),)
-        pairs = cast("tuple[tuple[str, float], ...]", value)
-        total = sum(weight for _, weight in pairs)
-        return tuple((dict(self._one(text)), weight / total) for text, weight in pairs)
+    def empty(self) -> dict[str, Array]:
+        """The tensors of the empty text: what guidance compares with.
+
+        Raises
+        ------
+        PackError
+            The graph fails.
+        """
+        return dict(self._one(""))
 
     def state(self) -> dict[str, Array]:
-        """The tensors that are kept, named HASH/INPUT, the last one used at the end."""
+        """The tensors of the texts that the last value had, named HASH/INPUT."""
         return {
-            f"{key}/{name}": array
-            for key, tensors in self._kept.items() for name, array in tensors.items()
+            f"{key}/{name}": array.copy()
+            for key in self._used for name, array in self._kept[key].items()
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Keep the tensors of a state: its texts are not encoded again."""
-        self._kept.clear()
-        for key_and_name, array in state.items():
-            key, _, name = key_and_name.partition("/")
-            self._kept.setdefault(key, {})[name] = array
+        """Use the tensors of a state from now on: its texts are not encoded again.
+
+        Raises
+        ------
+        ConfigError
+            They are those of another encoder; nothing has changed then.
+        """
+        shapes = self.shapes
+        keys = dict.fromkeys(key_and_name.partition("/")[0] for key_and_name in state)
+        found = {
+            key: {name: taken(state, f"{key}/{name}", shapes[name], "f4") for name in shapes}
+            for key in keys
+        }
+        self._kept |= found
+        self._used = tuple(keys)
 
     def _one(self, text: str) -> dict[str, Array]:
-        key = hashlib.sha256(text.encode()).hexdigest()[:32]
+        key = _key(text)
         if key not in self._kept:
             self._kept[key] = self._run(text)
             while len(self._kept) > _MOST:
@@ -174,6 +214,7 @@ class PromptEncoder:
         return self._kept[key]
 
     def _run(self, text: str) -> dict[str, Array]:
+        self._announce("encode")
         length = self._encoder.length
         ids = list(self._tokens(text))[:length]
         tokens, mask = np.zeros((2, 1, length), np.int64)
@@ -186,11 +227,9 @@ class PromptEncoder:
             for name, array in zip(names, arrays, strict=True)
         }
 
-    def _zeros(self) -> dict[str, Array]:
-        return {
-            name: np.zeros(self._graph.outputs[output].shape, np.float32)
-            for output, name in self._encoder.outputs.items()
-        }
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _is_mask(output: str) -> bool:

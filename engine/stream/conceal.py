@@ -1,4 +1,4 @@
-"""What is heard when the lead is gone: the last sound, held and decaying like a pedalled chord.
+"""Concealment when the lead is gone: the last sound is held and decays like a pedalled chord.
 
 Owned by the thread that pulls from the lead. Samples are float32 [frames, channels].
 """
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-_OFFSET_SECONDS = 0.002  # over which a remaining step at the join is let go
+_OFFSET_SECONDS = 0.002  # time constant with which a remaining step at the join decays
 
 
 class Concealer:
-    """Continues the last heard samples without a step, by a phase vocoder that stands still.
+    """Continues the last samples without a step, by a phase vocoder that holds one spectrum.
 
-    Two spectra one hop apart give every bin its phase advance; frames made with the last
-    magnitudes and advancing phases are overlapped and added (Flanagan and Golden 1966), decaying.
+    Two spectra one hop apart give the phase advance of every bin. Frames with the last magnitudes
+    and advancing phases are overlapped and added (Flanagan and Golden 1966), and decay.
 
     Parameters
     ----------
@@ -39,11 +39,11 @@ class Concealer:
 
     @property
     def active(self) -> bool:
-        """Whether concealment is what was last heard."""
+        """Whether the last samples were concealment."""
         return self._active
 
-    def heard(self, block: Array) -> None:
-        """Remember real audio as it is played."""
+    def remember(self, block: Array) -> None:
+        """Remember audio as it is played."""
         self._active = False
         n = len(self._history)
         if len(block) >= n:
@@ -53,11 +53,11 @@ class Concealer:
             self._history[n - len(block) :] = block
 
     def forget(self) -> None:
-        """Hold silence, until something is heard again."""
+        """Hold silence until there is audio again."""
         self._history[:] = 0
         self._active = False
 
-    def make(self, frames: int) -> Array:
+    def generate(self, frames: int) -> Array:
         """The next `frames` of held sound."""
         if not self._active:
             self._begin()
@@ -73,7 +73,7 @@ class Concealer:
         self._phase = np.angle(now)
         self._advance = self._phase - np.angle(before)
         self._active = True
-        # Frames that began before the join reach over it: make them as if they had been played.
+        # Frames that start before the join reach over it: compute them as if they had been played.
         self._overlap = self._tail_at_join()
         step = self._history[-1] - self._joined_first()
         n = int(_OFFSET_SECONDS * self._rate * 4)
@@ -90,7 +90,7 @@ class Concealer:
         return frame.astype(np.float32)
 
     def _tail_at_join(self) -> Array:
-        """Sum, past the join, of the standing frames that began at or before it."""
+        """Sum, past the join, of the held frames that start at or before it."""
         tail = np.zeros((self._window, self._history.shape[1]), np.float32)
         self._number = 0
         for number in range(0, self._window // self._hop):
@@ -101,7 +101,7 @@ class Concealer:
         return tail
 
     def _joined_first(self) -> Array:
-        """The first sample past the join before the step is mended."""
+        """The first sample past the join, before the step is removed."""
         return self._overlap[0] + self._frame(self._number + 1)[0] * self._norm
 
     def _next_hop(self) -> Array:

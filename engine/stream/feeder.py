@@ -1,7 +1,7 @@
-"""The feeder thread: asks the generator for blocks so that the lead stays where it should be.
+"""The feeder thread: requests blocks from the generator to keep the lead at its target.
 
-Other threads hand it immutable settings and commands; it owns the generator and the governor.
-If the generator dies, the feeder starts it again and brings it to the state that it had.
+Other threads pass immutable settings and commands to it; it owns the generator and the governor.
+If the generator dies, the feeder starts a new one and restores its state.
 """
 
 from __future__ import annotations
@@ -15,31 +15,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.controls.settings import Settings
-from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
+from engine.errors import AttaccaError, PackError, WorkerError
 from engine.notes.note import Note
 from engine.notes.timed_note import TimedNote, later_notes
 from engine.packs.plan import Plan
 from engine.stages.request import Request
+from engine.stream.block_events import BlockEvent, DroppedAudio, generated_block
 from engine.stream.generator import Block, Generator, GeneratorDied
-from engine.stream.governor import Governor
-from engine.stream.governor import Plan as Planned
+from engine.stream.governor import BlockPlan, Governor
 from engine.stream.history import HISTORY, History, Keyframe, Place
 from engine.stream.lead import Lead
-from engine.stream.made import Dropped, Made, told
 from engine.stream.requests import request_from
+from engine.stream.stream_stats import StreamStats
 from engine.time.clock import Clock
 
-RESTARTS = 5  # in a row without a block between them; then the generator is given up
+RESTARTS = 5  # in a row without a block between them; then the stream ends
 _POLL = 0.01  # seconds between looks at the lead
-_SHORTEST = 0.25  # seconds of stride: a block costs the same however little of it is kept
-_TIMES = 512  # block times kept for the load and its percentiles
+_LOADS = 512  # blocks for the load and its percentiles
 _EXPECTED = 16  # last block times, of which the longest is what a block may take
 _MARGIN = 0.05  # seconds of `switch_seconds` for states on their way to and from the generator
 
 
 @dataclass(frozen=True)
 class _Command:
-    """Something for the generator to do between two blocks."""
+    """Work for the generator between two blocks; `name` is for messages."""
 
     name: str
     samples: NDArray[np.float32] | None = None
@@ -49,49 +48,26 @@ class _Command:
     switched: Callable[[int], object] = lambda _: None
 
 
-@dataclass(frozen=True)
-class StreamStats:
-    """Of the generator: its last block, its load (time to make / time it lasts), its faults.
-
-    `seconds` is what the last block took to make; `faults` counts blocks in which a network
-    answered values that are no numbers, `clipped` magnitudes that were held to full scale.
-    """
-
-    blocks: int
-    steps: int
-    evaluations: int
-    stride: float
-    eased: bool
-    seconds: float
-    load: float
-    worst_load: float
-    restarts: int
-    faults: int
-    clipped: int
-    seed: int
-    pending: bool
-
-
 class Feeder:
     """Keeps a lead filled.
 
     Parameters
     ----------
     generator : not started; the feeder starts and stops it.
-    lead : what it fills.
-    governor : decides steps and stride within what is asked for.
+    lead : gets the blocks.
+    governor : decides steps and stride within the settings.
     plan : of the pack.
-    wanted : seconds of lead under which the next block is asked for.
-    settings : the controls to begin with.
-    say : called with (kind, text) for what a performer should know; must not wait.
-    trouble : called with (kind, text, seconds) for what goes wrong in a block and may go wrong in
-        the next, and how long that counts as going on; must not wait.
-    refused : called with controls that the pack does not take, and with those that it plays with
+    target_lead : seconds of lead below which the next block is requested.
+    settings : the first ones.
+    on_event : called with (kind, text) for the performer; must not wait.
+    on_problem : called with (kind, text, seconds) for a problem in a block that may recur in the
+        next, and how long it counts as current; must not wait.
+    on_refused : called with settings that the pack refuses, and with those that it plays with
         instead; must not wait.
-    clock : for pauses, and of its thread.
-    taken : called with the controls of each block that was generated; must not wait.
-    made : called with every block as it joins the lead, and with what is dropped, in the thread
-        that it happens in; must not wait.
+    clock : of its thread and its waits.
+    on_block_event : called with every block as it joins the lead, and with all dropped audio, in
+        the thread of the event; must not wait.
+    on_applied : called with the settings of each generated block; must not wait.
     history : seconds that the history reaches back, where its memory allows.
     """
 
@@ -102,50 +78,50 @@ class Feeder:
         governor: Governor,
         *,
         plan: Plan,
-        wanted: float,
+        target_lead: float,
         settings: Settings,
-        say: Callable[[str, str], None],
-        trouble: Callable[[str, str, float], None],
-        refused: Callable[[Settings, Settings], None],
+        on_event: Callable[[str, str], None],
+        on_problem: Callable[[str, str, float], None],
+        on_refused: Callable[[Settings, Settings], None],
         clock: Clock,
-        made: Callable[[Made], object] = lambda _: None,
-        taken: Callable[[Settings], object] = lambda _: None,
+        on_block_event: Callable[[BlockEvent], object] = lambda _: None,
+        on_applied: Callable[[Settings], object] = lambda _: None,
         history: float = HISTORY,
     ) -> None:
-        self._made, self._taken = made, taken
-        self._telling = threading.Lock()  # so that blocks and drops are told in their order
+        self._on_block_event, self._on_applied = on_block_event, on_applied
+        self._event_lock = threading.Lock()  # keeps blocks and drops in order
         self._generator, self._lead, self._governor = generator, lead, governor
         self._plan = plan
-        self.wanted = wanted
-        self._settings = self._good = settings
-        self._asked_with = settings
-        self._say, self._trouble, self._refused = say, trouble, refused
+        self.target_lead = target_lead
+        self._settings = self._accepted = settings
+        self._requested_settings = settings
+        self._on_event, self._on_problem, self._on_refused = on_event, on_problem, on_refused
         self._clock = clock
         self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
-        ahead = wanted + plan.block_samples / lead.rate  # it counts from what is audible
+        ahead = target_lead + plan.block_samples / lead.rate  # it counts from what is audible
         self.history = History(lead.rate, history + ahead)
-        self._has_past = False  # whether the piece has anything to continue
+        self._has_past = False  # whether the piece has a past to continue
         self._phrase = 0  # blocks of a phrase that are still to come
         self._index = 0
-        self._making = 0.0  # seconds of the block that is being made
-        self._loads: deque[float] = deque(maxlen=_TIMES)
+        self._in_progress = 0.0  # seconds of the block that is being generated
+        self._loads: deque[float] = deque(maxlen=_LOADS)
         self._last_seconds: deque[float] = deque(maxlen=_EXPECTED)
         self._last: Block | None = None
-        self._planned: Planned | None = None
+        self._planned: BlockPlan | None = None
         self._eased = False
-        self._restarts = self._in_a_row = self._blocks = self._faults = 0
-        self._fatal: _Command | None = None  # during which the generator died
+        self._restarts = self._restarts_in_a_row = self._blocks = self._faults = 0
+        self._fatal: _Command | None = None  # the one during which the generator died
         self.failure: AttaccaError | None = None
         self._thread = clock.thread(self._run, "attacca-feeder")
 
     # ------------------------------------------------------------- any thread
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
-        """Open the pack in a generator and begin to fill the lead.
+        """Open the pack in a generator and start to fill the lead.
 
-        `past` [frames, channels] at the pack's rate is played first and continued; `phrase` are
-        notes to begin with.
+        `past` [frames, channels] at the pack's rate is played first and then continued; the piece
+        starts with the notes of `phrase`.
 
         Raises
         ------
@@ -163,7 +139,7 @@ class Feeder:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and the generator."""
+        """Stop the thread and the generator."""
         self._stop.set()
         self._lead.close()
         self._generator.stop()  # also ends a wait for a block
@@ -171,29 +147,29 @@ class Feeder:
             self._thread.join(5.0)
         self._generator.stop()
 
-    def want(self, seconds: float) -> None:
-        """Keep so many seconds of lead from now on."""
-        self.wanted = seconds
+    def set_target_lead(self, seconds: float) -> None:
+        """Keep this many seconds of lead from now on."""
+        self.target_lead = seconds
         self._awake.set()
 
     def set(self, settings: Settings) -> None:
-        """Use these controls from the next block on."""
+        """Apply these settings from the next block on."""
         self._settings = settings
 
     def phrase(self, notes: Sequence[Note], *, played: bool) -> None:
-        """Play notes next, or go on from them as if they had just been played."""
+        """Play notes next, or continue from them as if they had just been played."""
         self._commands.append(_Command("play" if played else "answer", notes=tuple(notes)))
 
     def answer(self, samples: NDArray[np.float32]) -> None:
-        """Go on from sound [frames, channels] at the pack's rate, which is not played."""
+        """Continue from sound [frames, channels] at the pack's rate without playing it."""
         self._commands.append(_Command("listen", samples=samples))
 
     def reset(self, *, at_once: bool = True) -> None:
-        """Forget the past: a new piece begins, at once or after what is made already."""
-        with self._telling:
-            self._commands.append(_Command("reset" if at_once else "anew"))
+        """Start a new piece, at once or after the audio that is already generated."""
+        with self._event_lock:
+            self._commands.append(_Command("reset" if at_once else "new piece"))
             if at_once:
-                self._made(Dropped(*self._lead.flush()))
+                self._on_block_event(DroppedAudio(*self._lead.flush()))
 
     def go_to(
         self,
@@ -219,17 +195,17 @@ class Feeder:
         return _MARGIN + blocks * max(self._last_seconds, default=0.0)
 
     def horizon(self) -> tuple[float, float]:
-        """Seconds of music pulled so far, and where the first block of controls set now begins."""
-        played, made = self._lead.extent()
-        return played, made + self._making
+        """Seconds of music pulled, and where the first block with the present settings starts."""
+        played, generated = self._lead.extent()
+        return played, generated + self._in_progress
 
     @property
     def generator_pid(self) -> int | None:
-        """Process number of the generator while it runs."""
+        """Process id of the generator while it runs."""
         return self._generator.pid
 
     def stats(self) -> StreamStats:
-        """A snapshot."""
+        """The present values."""
         last, loads = self._last, list(self._loads)
         return StreamStats(
             blocks=self._blocks,
@@ -244,14 +220,14 @@ class Feeder:
             faults=self._faults,
             clipped=last.clipped if last else 0,
             seed=int(self._settings.number("seed")),
-            pending=self._settings is not self._asked_with,
+            pending=self._settings is not self._requested_settings,
         )
 
     def loads(self) -> list[float]:
-        """Time to make over time it lasts, of the last blocks."""
+        """Generation time / block length of the last blocks."""
         return list(self._loads)
 
-    # ---------------------------------------------------------------- its own
+    # --------------------------------------------------------- feeder thread
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -259,51 +235,51 @@ class Feeder:
                 if self.history.newest is None:
                     self._take_keyframe()
                 self._carry_out_commands()
-                if self._lead.seconds >= self.wanted:
+                if self._lead.seconds >= self.target_lead:
                     self._awake.wait(_POLL)
                     self._awake.clear()
                     continue
-                self._one_block()
+                self._generate_block()
             except GeneratorDied as error:
                 if self._stop.is_set():
                     break
                 self._restart(error)
             except AttaccaError as error:
-                failed = self._asked_with
-                if failed is not self._good:
-                    # A value that the pack does not take: back to those that it played with.
-                    self._say("refused", str(error))
+                failed = self._requested_settings
+                if failed is not self._accepted:
+                    # The pack refuses a value: go back to the settings that it played with.
+                    self._on_event("refused", str(error))
                     if self._settings is failed:
-                        self._settings = self._good
-                    self._refused(failed, self._good)
+                        self._settings = self._accepted
+                    self._on_refused(failed, self._accepted)
                 elif self._blocks and isinstance(error, PackError):
                     # A graph that has worked may work again in another process.
                     self._restart(error)
                 else:
                     self._give_up(error)
 
-    def _one_block(self) -> None:
+    def _generate_block(self) -> None:
         settings = self._settings
-        asked, stride = int(settings.number("steps")), settings.number("stride")
-        plan = self._governor.plan(asked, stride)
+        steps, stride = int(settings.number("steps")), settings.number("stride")
+        plan = self._governor.plan(steps, stride)
         whole = self._phrase > 0 or not self._has_past
         request = self._request(settings, plan.steps, 1.0 if whole else plan.stride)
-        self._asked_with = settings
-        self._making = plan.stride * self._plan.block_samples / self._lead.rate
+        self._requested_settings = settings
+        self._in_progress = plan.stride * self._plan.block_samples / self._lead.rate
         try:
             block = self._generator.make(request)
         finally:
-            self._making = 0.0
-        self._good = settings
-        self._taken(settings)
-        with self._telling:
+            self._in_progress = 0.0
+        self._accepted = settings
+        self._on_applied(settings)
+        with self._event_lock:
             if self._piece_ends():
                 return
             lead = self._lead.seconds
-            self._governor.made(asked, plan, block.seconds, lead, self.wanted)
+            self._governor.observe(steps, plan, block.seconds, lead, self.target_lead)
             self._lead.append(block.samples, block.rewind, block.notes)
-            self._made(
-                told(
+            self._on_block_event(
+                generated_block(
                     block.samples, self._lead.rate, self._lead.extent()[1], index=self._index,
                     steps=plan.steps, rewind=block.rewind, seconds=block.seconds, eased=plan.eased,
                 )
@@ -314,24 +290,26 @@ class Feeder:
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
         self._last_seconds.append(block.seconds)
         if plan.eased != self._eased:
-            self._say("eased" if plan.eased else "restored", f"now {plan.steps} of {asked} steps")
+            self._on_event(
+                "eased" if plan.eased else "restored", f"now {plan.steps} of {steps} steps"
+            )
         self._eased = plan.eased
         self._last, self._planned = block, plan
         if block.faults:
             self._faults += 1
             lasts = 2 * len(block.samples) / self._lead.rate + 2.0
-            self._trouble("network", block.faults[0], lasts)
+            self._on_problem("network", block.faults[0], lasts)
         self._index += 1
         self._blocks += 1
-        self._in_a_row = 0
+        self._restarts_in_a_row = 0
         self._take_keyframe(continues=True)
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
         return request_from(self._plan, settings, self._index, steps, stride)
 
     def _piece_ends(self) -> bool:
-        """Whether a new piece was requested: what was generated meanwhile is not for it."""
-        return any(command.name in ("reset", "anew") for command in list(self._commands))
+        """Whether a new piece was requested, to which the present block does not belong."""
+        return any(command.name in ("reset", "new piece") for command in list(self._commands))
 
     def _carry_out_commands(self) -> None:
         while self._commands:
@@ -339,24 +317,24 @@ class Feeder:
             try:
                 self._carry_out(command)
             except GeneratorDied:
-                if command is self._fatal and command.name not in ("reset", "anew"):
-                    self._say("refused", f"{command.name}: the generator died of it twice")
+                if command is self._fatal and command.name not in ("reset", "new piece"):
+                    self._on_event("refused", f"{command.name}: the generator crashed on it twice")
                     self._commands.popleft()
                 self._fatal = command
                 raise
             except AttaccaError as error:
                 if not self._blocks:
-                    raise  # what the music was to begin from
-                self._say("refused", f"{command.name}: {error}")
+                    raise  # the piece cannot start without it
+                self._on_event("refused", f"{command.name}: {error}")
             self._commands.popleft()
 
     def _carry_out(self, command: _Command) -> None:
-        if command.name in ("reset", "anew"):
+        if command.name in ("reset", "new piece"):
             self._generator.reset()
             self._index = 0
             self._has_past, self._phrase = False, 0
             self._take_keyframe()
-            if command.name == "anew":
+            if command.name == "new piece":
                 self._lead.end_piece()
             return
         if command.place is not None:
@@ -366,10 +344,10 @@ class Feeder:
             self._generator.continue_from(command.samples)
             self._has_past = True
             self._take_keyframe(ahead=len(command.samples))
-            with self._telling:
+            with self._event_lock:
                 self._lead.append(command.samples)
-                made = told(command.samples, self._lead.rate, self._lead.extent()[1])
-                self._made(made)
+                end = self._lead.extent()[1]
+                self._on_block_event(generated_block(command.samples, self._lead.rate, end))
             return
         if command.name == "listen" and command.samples is not None:
             self._generator.listen(command.samples)
@@ -379,7 +357,7 @@ class Feeder:
         self._take_keyframe()
 
     def _take_keyframe(self, ahead: int = 0, *, continues: bool = False) -> None:
-        """Keep the generator's state, for the sample `ahead` frames after what is produced."""
+        """Keep the generator's state, for the sample `ahead` frames after the generated audio."""
         position = self._lead.position[1] + ahead
         self.history.take(self._keyframe(position, continues=continues))
 
@@ -394,7 +372,7 @@ class Feeder:
     ) -> None:
         """Continue from another moment of this or another run."""
         while when is not None and when() > self._lead.position[1] and not self._piece_ends():
-            self._one_block()  # the music of now has to last until then
+            self._generate_block()  # the music of now has to last until then
         keyframe = place.keyframe
         try:
             self._generator.restore(keyframe.state)
@@ -403,18 +381,18 @@ class Feeder:
             state = self._generator.state()
             phrase = max(0, keyframe.phrase - len(place.before))
             has_past = keyframe.has_past or bool(place.before)
-            made = self._lead_in(place, when, has_past=has_past, phrase=phrase)
+            blocks = self._first_blocks(place, when, has_past=has_past, phrase=phrase)
         except GeneratorDied:
             raise
         except AttaccaError:
             self._return_to_newest()  # the music of now goes on
             raise
-        samples = np.concatenate([block.samples for _, block in made])
+        samples = np.concatenate([block.samples for _, block in blocks])
         notes, begin = list[TimedNote](), 0
-        for _, block in made:
+        for _, block in blocks:
             notes += [TimedNote(begin + n.offset, n.pitch, n.velocity) for n in block.notes]
             begin += len(block.samples)
-        with self._telling:
+        with self._event_lock:
             if self._piece_ends():
                 return
             offset, at = place.offset, None
@@ -426,26 +404,28 @@ class Feeder:
                 samples[offset:], later_notes(tuple(notes), offset), at
             )  # fmt: skip
             position = since - offset - late
-            self._made(Dropped(since / self._lead.rate, since / self._lead.rate))
+            self._on_block_event(DroppedAudio(since / self._lead.rate, since / self._lead.rate))
             self.history.cut(since)
             self.history.take(Keyframe(state, position, since, has_past, phrase))
             end = position
-            for request, block in made:
+            for request, block in blocks:
                 end += len(block.samples)
                 self.history.requested(request, end)
                 unskipped = block.samples[max(0, since - (end - len(block.samples))) :]
                 if len(unskipped):
-                    self._made(told(unskipped, self._lead.rate, end / self._lead.rate))
-        self._has_past = has_past or bool(made)
-        self._phrase = max(0, phrase - len(made))
+                    self._on_block_event(
+                        generated_block(unskipped, self._lead.rate, end / self._lead.rate)
+                    )
+        self._has_past = has_past or bool(blocks)
+        self._phrase = max(0, phrase - len(blocks))
         self._take_keyframe(continues=True)
         switched(position + place.offset)
 
-    def _lead_in(
+    def _first_blocks(
         self, place: Place, when: Callable[[], int] | None, *, has_past: bool, phrase: int
     ) -> list[tuple[Request, Block]]:
-        """Blocks from a place on, together long enough that the next one comes in time."""
-        made: list[tuple[Request, Block]] = []
+        """Blocks from a place on, together long enough that the next one is ready in time."""
+        blocks: list[tuple[Request, Block]] = []
         ready = -place.offset
 
         def late() -> int:
@@ -455,39 +435,41 @@ class Feeder:
         request = place.request
         while ready - late() < self._plan.block_samples // 2:
             if request is None:
-                whole = phrase > len(made) or not (has_past or made)
+                whole = phrase > len(blocks) or not (has_past or blocks)
                 plan = self._governor.plan(int(settings.number("steps")), settings.number("stride"))
                 request = self._request(settings, plan.steps, 1.0 if whole else plan.stride)
             block = self._generator.make(request)
-            made.append((request, block))
+            blocks.append((request, block))
             ready += len(block.samples)
             request = None
-        return made
+        return blocks
 
     def _restart(self, error: Exception) -> None:
-        """Start the generator again and bring it to the state that it had."""
+        """Start a new generator and restore the state of the old one."""
         failure: Exception | None = error
         while failure is not None and not self._stop.is_set():
             self._restarts += 1
-            self._in_a_row += 1
-            if self._in_a_row > RESTARTS:
+            self._restarts_in_a_row += 1
+            if self._restarts_in_a_row > RESTARTS:
                 if not isinstance(failure, AttaccaError):
-                    times = self._in_a_row
-                    failure = WorkerError(f"the generator died {times} times in a row: {failure}")
+                    times = self._restarts_in_a_row
+                    failure = WorkerError(
+                        f"the generator crashed {times} times in a row: {failure}"
+                    )
                 self._give_up(failure)
                 return
-            self._say("restarted", f"{failure}; a new generator continues the music")
+            self._on_event("restarted", f"{failure}; a new generator continues the music")
             failure = self._start_again()
 
     def _start_again(self) -> Exception | None:
-        """Start the generator, and go to the newest keyframe and through what was requested since.
+        """Start the generator, restore the newest keyframe and repeat the requests since.
 
-        Returns what to try again after.
+        Returns the error after which to try again, if any.
         """
         try:
             self._generator.start()
         except GeneratorDied as died:
-            self._clock.sleep(0.1 * self._in_a_row)
+            self._clock.sleep(0.1 * self._restarts_in_a_row)
             return died
         except AttaccaError as pack:
             self._give_up(pack)
@@ -511,30 +493,6 @@ class Feeder:
 
     def _give_up(self, error: AttaccaError) -> None:
         self.failure = error
-        self._say("failed", str(error))
+        self._on_event("failed", str(error))
         self._stop.set()
         self._lead.close()
-
-
-def profile(latency: float, block_seconds: float) -> tuple[float, float]:
-    """Split the time until a block control is heard into (lead to keep in seconds, stride).
-
-    A control waits for the lead to be played and for one stride. Long latencies keep whole
-    blocks; short ones give half the time to the stride, down to an eighth of a block or 0.25 s.
-
-    Raises
-    ------
-    ConfigError
-        When it is too short for the pack's blocks.
-    """
-    if latency >= 1.4 * block_seconds:
-        return latency - block_seconds, 1.0
-    shortest = max(0.125, min(1.0, _SHORTEST / block_seconds))
-    stride = max(shortest, min(1.0, latency / 2 / block_seconds))
-    lead = latency - stride * block_seconds
-    if lead < 0.05:
-        least = shortest * block_seconds + 0.05
-        raise ConfigError(
-            f"latency {latency:g} s is too short; this pack takes {least:.2f} s or more"
-        )
-    return lead, stride

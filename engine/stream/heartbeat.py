@@ -37,6 +37,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "continue": Allowance(10.0, 0.5),
     "context": Allowance(10.0, 0.5),
     "step": Allowance(10.0, 0.5),
+    "encode": Allowance(10.0, 2.0),  # of one text
     "network": Allowance(10.0, 0.5),
     "decode": Allowance(10.0, 0.5),
 }

@@ -1,7 +1,7 @@
-"""The lead: audio made and not yet heard, between the feeder thread and the mixer thread.
+"""The lead: audio that is generated but not yet audible, between the feeder and the mixer thread.
 
-`append` is the feeder's, `pull` the mixer's; a short lock stands between them (the mixer is not
-the audio callback). Samples are float32 [frames, channels] at the pack's rate.
+The feeder calls `append`, the mixer `pull`; they share a short lock (the mixer is not the audio
+callback). Samples are float32 [frames, channels] at the pack's rate.
 """
 
 from __future__ import annotations
@@ -25,30 +25,29 @@ _RESUME_SECONDS = 0.03  # crossfade from held sound back to music
 
 @dataclass(frozen=True)
 class LeadStats:
-    """`seconds` of lead now, its `low` since last asked; how often and how long it was gone."""
+    """`seconds` of lead now; how often and how long it was gone; how many blocks were added."""
 
     seconds: float
-    low: float
     gaps: int
     concealed_seconds: float
     blocks: int
 
 
 class Lead:
-    """Bounded buffer of blocks that never runs dry to the ear.
+    """Buffer of blocks; when it is empty, the last sound is held (see `conceal`).
 
     Parameters
     ----------
     rate, channels : of the pack.
     clock : on which `pull` waits.
-    wait : whether `pull` waits for audio instead of concealing: for rendering offline.
-    heard : called in the mixer's thread with the notes that are due in what `pull` returns next;
-        must not wait.
+    wait : whether `pull` waits for audio instead of concealing, for rendering offline.
+    on_notes : called in the mixer's thread with the notes of what `pull` returns next; must not
+        wait.
 
     Attributes
     ----------
-    begin : seconds that must be ready before sound begins: the mixer takes several periods at once
-        then, more than a short block holds. May be changed at any time.
+    preroll : seconds that must be ready before playback starts: the mixer then pulls several
+        periods at once, more than a short block holds. May be changed at any time.
     """
 
     def __init__(
@@ -58,12 +57,12 @@ class Lead:
         *,
         clock: Clock,
         wait: bool = False,
-        heard: Callable[[tuple[TimedNote, ...]], None] | None = None,
-        begin: float = 0.0,
+        on_notes: Callable[[tuple[TimedNote, ...]], None] | None = None,
+        preroll: float = 0.0,
     ) -> None:
         self.rate, self.channels = rate, channels
-        self.begin = begin
-        self._pending = PendingNotes(heard)
+        self.preroll = preroll
+        self._pending = PendingNotes(on_notes)
         self._wait = wait
         self._blocks: deque[Array] = deque()
         self._frames = 0
@@ -75,13 +74,12 @@ class Lead:
         self._closed = False
         self._fading = np.zeros((0, channels), np.float32)
         self._played = 0  # frames pulled, or dropped
-        self._low = float("inf")
         self._gaps = self._concealed = self._count = 0
 
     # ------------------------------------------------------------ feeder thread
 
     def append(self, block: Array, rewind: int = 0, notes: tuple[TimedNote, ...] = ()) -> None:
-        """Add a block; its first `rewind` frames stand in place of the last ones still unheard.
+        """Add a block; its first `rewind` frames replace the last ones that are not yet pulled.
 
         `notes` are timed from its first frame.
         """
@@ -91,7 +89,7 @@ class Lead:
     def _add(self, block: Array, rewind: int, notes: tuple[TimedNote, ...]) -> None:
         block = np.ascontiguousarray(block, np.float32)
         if rewind:
-            self._pending.take_back(self._frames - rewind)
+            self._pending.withdraw(self._frames - rewind)
         self._pending.add(notes, self._frames - rewind)
         if rewind:
             block = self._rewound(block, rewind)
@@ -111,9 +109,9 @@ class Lead:
         return block
 
     def _rewound(self, block: Array, rewind: int) -> Array:
-        """Take back what is unheard of the last `rewind` frames; cut the block where it is not."""
-        unheard = min(rewind, self._frames)
-        left = unheard
+        """Remove the last `rewind` frames; cut the block where they are already pulled."""
+        replaced = min(rewind, self._frames)
+        left = replaced
         while left:
             last = self._blocks.pop()
             self._frames -= len(last)
@@ -123,12 +121,12 @@ class Lead:
                 left = 0
             else:
                 left -= len(last)
-        return block[rewind - unheard :]
+        return block[rewind - replaced :]
 
     def flush(self) -> tuple[float, float]:
-        """Drop everything unheard; silence, not held sound, until the next block.
+        """Drop all audio; then silence, not held sound, until the next block.
 
-        Returns the seconds of music, as in `extent`, from which and to which it was dropped.
+        Returns where the dropped audio starts and ends, in seconds as in `extent`.
         """
         with self._lock:
             self._blocks.clear()
@@ -160,11 +158,11 @@ class Lead:
             wanted = self._played if at is None else at
             late = min(max(0, self._played - wanted), len(block))
             keep = min(max(0, wanted - self._played), self._frames)
-            unheard = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
-            fading = unheard[keep : keep + self.switch_frames]
+            queued = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
+            fading = queued[keep : keep + self.switch_frames]
             fall = np.linspace(1, 0, len(fading), dtype=np.float32)[:, None]
             self._fading = fading * fall
-            self._blocks = deque([unheard[:keep]] if keep else [])
+            self._blocks = deque([queued[:keep]] if keep else [])
             self._frames = keep
             self._pending.end(keep)
             begin = self._played + keep
@@ -172,16 +170,16 @@ class Lead:
             return begin, late
 
     def end_piece(self) -> None:
-        """Fade the end of what is unheard, and let its keys come up there: a new piece follows."""
+        """Fade out the end of the queued audio, and release its keys there: a new piece follows."""
         with self._lock:
-            unheard = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
-            n = min(self._fade, len(unheard))
-            unheard[len(unheard) - n :] *= np.linspace(1, 0, n, dtype=np.float32)[:, None]
-            self._blocks = deque([unheard])
+            queued = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
+            n = min(self._fade, len(queued))
+            queued[len(queued) - n :] *= np.linspace(1, 0, n, dtype=np.float32)[:, None]
+            self._blocks = deque([queued])
             self._pending.end(self._frames)
 
     def close(self) -> None:
-        """No more will come: a waiting pull returns what there is, then silence."""
+        """Accept no more audio: a waiting pull returns the rest, then silence."""
         with self._lock:
             self._closed = True
             self._lock.notify_all()
@@ -189,24 +187,24 @@ class Lead:
     # ------------------------------------------------------------- mixer thread
 
     def pull(self, frames: int) -> Array:
-        """Exactly `frames` of sound: music where there is some, held sound where there is none.
+        """Exactly `frames` of sound: music as far as it goes, then held sound.
 
-        Until `begin` seconds are ready it is silence. Offline it waits for music instead.
+        It is silence until `preroll` seconds are ready. Offline it waits for music instead.
         """
         with self._lock:
             if self._wait:
                 self._lock.wait_for(lambda: self._frames >= frames or self._closed)
-            elif not self._started and self._frames <= self.begin * self.rate:
-                self._pending.tell(self._pending.passed(0))
+            elif not self._started and self._frames <= self.preroll * self.rate:
+                self._pending.publish(self._pending.advance(0))
                 return np.zeros((frames, self.channels), np.float32)
             got = self._take(frames)
-            due = self._pending.passed(len(got))
-        self._pending.tell(due)
+            due = self._pending.advance(len(got))
+        self._pending.publish(due)
         self._started = True
         if self._concealer.active and len(got):
             got = self._resumed(got)
         if len(got):
-            self._concealer.heard(got)
+            self._concealer.remember(got)
         missing = frames - len(got)
         if not missing:
             return got
@@ -215,10 +213,9 @@ class Lead:
         if not self._concealer.active:
             self._gaps += 1
         self._concealed += missing
-        return np.concatenate([got, self._concealer.make(missing)])
+        return np.concatenate([got, self._concealer.generate(missing)])
 
     def _take(self, frames: int) -> Array:
-        self._low = min(self._low, self._frames / self.rate)
         parts: list[Array] = []
         need = frames
         while need and self._blocks:
@@ -240,34 +237,27 @@ class Lead:
         n = min(self._fade, len(got))
         rise = np.linspace(0, 1, n, dtype=np.float32)[:, None]
         got = got.copy()
-        got[:n] = got[:n] * rise + self._concealer.make(n) * (1 - rise)
+        got[:n] = got[:n] * rise + self._concealer.generate(n) * (1 - rise)
         return got
 
     # --------------------------------------------------------------- any thread
 
     @property
     def seconds(self) -> float:
-        """Lead now."""
+        """Seconds of lead now."""
         return self._frames / self.rate
 
     @property
     def position(self) -> tuple[int, int]:
-        """Frames pulled or dropped since the start, and produced; both only grow."""
+        """Frames pulled or dropped since the start, and generated; both only grow."""
         with self._lock:
             return self._played, self._played + self._frames
 
     def extent(self) -> tuple[float, float]:
-        """Seconds of music pulled since the start, and to where it is made; both count on."""
+        """Seconds of music pulled or dropped since the start, and generated; both only grow."""
         with self._lock:
             return self._played / self.rate, (self._played + self._frames) / self.rate
 
     def stats(self) -> LeadStats:
-        """A snapshot; resets the low mark."""
-        low, self._low = self._low, float("inf")
-        return LeadStats(
-            self.seconds,
-            min(low, self.seconds),
-            self._gaps,
-            self._concealed / self.rate,
-            self._count,
-        )
+        """The present counts."""
+        return LeadStats(self.seconds, self._gaps, self._concealed / self.rate, self._count)

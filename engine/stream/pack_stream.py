@@ -1,7 +1,7 @@
-"""One pack at play: its generator, its feeder and its lead, and where its music stands.
+"""The stream of one pack: its generator, feeder and lead, and its position in the music.
 
-Made and ended under the instrument's lock; what runs in between are the feeder's and the mixer's
-threads. Two of them stand side by side only while the music goes over from one pack to another.
+Created and stopped under the instrument's lock; the feeder's and the mixer's threads use it in
+between. Two streams exist at once only during the change from one pack to another.
 """
 
 from __future__ import annotations
@@ -20,43 +20,50 @@ from engine.notes.timed_note import TimedNote
 from engine.packs.manifest import Manifest
 from engine.packs.plan import make_plan
 from engine.resample import StreamResampler
+from engine.stream.block_events import BlockEvent, BlockPublisher
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.history import HISTORY
 from engine.stream.lead import Lead
-from engine.stream.made import Made, Teller
 from engine.time.clock import Clock
 
 __all__ = ["PackStream", "StreamSetup"]
 
-# A generator that is started again goes on from sound, not from its own state: other samples than
-# the seed stands for. Where no sound is missed meanwhile, only one that surely hangs is replaced.
+# Factor for the time after which a generator counts as hung: offline, waiting costs no sound.
 _OFFLINE_PATIENCE = 120.0
-# Seconds ready before sound begins: less than a block of most packs, more than an output ring.
-_BEGIN = 0.3
+# Seconds ready before playback starts: less than a block of most packs, more than an output ring.
+_PREROLL = 0.3
 
 
 @dataclass(frozen=True)
 class StreamSetup:
-    """What does not depend on the pack.
+    """What all streams of an instrument have in common.
 
-    `threads` of the network; `target` such as `cpu`; `say` is called with (kind, text) for what a
-    performer should know, `trouble` with (kind, text, seconds) for what may go wrong again,
-    `refused` with controls that the pack does not take and those it plays with instead, `made` with
-    every block that is made and with what is dropped, `taken` with the controls of each block;
-    `wait` for rendering offline, where the mixer waits for music; `history` seconds to go back by.
+    Attributes
+    ----------
+    threads : of the network.
+    target : such as `cpu`.
+    clock : of all threads and waits.
+    on_event : called with (kind, text) for the performer.
+    on_problem : called with (kind, text, seconds) for a problem that may recur, and how long it
+        counts as current.
+    on_refused : called with settings that the pack refuses and those that it plays with instead.
+    wait : the mixer waits for music, for rendering offline.
+    on_block_event : called with every generated block and all dropped audio.
+    on_applied : called with the settings of each generated block.
+    history : seconds that the music can go back by.
     """
 
     threads: int
     target: str
     clock: Clock
-    say: Callable[[str, str], None]
-    trouble: Callable[[str, str, float], None]
-    refused: Callable[[Settings, Settings], None]
+    on_event: Callable[[str, str], None]
+    on_problem: Callable[[str, str, float], None]
+    on_refused: Callable[[Settings, Settings], None]
     wait: bool = False
-    made: Callable[[Made], None] = lambda _: None
-    taken: Callable[[Settings], None] = lambda _: None
+    on_block_event: Callable[[BlockEvent], None] = lambda _: None
+    on_applied: Callable[[Settings], None] = lambda _: None
     history: float = HISTORY
 
 
@@ -66,34 +73,34 @@ class PackStream:
     Parameters
     ----------
     manifest : of the pack.
-    settings : controls to begin with.
-    wanted : seconds of lead to keep.
-    setup : what does not depend on the pack.
-    origin : seconds of music that were played before this pack.
+    settings : the first ones.
+    target_lead : seconds.
+    setup : of the instrument.
+    origin : seconds of music played before this pack.
 
     Attributes
     ----------
-    notes_out : who is told of notes; None for nobody.
     plan : of the pack.
-    teller : tells of blocks, once the stream is what plays.
+    notes_out : gets the notes that become audible.
+    block_publisher : publishes the block events.
     """
 
     def __init__(
         self,
         manifest: Manifest,
         settings: Settings,
-        wanted: float,
+        target_lead: float,
         setup: StreamSetup,
         *,
         origin: float = 0.0,
     ) -> None:
-        self.manifest, self.wanted, self.origin = manifest, wanted, origin
+        self.manifest, self.target_lead, self.origin = manifest, target_lead, origin
         self.notes_out: NotesOut | None = None
         self._setup = setup
-        self.teller = Teller(setup.made)
+        self.block_publisher = BlockPublisher(setup.on_block_event)
         self.lead = Lead(
             manifest.rate, manifest.channels, clock=setup.clock, wait=setup.wait,
-            heard=self._on_notes, begin=min(wanted / 2, _BEGIN),
+            on_notes=self._on_notes, preroll=min(target_lead / 2, _PREROLL),
         )  # fmt: skip
         self.plan = plan = make_plan(manifest)
         governor = Governor(
@@ -105,58 +112,59 @@ class PackStream:
         )  # fmt: skip
         self.feeder = Feeder(
             generator, self.lead, governor,
-            plan=plan, wanted=wanted, settings=settings,
-            say=setup.say, trouble=self._trouble, refused=setup.refused, clock=setup.clock,
-            made=self.teller.made, taken=setup.taken, history=setup.history,
+            plan=plan, target_lead=target_lead, settings=settings, clock=setup.clock,
+            on_event=setup.on_event, on_problem=self._on_problem, on_refused=setup.on_refused,
+            on_block_event=self.block_publisher.add, on_applied=setup.on_applied,
+            history=setup.history,
         )  # fmt: skip
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:
-        """Open the pack and begin to fill the lead; `past` and `phrase` as in `Instrument.play`.
+        """Open the pack and start to fill the lead; `past` and `phrase` as in `Instrument.play`.
 
         Raises
         ------
         AttaccaError
-            The pack cannot be opened, or generates no notes and was given a phrase.
+            The pack cannot be opened, or there is a phrase and it generates no notes.
         """
         if phrase and not self.manifest.has_notes:
             raise ConfigError(
-                f"pack {self.manifest.name!r} generates no notes: it cannot begin with a phrase"
+                f"pack {self.manifest.name!r} generates no notes; start it without a phrase"
             )
         self.feeder.start(past, phrase)
 
-    def want(self, seconds: float) -> None:
-        """Keep so many seconds of lead from now on."""
-        self.wanted = seconds
-        self.lead.begin = min(seconds / 2, _BEGIN)
-        self.feeder.want(seconds)
+    def set_target_lead(self, seconds: float) -> None:
+        """Keep this many seconds of lead from now on."""
+        self.target_lead = seconds
+        self.lead.preroll = min(seconds / 2, _PREROLL)
+        self.feeder.set_target_lead(seconds)
 
     def stop(self) -> None:
-        """End the feeder and the generator."""
+        """Stop the feeder and the generator."""
         self.notes_out = None
         self.feeder.stop()
 
     def resampler(self, rate: int) -> StreamResampler:
-        """A new one from the pack's rate to `rate`."""
+        """A new resampler from the pack's rate to `rate`."""
         return StreamResampler(self.manifest.rate, rate, self.manifest.channels)
 
     def horizon(self) -> tuple[float, float]:
-        """Seconds of music played, and from where on what is set now will sound."""
-        played, made = self.feeder.horizon()
-        return self.origin + played, self.origin + made
+        """Seconds of music played, and from where on the present settings apply."""
+        played, applied = self.feeder.horizon()
+        return self.origin + played, self.origin + applied
 
     def extent(self) -> tuple[float, float]:
-        """Seconds of music played, and to where it is made."""
-        played, made = self.lead.extent()
-        return self.origin + played, self.origin + made
+        """Seconds of music played, and seconds generated."""
+        played, generated = self.lead.extent()
+        return self.origin + played, self.origin + generated
 
-    def _trouble(self, kind: str, text: str, lasts: float) -> None:
+    def _on_problem(self, kind: str, text: str, lasts: float) -> None:
         name = self.manifest.name
         line = (
             f"pack {name!r}: {text}; check it with 'attacca packs {name} --test', or load another"
         )
-        self._setup.trouble(kind, line, lasts)
+        self._setup.on_problem(kind, line, lasts)
 
     def _on_notes(self, notes: tuple[TimedNote, ...]) -> None:
         out = self.notes_out
         if out is not None:
-            out.heard(notes, self.manifest.rate, self)
+            out.add(notes, self.manifest.rate, self)

@@ -33,6 +33,7 @@ from engine.representations.protocol import Decoder, Event, Projection, Represen
 from engine.stages.diffusion import BlockInputs, DiffusionStage
 from engine.stages.log import SignalLog
 from engine.stages.network import NetworkStage
+from engine.stages.prompts import PromptEncoder, open_prompts
 from engine.stages.request import Request, StageRequest
 
 __all__ = ["PlanWalk", "Produced"]
@@ -98,12 +99,21 @@ class PlanWalk:
         self._decoders: dict[str, Decoder] = {}
         self._projections: dict[str, Projection] = {}
         self._chunks: dict[str, deque[Array]] = {}
+        self._prompts = open_prompts(manifest, executor, announce)
         for p in self.plan.stages:
             stage = p.stage
+            encoded = {
+                name: shape for prompt in self._texts(p) for name, shape in prompt.shapes.items()
+            }
+            rows = self._representations[stage.output].sampled_rows
             if stage.kind == "diffusion":
-                self.diffusion[stage.output] = DiffusionStage(manifest, p, executor, announce)
+                self.diffusion[stage.output] = DiffusionStage(
+                    manifest, p, executor, rows, encoded, announce
+                )
             elif stage.kind == "network":
-                self.networks[stage.output] = NetworkStage(manifest, p, executor, announce)
+                self.networks[stage.output] = NetworkStage(
+                    manifest, p, executor, rows, encoded, announce
+                )
             else:
                 source = self._representations[stage.inputs[0].signal]
                 self._decoders[stage.output] = source.decoder()
@@ -120,6 +130,9 @@ class PlanWalk:
     def _start(self, signal: str) -> int:
         found = self.plan.stage(signal)
         return found.start if found else 0
+
+    def _texts(self, plan: StagePlan) -> list[PromptEncoder]:
+        return [prompt for name, prompt in self._prompts.items() if name in plan.stage.controls]
 
     def warm_up(self, runs: int = 2) -> None:
         """Run every graph before the first block, so that no first-time cost is audible."""
@@ -341,11 +354,16 @@ class PlanWalk:
         given = self._next_given(output, plan, self._of(request, output).keep)
         if given is not None:
             return given
+        encoded: dict[str, NDArray[Any]] = {}
+        empty: dict[str, NDArray[Any]] = {}
+        for prompt in self._texts(plan):
+            encoded |= prompt.encode(request.controls)
+            empty |= prompt.empty()
         if output in self.networks:
             self._evaluations += 1
-            return self.networks[output].run(windows, request.controls, {})
+            return self.networks[output].run(windows, request.controls, encoded)
         inputs = BlockInputs(
-            windows, request.controls, {}, request.seed, self._blocks[output],
+            windows, request.controls, encoded, empty, request.seed, self._blocks[output],
             self._known(output, plan, request),
         )  # fmt: skip
         stage = self.diffusion[output]
@@ -437,5 +455,6 @@ class PlanWalk:
         parts: list[tuple[str, Any]] = [(f"log/{n}", log) for n, log in self._logs.items()]
         parts += [(f"decoder/{n}", d) for n, d in self._decoders.items()]
         parts += [(f"projection/{n}", p) for n, p in self._projections.items()]
+        parts += [(f"prompt/{n}", p) for n, p in self._prompts.items()]
         parts += [(f"cache/{n}", s.cache) for n, s in self.diffusion.items() if s.cache]
         return parts

@@ -146,7 +146,7 @@ class QuantisedActions:
     ----------
     tempo : of the beat.
     quantise : returns what actions wait for: "off", "beat" or "bar".
-    say : called with kind and text when an action could not be carried out.
+    on_event : called with kind and text when an action could not be carried out.
     clock : of the tempo.
 
     Attributes
@@ -158,10 +158,10 @@ class QuantisedActions:
         self,
         tempo: Tempo,
         quantise: Callable[[], object],
-        say: Callable[[str, str], object],
+        on_event: Callable[[str, str], object],
         clock: Clock,
     ) -> None:
-        self._tempo, self._quantise, self._say, self._clock = tempo, quantise, say, clock
+        self._tempo, self._quantise, self._on_event, self._clock = tempo, quantise, on_event, clock
         self._waiting: dict[str, _Waiting] = {}
         self._changed = clock.condition()
         self._thread: threading.Thread | None = None
@@ -190,7 +190,7 @@ class QuantisedActions:
         Raises
         ------
         AttaccaError
-            Of the action, with "off". An action that waited reports it through `say`.
+            Of the action, with "off". An action that waited reports it through `on_event`.
         """
         until = cast(Quantise, self._quantise()) if quantise is None else quantise
         self.cancel(key)
@@ -265,7 +265,7 @@ class QuantisedActions:
         try:
             part.carry_out(at)
         except AttaccaError as error:
-            self._say("quantised action", str(error))
+            self._on_event("quantised action", str(error))
         except Exception:  # a defect of ours: counted, and what else waits goes on
             self.faults += 1
             _log.exception("quantised action: %s", key)

@@ -83,7 +83,7 @@ class Tempo:
     settings : the controls at the start.
     show : sets controls to what is followed: values by name, and the settings that they replace,
         or None to replace any.
-    say : tells a performer, by kind and text.
+    on_event : tells a performer, by kind and text.
     now : seconds of the instrument's clock.
     """
 
@@ -91,10 +91,10 @@ class Tempo:
         self,
         settings: Settings,
         show: Callable[[Mapping[str, Value], Settings | None], object],
-        say: Callable[[str, str], object],
+        on_event: Callable[[str, str], object],
         now: Callable[[], float],
     ) -> None:
-        self._settings, self._show, self._say, self._now = settings, show, say, now
+        self._settings, self._show, self._on_event, self._now = settings, show, on_event, now
         self._changes: deque[Change] = deque()
         self._lock = threading.RLock()
         self._sources: dict[str, Source] = {}
@@ -134,7 +134,7 @@ class Tempo:
             found, settings = self._timeline, self._settings
         # Outside of the lock: both call back into the instrument.
         for text in events:
-            self._say("tempo", text)
+            self._on_event("tempo", text)
         if shown:
             self._show(shown, settings)
         return found

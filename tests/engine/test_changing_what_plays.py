@@ -12,9 +12,9 @@ import soundfile
 from virtual_clock import VirtualClock
 
 from engine.errors import AttaccaError, ConfigError, DeviceError, PackError
-from engine.hearing import first_sampling
 from engine.instrument import Instrument
 from engine.notes.note import NoteEvent
+from engine.pack_settings import first_sampling
 from engine.playing import CROSSFADE
 
 TINY = Path(__file__).parents[1] / "data" / "packs" / "tiny"
@@ -144,7 +144,7 @@ def test_of_two_changes_at_once_the_second_is_told_to_wait(playing, clock, tmp_p
     first.start()
     assert reached.wait(20)
     for change in (lambda: playing.load(TINY), lambda: playing.move(None)):
-        with pytest.raises(ConfigError, match="another pack or device is being taken; wait for it"):
+        with pytest.raises(ConfigError, match="another change of pack or device is in progress"):
             change()
     assert playing.set(gain=-6.0)["gain"] == -6.0, "controls are not held up"
     go_on.set()
@@ -169,7 +169,7 @@ def generators() -> set[int]:
 
 @pytest.mark.parametrize(
     ("reached", "refused"),
-    [(0.5, ["pack 'other': playing has ended meanwhile"]), (1.0, [])],
+    [(0.5, ["pack 'other': playing has ended in the meantime"]), (1.0, [])],
     ids=["while its lead is generated", "when it has just come over"],
 )
 def test_closing_while_a_pack_is_loaded_ends_both_generators(clock, tmp_path, reached, refused):
@@ -276,7 +276,7 @@ def test_the_last_seconds_are_kept_though_nobody_recorded(playing, clock, tmp_pa
     playing.record(take)
     clock.sleep(1.0)
     playing.record(None)
-    kept = playing.keep(tmp_path / "kept.wav", 30.0).seconds
+    kept = playing.save_recent(tmp_path / "kept.wav", 30.0).seconds
     assert 1.5 < kept < 30.0, "as much as there was"
     sound, rate = soundfile.read(tmp_path / "kept.wav", dtype="float32", always_2d=True)
     assert rate == RATE
@@ -289,9 +289,9 @@ def test_the_last_seconds_are_kept_though_nobody_recorded(playing, clock, tmp_pa
 
 def test_keeping_before_playing_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="nothing is playing; start playing first"):
-        Instrument(TINY).keep(tmp_path / "kept.wav", 5)
+        Instrument(TINY).save_recent(tmp_path / "kept.wav", 5)
 
 
 def test_xruns_are_counted_from_nought_when_asked(playing):
-    playing.forget_xruns()
+    playing.reset_xruns()
     assert playing.status().xruns == 0

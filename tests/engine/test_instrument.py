@@ -286,7 +286,7 @@ def test_a_damaged_pack_is_one_line_and_nothing_is_left_running(tmp_path):
 
 
 def test_too_short_a_latency_names_the_least():
-    with pytest.raises(ConfigError, match=r"latency 0.01 s is too short; this pack takes 0\.18"):
+    with pytest.raises(ConfigError, match=r"latency 0.01 s is too short for this pack; use 0\.18"):
         Instrument(TINY, latency=0.01)
 
 

@@ -17,7 +17,7 @@ from engine.errors import ConfigError
 from engine.instrument import Instrument
 
 ROOT = Path(__file__).parents[2]
-BUSY = r"^{}: this instrument is playing already; close\(\) it, or create another one$"
+BUSY = r"^{}: this instrument is already playing; close\(\) it, or create another one$"
 
 
 def gone(pid, seconds=5.0):
@@ -87,12 +87,12 @@ def test_starting_from_within_a_render_is_refused():
 
     instrument.render(seconds=5.0, progress=progress)
     assert len(errors) == 1
-    assert "playing already" in errors[0]
+    assert "already playing" in errors[0]
 
 
 def test_closing_from_within_a_render_ends_it_in_one_line():
     instrument = Instrument(TINY)
-    with pytest.raises(ConfigError, match=r"^render: the instrument was closed meanwhile$"):
+    with pytest.raises(ConfigError, match=r"^render: the instrument was closed in the meantime$"):
         instrument.render(seconds=5.0, progress=lambda _: instrument.close())
     assert instrument.generator_pid is None
 
@@ -115,7 +115,7 @@ def test_after_it_was_closed_everything_answers_or_says_that_nothing_plays():
     instrument.set(gain=-6)
     instrument.hold([])
     instrument.panic()
-    instrument.forget_xruns()
+    instrument.reset_xruns()
     assert instrument.latencies().total > 0
     assert instrument.horizon() == (0.0, 0.0)
 
@@ -164,7 +164,7 @@ def test_many_threads_that_start_at_once_start_one_and_all_others_are_told():
     for thread in threads:
         thread.join()
     assert told.count("") == 1
-    assert all("another thread starts" in t or "playing already" in t for t in told if t)
+    assert all("another thread is starting" in t or "already playing" in t for t in told if t)
     instrument.close()
 
 
@@ -181,7 +181,7 @@ def test_threads_that_do_everything_at_once_end_no_music(playing):
     calls = [
         playing.status, playing.latencies, lambda: playing.set(gain=-6), lambda: playing.hold([]),
         lambda: playing.listen(lambda _: None)(), lambda: playing.tap(lambda _: None)(),
-        lambda: playing.listen_blocks(lambda _: None)(), lambda: playing.say("a", "b"),
+        lambda: playing.listen_blocks(lambda _: None)(), lambda: playing.publish_event("a", "b"),
     ]  # fmt: skip
     threads = [threading.Thread(target=work, args=(call,)) for call in calls]
     for thread in threads:
@@ -275,4 +275,4 @@ def test_a_forked_process_says_that_the_music_is_its_parents_and_leaves_it_alone
     *refused, last = done.stdout.splitlines()
     assert last == "played on"
     assert len(refused) == 3
-    assert all("plays in the process that this one was forked from" in line for line in refused)
+    assert all("plays in the parent process" in line for line in refused)

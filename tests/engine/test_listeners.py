@@ -10,7 +10,7 @@ from tiny_pack import TINY
 from engine.errors import ConfigError
 from engine.instrument import Instrument
 from engine.listeners import Listeners
-from engine.stream.made import BlockListeners, BlockMade, Dropped
+from engine.stream.block_events import BlockListeners, DroppedAudio, GeneratedBlock
 
 WAYS = ("listen", "listen_notes", "listen_blocks", "tap")
 
@@ -59,7 +59,7 @@ def test_a_listener_that_raises_is_counted_and_reported_and_others_are_called(br
     assert listeners.errors == len(said) == 2
     assert said[0] == (
         "listener 'boom' to tests failed (ValueError: the listener is broken in two lines); the "
-        "music goes on: fix or remove it"
+        "music continues; fix or remove it"
     )
 
 
@@ -80,7 +80,7 @@ def test_a_listener_may_remove_itself_and_add_others_while_it_is_called():
         blocks.add(got.append)
 
     remove = blocks.add(once)
-    first, second = Dropped(1.0, 2.0), Dropped(3.0, 4.0)
+    first, second = DroppedAudio(1.0, 2.0), DroppedAudio(3.0, 4.0)
     blocks.publish(first)
     blocks.publish(second)
     assert got == [first, second]
@@ -89,9 +89,9 @@ def test_a_listener_may_remove_itself_and_add_others_while_it_is_called():
 def test_a_new_listener_to_blocks_that_raises_on_the_last_ones_is_reported(broken_log):
     said = []
     blocks = BlockListeners(said.append)
-    blocks.publish(Dropped(1.0, 2.0))
+    blocks.publish(DroppedAudio(1.0, 2.0))
     blocks.add(boom)
-    blocks.publish(Dropped(3.0, 4.0))
+    blocks.publish(DroppedAudio(3.0, 4.0))
     assert blocks.listeners.errors == len(said) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_listener_that_raises_stops_neither_the_music_nor_others(way, broken_l
         instrument.wait_for_sound()
         if way == "listen_notes":  # the pack of the tests has none
             instrument._outlets.notes(None)
-        instrument.say("test", "something happens")
+        instrument.publish_event("test", "something happens")
         wait_until(lambda: instrument.status().stream.blocks > 8)
         wait_until(lambda: instrument.status().meters.rms[0] > 1e-3)
         wait_until(lambda: got)
@@ -142,9 +142,9 @@ def test_what_cannot_be_called_is_no_listener(way):
 def piano_stub():
     """An instrument that does not play, and what makes something happen for each way to listen."""
     instrument = Instrument(TINY)
-    block = BlockMade(0, 0.0, 0.1, 4, 0.0, 0.1, False, np.zeros((800, 1), np.float32), 8000)
+    block = GeneratedBlock(0, 0.0, 0.1, 4, 0.0, 0.1, False, np.zeros((800, 1), np.float32), 8000)
     return instrument, {
-        "listen": lambda: instrument.say("test", "something happened"),
+        "listen": lambda: instrument.publish_event("test", "something happened"),
         "listen_notes": lambda: instrument._outlets.notes("note"),
         "listen_blocks": lambda: instrument._outlets.blocks.publish(block),
         "tap": lambda: instrument._outlets.taps(np.zeros((128, 2), np.float32)),

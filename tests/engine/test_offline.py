@@ -15,7 +15,7 @@ from engine.errors import ConfigError
 from engine.instrument import Instrument
 from engine.notes.midi_file import read_midi
 from engine.notes.note import Note, NoteEvent
-from engine.offline import paired
+from engine.offline import pair_notes
 
 PIANO = Path(__file__).parents[2] / "packs" / "piano"
 PHRASE = [(60, 90, 0.1, 0.6), (67, 101, 0.731, 1.3), (76, 60, 1.415, 1.9)]
@@ -120,7 +120,7 @@ def test_closing_in_another_thread_ends_a_render():
     instrument.close()
     thread.join(10.0)
     assert not thread.is_alive()
-    assert errors == ["render: the instrument was closed meanwhile"]
+    assert errors == ["render: the instrument was closed in the meantime"]
 
 
 def test_keys_that_go_down_and_up_are_notes():
@@ -128,7 +128,7 @@ def test_keys_that_go_down_and_up_are_notes():
         NoteEvent(0.5, 60, 80), NoteEvent(1.0, 60, 90), NoteEvent(1.5, 60, 0),
         NoteEvent(0.2, 64, 0), NoteEvent(0.7, 67, 70), NoteEvent(2.5, 70, 70),
     ]  # fmt: skip
-    assert paired(events, 2.0) == (
+    assert pair_notes(events, 2.0) == (
         Note(60, 80, 0.5, 1.0), Note(67, 70, 0.7, 2.0), Note(60, 90, 1.0, 1.5),
     )  # fmt: skip
 
@@ -257,7 +257,7 @@ def test_nothing_else_starts_while_there_are_blocks():
             lambda: instrument.render(seconds=1),
             instrument.blocks,
         ):
-            with pytest.raises(ConfigError, match="is playing already; close"):
+            with pytest.raises(ConfigError, match="is already playing; close"):
                 start()
         assert len(next(blocks).samples)
 

@@ -20,8 +20,8 @@ from engine.controls.pack_controls import EARLIER_CONTROLS
 from engine.controls.settings import Settings
 from engine.controls.table import ControlTable
 from engine.errors import AttaccaError, ConfigError
-from engine.hearing import checked_phrase, checked_sound, is_sound
 from engine.instrument import Instrument
+from engine.music_arguments import checked_phrase, checked_sound, is_sound
 from engine.notes.note import Note
 from engine.notes.note_names import pitch
 from engine.packs.read import read_manifest
@@ -115,12 +115,12 @@ CALLS = {
     "play_phrase.start": lambda i, x: i.play_phrase([(60, 90, x, 1)]),
     "play_phrase.end": lambda i, x: i.play_phrase([(60, 90, 0, x)]),
     "record": lambda i, x: i.record(x) if x is None or not _usable(x) else None,
-    "keep": lambda i, x: i.keep(x, 0.1) if not _usable(x) else None,
-    "keep.seconds": lambda i, x: i.keep("/no/such/folder/x.wav", x),
+    "save_recent": lambda i, x: i.save_recent(x, 0.1) if not _usable(x) else None,
+    "save_recent.seconds": lambda i, x: i.save_recent("/no/such/folder/x.wav", x),
     "listen": lambda i, x: i.listen(x)(),
     "listen_notes": lambda i, x: i.listen_notes(x)(),
     "tap": lambda i, x: i.tap(x)(),
-    "say": lambda i, x: i.say(x, x),
+    "publish_event": lambda i, x: i.publish_event(x, x),
     "wait_for_sound": lambda i, x: i.wait_for_sound(x),
     "Pack.open": lambda i, x: Pack.open(x),
     "Pack.self_test": lambda i, x: Pack(PACK).self_test(x) if number_of(x) != 1 else None,
@@ -271,7 +271,7 @@ def test_a_note_of_another_length_is_refused_in_one_line(note):
 
 
 def test_a_phrase_that_never_ends_is_refused():
-    with pytest.raises(ConfigError, match="more than 100000"):
+    with pytest.raises(ConfigError, match="use 100,000 notes or fewer"):
         checked_phrase((60, 90, 0, 1) for _ in iter(int, 1))
 
 
@@ -301,9 +301,9 @@ def test_sound_of_any_kind_is_brought_to_the_form_of_the_pack(samples):
         (np.zeros((4800, 3)), r"sound of shape \(4800, 3\): use \[frames\] or"),
         (np.zeros(0), "sound of 0 s at 24000 Hz: use 0.05 to 600 s"),
         (np.zeros(10), "sound of 0.000417 s"),
-        (np.full(4800, np.nan), "samples that are not numbers"),
-        (np.full(4800, 1e300), "samples that are not numbers"),
-        (np.full(4800, 20000.0), r"a peak of 2e\+04: full scale is 1; divide it"),
+        (np.full(4800, np.nan), "NaN or infinite samples"),
+        (np.full(4800, 1e300), "NaN or infinite samples"),
+        (np.full(4800, 20000.0), r"a peak of 2e\+04: full scale is 1; divide the samples"),
         (np.zeros(4800, np.int64), "sound of type int64: use floats"),
         (np.zeros(4800, bool), "sound of type bool: use floats"),
         ("take.wav", "sound of shape"),

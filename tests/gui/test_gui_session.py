@@ -5,7 +5,7 @@ from __future__ import annotations
 from control_tables import ENGINE_TABLE
 from PyQt6.QtTest import QTest
 
-from engine.hearing import first_sampling
+from engine.pack_settings import first_sampling
 from gui.engine_process import EngineProcess
 from gui.session import Session
 from osc.server import OscServer

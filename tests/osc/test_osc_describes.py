@@ -6,7 +6,7 @@ import pytest
 from control_tables import SHIPPED_TABLE
 
 from engine.errors import ConfigError
-from engine.hearing import first_sampling
+from engine.pack_settings import first_sampling
 from osc.descriptions import described, description
 
 

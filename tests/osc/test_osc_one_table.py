@@ -18,7 +18,7 @@ import pytest
 from control_tables import SHIPPED_SPACE, SHIPPED_TABLE, SHIPPED_TURNED
 
 from engine.controls.control import FREE
-from engine.hearing import first_sampling
+from engine.pack_settings import first_sampling
 from osc.listing import as_json
 from osc.server import OscServer
 from osc.templates import TEMPLATES

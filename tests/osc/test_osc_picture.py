@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pythonosc.osc_message import OscMessage
 
-from engine.audio.picture import KEPT, Picture
+from engine.audio.spectrogram import KEPT_SECONDS, Spectrogram
 from engine.audio.spectrum import Bands, centres
 from osc.numbers import floats, picture
 
@@ -30,7 +30,7 @@ def all_columns(painted, first=0):
 @given(st.lists(st.integers(100, 4000), min_size=1, max_size=12), st.integers(1, 30))
 def test_columns_are_the_same_however_the_music_was_cut_into_blocks(cuts, slices):
     sound = np.random.default_rng(0).normal(size=sum(cuts)).astype(np.float32) * 0.1
-    whole, cut = Picture(RATE, MIDDLES), Picture(RATE, MIDDLES)
+    whole, cut = Spectrogram(RATE, MIDDLES), Spectrogram(RATE, MIDDLES)
     whole.add(0.0, sound[:, None])
     while whole.compute(100):
         pass
@@ -46,7 +46,7 @@ def test_columns_are_the_same_however_the_music_was_cut_into_blocks(cuts, slices
 
 
 def test_a_column_is_the_spectrum_around_its_time_on_the_scale_that_is_told():
-    painted, sound = Picture(RATE, MIDDLES), tone(2.0, 1000)
+    painted, sound = Spectrogram(RATE, MIDDLES), tone(2.0, 1000)
     painted.add(10.0, sound[:, None])
     while painted.compute(7):
         pass
@@ -60,7 +60,7 @@ def test_a_column_is_the_spectrum_around_its_time_on_the_scale_that_is_told():
 
 
 def test_music_that_is_made_again_is_computed_again_from_where_it_is_heard():
-    painted = Picture(RATE, MIDDLES)
+    painted = Spectrogram(RATE, MIDDLES)
     painted.add(0.0, tone(2.0, 500)[:, None])
     while painted.compute(99):
         pass
@@ -78,7 +78,7 @@ def test_music_that_is_made_again_is_computed_again_from_where_it_is_heard():
 
 
 def test_after_a_drop_the_next_block_begins_on_the_same_axis_without_what_was_dropped():
-    painted = Picture(RATE, MIDDLES)
+    painted = Spectrogram(RATE, MIDDLES)
     painted.add(0.0, tone(4.0, 500)[:, None])
     painted.compute(999)
     assert painted.cut(1.0) == 25
@@ -92,19 +92,19 @@ def test_after_a_drop_the_next_block_begins_on_the_same_axis_without_what_was_dr
 
 
 def test_an_axis_that_begins_anew_and_hours_of_music_take_no_more_room():
-    painted = Picture(RATE, MIDDLES)
+    painted = Spectrogram(RATE, MIDDLES)
     sound = tone(3.0, 700)[:, None]
     for i in range(40):
         painted.add(100_000 + 3.0 * i, sound)
         painted.compute(999)
-    assert painted.computed - painted.first <= KEPT * 25
+    assert painted.computed - painted.first <= KEPT_SECONDS * 25
     assert painted.add(0.0, sound) == 0
     painted.compute(999)
     assert painted.first == 0
     painted.add(3.0, np.zeros((round(60 * RATE), 1), np.float32))  # longer than there is room for
     while painted.compute(50):
         pass
-    assert all_columns(painted, painted.first).shape[0] <= KEPT * 25
+    assert all_columns(painted, painted.first).shape[0] <= KEPT_SECONDS * 25
     assert painted.computed == painted.ready
 
 

@@ -14,7 +14,7 @@ from osc_program import Program
 from tiny_pack import TINY
 
 from engine.instrument import Instrument
-from engine.stream.made import BlockMade, Dropped
+from engine.stream.block_events import DroppedAudio, GeneratedBlock
 from osc import sound_streams
 from osc.server import OscServer
 
@@ -219,17 +219,17 @@ def test_the_axis_goes_on_over_a_change_of_pack_and_begins_anew_with_new_playing
         remove = instrument.listen_blocks(told.append)
         instrument.play(None)
         instrument.wait_for_sound()
-        assert told[0] == Dropped(0.0, 0.0)
+        assert told[0] == DroppedAudio(0.0, 0.0)
         time.sleep(1.0)
         instrument.load(other)
-        wait_until(lambda: isinstance(told[-1], BlockMade))
+        wait_until(lambda: isinstance(told[-1], GeneratedBlock))
         played = instrument.extent()[0]
-        changes = [i for i, m in enumerate(told) if isinstance(m, Dropped)]
+        changes = [i for i, m in enumerate(told) if isinstance(m, DroppedAudio)]
         assert len(changes) == 2
         drop, first = told[changes[1]], told[changes[1] + 1]
         assert 0.5 < drop.start < played
         assert (first.index, first.start) == (0, drop.start)
-        joined = [m for m in told[changes[1] + 1 :] if isinstance(m, BlockMade)]
+        joined = [m for m in told[changes[1] + 1 :] if isinstance(m, GeneratedBlock)]
         for one, two in pairwise(joined):
             assert two.start == pytest.approx(one.start + one.seconds - two.rewind)
         remove()
@@ -237,7 +237,7 @@ def test_the_axis_goes_on_over_a_change_of_pack_and_begins_anew_with_new_playing
         instrument.listen_blocks(told.append)
         instrument.play(None)
         instrument.wait_for_sound()
-        assert Dropped(0.0, 0.0) in told[changes[1] + 1 :]
+        assert DroppedAudio(0.0, 0.0) in told[changes[1] + 1 :]
 
 
 def test_the_blocks_of_a_killed_generator_are_followed_by_the_next_ones(sounding):

@@ -177,4 +177,4 @@ def test_an_action_is_taken_by_one_block_and_comes_to_rest(playing):
     playing.controls.listen(take)
     playing.controls.set({"pack/feed": 1}, MIDI)
     assert rests.wait(20)
-    assert changes == [("midi", True), ("taken", False)]
+    assert changes == [("midi", True), ("applied", False)]

@@ -12,9 +12,9 @@ from test_callback_ring import call
 from virtual_clock import VirtualClock
 
 from engine.audio.device import GONE, OutputDevice
+from engine.audio.device_watch import DeviceWatch
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
-from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
 
 

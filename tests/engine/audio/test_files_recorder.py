@@ -39,7 +39,7 @@ def test_a_file_holds_what_was_written(tmp_path, suffix, error):
     x = np.stack([tone, tone / 2], axis=1).astype(np.float32)
     sink = FileSink(tmp_path / f"out{suffix}", RATE, 2)
     for at in range(0, 10_000, 256):
-        assert sink.wanted() > 256
+        assert sink.frames_needed() > 256
         sink.write(x[at : at + 256])
     sink.finish()
     y, rate = soundfile.read(sink_path := tmp_path / f"out{suffix}", dtype="float32")
@@ -135,8 +135,8 @@ class Recording:
             RATE,
             2,
             clock=SystemClock(),
-            say=self.said.append,
-            ended=self.ended.set,
+            on_message=self.said.append,
+            on_end=self.ended.set,
             **options,
         )
 
@@ -212,7 +212,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 said = []
 from engine.time.clock import SystemClock
 clock = SystemClock()
-recorder = Recorder(Path({str(path)!r}), {RATE}, 2, clock=clock, ended=lambda: said.append("ended"))
+said_end = lambda: said.append("ended")
+recorder = Recorder(Path({str(path)!r}), {RATE}, 2, clock=clock, on_end=said_end)
 rng = np.random.default_rng(0)
 for _ in range(100):
     recorder.tap(rng.uniform(-0.9, 0.9, (4096, 2)).astype(np.float32))
@@ -362,10 +363,10 @@ raise SystemError
 def test_no_device_means_silence_at_the_right_pace():
     clock = VirtualClock()
     sink = NullSink(RATE, 2, clock, lead_s=1024 / RATE)
-    assert sink.wanted() == 1024
+    assert sink.frames_needed() == 1024
     sink.write(noise(1024))
-    assert sink.wanted() == 0
+    assert sink.frames_needed() == 0
     clock.advance(0.01)
-    assert sink.wanted() == 480
+    assert sink.frames_needed() == 480
     clock.advance(60.0)
-    assert sink.wanted() == 1024, "a minute's stall is not made up for"
+    assert sink.frames_needed() == 1024, "a minute's stall is not made up for"

@@ -131,7 +131,7 @@ class Rig:
 
     def play(self, seconds, step=0.0017):
         for _ in range(round(seconds / step)):
-            while self.sink.wanted() > 0:
+            while self.sink.frames_needed() > 0:
                 self.mixer.process_once()
             self.clock.advance(step)
 
@@ -240,7 +240,7 @@ def test_the_time_of_frames_in_a_ring_is_that_of_the_device_that_takes_blocks_of
     noise = np.random.default_rng(3)
     began, taken, late = clock.now(), 0, 0.0
     for _ in range(900):  # a device that takes 256 frames at a time, and a mixer that looks later
-        while sink.wanted() > 0:
+        while sink.frames_needed() > 0:
             mixer.process_once()
         clock.advance(max(0.0, began + (taken + 256) / RATE - clock.now()))
         taken += len(ring.read(256))

@@ -23,7 +23,7 @@ class Playing:
         self.sink.start()
 
     def mix(self):
-        while self.sink.wanted() > 0:
+        while self.sink.frames_needed() > 0:
             self.sink.write(np.full((PERIOD, 2), 0.5, np.float32))
 
     def wait(self, seconds):
@@ -118,4 +118,4 @@ def test_fades_of_the_ring_last_five_milliseconds_at_any_rate(rate):
 
 def test_without_a_device_the_mixer_runs_ahead_for_the_same_time_at_any_rate():
     for rate in (8000, 192000):
-        assert NullSink(rate, 2, VirtualClock()).wanted() == round(0.0215 * rate)
+        assert NullSink(rate, 2, VirtualClock()).frames_needed() == round(0.0215 * rate)

@@ -15,11 +15,11 @@ from sound_servers import alsa_over_jack, machine_floor
 
 from engine.arguments import LATENCIES
 from engine.audio.device import OutputDevice
+from engine.audio.device_watch import DeviceWatch
 from engine.audio.mixer import Mixer
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
 from engine.audio.sinks import RingSink
-from engine.audio.watch import DeviceWatch
 from engine.errors import DeviceError
 from engine.output import Output
 from engine.time.clock import SystemClock
@@ -292,7 +292,7 @@ from engine.time.clock import SystemClock
 from engine.audio.device import OutputDevice
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
-from engine.audio.watch import DeviceWatch
+from engine.audio.device_watch import DeviceWatch
 import os
 server = JackServer(Path({str(tmp_path)!r}))
 os.environ.update(server.env)

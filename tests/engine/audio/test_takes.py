@@ -56,7 +56,7 @@ class Stage:
                 time.sleep(pace)
 
     def strike(self, pitch, velocity=80):
-        self.notes.heard((TimedNote(0, pitch, velocity),), RATE)
+        self.notes.add((TimedNote(0, pitch, velocity),), RATE)
 
 
 # ---- names
@@ -131,7 +131,7 @@ def test_kept_seconds_have_notes_and_a_name_as_other_takes_have(tmp_path):
     stage.strike(60, 0)
     stage.strike(64)
     stage.play(1.0)
-    kept = stage.takes.keep(NewTake(tmp_path), 2.0, 7)
+    kept = stage.takes.save_recent(NewTake(tmp_path), 2.0, 7)
     assert re.fullmatch(r"attacca-\d{8}-\d{6}-seed7\.flac", kept.path.name)
     assert kept.seconds == pytest.approx(2.0, abs=0.01)
     assert soundfile.info(kept.path).duration == pytest.approx(2.0, abs=0.01)
@@ -150,7 +150,7 @@ def test_kept_seconds_have_their_notes_after_a_change_of_device(tmp_path):
     stage.play(1.0)
     stage.strike(60)
     stage.play(0.5)
-    kept = stage.takes.keep(tmp_path / "kept.wav", 1.0, 7)
+    kept = stage.takes.save_recent(tmp_path / "kept.wav", 1.0, 7)
     (note,) = read_midi(tmp_path / "kept.mid")
     assert note.start == pytest.approx(0.5, abs=0.03)
     assert kept.path == tmp_path / "kept.wav"
@@ -158,7 +158,7 @@ def test_kept_seconds_have_their_notes_after_a_change_of_device(tmp_path):
 
 def test_nothing_is_kept_before_there_was_sound(tmp_path):
     with pytest.raises(ConfigError, match="nothing has played yet"):
-        Stage().takes.keep(NewTake(tmp_path / "takes"), 2.0, 7)
+        Stage().takes.save_recent(NewTake(tmp_path / "takes"), 2.0, 7)
     assert not (tmp_path / "takes").exists()
 
 

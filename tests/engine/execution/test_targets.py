@@ -18,7 +18,7 @@ from engine.execution.executor import SamplingJob, make_executor
 from engine.execution.host_walker import HostWalker
 from engine.execution.onnx_executor import OnnxExecutor
 from engine.execution.targets import TARGETS, Target, checked_target, offered_targets
-from engine.onnx_runtime import CannotRun, library, open_session
+from engine.onnx_runtime import CannotRun, Provider, library, open_session
 from engine.packs.read import read_manifest
 from engine.sampling.samplers import table_for
 from engine.sampling.schedules import make_schedule
@@ -26,7 +26,7 @@ from engine.sampling.schedules import make_schedule
 SHIPPED = Path(__file__).parents[3] / "packs" / "piano"
 PARITY = 5e-3  # largest difference of a block after all its steps, over the block's deviation
 
-
+AZURE = Provider("AzureExecutionProvider")
 azure = pytest.mark.skipif(
     "AzureExecutionProvider" not in library().get_available_providers(),
     reason="this ONNX Runtime has no AzureExecutionProvider",
@@ -60,7 +60,7 @@ def walked(executor, stage, manifest, device):
 @pytest.mark.parametrize("name", [name for name in TARGETS if name != "cpu"])
 def test_the_shipped_piano_sounds_the_same_on_every_target(name, device):
     if TARGETS[name] not in offered_targets():
-        pytest.skip(f"this ONNX Runtime has no {TARGETS[name].providers[0]}")
+        pytest.skip(f"this ONNX Runtime has no {TARGETS[name].providers[0].name}")
     manifest = read_manifest(SHIPPED)
     on_target, on_cpu = executor_on(checked_target(name)), executor_on(checked_target("cpu"))
     for stage in manifest.stages:
@@ -93,14 +93,12 @@ def test_a_graph_that_would_run_on_the_cpu_in_silence_is_refused():
     """ONNX Runtime has a provider that can run none of the nodes; by itself it says nothing."""
     graph = (GRAPHS / "residual.onnx").read_bytes()
     with pytest.raises(CannotRun, match="AzureExecutionProvider cannot run all of it"):
-        open_session(
-            "residual", graph, providers=("AzureExecutionProvider",), sizes={"rows": 1, "frames": 2}
-        )
+        open_session("residual", graph, providers=(AZURE,), sizes={"rows": 1, "frames": 2})
 
 
 @azure
 def test_a_step_graph_must_run_on_its_target_and_a_context_graph_may_run_on_the_cpu():
-    nowhere = Target("azure", "runs nothing", "onnxruntime", ("AzureExecutionProvider",))
+    nowhere = Target("azure", "runs nothing", "onnxruntime", (AZURE,))
     executor, manifest = executor_on(nowhere), read_manifest(TINY)
     stage = manifest.stages[0]
     context = executor.open(manifest, stage.graphs["context"])
@@ -113,6 +111,62 @@ def test_a_step_graph_must_run_on_its_target_and_a_context_graph_may_run_on_the_
     step = executor.open(manifest, stage.graphs["step"])
     with pytest.raises(PackError, match=r"step\.onnx: target 'azure' cannot run all of it; choose"):
         executor.walker(step, step.inputs["x"].shape[-2:])
+
+
+def test_only_what_runs_on_cuda_as_a_whole_is_captured():
+    """TensorRT's provider captures one graph for a session; a step is run with several bindings."""
+    captured = []
+    for target in TARGETS.values():
+        for providers in (target.providers, target.helpers):
+            assert not any("trt_cuda_graph_enable" in p.options for p in providers)
+            if any(p.options.get("enable_cuda_graph") == "1" for p in providers):
+                assert [p.name for p in providers] == ["CUDAExecutionProvider"]
+                captured.append(target.name)
+    assert captured == ["cuda", "tensorrt"]
+
+
+class RecordingSession:
+    """A session that keeps which CUDA graph each run was to be captured in."""
+
+    def __init__(self, session):
+        self._session, self.captures = session, []
+
+    def __getattr__(self, name):
+        return getattr(self._session, name)
+
+    def run(self, outputs, feed, options):
+        self.captures.append(options.get_run_config_entry("gpu_graph_id"))
+        return self._session.run(outputs, feed, options)
+
+    def run_with_iobinding(self, binding, options):
+        self.captures.append(options.get_run_config_entry("gpu_graph_id"))
+        return self._session.run_with_iobinding(binding, options)
+
+
+def test_a_graph_is_captured_once_for_each_set_of_addresses_and_never_with_arrays_of_the_host():
+    executor, manifest = executor_on(checked_target("cpu")), read_manifest(TINY)
+    stage = manifest.stages[0]
+    step, context = (executor.open(manifest, stage.graphs[k]) for k in ("step", "context"))
+    step.session, context.session = (
+        RecordingSession(step.session),
+        RecordingSession(context.session),
+    )
+    feed = {name: np.zeros(info.shape, np.float32) for name, info in context.inputs.items()}
+    found = dict(zip(context.outputs, context.run(feed, list(context.outputs)), strict=True))
+    assert context.session.captures == ["-1"]
+    shape = step.inputs["x"].shape[-2:]
+    values = {n: a for n, a in found.items() if n in step.inputs}
+    job = SamplingJob(table_for("heun", 5, "karras"), values, free=values, scale=2.0)
+    executor.device_walker(step, shape).sample(job, np.zeros(shape, np.float32))
+    assert set(step.session.captures) == {"1", "2", "3", "4"}  # 0 is ONNX Runtime's own
+
+
+def test_a_run_that_fails_does_not_go_on_on_the_cpu_in_silence():
+    """The Python package opens a session again on the CPU, by default, when a provider fails."""
+    session = open_session(
+        "residual", (GRAPHS / "residual.onnx").read_bytes(), sizes={"rows": 1, "frames": 2}
+    )
+    assert not session._enable_fallback
 
 
 def test_engines_are_kept_by_pack_card_driver_and_version(tmp_path, monkeypatch):
@@ -167,5 +221,7 @@ def test_building_an_engine_is_announced(monkeypatch, tmp_path):
     with pytest.raises(PackError, match="stop here"):
         executor.open(read_manifest(TINY), "step.onnx")
     assert announced == ["build step.onnx"]
-    assert given["providers"] == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
-    assert given["provider_options"]["trt_engine_cache_path"] == str(tmp_path / "H100, 550")
+    first, second = given["providers"]
+    assert (first.name, second.name) == ("TensorrtExecutionProvider", "CUDAExecutionProvider")
+    assert first.options["trt_engine_cache_path"] == str(tmp_path / "H100, 550")
+    assert first.options["trt_timing_cache_path"] == str(tmp_path / "H100, 550")

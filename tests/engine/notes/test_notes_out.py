@@ -26,7 +26,7 @@ class Heard:
         self.out = NotesOut(OUT, lambda: self.frames, latency)
         self.out.set_listeners((self.events.append,))
         self.lead = Lead(
-            RATE, 1, clock=VirtualClock(), heard=lambda notes: self.out.heard(notes, RATE)
+            RATE, 1, clock=VirtualClock(), on_notes=lambda notes: self.out.add(notes, RATE)
         )
 
     def play(self, seconds, period=64):
@@ -144,7 +144,7 @@ def test_a_flush_in_silence_tells_nothing():
 def test_a_key_struck_while_it_sounds_comes_up_first():
     pending = PendingNotes(None)
     pending.add((TimedNote(0, 60, 80), TimedNote(100, 60, 90)), 0)
-    assert pending.passed(200) == (
+    assert pending.advance(200) == (
         TimedNote(0, 60, 80), TimedNote(100, 60, 0), TimedNote(100, 60, 90),
     )  # fmt: skip
 
@@ -152,20 +152,20 @@ def test_a_key_struck_while_it_sounds_comes_up_first():
 def test_a_key_that_comes_up_and_goes_down_in_the_same_frame_is_down():
     pending = PendingNotes(None)
     pending.add((TimedNote(0, 60, 80), TimedNote(100, 60, 70), TimedNote(100, 60, 0)), 0)
-    assert [n.velocity for n in pending.passed(200)] == [80, 0, 70]
+    assert [n.velocity for n in pending.advance(200)] == [80, 0, 70]
 
 
 def test_the_end_of_a_note_whose_beginning_was_never_told_is_not_told():
     pending = PendingNotes(None)
     pending.add((TimedNote(10, 60, 0),), 0)
-    assert pending.passed(100) == ()
+    assert pending.advance(100) == ()
 
 
 def test_a_note_that_comes_too_late_is_told_at_once():
     pending = PendingNotes(None)
-    pending.passed(1000)
+    pending.advance(1000)
     pending.add((TimedNote(0, 60, 80),), -500)
-    assert pending.passed(10) == (TimedNote(0, 60, 80),)
+    assert pending.advance(10) == (TimedNote(0, 60, 80),)
 
 
 def test_a_pack_gone_astray_does_not_fill_the_memory():
@@ -174,7 +174,7 @@ def test_a_pack_gone_astray_does_not_fill_the_memory():
     for _ in range(120):
         pending.add(many, 0)
     assert len(pending._queue) == _MOST < 120 * len(many)
-    struck = [note for note in pending.passed(1) if note.velocity]
+    struck = [note for note in pending.advance(1) if note.velocity]
     assert len(struck) == _MOST
 
 
@@ -257,7 +257,7 @@ def test_a_recording_of_three_hours_has_its_last_note(tmp_path):
     beside = Beside(heard, tmp_path / "take.flac")
     for minute in range(180):
         heard.frames = (60 * minute + 30) * OUT
-        heard.out.heard((TimedNote(0, 60, 80), TimedNote(RATE, 60, 0)), RATE)
+        heard.out.add((TimedNote(0, 60, 80), TimedNote(RATE, 60, 0)), RATE)
         beside.file.write(beside.seconds)
     heard.frames += OUT
     beside.close()
@@ -321,10 +321,10 @@ def test_the_last_seconds_begin_with_the_keys_that_were_down(tmp_path):
 
 def test_what_is_longer_ago_is_forgotten_but_for_what_is_still_down():
     heard = Heard()
-    heard.out.heard((TimedNote(0, 60, 80),), RATE)
+    heard.out.add((TimedNote(0, 60, 80),), RATE)
     for second in range(1, 200):
         heard.frames = second * OUT
-        heard.out.heard((TimedNote(0, 62, 70), TimedNote(RATE // 2, 62, 0)), RATE)
+        heard.out.add((TimedNote(0, 62, 70), TimedNote(RATE // 2, 62, 0)), RATE)
     last = heard.out.between(150 * OUT, 151 * OUT)
     assert last == [NoteEvent(0.0, 60, 80), NoteEvent(0.0, 62, 70), NoteEvent(0.5, 62, 0)]
     assert len(heard.out._memory._events) < 130

@@ -9,7 +9,6 @@ import pytest
 
 from engine.errors import ConfigError, PackError
 from engine.notes.note import Note
-from engine.notes.striking import velocities
 from engine.notes.transcription import (
     HOP,
     RATE,
@@ -18,6 +17,7 @@ from engine.notes.transcription import (
     infer_onsets,
     read_notes,
 )
+from engine.notes.velocities import estimate_velocities
 from engine.onnx_runtime import open_session
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -192,8 +192,8 @@ def test_a_steep_rise_is_an_onset_where_the_network_gave_a_weak_one():
 
 def test_velocities_rise_with_the_blow_and_stay_within_bounds():
     x = np.concatenate([struck([Note(60, v, 0.2, 0.9)], 1.0, RATE) for v in (20, 60, 100)])
-    found = velocities(x, RATE, [60, 60, 60], [0.2, 1.2, 2.2])
+    found = estimate_velocities(x, RATE, [60, 60, 60], [0.2, 1.2, 2.2])
     assert (np.diff(found) > 0).all()
     # A level that is out of all bounds, and places outside of the sound.
-    wild = velocities(1e4 * x, RATE, [0, 127, 60, 60], [0.2, 0.2, -5.0, 99.0])
+    wild = estimate_velocities(1e4 * x, RATE, [0, 127, 60, 60], [0.2, 0.2, -5.0, 99.0])
     assert ((wild >= 1) & (wild <= 127)).all()

@@ -42,7 +42,7 @@ def test_a_piece_with_hardly_anything_unheard_ends_as_well(unheard):
 
 def test_keys_come_up_where_the_piece_ends_and_its_later_notes_are_not_heard():
     heard = []
-    lead = Lead(RATE, 1, clock=VirtualClock(), heard=heard.extend)
+    lead = Lead(RATE, 1, clock=VirtualClock(), on_notes=heard.extend)
     down, late = TimedNote(10, 60, 80), TimedNote(120, 64, 80)
     lead.append(steady(100), notes=(down, TimedNote(90, 62, 70), late))
     lead.pull(50)

@@ -153,7 +153,7 @@ def test_a_pack_whose_network_answers_no_numbers_is_reported_at_once(tmp_path):
         assert "attacca packs tiny --test" in event.text
         assert "\n" not in event.text
         wait_until(lambda: instrument.status().stream.faults > 3)
-        assert instrument.status().trouble == event.text
+        assert instrument.status().problem == event.text
         assert len([e for e in instrument.events if e.kind == "error"]) == 1, "once in a while"
 
 
@@ -212,9 +212,9 @@ class Fed:
         self.troubles: list[tuple[str, str, float]] = []
         self.lead = Lead(8000, 1, clock=SystemClock())
         self.feeder = Feeder(
-            generator, self.lead, Governor(0.01, 1, active=False), plan=PLAN, wanted=0.02,
-            settings=engine_settings(), say=lambda *a: self.said.append(a),
-            trouble=lambda *a: self.troubles.append(a), refused=lambda *_: None,
+            generator, self.lead, Governor(0.01, 1, active=False), plan=PLAN, target_lead=0.02,
+            settings=engine_settings(), on_event=lambda *a: self.said.append(a),
+            on_problem=lambda *a: self.troubles.append(a), on_refused=lambda *_: None,
             clock=SystemClock(),
         )  # fmt: skip
 

@@ -72,9 +72,9 @@ class Stream:
         settings = engine_settings(steps=8, **controls)
         self.feeder = Feeder(
             self.generator, self.lead, Governor(block, 1, active=False), plan=plan,
-            wanted=2.5 * block, settings=settings,
-            say=lambda kind, text: self.said.append((kind, text)),
-            trouble=lambda *a: None, refused=lambda *a: None, clock=self.clock,
+            target_lead=2.5 * block, settings=settings,
+            on_event=lambda kind, text: self.said.append((kind, text)),
+            on_problem=lambda *a: None, on_refused=lambda *a: None, clock=self.clock,
         )  # fmt: skip
         self.feeder.start()
 

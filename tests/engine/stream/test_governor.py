@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.stream.feeder import profile
 from engine.stream.governor import Governor
+from engine.stream.lead_and_stride import lead_and_stride
 
 BLOCK = 2.0
 
@@ -18,7 +18,7 @@ def play(governor, blocks, cost_per_step, asked=8, stride=1.0, wanted=1.0):
         plan = governor.plan(asked, stride)
         seconds = plan.steps * cost_per_step
         lead = min(lead, wanted) - seconds
-        governor.made(asked, plan, seconds, max(lead, 0.0), wanted)
+        governor.observe(asked, plan, seconds, max(lead, 0.0), wanted)
         lead = max(lead, 0.0) + plan.stride * BLOCK
         plans.append(plan)
     return plans
@@ -63,6 +63,6 @@ def test_offline_nothing_is_eased():
 
 @given(st.floats(0.35, 10.0))
 def test_lead_and_stride_add_up_to_the_latency_asked_for(latency):
-    lead, stride = profile(latency, BLOCK)
+    lead, stride = lead_and_stride(latency, BLOCK)
     assert abs(lead + stride * BLOCK - latency) < 1e-9
     assert lead >= 0.05

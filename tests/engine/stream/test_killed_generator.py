@@ -65,11 +65,11 @@ def play(pack, periods, deaths=(), *, phrase=(), past=None, actions=None, **cont
     manifest = read_manifest(pack)
     plan, clock, due = make_plan(manifest), VirtualClock(), []
     seconds = plan.block_samples / manifest.rate
-    lead = Lead(manifest.rate, manifest.channels, clock=clock, heard=due.append)
+    lead = Lead(manifest.rate, manifest.channels, clock=clock, on_notes=due.append)
     feeder = Feeder(
         Mortal(pack, deaths), lead, Governor(seconds, 1, active=False), plan=plan,
-        wanted=0.5 * seconds, settings=shipped_settings(**controls), say=lambda *_: None,
-        trouble=lambda *_: None, refused=lambda *_: None, clock=clock,
+        target_lead=0.5 * seconds, settings=shipped_settings(**controls), on_event=lambda *_: None,
+        on_problem=lambda *_: None, on_refused=lambda *_: None, clock=clock,
     )  # fmt: skip
     feeder.start(past, phrase)
     pulled = []

@@ -66,16 +66,16 @@ def test_held_noise_stays_within_its_own_level():
     rng = np.random.default_rng(3)
     concealer = Concealer(RATE, 2)
     noise = (0.1 * rng.standard_normal((8000, 2))).astype(np.float32)
-    concealer.heard(noise)
-    held = concealer.make(16000)
+    concealer.remember(noise)
+    held = concealer.generate(16000)
     assert np.isfinite(held).all()
     assert abs(held).max() < 1.5 * abs(noise).max()
 
 
 def test_silence_is_held_as_silence():
     concealer = Concealer(RATE, 1)
-    concealer.heard(np.zeros((4096, 1), np.float32))
-    assert not concealer.make(4096).any()
+    concealer.remember(np.zeros((4096, 1), np.float32))
+    assert not concealer.generate(4096).any()
 
 
 def test_a_rewinding_block_stands_in_place_of_what_is_unheard():

@@ -10,6 +10,7 @@ from made_packs import (
     mdct,
     mel_and_vocoder,
     stereo_waveform,
+    text_prompt,
 )
 
 from engine.execution.executor import make_executor
@@ -25,6 +26,7 @@ PACKS = (
     low_rate_and_upsampler,
     mdct,
     coarse_and_fine_codes,
+    text_prompt,
 )
 TWO_MINUTES = 120
 
@@ -83,3 +85,25 @@ def test_another_process_recalls_a_state_to_the_bit(walk, pack):
     other = PlanWalk(read_manifest(pack), make_executor("cpu", 1))
     other.restore(state)
     np.testing.assert_array_equal(played(other, 5), expected)
+
+
+def test_texts_with_weights_are_blended_and_other_texts_are_other_music(tmp_path):
+    walk = PlanWalk(read_manifest(text_prompt(tmp_path)), make_executor("cpu", 1))
+    start = walk.state()
+    found = []
+    for prompt in ("piano", "fast piano", (("piano", 1.0), ("fast piano", 2.0))):
+        walk.restore(start)
+        found.append(played(walk, 3, controls={"prompt": prompt}))
+    one, other, both = found
+    assert not np.allclose(one, other, atol=1e-3)
+    assert not np.allclose(one, both, atol=1e-3)
+    assert not np.allclose(other, both, atol=1e-3)
+
+
+def test_a_text_pack_passes_its_self_test_and_its_state_needs_no_tokenizer_again(tmp_path):
+    manifest = read_manifest(text_prompt(tmp_path))
+    walk = PlanWalk(manifest, make_executor("cpu", 1))
+    walk.warm_up()
+    played(walk, 2, controls={"prompt": "slow rain"})
+    assert sum("prompt/prompt/" in name for name in walk.state()) == 2
+    walk.restore(walk.state())

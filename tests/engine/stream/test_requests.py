@@ -9,7 +9,7 @@ import pytest
 from control_tables import engine_settings, shipped_settings
 from tiny_pack import TINY
 
-from engine.hearing import adapted
+from engine.pack_settings import settings_for
 from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 from engine.stages.request import PACKS_OWN, Request
@@ -75,7 +75,7 @@ def test_a_temperature_goes_to_the_stages_that_read_it():
 def test_a_player_requests_what_the_manifest_says():
     manifest = read_manifest(TINY)
     plan = make_plan(manifest)
-    settings = adapted(engine_settings(), manifest, 0.5)
+    settings = settings_for(engine_settings(), manifest, 0.5)
     steps = int(settings.number("steps"))
     request = request_from(plan, settings, 0, steps, 0.5)
     assert request.stages == make_request(plan, 0, stride=0.5).stages

@@ -1,9 +1,9 @@
-"""The picture of made music: columns of a spectrogram on the axis of made music.
+"""A spectrogram of the generated music, column by column, on the time axis of the block events.
 
-Column `n` shows the sound around `n` * hop, whatever blocks that lies in; what reaches beyond what
-is made waits for the next block. Where a block stands in place of what was made, the columns that
-saw the old sound are computed anew. Everything is bounded: the last `KEPT` seconds of sound and of
-columns are remembered. One owner thread (OSC's); `compute` works on a few columns a call.
+Column `n` shows the sound around `n` * hop, across block boundaries; a column that reaches beyond
+the generated sound waits for the next block. Where a block replaces sound, the columns that contain
+it are computed again. The last `KEPT_SECONDS` of sound and columns are kept. One owner thread
+(OSC's); `compute` works on a few columns per call.
 """
 
 from __future__ import annotations
@@ -13,41 +13,41 @@ from numpy.typing import NDArray
 
 from engine.audio.spectrum import FLOOR, Bands, Hertz
 
-__all__ = ["COLUMNS_A_SECOND", "KEPT", "Picture"]
+__all__ = ["COLUMNS_PER_SECOND", "KEPT_SECONDS", "Spectrogram"]
 
-COLUMNS_A_SECOND = 25
-KEPT = 16.0  # seconds: more than any lead
+COLUMNS_PER_SECOND = 25
+KEPT_SECONDS = 16.0  # longer than any lead
 
 
-class Picture:
-    """Of one stream of blocks.
+class Spectrogram:
+    """The spectrogram of one stream of blocks.
 
     Parameters
     ----------
-    rate : samples a second of what is made.
-    middles : Hz of the bands [shape=(bands,)].
+    rate : samples per second.
+    middles : centre frequencies of the bands in Hz [shape=(bands,)].
     """
 
     def __init__(self, rate: int, middles: Hertz) -> None:
         self.rate, self.top = rate, float(middles[-1])
-        self.hop = max(1, round(rate / COLUMNS_A_SECOND))  # samples
+        self.hop = max(1, round(rate / COLUMNS_PER_SECOND))  # samples
         self._bands = Bands(rate, middles)
         self._half = self._bands.frame // 2
-        self._size = round(KEPT * rate)
+        self._size = round(KEPT_SECONDS * rate)
         self._sound = np.zeros(self._size, np.float32)
         self._most = self._size // self.hop
         self._columns = np.zeros((self._most, len(middles)), np.uint8)
-        self._end: int | None = None  # samples, on the axis: what is made up to here
-        self._begin = 0  # where what is known began
-        self.computed = 0  # columns before this one are computed
+        self._end: int | None = None  # samples: the end of the generated sound
+        self._begin = 0  # samples: the start of the kept sound
+        self.computed = 0  # all kept columns before this one are computed
 
     @property
     def first(self) -> int:
-        """The oldest column that is still remembered."""
+        """The oldest column that is kept."""
         return max(self.computed - self._most, -(-self._begin // self.hop))
 
     def add(self, start: float, samples: NDArray[np.float32]) -> int:
-        """Take in a block whose first sample stands at `start` seconds; frames [frames, channels].
+        """Add a block of samples [frames, channels] that starts at `start` seconds.
 
         Returns
         -------
@@ -55,8 +55,8 @@ class Picture:
         """
         sound = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
         at = round(start * self.rate)
-        if self._end is None or at > self._end:  # the first one, or one after music dropped
-            self._forget(at)
+        if self._end is None or at > self._end:  # the first block, or one after dropped audio
+            self._restart(at)
         elif at < self._begin:
             self._begin = at
         end = at + len(sound)
@@ -67,18 +67,18 @@ class Picture:
         self._sound[: len(sound) - whole] = sound[whole:]
         self._end = end
         self._begin = max(self._begin, end - self._size)
-        # A column sees half a frame to each side.
+        # A column spans half a frame to each side.
         changed = max(0, (at - self._half) // self.hop + 1)
         self.computed = max(min(self.computed, changed), -(-self._begin // self.hop))
         return self.computed
 
-    def _forget(self, at: int) -> None:
+    def _restart(self, at: int) -> None:
         self._sound[:] = 0.0
         self._begin = at
         self.computed = -(-at // self.hop)
 
     def cut(self, start: float) -> int:
-        """What was made from `start` seconds on is dropped. Returns the first column of that."""
+        """Drop the sound from `start` seconds on. Returns the first column that it changes."""
         column = max(0, round(start * self.rate) // self.hop)
         if self._end is not None:
             self._end = min(self._end, round(start * self.rate))
@@ -87,17 +87,17 @@ class Picture:
 
     @property
     def ready(self) -> int:
-        """Columns that the sound reaches to are those before this one."""
+        """The sound is long enough for all columns before this one."""
         if self._end is None:
             return self.computed
         return max(self.computed, (self._end - self._half) // self.hop + 1)
 
     def skip(self, column: int) -> None:
-        """Nobody wants what is before this column."""
+        """Leave out the columns before this one: no client needs them."""
         self.computed = max(self.computed, min(column, self.ready))
 
     def compute(self, most: int) -> bool:
-        """Compute up to `most` columns that are not yet. Returns whether there were any."""
+        """Compute up to `most` more columns. Returns whether there were any."""
         count = min(most, self.ready - self.computed)
         if count <= 0:
             return False
@@ -113,5 +113,5 @@ class Picture:
         return True
 
     def columns(self, first: int, count: int) -> bytes:
-        """Computed columns one after the other, each from the lowest band up, as bytes."""
+        """Computed columns, one after the other, each from the lowest band up."""
         return self._columns[np.arange(first, first + count) % self._most].tobytes()

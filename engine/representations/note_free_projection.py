@@ -12,10 +12,10 @@ from engine.notes.note import Note
 from engine.representations.protocol import State
 from engine.sampling.replace import Replace
 
-__all__ = ["WithoutNotes"]
+__all__ = ["NoteFreeProjection"]
 
 
-class WithoutNotes:
+class NoteFreeProjection:
     """The methods of `Projection` but for `project`."""
 
     def reset(self) -> None:

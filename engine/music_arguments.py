@@ -1,72 +1,39 @@
-"""What a pack takes: its table of controls, notes and sound. Pure functions."""
+"""Notes and sound from callers, checked and converted. Pure functions, any thread."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.controls.engine_controls import ENGINE_CONTROLS
-from engine.controls.settings import Settings
-from engine.controls.table import ControlTable
 from engine.errors import ConfigError
 from engine.notes.note import LOWEST, PITCHES, Note
 from engine.notes.note_names import pitch
 from engine.packs.manifest import Manifest
-from engine.packs.stages import Sampling
 from engine.scalars import number_of, shown
 
-__all__ = [
-    "adapted", "checked_phrase", "checked_sound", "first_sampling", "is_sound", "table_of",
-]  # fmt: skip
+__all__ = ["checked_phrase", "checked_sound", "is_sound"]
 
-_LONGEST = 600.0  # seconds of a phrase, as notes or as sound
+_LONGEST = 600.0  # seconds of a phrase
 _SHORTEST = 0.05  # seconds of sound
 _LOUDEST = 100.0  # times full scale
 _MOST = 100_000  # notes of a phrase
 _FIELDS = ("pitch", "velocity", "start", "end")
 
 
-def first_sampling(manifest: Manifest) -> Sampling:
-    """How the first diffusion stage is sampled: what the engine's controls begin with."""
-    return manifest.sampled[0].sampling if manifest.sampled else Sampling()
-
-
-def table_of(manifest: Manifest) -> ControlTable:
-    """All controls of an instrument that plays a pack, with the pack's own defaults."""
-    first = first_sampling(manifest)
-    own = {
-        "steps": first.steps.default, "temperature": first.temperature,
-        "guidance": first.guidance.scale,
-    }  # fmt: skip
-    engine = (replace(c, default=own.get(c.name, c.default)) for c in ENGINE_CONTROLS)
-    return ControlTable.merged(engine, manifest.controls)
-
-
-def adapted(settings: Settings, manifest: Manifest, stride: float) -> Settings:
-    """Controls for a pack: its own steps, temperature and guidance; the rest where it is valid.
-
-    `stride` is the one that the latency needs, in blocks.
-    """
-    table = table_of(manifest)
-    own = {name: table[name].default for name in ("steps", "temperature", "guidance")}
-    return settings.moved_to(table).changed({**own, "stride": stride})
-
-
 def _each(what: str, values: object, example: str) -> list[object]:
-    """The values of something iterable, which may not be endless."""
+    """The values of an iterable, which may be endless."""
     try:
         found = list(islice(iter(values), _MOST + 1))  # type: ignore[call-overload]
     except TypeError:
         raise ConfigError(f"{what}: {shown(values)} cannot be used; use {example}") from None
     if len(found) > _MOST:
-        raise ConfigError(f"{what}: more than {_MOST} of them; use fewer")
+        raise ConfigError(f"{what}: use {_MOST:,} notes or fewer")
     return found
 
 
@@ -77,22 +44,22 @@ def _key(key: object) -> int:
     if number is None or not LOWEST <= number < LOWEST + PITCHES:
         raise ConfigError(f"key {shown(key)} is not on a piano; use 21 (A0) to 108 (C8)")
     if number != int(number):
-        raise ConfigError(f"key {shown(key)} lies between two keys; use a whole number")
+        raise ConfigError(f"key {shown(key)} is not a whole number; use 21 (A0) to 108 (C8)")
     return int(number)
 
 
 def checked_phrase(notes: object) -> tuple[Note, ...]:
     """Notes as plain numbers, in the order of their starts.
 
-    `notes` are several of anything that has a pitch, velocity, start and end: as attributes, or as
-    four values in this order.
+    Each of `notes` has a pitch, velocity, start and end: as attributes, or as four values in this
+    order.
 
     Raises
     ------
     ConfigError
-        For what is no note, a pitch that is none of a piano's, a velocity out of 1..127, a time
-        that is no number or before 0, a note that ends where it starts or sooner, or over 10
-        minutes.
+        A value is not a note, a pitch is not on a piano, a velocity is outside 1..127, a time is
+        negative or not a number, a note does not end after its start, or the phrase is longer than
+        10 minutes.
     """
     example = "notes as (pitch, velocity, start, end), such as [(60, 90, 0.0, 0.5)]"
     if isinstance(notes, (str, bytes, Mapping)):
@@ -146,8 +113,8 @@ def checked_sound(manifest: Manifest, samples: object) -> NDArray[np.float32]:
     Raises
     ------
     ConfigError
-        For another shape or type, samples that are no numbers or far over full scale, less than
-        0.05 s, or more than 10 minutes.
+        The shape or type is wrong, a sample is NaN, infinite or far over full scale, or the length
+        is not 0.05 s to 10 minutes.
     """
     try:
         sound: NDArray[Any] = np.asarray(samples)
@@ -173,11 +140,11 @@ def checked_sound(manifest: Manifest, samples: object) -> NDArray[np.float32]:
         )
     peak = float(np.abs(sound).max())
     if not math.isfinite(peak):
-        raise ConfigError("sound with samples that are not numbers: use finite ones")
+        raise ConfigError("sound with NaN or infinite samples: use finite numbers")
     if peak > _LOUDEST:
         raise ConfigError(
-            f"sound with a peak of {peak:.3g}: full scale is 1; divide it (by 32768 where it was "
-            "16 bits)"
+            f"sound with a peak of {peak:.3g}: full scale is 1; divide the samples (16-bit "
+            "samples by 32768)"
         )
     if manifest.channels != sound.shape[1]:
         sound = np.repeat(sound.mean(axis=1, keepdims=True), manifest.channels, axis=1)
@@ -192,5 +159,5 @@ def _floats(sound: NDArray[Any]) -> NDArray[np.float32]:
         raise ConfigError(
             f"sound of type {sound.dtype}: use floats with full scale at 1, int16 or int32"
         )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is found to be infinite
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite, and are refused
         return sound.astype(np.float32)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.notes.note import LOWEST, PITCHES
 
-__all__ = ["velocities"]
+__all__ = ["estimate_velocities"]
 
 _SPAN = 0.093  # seconds
 _PARTIALS = 8
@@ -35,7 +35,7 @@ _TOGETHER = 0.03  # seconds
 _FITTED = np.array([184.69, 2.25, 0.76, -4.88, 8.13, 4.76])
 
 
-def velocities(
+def estimate_velocities(
     x: NDArray[np.float32], rate: float, pitches: Sequence[int], starts: Sequence[float]
 ) -> NDArray[np.int64]:
     """Velocities 1..127 of notes, [notes].
