@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.arguments import (
+    HISTORY,
     LATENCIES,
+    LONGEST_HISTORY,
     AnyPath,
     checked_device,
     checked_function,
@@ -76,7 +78,6 @@ from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
 from engine.problems import Problems
 from engine.status import Event, Status
 from engine.stream.block_events import BlockEvent, DroppedAudio
-from engine.stream.history import HISTORY
 from engine.stream.lead_and_stride import lead_and_stride
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.stream.snapshot import Snapshot
@@ -91,7 +92,6 @@ DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there i
 _RATES = (8000, 192_000)  # Hz
 _LENGTHS = (0.1, 31_536_000.0)  # seconds to render
 _FADE_STEPS = 16
-LONGEST_HISTORY = 3600.0  # seconds
 _CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before closing
 
 
@@ -795,7 +795,7 @@ class Instrument:
     def recall(
         self,
         snapshot: Snapshot,
-        when: When = "now",
+        when: When | None = None,
         *,
         done: Callable[[], object] = _nothing,
         dropped: Callable[[], object] = _nothing,
@@ -807,7 +807,7 @@ class Instrument:
         Parameters
         ----------
         when : `now`; or `beat` or `bar`: then the beat or bar line before the moment falls on the
-            next one.
+            next one. By default as the control `quantise` says.
         done, dropped : called in another thread when what waited is audible, or when another
             recall has taken its place; they must not wait.
 
@@ -820,7 +820,8 @@ class Instrument:
         ConfigError
             Nothing plays, or the snapshot is of another pack.
         """
-        line = checked_when("recall", when)
+        quantise = self.settings["quantise"]
+        line = checked_when("recall", when or ("now" if quantise == "off" else quantise))
         playing = self._what_plays("recall")
         check_snapshot(playing.stream.manifest, snapshot)
         recall = Recall(

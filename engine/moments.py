@@ -249,11 +249,12 @@ class Recall:
         def until_output() -> float:
             return sum(live.output_latency)
 
-        return self.actions.at(
+        left = self.actions.at(
             SNAPSHOT, AimedPart(prepare, until_ready),
             Part(lambda: self.controls.restore(self.snapshot.controls, "live"), until_output),
             AimedPart(begin), dropped=dropped, quantise=line,
         )  # fmt: skip
+        return max(left, 0.001)  # 0 stands for now
 
     def _bars(self, line: Line, at: float) -> None:
         """The moment is audible `at`: the bars are those of the snapshot from then on."""

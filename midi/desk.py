@@ -35,6 +35,7 @@ from midi.heard_notes import HeardNotes
 from midi.keys import HeldKeys
 from midi.mapping import Mapping, with_mode
 from midi.message import Message
+from midi.moments import Moments
 from midi.ports import ALL, Port, Ports, plain
 from midi.programs import Programs
 from midi.steering import Steering
@@ -57,7 +58,7 @@ class MidiDesk:
     Parameters
     ----------
     instrument : playing.
-    folder : the user's, with `midi.toml` and the presets.
+    folder : the user's, with `midi.toml`, the presets and the snapshots.
     inputs : names or parts of names of the ports to listen to, or `all`; none listens to nothing.
     output : the port for the notes; "" is a port of Attacca's own, None sends nothing.
     api : of midi.backend.APIS; "" is the system's.
@@ -83,7 +84,10 @@ class MidiDesk:
         self._inbox: queue.Queue[tuple[str, list[int], float] | None] = queue.Queue(_MOST)
         self._asked: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._programs = Programs(instrument, folder, self._say, self._later)
-        self._steering = Steering(instrument, self._say, self._programs.record)
+        moments = Moments(instrument, folder / "snapshots", self._say, self._later)
+        self._steering = Steering(
+            instrument, self._say, {"record": self._programs.record, **moments.actions()}
+        )
         self._arrivals, self._keys = Arrivals(), HeldKeys()
         self._loops: set[str] = set()  # ports of which it was said that the notes return there
         self._held: tuple[int, ...] = ()

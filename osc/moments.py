@@ -102,18 +102,14 @@ class Moments:
             return
         if len(rest) > 1:
             raise ConfigError(f"{address}: {len(arguments)} arguments; send a name and a time")
-        quantise = self._instrument.settings["quantise"]
-        when = checked_when(
-            address, text_of(address, rest[0]) if rest else
-            "now" if quantise == "off" else quantise,
-        )  # fmt: skip
+        when = checked_when(address, text_of(address, rest[0])) if rest else None
 
         def work() -> object:
             return self._snapshots.load(name)
 
         self._slow(client, address, work, lambda found: self._go_to(client, address, found, when))
 
-    def _go_to(self, client: Client, address: str, found: object, when: When) -> str | None:
+    def _go_to(self, client: Client, address: str, found: object, when: When | None) -> str | None:
         name, snapshot = cast(tuple[str, Snapshot], found)
         pending = partial(self._clients.answer, client, f"{address}/pending", name)
 
@@ -128,9 +124,9 @@ class Moments:
             dropped=lambda: self._later(client, address, lambda: pending(-1.0)),
         )  # fmt: skip
         self._publish()
-        if when == "now":
+        if not left:
             return name
-        pending(max(left, 0.001))  # 0 says that it is audible
+        pending(left)
         return None
 
     def _delete(self, client: Client, arguments: Sequence[object]) -> None:

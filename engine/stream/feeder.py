@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arguments import HISTORY
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, PackError, WorkerError
 from engine.notes.note import Note
@@ -23,7 +24,7 @@ from engine.stages.request import Request
 from engine.stream.block_events import BlockEvent, DroppedAudio, generated_block
 from engine.stream.generator import Block, Generator, GeneratorDied
 from engine.stream.governor import BlockPlan, Governor
-from engine.stream.history import HISTORY, History, Keyframe, Place
+from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.requests import request_from
 from engine.stream.stream_stats import StreamStats

@@ -13,12 +13,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from engine.arguments import HISTORY
 from engine.stages.request import Request
 
-__all__ = ["HISTORY", "History", "Keyframe", "Place"]
+__all__ = ["History", "Keyframe", "Place"]
 
 State = Mapping[str, NDArray[Any]]
-HISTORY = 600.0  # seconds that it reaches back by default
 _EVERY_BLOCK = 30.0  # seconds for which the state before each block is kept
 _APART = 5.0  # seconds between older keyframes
 

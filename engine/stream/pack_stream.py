@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arguments import HISTORY
 from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.notes.note import Note
@@ -24,7 +25,6 @@ from engine.stream.block_events import BlockEvent, BlockPublisher
 from engine.stream.feeder import Feeder
 from engine.stream.generator import Generator
 from engine.stream.governor import Governor
-from engine.stream.history import HISTORY
 from engine.stream.lead import Lead
 from engine.time.clock import Clock
 
