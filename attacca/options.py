@@ -15,6 +15,7 @@ from engine.arguments import checked_latency
 from engine.controls.control import Control, Value
 from engine.controls.shipped_table import SHIPPED_TABLE
 from engine.errors import ConfigError
+from engine.execution.targets import CPU_TARGET, TARGETS, known_target
 
 if TYPE_CHECKING:
     from engine.instrument import Instrument
@@ -87,10 +88,14 @@ def add_playing(parser: argparse.ArgumentParser) -> None:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """`--target`."""
     parser.add_argument(
-        "--target", default="cpu", metavar="NAME",
-        help="where the network runs: cpu, cuda, tensorrt, openvino or coreml (cpu); "
+        "--target", type=_target, default=CPU_TARGET, metavar="NAME",
+        help=f"where the network runs: {', '.join(TARGETS)} ({CPU_TARGET}); "
         "'attacca doctor' lists what this ONNX Runtime offers",
     )  # fmt: skip
+
+
+def _target(text: str) -> str:
+    return known_target(text).name
 
 
 _METAVARS = {

@@ -1,11 +1,11 @@
-"""Does it continue what it hears? Held-out phrases, each continued, against what really came.
+"""Does it continue a phrase? Held-out phrases, each continued, against their true continuations.
 
     python -m benchmarks.continuation --eval-folder FOLDER [--held data/piano24] [--out docs]
 
 A phrase of a held-out piece is the past of a new stream. The seconds after it are compared with
 the piece's true continuation and with an excerpt of another piece: the nearer one wins. Nothing is
-learnt here, so 50 % is chance; streams that never heard the phrase are the control, and the same
-piece a little later is the ceiling.
+learnt here, so 50 % is chance; streams without the phrase are the control, and the same piece a
+little later is the ceiling.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Vector = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Case:
-    """One phrase with what really came after it, and what came later still."""
+    """One phrase with its true continuation, and the continuation of that."""
 
     name: str
     phrase: Samples
@@ -53,13 +53,15 @@ def cases(
     return found
 
 
-def wins(made: list[Vector], truths: list[Vector], others: list[list[int]]) -> tuple[int, float]:
+def wins(
+    generated: list[Vector], truths: list[Vector], others: list[list[int]]
+) -> tuple[int, float]:
     """(how often the truth is nearer than the first of `others`, the mean share over all of them).
 
     `others[i]` are indices of cases from other pieces.
     """
     first, shares = 0, []
-    for i, vector in enumerate(made):
+    for i, vector in enumerate(generated):
         own = cosine_distance(vector, truths[i])
         nearer = [own < cosine_distance(vector, truths[j]) for j in others[i]]
         first += nearer[0]
@@ -85,22 +87,22 @@ def run(args: argparse.Namespace) -> tuple[str, dict]:
         steps=args.steps, sampler=args.sampler, guidance=args.guidance, temperature=args.temperature
     )
     length = round(args.after * rate)
-    made: dict[str, list[Samples]] = {"continued": [], "not told the phrase (control)": []}
+    sounds: dict[str, list[Samples]] = {"continued": [], "without the phrase (control)": []}
     for k, case in enumerate(chosen):
-        for name, past in zip(made, (case.phrase, None), strict=True):
+        for name, past in zip(sounds, (case.phrase, None), strict=True):
             seeded = request.changed(seed=args.seed * 1000 + k)
-            made[name].append(source.stream(args.after, seeded, past).samples[:length])
+            sounds[name].append(source.stream(args.after, seeded, past).samples[:length])
         if k % 10 == 9:
             print(f"{k + 1} of {len(chosen)} phrases continued", flush=True)
-    made["the piece a little later (ceiling)"] = [c.later for c in chosen]
-    made["the phrase itself"] = [c.phrase[-length:] for c in chosen]
+    sounds["the piece a little later (ceiling)"] = [c.later for c in chosen]
+    sounds["the phrase itself"] = [c.phrase[-length:] for c in chosen]
     describe: dict[str, Callable[[Samples], Vector]] = {
         "chroma": lambda x: chroma(x, rate),
         "embedding": lambda x: _mean_embedding(embedder, x, rate),
     }
     others = strangers([c.name for c in chosen], rng)
     rows, data = [], {}
-    for name, audio in made.items():
+    for name, audio in sounds.items():
         cells, data[name] = [name], {}
         for kind, vector in describe.items():
             truths = [vector(c.truth) for c in chosen]
@@ -120,7 +122,7 @@ def run(args: argparse.Namespace) -> tuple[str, dict]:
         "piece's true continuation is nearer than another piece's excerpt (chance: 50 %), with a "
         "95 % interval, and the same over all other pieces' excerpts.\n\n"
         + report.table(
-            ["what was compared", "chroma", "over all", "embedding", "over all"], rows
+            ["compared", "chroma", "over all", "embedding", "over all"], rows
         )
     )  # fmt: skip
     return text, data

@@ -1,4 +1,4 @@
-"""What the decoder loses: true magnitudes of held-out works decoded, against the originals.
+"""The decoder's losses: true magnitudes of held-out works decoded, against the originals.
 
 Nothing is sampled here: the pack's representation and phase alone. Sound is cut into minutes.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.asked import Found, Value
 from benchmarks.embedding import Frechet
+from benchmarks.figures import Found, Value
 from benchmarks.onsets import matched, scores
 from benchmarks.workbench import Workbench, thinned
 
@@ -18,15 +18,15 @@ def decoder(bench: Workbench) -> Found:
     count = max(3, round(bench.args.decoder_minutes))
     originals = bench.minutes(1, count)
     decoded = [bench.source.decoded(x) for x in originals]
-    pairs = heard = true = 0
+    pairs = found = true = 0
     each = []
     for x, y in zip(originals, decoded, strict=True):
         want, got = bench.notes_of(x), bench.notes_of(y)
         hits = matched(got, want, 0.05)
         each.append(scores(hits, len(got), len(want))[2])
-        pairs, heard, true = pairs + hits, heard + len(got), true + len(want)
+        pairs, found, true = pairs + hits, found + len(got), true + len(want)
         print(f"decoder: {len(each)} of {count} min, F1 {each[-1]:.3f}", flush=True)
-    precision, recall, f1 = scores(pairs, heard, true)
+    precision, recall, f1 = scores(pairs, found, true)
     cloud = bench.cloud(*originals)
     axes = min(bench.args.axes, len(cloud) // 4)
     reference = Frechet(cloud, axes)

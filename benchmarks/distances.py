@@ -1,7 +1,7 @@
 """How far generated sound is from held-out works, from the first pack, and with more steps.
 
-Streams as a listener hears them, with instruments, rooms and tones drawn as the data's were and
-everything else left free. Clouds that are compared have the same number of windows.
+Streams with instruments, rooms and tones drawn like the data's, all other controls free.
+Clouds that are compared have the same number of windows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks.asked import Found, Value
 from benchmarks.embedding import level_db
+from benchmarks.figures import Found, Value
 from benchmarks.material import Source, white_noise
 from benchmarks.streams import play
 from benchmarks.workbench import Cloud, Workbench, thinned
@@ -65,22 +65,24 @@ def first_cloud(bench: Workbench) -> Cloud:
     ConfigError
         When there is none, or it holds neither.
     """
-    given: Path | None = bench.args.first_pack
-    if given is None:
-        raise ConfigError("the first pack is needed: give its folder with --first-pack")
-    if (given / "pack.toml").is_file():
-        source = Source(str(given), bench.args.threads)
+    path: Path | None = bench.args.first_pack
+    if path is None:
+        raise ConfigError("The first pack is missing. Use --first-pack with its folder.")
+    if (path / "pack.toml").is_file():
+        source = Source(str(path), bench.args.threads)
         stream = play(
             source, bench.folder, "first", bench.args.first_minutes * 60, source.request(seed=1)
         )
         return bench.cloud_of(stream)
-    files = [given] if given.is_file() else sorted(given.rglob("*"))
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
     parts = [p for p in files if p.suffix.lower() in _AUDIO]
     if not parts:
-        raise ConfigError(f"{str(given)!r} holds neither a pack.toml nor sound of the first pack")
+        raise ConfigError(
+            f"{path}: neither a pack.toml nor sound. Use the folder of the first pack."
+        )
     clouds = []
-    for path in parts:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    for file in parts:
+        audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
         clouds.append(bench.cloud(audio.mean(axis=1), rate=rate))
     return np.concatenate(clouds)
 
@@ -93,7 +95,7 @@ def first(bench: Workbench) -> Found:
     unit = bench.yardstick.unit(size)
     return Found(
         {"first_pack": Value(a / b, f"{a / b:.2f} ({a:.1f} / {b:.1f})")},
-        f"{size} windows of each, heard at 16 kHz: the first pack is {b / unit:.1f} units away, "
+        f"{size} windows of each, at 16 kHz: the first pack is {b / unit:.1f} units away, "
         f"this one {a / unit:.1f}.",
         {"first": b, "this": a, "unit": unit, "windows": size},
     )

@@ -1,6 +1,6 @@
 """Sound as points: YAMNet's embedding, and the Frechet distance between two clouds of them.
 
-Samples are float32 [samples] mono at any rate (16 kHz is what the network hears). Embeddings are
+Samples are float32 [samples] mono at any rate (the network takes 16 kHz). Embeddings are
 float32 [windows, 1024]. One owner thread for each `Embedder`.
 
 YAMNet: 15,600 samples in (0.975 s), the mean over the last layer's map as embedding. Its kernels
@@ -50,7 +50,9 @@ class Embedder:
     def __init__(self, folder: Path) -> None:
         path = folder / MODEL
         if not path.is_file():
-            raise ConfigError(f"{path}: no such file; give --eval-folder with {MODEL} in it")
+            raise ConfigError(
+                f"{path}: no such file. Use --eval-folder with the folder of {MODEL}."
+            )
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
@@ -78,9 +80,9 @@ class Embedder:
 
     def at_rate(self, samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
         """Embedding [1024] of the first 0.975 s of samples at `rate`."""
-        heard = samples if rate == RATE else resample(samples, rate, RATE)
+        resampled = samples if rate == RATE else resample(samples, rate, RATE)
         window = np.zeros(WINDOW, np.float32)
-        window[: min(WINDOW, heard.size)] = heard[:WINDOW]
+        window[: min(WINDOW, resampled.size)] = resampled[:WINDOW]
         return self.one(window)[0]
 
     def cloud(self, samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.float32], float]:
@@ -88,10 +90,10 @@ class Embedder:
 
         Windows of 0.975 s every 0.48 s; those under -54 dBFS are left out.
         """
-        heard = samples if rate == RATE else resample(samples, rate, RATE)
+        resampled = samples if rate == RATE else resample(samples, rate, RATE)
         points, scores = [], []
-        for at in range(0, heard.size - WINDOW + 1, HOP):
-            window = heard[at : at + WINDOW]
+        for at in range(0, resampled.size - WINDOW + 1, HOP):
+            window = resampled[at : at + WINDOW]
             if level_db(window) < QUIET_DB:
                 continue
             point, score = self.one(window)

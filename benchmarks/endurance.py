@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.asked import Found, Value
+from benchmarks.figures import Found, Value
 from benchmarks.measures import character
 from benchmarks.streams import Played, paired
 from benchmarks.workbench import Workbench
@@ -40,7 +40,7 @@ def silences(pieces: Iterable[Samples], rate: int) -> list[tuple[float, float]]:
 def stuck(events: list[tuple[int, int, int]], rate: int, length: int) -> tuple[int, float, int]:
     """(notes that sound for over 12.5 s, the longest in seconds, notes in all).
 
-    A note that is never let go counts as sounding to the stream's end.
+    A note that is never released counts as sounding to the stream's end.
     """
     notes, _, _ = paired(events, rate, length)
     lasting = [n.end - n.start for n in notes]
@@ -52,7 +52,7 @@ def silences_of_works(bench: Workbench) -> tuple[int, float]:
     rate, count, samples = bench.held.rate, 0, 0
     for piece, p in enumerate(bench.held.pieces):
         whole = bench.held.cut(piece, 0, p["length"])
-        # The sound of a piece's last note dies away; that is no rest.
+        # The sound of a piece's last note decays; that is no rest.
         found = silences([whole], rate)
         ends = whole.size / rate - 0.1
         count += sum(length > SILENT_S and begin + length < ends for begin, length in found)
@@ -82,7 +82,7 @@ def endurance(bench: Workbench) -> Found:
     no_notes = "" if notes else " (the pack sends no notes)"
     marks = sorted({m for m in (1, 10, 30, 60) if m * 60 <= total} | {int(total // 60)} - {0})
     minutes = {str(m): character(stream.cut((m - 1) * 60, 60.0), rate) for m in marks}
-    said = "; ".join(
+    text = "; ".join(
         f"minute {m}: {c['level_db']:.1f} dBFS, centroid {c['centroid_hz']:.0f} Hz, "
         f"{c['onsets']:.1f} onsets/s" for m, c in minutes.items()
     )  # fmt: skip
@@ -102,7 +102,7 @@ def endurance(bench: Workbench) -> Found:
             ),
         },
         f"{total / 60:g} min in one stream; {ends / 60:.2g} min at each end, {units_a:.2f} and "
-        f"{units_b:.2f} units. {said}. Silences of over 3 s within held-out works: {rests} in "
+        f"{units_b:.2f} units. {text}. Silences of over 3 s within held-out works: {rests} in "
         f"{hours:.1f} h.",
         {"first": a, "last": b, "silences": long, "longest_silence": longest, "notes": notes,
          "silences_of_works": rests, "hours_of_works": hours,

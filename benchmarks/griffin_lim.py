@@ -45,6 +45,6 @@ def griffin_lim(
 
 
 def _random_spectrum(magnitudes: Float, rng: np.random.Generator) -> Complex:
-    """Give ``magnitudes`` (any shape) phases drawn evenly from the circle."""
+    """``magnitudes`` (any shape) with phases drawn evenly from the circle."""
     angle = rng.random(magnitudes.shape, np.float32) * np.float32(2.0 * np.pi)
     return polar(magnitudes, angle)

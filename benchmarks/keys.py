@@ -1,4 +1,4 @@
-"""Notes in and out: are held keys heard, and do the notes that are sent sound when they say?"""
+"""Notes in and out: are held keys in the sound, and are the notes that are sent, at their times?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from benchmarks.asked import Found, Value
+from benchmarks.figures import Found, Value
 from benchmarks.material import StreamRequest
 from benchmarks.obedience import needs
 from benchmarks.onsets import found_in_sound
@@ -24,6 +24,7 @@ TRIADS = (
 )  # fmt: skip
 BLOCKS = 4  # that a triad is held for; as many free ones follow
 WITHIN_S = 0.03
+_COUNTS: tuple[str, ...] = ("sent", "found", "wide", "late", "late_of", "beside")
 
 
 def held_in(index: int) -> tuple[int, ...]:
@@ -44,13 +45,10 @@ def holding(bench: Workbench) -> Played:
     return bench.play("holding", seconds, bench.request(bench.args.seed), each=_holding, plan=plan)
 
 
-def heard_in(
+def sounding_in(
     notes: Sequence[Note], spans: Sequence[tuple[float, float]], keys: Sequence[Sequence[int]]
 ) -> tuple[int, int]:
-    """(how many keys are heard in their span of time, how many there are).
-
-    Heard: a note of that pitch sounds for a moment of the span.
-    """
+    """(how many keys sound at some moment of their span of time, how many there are)."""
     hits = total = 0
     for (begin, end), pitches in zip(spans, keys, strict=True):
         sounding = {n.pitch for n in notes if n.start < end and n.end > begin}
@@ -60,7 +58,7 @@ def heard_in(
 
 
 def block_spans(stream: Played, delay: float) -> list[tuple[float, float]]:
-    """(begin, end) in seconds of each whole block as it is heard, of notes `delay` late."""
+    """(begin, end) in seconds of each whole block in the sound, of notes `delay` late."""
     shift = stream.kept.crossing / stream.rate + delay
     edges = [0.0, *(j / stream.rate for j in stream.kept.joints)]
     return [(a + shift, b + shift) for a, b in pairwise(edges)]
@@ -69,18 +67,18 @@ def block_spans(stream: Played, delay: float) -> list[tuple[float, float]]:
 def held(bench: Workbench) -> Found:
     """Recall of held keys in the blocks they are held in, and of the same keys when they are not.
 
-    The sound stands a few tokens behind the notes (it hears ahead): a block's span is moved so.
+    The sound is a few tokens behind the notes, which it reads ahead: spans are moved by that.
     """
     needs(bench, "held")
     stream, manifest = holding(bench), bench.source.manifest
     behind = bench.source.plan.delay(bench.source.spectrum.name)
     spans = block_spans(stream, float(behind / stream.rate))
     notes = bench.notes_of(stream.cut(), stream.rate)
-    asked = [held_in(k) for k in range(len(spans))]
-    # The triad that comes next, in the blocks before it: what would be heard of it anyway.
-    before = [held_in(k + BLOCKS) if not a else () for k, a in enumerate(asked)]
-    hits, total = heard_in(notes, spans, asked)
-    free_hits, free_total = heard_in(notes, spans, before)
+    wanted = [held_in(k) for k in range(len(spans))]
+    # The triad that comes next, in the blocks before it: chance.
+    before = [held_in(k + BLOCKS) if not a else () for k, a in enumerate(wanted)]
+    hits, total = sounding_in(notes, spans, wanted)
+    free_hits, free_total = sounding_in(notes, spans, before)
     recall, chance = hits / max(total, 1), free_hits / max(free_total, 1)
     return Found(
         {"held": Value(recall, f"{recall:.3f} ({hits} of {total}; not held: {chance:.2f})")},
@@ -91,15 +89,14 @@ def held(bench: Workbench) -> Found:
 
 
 def events(bench: Workbench) -> Found:
-    """Of the notes that are sent, how many are struck in the sound within 30 ms.
+    """The share of notes sent that are struck in the sound within 30 ms.
 
-    Told as a share of what the measure finds of the same notes in the sampled pianos that the data
-    were made with (without their kit: of true notes in held-out works), its own ceiling.
+    It is divided by the measure's own ceiling: the share that it finds of the same notes on the
+    sampled pianos of the data (without their kit: of true notes in held-out works).
     """
     needs_notes(bench)
     seconds = bench.args.events_seconds
-    names = ("sent", "found", "wide", "late", "late_of", "beside")
-    counts, real, sampled = (dict.fromkeys(names, 0) for _ in range(3))
+    counts, real, sampled = (dict.fromkeys(_COUNTS, 0) for _ in range(3))
     streams = bench.streams(bench.args.minutes)
     for k, stream in enumerate(streams):
         x = stream.cut(0.0, seconds)
@@ -115,7 +112,7 @@ def events(bench: Workbench) -> Found:
     ceiling = shares(sampled if bench.pianos is not None else real)[0]
     value = found / max(ceiling, 1e-9)
     others = {"true notes in held-out works": real, "the same notes on the sampled pianos": sampled}
-    said = "; ".join(
+    shown = "; ".join(
         "{0}: {1[0]:.3f}, of them moved {1[2]:.2f} and {1[3]:.2f}".format(name, shares(c))
         for name, c in others.items() if c["sent"]
     )  # fmt: skip
@@ -124,8 +121,8 @@ def events(bench: Workbench) -> Found:
                                 f"most that could be: {ceiling:.3f})")},
         f"{seconds:g} s of each stream. An onset is there when it is transcribed, or the note's "
         f"partials rise by 3 dB, within {WITHIN_S * 1e3:g} ms; {wide:.3f} are found within "
-        f"{2 * WITHIN_S * 1e3:g} ms. Soft notes under loud ones are not always found, so what is "
-        f"found is told against what could be. Found of {said}. Of notes sent, moved by 0.15 s "
+        f"{2 * WITHIN_S * 1e3:g} ms. Soft notes under loud ones are not always found, so the share "
+        f"is divided by the ceiling. Found of {shown}. Of notes sent, moved by 0.15 s "
         f"{late:.2f}, by a semitone {beside:.2f}.",
         {"generated": counts, "held_out": real, "sampled": sampled},
     )  # fmt: skip
@@ -139,16 +136,16 @@ def shares(counts: dict[str, int]) -> tuple[float, float, float, float]:
 
 
 def tally(
-    counts: dict[str, int], x: np.ndarray, rate: int, sent: list[Note], heard: list[Note]
+    counts: dict[str, int], x: np.ndarray, rate: int, sent: list[Note], transcribed: list[Note]
 ) -> None:
-    """Count what is found of the notes, and of the same notes in wrong places."""
+    """Count the notes that are found, and the same notes in wrong places."""
     late = [replace(n, start=n.start + 0.15) for n in sent if n.start + 0.3 < len(x) / rate]
     beside = [replace(n, pitch=n.pitch + 1) for n in sent]
     counts["sent"] += len(sent)
     counts["late_of"] += len(late)
     for key, notes in (("found", sent), ("late", late), ("beside", beside)):
-        counts[key] += found_in_sound(x, rate, notes, heard, WITHIN_S)
-    counts["wide"] += found_in_sound(x, rate, sent, heard, 2 * WITHIN_S)
+        counts[key] += found_in_sound(x, rate, notes, transcribed, WITHIN_S)
+    counts["wide"] += found_in_sound(x, rate, sent, transcribed, 2 * WITHIN_S)
 
 
 def needs_notes(bench: Workbench) -> None:
@@ -157,15 +154,15 @@ def needs_notes(bench: Workbench) -> None:
     Raises
     ------
     ConfigError
-        Naming what is missing.
+        With the name of the missing part.
     """
     if not bench.source.manifest.has_notes:
         name = bench.source.manifest.name
-        raise ConfigError(f"pack {name!r} sends no notes: leave this part out (--only)")
+        raise ConfigError(f"pack {name!r} sends no notes. Leave this part out with --only.")
     if not has_notes(bench):
         raise ConfigError(
-            f"{bench.args.held / 'notes.npy'}: missing; make the dataset anew with "
-            "'python -m training.data.build'"
+            f"{bench.args.held / 'notes.npy'}: missing. Build the dataset again with "
+            "'python -m training.data.build'."
         )
 
 

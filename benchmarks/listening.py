@@ -1,4 +1,4 @@
-"""What can be looked at and listened to: spectrograms, piano rolls, short Opus files.
+"""Pictures and sounds of the pack: spectrograms, piano rolls, short Opus files.
 
 Stretches of 30 s from minutes 1, 10 and 60 of the long stream beside three held-out works; and
 sound of the controls. Writes `OUT/images/quality-*.png` and `OUT/sounds/*.opus`, together kept
@@ -15,10 +15,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.asked import Found
 from benchmarks.endurance import hour
+from benchmarks.figures import Found
 from benchmarks.keys import has_notes, holding, real_notes
-from benchmarks.obedience import CHORDS, LEVELS, asked_chord, asked_level
+from benchmarks.obedience import CHORDS, LEVELS, requested_chord, requested_level
 from benchmarks.pictures import ACCENT, RANGE_DB, TOP_HZ, _plotting, spectrum_db
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
@@ -36,7 +36,7 @@ COLOURS = 96  # of a picture's palette: a third of the bytes of full colour
 
 @dataclass(frozen=True)
 class Stretch:
-    """30 s of sound: where it is from, what sounds when, and its seams (seconds)."""
+    """30 s of sound: its title, its notes and its seams (seconds)."""
 
     title: str
     samples: Samples
@@ -123,7 +123,7 @@ def _mark(axis: object, stretch: Stretch) -> None:
 
 
 def fewer_colours(path: Path) -> None:
-    """Write a picture anew with a palette."""
+    """Write a picture again, with a palette."""
     from PIL import Image
 
     with Image.open(path) as image:
@@ -144,21 +144,21 @@ def write_opus(path: Path, samples: Samples, rate: int) -> int:
 
 
 def sounds(bench: Workbench, minutes: Sequence[Stretch]) -> dict[str, tuple[str, Samples]]:
-    """{file name: (what it is, samples)} of all examples that this pack can give."""
+    """{file name: (description, samples)} of all examples that this pack can play."""
     found = {
         f"minute-{s.title.split()[-1]}": (f"{s.title}: {SECONDS:g} s", s.samples) for s in minutes
     }
     seconds = bench.args.control_seconds
-    if bench.hears("harmony"):
+    if bench.has_control("harmony"):
         for name in list(CHORDS)[:2]:
-            text = f"harmony asked: {name}"
+            text = f"harmony requested: {name}"
             file = f"harmony-{name.replace(' ', '').lower()}"
-            found[file] = (text, asked_chord(bench, name).cut(4.0, seconds))
-    if bench.hears("held"):
+            found[file] = (text, requested_chord(bench, name).cut(4.0, seconds))
+    if bench.has_control("held"):
         found["held-chords"] = ("triads held every 4 blocks", holding(bench).cut(0.0, 25.0))
-    if bench.hears("density"):
+    if bench.has_control("density"):
         ends = LEVELS["density"].values[1], LEVELS["density"].values[-2]
-        parts = [asked_level(bench, "density", v, 0).cut(4.0, 12.0) for v in ends]
+        parts = [requested_level(bench, "density", v, 0).cut(4.0, 12.0) for v in ends]
         found["density"] = (
             f"density {ends[0]:g} onsets a second, then {ends[1]:g}", np.concatenate(parts)
         )  # fmt: skip
@@ -177,30 +177,32 @@ def listening(bench: Workbench) -> Found:
     total = int(bench.args.endurance_minutes)
     marks = [m for m in (1, 10, 60) if m <= total] or ([1] if total else [])
     if not marks:
-        raise ConfigError("pictures need a long stream of a minute: --endurance-minutes")
+        raise ConfigError(
+            "Pictures need a long stream of at least a minute. Use --endurance-minutes."
+        )
     stream = hour(bench)
-    made = [from_stream(stream, m) for m in marks]
+    generated = [from_stream(stream, m) for m in marks]
     rng = np.random.default_rng(bench.args.seed)
     if has_notes(bench):
         real = [
             Stretch("Held out, never trained on", x, notes, ())
-            for x, notes in real_notes(bench, len(made), SECONDS)
+            for x, notes in real_notes(bench, len(generated), SECONDS)
         ]
     else:
-        pieces = rng.permutation(bench.held.longer_than(SECONDS + 1))[: len(made)]
+        pieces = rng.permutation(bench.held.longer_than(SECONDS + 1))[: len(generated)]
         real = [
             Stretch("Held out", bench.held.excerpt(int(p), SECONDS, rng)[1], (), ()) for p in pieces
         ]
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
     lines = ["![Spectrograms of 30 s beside real ones](images/quality-spectrograms.png)"]
-    spectrograms(made, real, stream.rate, images / "quality-spectrograms.png")
+    spectrograms(generated, real, stream.rate, images / "quality-spectrograms.png")
     files = [images / "quality-spectrograms.png"]
-    if any(s.notes for s in made):
-        rolls(made, real, images / "quality-rolls.png")
+    if any(s.notes for s in generated):
+        rolls(generated, real, images / "quality-rolls.png")
         files.append(images / "quality-rolls.png")
         lines.append("![The notes of the same stretches](images/quality-rolls.png)")
-    for name, (text, samples) in sounds(bench, made).items():
+    for name, (text, samples) in sounds(bench, generated).items():
         path = out / "sounds" / f"{name}.opus"
         write_opus(path, samples, stream.rate)
         files.append(path)

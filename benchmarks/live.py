@@ -1,8 +1,8 @@
-"""The instrument played live into a card that is a thread, so that latencies can be measured.
+"""The instrument played live into a card that is a thread, to measure latencies.
 
-`ProbedInstrument` is the product's `Instrument` with two probes: instead of PortAudio a thread
-takes a period at a time out of the output ring, at the pace of a clock, and keeps what it took and
-when; and the generator's answers are noted. Nothing between the two is changed.
+`ProbedInstrument` is the product's `Instrument` with two probes. Instead of PortAudio a thread
+takes periods out of the output ring, at the pace of a clock, and keeps them with their times. And
+the generator's blocks are kept with theirs. Nothing between the two is changed.
 
 Times are seconds of `time.perf_counter`. What the device adds after the ring is not in them.
 """
@@ -95,22 +95,22 @@ class ProbedInstrument(Instrument):
     """An instrument whose card and generator are watched; `play("probe")` starts it."""
 
     card: Card | None = None
-    blocks: list[Noted]
+    noted: list[Noted]
 
     def _open_output(self, device: str | None) -> CardOutput:
-        self.blocks = []
+        self.noted = []
         output = CardOutput(device, self._latency, self._clock, lambda *_: None, threading.Event())
         self.card = output.card
         return output
 
-    def _begin(self, *args: Any, **how: Any) -> PackStream:
-        stream = super()._begin(*args, **how)
+    def _start_stream(self, *args: Any, **how: Any) -> PackStream:
+        stream = super()._start_stream(*args, **how)
         generator = stream.feeder._generator
         make = generator.make
 
         def noted(request: object) -> Block:
             block = make(request)  # type: ignore[arg-type]
-            self.blocks.append(Noted(time.perf_counter(), block))
+            self.noted.append(Noted(time.perf_counter(), block))
             return block
 
         generator.make = noted  # type: ignore[method-assign]
@@ -129,7 +129,7 @@ def gain_latencies(
 ) -> tuple[list[float], list[float]]:
     """Seconds from `set(gain=...)` until the ring's exit begins to follow, and has followed.
 
-    A tone plays; the generator makes blocks all the time beside it, as when the lead is low.
+    A tone plays; a second generator works all the time beside it, as when the lead is low.
     """
     from engine.stream.generator import Generator
 
@@ -182,16 +182,16 @@ def _db(samples: Samples) -> float:
 
 @dataclass(frozen=True)
 class Switched:
-    """A block control that was changed: what the status promised and what came out.
+    """A block control that was changed. Times are seconds since the change.
 
-    `promised` is `status().latencies.total`, the worst case; `heard` until the first sample of the
-    first changed block left the ring; `made` until that block was made; `match` is the correlation
-    by which it was found.
+    `promised` is `status().latencies.total`, the worst case; `left_ring` until the first sample of
+    the first changed block left the ring; `generated` until that block was generated; `match` is
+    the correlation by which it was found.
     """
 
     promised: float
-    heard: float
-    made: float
+    left_ring: float
+    generated: float
     match: float
 
 
@@ -211,35 +211,34 @@ def block_latencies(
     count: int,
     rng: np.random.Generator,
     threads: int = 1,
-    **controls: float,
 ) -> Switches:
     """Change the seed while it plays, and find the first changed block in what left the ring."""
-    asked = []
-    with ProbedInstrument(pack, latency=latency, threads=threads, **controls) as instrument:
+    changes = []
+    with ProbedInstrument(pack, latency=latency, threads=threads) as instrument:
         instrument.play("probe")
         instrument.wait_for_sound()
         time.sleep(latency + 3.0)  # the lead is at its target
         for k in range(count):
             time.sleep(float(rng.uniform(0.3, 1.0)))
             promised = instrument.status().latencies.total
-            asked.append((time.perf_counter(), promised, 100 + k))
+            changes.append((time.perf_counter(), promised, 100 + k))
             instrument.set(seed=100 + k)
             time.sleep(latency + 2.5)
         stats = instrument.status()
         eased = sum(e.kind == "eased" for e in instrument.events)
-        blocks, card, rate = list(instrument.blocks), instrument.card, instrument.manifest.rate
+        blocks, card, rate = list(instrument.noted), instrument.card, instrument.manifest.rate
         assert card is not None
         times, audio = list(card.times), np.concatenate(card.periods[: len(card.times)])
     each = []
-    for at, promised, seed in asked:
+    for at, promised, seed in changes:
         first = next((b for b in blocks if b.block.request.seed == seed and b.at > at), None)
         if first is None:
             continue
         begin = int(np.searchsorted(times, at)) * PERIOD
         part = audio[begin : begin + round((latency + 2.4) * RATE)]
         place, match = located(first.block.samples[:, 0], rate, part, RATE)
-        heard = times[min((begin + place) // PERIOD, len(times) - 1)] - at
-        each.append(Switched(promised, heard, first.at - at, match))
+        left_ring = times[min((begin + place) // PERIOD, len(times) - 1)] - at
+        each.append(Switched(promised, left_ring, first.at - at, match))
     return Switches(each, eased, stats.lead.gaps, stats.stream.steps)
 
 
@@ -255,7 +254,7 @@ def located(block: Samples, rate: int, audio: Samples, audio_rate: int) -> tuple
 
 
 def resident_mb(pid: int | str = "self") -> float:
-    """Resident memory of a process in MB; NaN where /proc does not tell."""
+    """Resident memory of a process in MB; NaN without /proc."""
     try:
         text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:
@@ -267,7 +266,7 @@ def resident_mb(pid: int | str = "self") -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used; NaN where /proc does not tell."""
+    """Processor time that a process has used; NaN without /proc."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     except OSError:

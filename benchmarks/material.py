@@ -1,8 +1,8 @@
-"""What is measured: held-out pieces, a real recording, generated streams, and controls.
+"""The material of all measurements: held-out pieces, a real recording, generated streams.
 
-Samples are float32 [samples] mono at the pack's rate. A generated stream is what a listener hears:
-blocks of `engine.stream.walk.PlanWalk` through the mixer's limiter, sample for sample what
-`Instrument.render` writes (tests/benchmarks says so), with the places of its seams known.
+Samples are float32 [samples] mono at the pack's rate. A generated stream consists of blocks of
+`engine.stream.walk.PlanWalk` through the mixer's limiter, sample for sample the output of
+`Instrument.render` (tests/benchmarks compares them), with the places of its seams.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ from engine.resample import resample
 from engine.stages.request import Request
 from engine.stream.requests import request_from
 from engine.stream.walk import PlanWalk
+from engine.time.tempo_map import Pace
 
 Samples = NDArray[np.float32]
 RECORDING = "kimiko_ishizaka_bwv849_fugue_CC0.ogg"
 
 
 class Held:
-    """The held-out pieces of a dataset folder made by `python -m training.data.build`.
+    """The held-out pieces of a dataset folder built by `python -m training.data.build`.
 
     Raises
     ------
@@ -58,8 +59,8 @@ class Held:
             self._audio = np.load(folder / "held.npy", mmap_mode="r")
         except FileNotFoundError as error:
             raise ConfigError(
-                f"{error.filename}: missing; make a dataset with 'python -m training.data.build' "
-                "and give its folder with --held"
+                f"{error.filename}: missing. Build a dataset with 'python -m training.data.build' "
+                "and use --held with its folder."
             ) from error
         if index["rate"] != rate:
             raise ConfigError(f"{folder} holds {index['rate']} Hz; the pack plays {rate} Hz")
@@ -119,7 +120,9 @@ def recording(folder: Path, rate: int) -> Samples:
     """
     path = folder / RECORDING
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file; give --eval-folder with {RECORDING} in it")
+        raise ConfigError(
+            f"{path}: no such file. Use --eval-folder with the folder of {RECORDING}."
+        )
     audio, own = soundfile.read(path, dtype="float32", always_2d=True)
     return resample(audio.mean(axis=1), own, rate)
 
@@ -130,11 +133,11 @@ class Stream:
 
     Attributes
     ----------
-    samples : what is heard, in time with what the generator gave out.
-    joints : sample at which each block but the first begins to be given out.
+    samples : after the limiter, with its delay removed.
+    joints : sample at which each block but the first begins in the generator's output.
     crossing : samples from a joint to the middle of the passage from old frames to new.
     evaluations : of the network, over the whole stream.
-    cost : process time of making it, seconds per second of audio.
+    cost : process time, seconds per second of audio.
     """
 
     samples: Samples
@@ -146,7 +149,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class StreamRequest:
-    """What every block of a stream is requested with: a player's controls."""
+    """The controls with which every block of a stream is requested."""
 
     settings: Settings
 
@@ -158,7 +161,7 @@ class StreamRequest:
         """The request of one block; `whole`: all of it is kept, whatever the stride."""
         stride = 1.0 if whole else self.settings.number("stride")
         steps = int(self.settings.number("steps"))
-        return request_from(plan, self.settings, index, steps, stride)
+        return request_from(plan, self.settings, index, steps, stride, Pace())
 
     def __str__(self) -> str:
         s = self.settings
@@ -166,7 +169,7 @@ class StreamRequest:
 
 
 class Source:
-    """Makes streams with one pack whose sound is decoded from spectra; its graphs stay open.
+    """Generates streams with one pack whose sound is decoded from spectra; its graphs stay open.
 
     Parameters
     ----------
@@ -197,8 +200,8 @@ class Source:
         hop = self.spectrum.grid.samples
         if hop is None or "window" not in self.spectrum.options:
             raise ConfigError(
-                f"pack {manifest.name!r}: its sound is not decoded from spectra; these benchmarks "
-                "measure packs whose sound is"
+                f"pack {manifest.name!r}: its sound is not decoded from spectra. These benchmarks "
+                "measure only packs that decode spectra."
             )
         self.hop, self.window = int(hop), int(self.spectrum.options["window"])
         load = partial(load_arrays, manifest)
@@ -229,7 +232,7 @@ class Source:
         return self._walk
 
     def request(self, **controls: Any) -> StreamRequest:
-        """What a player begins with, but for the controls that are not None.
+        """The default controls, except for those that are not None.
 
         Raises
         ------
@@ -246,27 +249,27 @@ class Source:
         return self.tail * self.hop + (self.window - self.hop) // 2
 
     def stream(self, seconds: float, request: StreamRequest, past: Samples | None = None) -> Stream:
-        """Make at least `seconds` of sound, beginning from nothing or continuing `past`.
+        """Generate at least `seconds` of sound, from nothing or continuing `past`.
 
-        With a past, the stream begins where the past ends (what replaces its last samples is cut).
+        With a past, the stream begins where the past ends (replaced samples of the past are cut).
         """
         walk, rate = self.walk(), self.manifest.rate
         if past is not None:
             walk.continue_from(past[:, None], self._notes_in(past))
-        began, parts, joints, made, evaluations = time.process_time(), [], [], 0, 0
+        began, parts, joints, length, evaluations = time.process_time(), [], [], 0, 0
         index = 0
-        while made < round(seconds * rate):
+        while length < round(seconds * rate):
             whole = index == 0 and past is None
             block = walk.make(request.block(self.plan, index, whole=whole))
             if index:
-                joints.append(made)
+                joints.append(length)
             kept = block.samples[block.rewind :, 0]
             parts.append(kept)
-            made += kept.size
+            length += kept.size
             evaluations += block.evaluations
             index += 1
-        samples = heard(np.concatenate(parts), rate)
-        cost = (time.process_time() - began) / (made / rate)
+        samples = limited(np.concatenate(parts), rate)
+        cost = (time.process_time() - began) / (length / rate)
         return Stream(samples, joints, self.crossing, evaluations, cost)
 
     def _notes_in(self, sound: Samples) -> list[Note]:
@@ -277,9 +280,9 @@ class Source:
         return Transcriber(open_graph(m, m.transcription)).notes(sound, m.rate)
 
     def alone(self, count: int, request: StreamRequest) -> Samples:
-        """`count` blocks that know nothing of each other, butt-joined: the control of seams.
+        """`count` blocks without a past, butt-joined: the control of seams.
 
-        Each is cut where it has faded in, so that a join is no gap.
+        Each is cut after its fade-in, so that a join is no gap.
         """
         parts = []
         seed = int(request.settings.number("seed"))
@@ -287,7 +290,7 @@ class Source:
             other = request.changed(seed=seed + 1 + index)
             block = self.walk().make(other.block(self.plan, index, whole=True))
             parts.append(block.samples[self.window :, 0])
-        return heard(np.concatenate(parts), self.manifest.rate)
+        return limited(np.concatenate(parts), self.manifest.rate)
 
     def decoded(self, samples: Samples) -> Samples:
         """True audio through the pack's representation and phase: the decoder's ceiling."""
@@ -295,11 +298,11 @@ class Source:
         x = self._representation.encode(samples[None])
         parts = [decoder.push(x[:, n : n + frames])[0] for n in range(0, x.shape[1], frames)]
         whole = np.concatenate([*parts, decoder.flush()[0]])
-        return heard(whole[: samples.size], self.manifest.rate)
+        return limited(whole[: samples.size], self.manifest.rate)
 
 
-def heard(samples: Samples, rate: int) -> Samples:
-    """What the mixer's limiter makes of mono samples, its delay taken off again."""
+def limited(samples: Samples, rate: int) -> Samples:
+    """Mono samples after the mixer's limiter, its delay removed."""
     limiter = Limiter(rate, 1)
     padded = np.concatenate([samples, np.zeros(limiter.latency, np.float32)])[:, None]
     return limiter.process(np.ascontiguousarray(padded))[limiter.latency :, 0]

@@ -1,4 +1,4 @@
-"""Pure measures of sound: what a seam does, what a phrase resembles, what a minute is like.
+"""Pure measures of sound: of seams, of phrases, of minutes.
 
 Samples float32 [samples] mono, places in samples. Any thread.
 """
@@ -38,7 +38,7 @@ def seam_measures(
     place : first sample after the join.
     crossing : samples from there to the middle of the spectral passage; the first two measures
         look at the place, the others at the crossing.
-    embed : gives the embedding of 0.975 s at `rate`; left out where it is None.
+    embed : returns the embedding of 0.975 s at `rate`; None leaves it out.
     """
     middle = place + crossing
     reach = rate
@@ -91,7 +91,7 @@ def chroma(samples: Samples, rate: int) -> NDArray[np.float64]:
 
     Magnitudes by the square root, so that one loud note does not stand for the phrase.
     """
-    window = 1 << round(math.log2(rate / 4))  # 0.25 s: tells semitones apart from 110 Hz up
+    window = 1 << round(math.log2(rate / 4))  # 0.25 s: separates semitones from 110 Hz up
     stft = Stft(window, window // 4)
     magnitude = np.sqrt(np.abs(stft.forward(samples, pad=True))).mean(axis=1).astype(np.float64)
     frequency = np.arange(stft.bins) * rate / window
@@ -127,7 +127,7 @@ def centroid(samples: Samples) -> float:
 
 
 def character(samples: Samples, rate: int) -> dict[str, float]:
-    """What a minute is like: level in dBFS, centroid in Hz, onsets a second."""
+    """Level in dBFS, centroid in Hz and onsets per second of a minute."""
     return {
         "level_db": level_db(samples),
         "centroid_hz": centroid(samples) * rate,

@@ -1,4 +1,4 @@
-"""Is it new? Generated excerpts against their nearest neighbours among everything trained on.
+"""Is it new? Generated excerpts against their nearest neighbours in the training set.
 
 An excerpt is 2 s of sound: the mean of YAMNet's embeddings of its two halves, of unit length.
 Its distance is the cosine distance to the nearest training excerpt. Generated excerpts that copy
@@ -15,8 +15,8 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from benchmarks.asked import Found, Value
 from benchmarks.embedding import QUIET_DB, RATE, WINDOW, level_db
+from benchmarks.figures import Found, Value
 from benchmarks.phrases import Phrases, pieces_of
 from benchmarks.workbench import Cloud, Workbench
 from engine.errors import ConfigError
@@ -31,9 +31,9 @@ def excerpts(bench: Workbench, parts: Iterator[NDArray[np.float32]], rate: int) 
     n = round(EXCERPT_S * RATE)
     found = []
     for part in parts:
-        heard = part if rate == RATE else resample(part, rate, RATE)
-        for at in range(0, heard.size - n + 1, n):
-            x = heard[at : at + n]
+        resampled = part if rate == RATE else resample(part, rate, RATE)
+        for at in range(0, resampled.size - n + 1, n):
+            x = resampled[at : at + n]
             if level_db(x) < QUIET_DB:
                 continue
             halves = [bench.embedder.one(x[k : k + WINDOW])[0] for k in (0, n - WINDOW)]
@@ -57,7 +57,7 @@ def no_nearer(generated: NDArray[np.float64], held: NDArray[np.float64]) -> floa
 
 
 def training_parts(folder: Path, every: int) -> tuple[Iterator[NDArray[np.float32]], float]:
-    """(pieces of the training set as samples, hours of it); every so-manieth 30 s of each.
+    """(pieces of the training set as samples, hours of it); 30 s of every `every` * 30 s.
 
     Raises
     ------
@@ -66,7 +66,9 @@ def training_parts(folder: Path, every: int) -> tuple[Iterator[NDArray[np.float3
     """
     path = folder / "train.npy"
     if not path.is_file():
-        raise ConfigError(f"{path}: missing; novelty needs the audio that was trained on (--held)")
+        raise ConfigError(
+            f"{path}: missing. Use --held with the dataset that the pack was trained on."
+        )
     index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     audio, rate = np.load(path, mmap_mode="r"), index["rate"]
     pieces = [p for p in index["pieces"] if p["split"] == "train"]
@@ -90,7 +92,7 @@ def novelty(bench: Workbench) -> Found:
         f"training-{args.held.name}-{args.training_every}", lambda: excerpts(bench, parts, rate)
     )
     streams = bench.streams(args.minutes)
-    made = np.concatenate([
+    generated = np.concatenate([
         bench.kept_cloud(
             f"{s.path.stem}-excerpts", lambda s=s: excerpts(bench, s.pieces(), s.rate)
         )
@@ -101,30 +103,31 @@ def novelty(bench: Workbench) -> Found:
         f"held-excerpts-{args.held.name}-{count}-{args.seed}",
         lambda: excerpts(bench, iter([*bench.minutes(0, count), *bench.minutes(1, count)]), rate),
     )
-    a, b = nearest(made, training), nearest(real, training)
+    a, b = nearest(generated, training), nearest(real, training)
     p = no_nearer(a, b)
     tenth, half = (np.quantile(a, q) for q in (0.1, 0.5)), (np.quantile(b, q) for q in (0.1, 0.5))
     (a10, a50), (b10, b50) = tuple(tenth), tuple(half)
     new = p >= RISK
     text = (
-        f"{len(made)} generated and {len(real)} held-out excerpts against {len(training)} of "
+        f"{len(generated)} generated and {len(real)} held-out excerpts against {len(training)} of "
         f"{hours:.1f} h trained on{f' (one in {args.training_every})' * (args.training_every > 1)}"
         f". Cosine distance to the nearest, median and lowest tenth: generated {a50:.4f}, "
         f"{a10:.4f}; held out {b50:.4f}, {b10:.4f}. One-sided Mann-Whitney p = {p:.2g} that the "
         "generated are nearer."
     )
     phrase_text, phrase_data = _phrases(bench, [s.notes() for s in streams])
-    said = f"{'yes' if new else 'no'} (median {a50:.4f}, held out {b50:.4f}; p = {p:.2g})"
+    answer = f"{'yes' if new else 'no'} (median {a50:.4f}, held out {b50:.4f}; p = {p:.2g})"
     return Found(
-        {"novelty": Value(float(new), said)}, text + phrase_text,
-        {"generated": [a10, a50], "held": [b10, b50], "p": p, "excerpts": [len(made), len(real)],
-         "training": len(training), "phrases": phrase_data},
+        {"novelty": Value(float(new), answer)}, text + phrase_text,
+        {"generated": [a10, a50], "held": [b10, b50], "p": p,
+         "excerpts": [len(generated), len(real)], "training": len(training),
+         "phrases": phrase_data},
     )  # fmt: skip
 
 
-def _phrases(bench: Workbench, made: list) -> tuple[str, dict]:
+def _phrases(bench: Workbench, generated: list) -> tuple[str, dict]:
     folder = bench.args.notes
-    count = sum(map(len, made))
+    count = sum(map(len, generated))
     if count < 100 or not (folder / "notes.npy").is_file():
         return "", {}
     known = Phrases(pieces_of(folder, "train"))
@@ -132,7 +135,7 @@ def _phrases(bench: Workbench, made: list) -> tuple[str, dict]:
     for piece in pieces_of(folder, "held"):
         held.append(piece[: max(0, left)])
         left -= len(held[-1])
-    found = {"generated": known.shared(made), "held": known.shared(held)}
+    found = {"generated": known.shared(generated), "held": known.shared(held)}
     a, b = found["generated"], found["held"]
     text = (
         f" Longest run of notes (interval and coarse time) that stands in the training notes too: "

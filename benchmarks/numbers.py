@@ -45,16 +45,16 @@ from engine.stream.generator import Generator
 from engine.stream.requests import make_request
 from engine.stream.self_test import self_test
 
-# Runs the front door itself, and says when the first block is there to be played.
+# Runs the front door itself, and prints when the first block can be played.
 _FRONT_DOOR = """
 import sys
 from engine.stream.lead import Lead
 append = Lead.append
-def said(self, *arguments):
+def reported(self, *arguments):
     append(self, *arguments)
     print("sound", flush=True)
     Lead.append = append
-Lead.append = said
+Lead.append = reported
 from attacca.cli import main
 sys.exit(main(["play", "--pack", {pack!r}, "--device", "none", "--no-status", "--duration", "0.1"]))
 """
@@ -69,7 +69,7 @@ class Row:
 
     what: str
     value: float
-    said: str
+    text: str
     must: float | None
     aim: float | None
     unit: str = ""
@@ -89,14 +89,14 @@ class Row:
         bounds = [
             f"{b:g} {self.unit}".strip() if b is not None else "" for b in (self.must, self.aim)
         ]
-        return [self.what, self.said, *bounds, self.verdict]
+        return [self.what, self.text, *bounds, self.verdict]
 
 
 def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     """Block times of the generator process, and what it grows by."""
     plan, sampling, rate = make_plan(manifest), first_sampling(manifest), manifest.rate
     steps, least = sampling.steps.default, sampling.steps.least
-    block = plan.block_samples / rate
+    seconds = plan.block_samples / rate
     generator = Generator(manifest.folder, args.threads)
     times, stamps, resident = [], [], []
     generator.start()
@@ -104,27 +104,27 @@ def blocks(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
         used = 0.0
         for k in range(args.blocks + 3):
             began = time.perf_counter()
-            made = generator.make(make_request(plan, k))
+            block = generator.make(make_request(plan, k))
             if k == 2:
                 used = cpu_seconds(generator.pid or 0)
             if k >= 3:
-                times.append((time.perf_counter() - began) / (len(made.samples) / rate))
-            stamps.append(k * block)
+                times.append((time.perf_counter() - began) / (len(block.samples) / rate))
+            stamps.append(k * seconds)
             resident.append(resident_mb(generator.pid or 0))
-        used = (cpu_seconds(generator.pid or 0) - used) / (args.blocks * block)
+        used = (cpu_seconds(generator.pid or 0) - used) / (args.blocks * seconds)
         few = [generator.make(make_request(plan, k, steps=least)).seconds for k in range(6)]
     finally:
         generator.stop()
     t = np.array(times)
     high = np.quantile(t, 0.999)
     kind = "p99.9" if len(t) >= 1000 else f"worst of {len(t)}"
-    evaluation = (np.median(t) * block - np.median(few)) / max(1, steps - least)
-    most = steps + max(0.0, (0.6 - np.quantile(t, 0.99)) * block / evaluation)
+    evaluation = (np.median(t) * seconds - np.median(few)) / max(1, steps - least)
+    most = steps + max(0.0, (0.6 - np.quantile(t, 0.99)) * seconds / evaluation)
     return [
         Row(
             f"generation time / audio time, {sampling.sampler}, {steps} steps", float(t.mean()),
             f"{t.mean():.3f} (median {np.median(t):.3f}; processor time {used:.3f}; "
-            f"{least} steps {np.median(few) / block:.3f})", 0.35, 0.1,
+            f"{least} steps {np.median(few) / seconds:.3f})", 0.35, 0.1,
         ),
         Row(
             "block time / block duration", float(high),
@@ -161,9 +161,9 @@ def first_sound(args: argparse.Namespace) -> list[Row]:
             raise AttaccaError(f"`attacca play` ended with status {process.returncode}, no sound")
     warm = taken[1:]
     middle = float(np.median(warm))
-    said = f"{middle:.2f} s (worst of {len(warm)}: {max(warm):.2f} s)"
+    text = f"{middle:.2f} s (worst of {len(warm)}: {max(warm):.2f} s)"
     return [
-        Row("first sound after `attacca play`, warm, with the ring", middle, said, 3.0, 1.0, "s")
+        Row("first sound after `attacca play`, warm, with the ring", middle, text, 3.0, 1.0, "s")
     ]
 
 
@@ -173,12 +173,12 @@ def live_control(args: argparse.Namespace) -> list[Row]:
     for name, latency in (("default", DEFAULT_LATENCY), ("jam", JAM_LATENCY)):
         begins, done = gain_latencies(args.pack, latency, args.changes, rng, args.threads)
         middle, worst = np.median(begins) * 1e3, max(begins) * 1e3
-        said = (
+        text = (
             f"{middle:.0f} ms (worst of {len(begins)}: {worst:.0f} ms; "
             f"the smoothed change complete after {np.median(done) * 1e3:.0f} ms)"
         )
         rows.append(
-            Row(f"live control to the ring's exit, {name} latency", middle, said, 50.0, 20.0, "ms")
+            Row(f"live control to the ring's exit, {name} latency", middle, text, 50.0, 20.0, "ms")
         )
     return rows
 
@@ -189,19 +189,23 @@ def block_control(args: argparse.Namespace) -> list[Row]:
     bounds = (("default", DEFAULT_LATENCY, 3.0, 0.7), ("jam", JAM_LATENCY, 1.0, 0.2))
     for name, latency, must, aim in bounds:
         found = block_latencies(args.pack, latency, args.switches, rng, args.threads)
-        waited = [s.heard for s in found.each if s.match > 0.9]
+        waited = [s.left_ring for s in found.each if s.match > 0.9]
         lost = args.switches - len(waited)
         if not waited:
-            rows.append(Row(f"block control heard, {name}", np.inf, "not found", must, aim, "s"))
+            rows.append(
+                Row(f"block control until audible, {name}", np.inf, "not found", must, aim, "s")
+            )
             continue
-        said = (
+        text = (
             f"{np.median(waited):.2f} s, worst of {len(waited)} {max(waited):.2f} s; the status "
-            f"had said at most {max(s.promised for s in found.each):.2f} s"
+            f"had promised at most {max(s.promised for s in found.each):.2f} s"
         )
         notes = [f"{lost} not found"] * bool(lost) + [f"{found.gaps} gaps"] * bool(found.gaps)
         notes += [f"eased to {found.steps} steps"] * bool(found.eased)
-        said += f" ({', '.join(notes)})" if notes else ""
-        rows.append(Row(f"block control heard, {name} latency", max(waited), said, must, aim, "s"))
+        text += f" ({', '.join(notes)})" if notes else ""
+        rows.append(
+            Row(f"block control until audible, {name} latency", max(waited), text, must, aim, "s")
+        )
     return rows
 
 
@@ -217,13 +221,13 @@ def memory(args: argparse.Namespace) -> list[Row]:
             time.sleep(0.5)
             card.times.clear()  # the probe's own memory is not the engine's
             card.periods.clear()
-            instrument.blocks.clear()
+            instrument.noted.clear()
             instrument.status()
             stamps.append(time.perf_counter())
             resident.append(resident_mb())
         gaps = instrument.status().lead.gaps
     grown = max(resident[len(resident) // 2 :]) - resident[len(resident) // 3]
-    said = (
+    text = (
         f"{grown:+.2f} MB over the last two thirds of {args.memory_minutes:g} min (slope "
         f"{growth_per_hour(stamps, resident):+.1f} MB/h), {resident[-1]:.0f} MB resident; "
         f"{gaps} gaps in the lead"
@@ -232,7 +236,7 @@ def memory(args: argparse.Namespace) -> list[Row]:
         Row(
             "memory growth of the engine while playing",
             grown,
-            said,
+            text,
             2.0,
             0.0,
             "MB",
@@ -295,7 +299,7 @@ def against_torch(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
         )
     ]
     if args.checkpoint is None:
-        print("torch: left out, no --checkpoint given", flush=True)
+        print("torch: left out without --checkpoint", flush=True)
         return rows
     try:
         from benchmarks.reference import compare
@@ -304,13 +308,13 @@ def against_torch(args: argparse.Namespace, manifest: Manifest) -> list[Row]:
     except ImportError as error:
         print(f"torch: left out, {error.name or error} is not installed", flush=True)
         return rows
-    said = (
+    text = (
         f"{c.faster:.2f} x ({c.torch * 1e3:.0f} against {c.onnx * 1e3:.0f} ms of one core a block)"
     )
     what = f"PyTorch eager / ONNX Runtime, same weights, {c.sampler}, {c.steps} steps, 1 thread"
     return [
         *rows,
-        Row(what, c.faster, said, 1.5, 3.0, "x", higher=True),
+        Row(what, c.faster, text, 1.5, 3.0, "x", higher=True),
         Row(
             "step parity, torch and ONNX", c.step_parity,
             f"{c.step_parity:.1e}; a whole block {c.block_parity:.1e}", 1e-4, 1e-5,
@@ -326,11 +330,11 @@ def of_sound(out: Path | None) -> list[Row]:
         seams = json.loads((folder / "seams.json").read_text(encoding="utf-8"))
         shares = seams["inside"]
         least = min(shares, key=shares.get)
-        said = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        text = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
         rows.append(
             Row(
                 f"seams inside the 95 % band of real recordings (least: {least})", shares[least],
-                said, 0.95, 0.95, higher=True,
+                text, 0.95, 0.95, higher=True,
             )
         )  # fmt: skip
     if (folder / "quality.json").is_file():

@@ -1,20 +1,21 @@
-"""Does the music do what a performer asks? Harmony, density, register, loudness, as heard.
+"""Does the music follow its controls? Harmony, density, register and loudness, in the sound.
 
-A stream each, from nothing, with one thing asked throughout; its first seconds are left out, as
-there is no past yet to agree with. What is asked is measured in the sound, never in the notes sent.
+One stream for each value, from nothing, with one control set throughout; its first seconds are left
+out, as there is no past yet. The result is measured in the sound, never in the notes sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from benchmarks.asked import Found, Value
 from benchmarks.embedding import level_db
+from benchmarks.figures import Found, Value
 from benchmarks.measures import chroma
 from benchmarks.streams import Played
 from benchmarks.workbench import Workbench
@@ -30,11 +31,11 @@ CHORDS: Mapping[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class Level:
-    """A control whose value is heard as a number: what is asked for, and how it is heard."""
+    """A control whose effect is a number: the values to request, and how the sound is measured."""
 
     values: tuple[float, ...]
-    said: str
-    hear: Callable[[Sequence[Note], NDArray[np.float32], float], float]
+    unit: str
+    measure: Callable[[Sequence[Note], NDArray[np.float32], float], float]
 
 
 def _density(notes: Sequence[Note], samples: NDArray[np.float32], seconds: float) -> float:
@@ -61,14 +62,14 @@ LEVELS: Mapping[str, Level] = {
 
 
 def agreement(samples: NDArray[np.float32], rate: int, classes: Sequence[int]) -> float:
-    """Cosine of the chroma of a sound with 1 at the asked pitch classes and 0 elsewhere."""
+    """Cosine of the chroma of a sound with 1 at the requested pitch classes and 0 elsewhere."""
     wanted = np.zeros(12)
     wanted[list(classes)] = 1 / np.sqrt(len(classes))
     return float(chroma(samples, rate) @ wanted)
 
 
 def share(samples: NDArray[np.float32], rate: int, classes: Sequence[int]) -> float:
-    """How much of the (squared) chroma lies in the asked pitch classes."""
+    """How much of the (squared) chroma lies in the requested pitch classes."""
     return float(np.square(chroma(samples, rate))[list(classes)].sum())
 
 
@@ -77,8 +78,8 @@ def after_lead_in(stream: Played) -> NDArray[np.float32]:
     return stream.cut(LEAD_IN_S)
 
 
-def asked_chord(bench: Workbench, name: str) -> Played:
-    """A stream in which a chord's pitch classes are asked for throughout."""
+def requested_chord(bench: Workbench, name: str) -> Played:
+    """A stream in which a chord's pitch classes are requested throughout."""
     wanted = [float(c in CHORDS[name]) for c in range(12)]
     request = bench.request(bench.args.seed, harmony=wanted)
     return bench.play(
@@ -87,13 +88,13 @@ def asked_chord(bench: Workbench, name: str) -> Played:
 
 
 def harmony(bench: Workbench) -> Found:
-    """Agreement with each chord when it is asked for, less that of free streams with it."""
+    """Agreement with each chord when it is requested, minus that of free streams with it."""
     needs(bench, "harmony")
     seconds = bench.args.control_seconds + LEAD_IN_S
     free = [bench.play(f"free-{k}", seconds, bench.request(bench.args.seed + k)) for k in range(3)]
     rows, gains, shares = {}, [], []
     for name, classes in CHORDS.items():
-        stream = asked_chord(bench, name)
+        stream = requested_chord(bench, name)
         got = [f(after_lead_in(stream), stream.rate, classes) for f in (agreement, share)]
         base = [
             float(np.mean([f(after_lead_in(s), s.rate, classes) for s in free]))
@@ -101,68 +102,74 @@ def harmony(bench: Workbench) -> Found:
         ]
         gains.append(got[0] - base[0])
         shares.append(got[1] - base[1])
-        rows[name] = {"asked": got[0], "free": base[0], "share": got[1], "free_share": base[1]}
-        print(f"harmony {name}: {got[0]:.2f} asked, {base[0]:.2f} free", flush=True)
-    asked, base_all = (float(np.mean([r[k] for r in rows.values()])) for k in ("asked", "free"))
+        rows[name] = {"requested": got[0], "free": base[0], "share": got[1], "free_share": base[1]}
+        print(f"harmony {name}: {got[0]:.2f} requested, {base[0]:.2f} free", flush=True)
+    requested, base_all = (
+        float(np.mean([r[k] for r in rows.values()])) for k in ("requested", "free")
+    )
     gain = float(np.mean(gains))
     return Found(
-        {"harmony": Value(gain, f"{gain:+.2f} ({asked:.2f} asked, {base_all:.2f} free)")},
+        {"harmony": Value(gain, f"{gain:+.2f} ({requested:.2f} requested, {base_all:.2f} free)")},
         f"{len(CHORDS)} chords ({', '.join(CHORDS)}), {bench.args.control_seconds:g} s each, "
-        f"against {len(free)} free streams. Agreement: cosine of the sound's chroma with the asked "
-        f"classes; single chords {min(gains):+.2f} to {max(gains):+.2f}. Share of the squared "
-        f"chroma in the asked classes: {np.mean([r['share'] for r in rows.values()]):.2f} against "
+        f"against {len(free)} free streams. Agreement: cosine of the sound's chroma with the "
+        f"requested classes; single chords {min(gains):+.2f} to {max(gains):+.2f}. Share of the "
+        "squared chroma in the requested classes: "
+        f"{np.mean([r['share'] for r in rows.values()]):.2f} against "
         f"{np.mean([r['free_share'] for r in rows.values()]):.2f}.",
         {"chords": rows, "gain": gain, "gain_of_share": float(np.mean(shares))},
     )
 
 
-def asked_level(bench: Workbench, name: str, value: float, turn: int) -> Played:
-    """A stream in which a value is asked for throughout; each turn has other music."""
+def requested_level(bench: Workbench, name: str, value: float, turn: int) -> Played:
+    """A stream in which a value is requested throughout; each turn has other music."""
     request = bench.request(bench.args.seed + 100 * turn, **{name: value})
     seconds = bench.args.control_seconds + LEAD_IN_S
     return bench.play(f"{name}-{value:g}-{turn}", seconds, request)
 
 
 def levels(bench: Workbench) -> Found:
-    """Rank correlation (Spearman) of what is asked with what is heard, over all streams."""
+    """Rank correlation (Spearman) of the requested with the measured values, over all streams."""
     values, texts, data = {}, [], {}
     for name, level in LEVELS.items():
         needs(bench, name)
         pairs = []
         for turn in range(bench.args.control_turns):
             for value in level.values:
-                stream = asked_level(bench, name, value, turn)
+                stream = requested_level(bench, name, value, turn)
                 x = after_lead_in(stream)
-                got = level.hear(bench.notes_of(x, stream.rate), x, len(x) / stream.rate)
+                got = level.measure(bench.notes_of(x, stream.rate), x, len(x) / stream.rate)
                 pairs.append((value, got))
                 print(f"{name} {value:g}: {got:.2f}", flush=True)
         rho = rank_correlation(pairs)
-        heard = {v: [g for a, g in pairs if a == v] for v in level.values}
+        measured = {v: [g for a, g in pairs if a == v] for v in level.values}
         values[name] = Value(rho, f"{rho:.2f} ({len(pairs)} streams)")
-        shown = ", ".join(f"{v:g}: {np.mean(g):.1f}" for v, g in heard.items())
-        texts.append(f"{name}, asked: {level.said}: {shown}")
+        shown = ", ".join(f"{v:g}: {np.mean(g):.1f}" for v, g in measured.items())
+        texts.append(f"{name} ({level.unit}), by requested value: {shown}")
         data[name] = {"rho": rho, "pairs": pairs}
     head = f"{bench.args.control_seconds:g} s each. "
     return Found(values, head + "; ".join(texts) + ".", data)
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Spearman's; pairs in which nothing was heard are left out, 0 where no order is left."""
+    """Spearman's; pairs without a measured value are left out, 0 where no order is left."""
     kept = [(a, b) for a, b in pairs if np.isfinite(b)]
     if len(kept) < 3 or len({b for _, b in kept}) < 2:
         return 0.0
     a, b = zip(*kept, strict=True)
-    return float(scipy.stats.spearmanr(a, b).statistic)
+    found: Any = scipy.stats.spearmanr(a, b)  # its stubs do not name the result's fields
+    return float(found.statistic)
 
 
 def needs(bench: Workbench, control: str) -> None:
-    """Refuse a pack that has not this control.
+    """Refuse a pack without this control.
 
     Raises
     ------
     ConfigError
-        Naming the pack.
+        With the name of the pack.
     """
-    if not bench.hears(control):
+    if not bench.has_control(control):
         name = bench.source.manifest.name
-        raise ConfigError(f"pack {name!r} does not hear {control!r}: leave this part out (--only)")
+        raise ConfigError(
+            f"pack {name!r} has no control {control!r}. Leave this part out with --only."
+        )

@@ -26,12 +26,12 @@ _WINDOW_S = 0.04
 _HOP_S = 0.0025
 _CLEAR_S = 0.06  # a peak is the highest so far to either side
 _TOP_HZ = 8000.0
-_FLOOR = 1e-4  # of magnitudes; softer partials are not heard
+_FLOOR = 1e-4  # of magnitudes; softer partials are inaudible
 _STANDS_S = 0.15
 _OWN, _LOWER, _HIGHER = (np.array(c) for c in ((-40, 40), (-150, -60), (60, 150)))  # cents
 
 
-def matched(heard: Sequence[Note], true: Sequence[Note], within: float = 0.05) -> int:
+def matched(found: Sequence[Note], true: Sequence[Note], within: float = 0.05) -> int:
     """How many notes of two lists have the same pitch and onsets within `within` seconds.
 
     Each counts once. In the order of time, the earliest that fits is taken: with one tolerance for
@@ -39,7 +39,7 @@ def matched(heard: Sequence[Note], true: Sequence[Note], within: float = 0.05) -
     """
     pairs = 0
     by_pitch: dict[int, list[float]] = defaultdict(list)
-    for n in sorted(heard, key=lambda n: n.start):
+    for n in sorted(found, key=lambda n: n.start):
         by_pitch[n.pitch].append(n.start)
     at: dict[int, int] = defaultdict(int)
     for n in sorted(true, key=lambda n: n.start):
@@ -52,10 +52,10 @@ def matched(heard: Sequence[Note], true: Sequence[Note], within: float = 0.05) -
     return pairs
 
 
-def scores(pairs: int, heard: int, true: int) -> tuple[float, float, float]:
+def scores(pairs: int, found: int, true: int) -> tuple[float, float, float]:
     """(precision, recall, F1)."""
-    precision, recall = pairs / max(heard, 1), pairs / max(true, 1)
-    return precision, recall, 2 * pairs / max(heard + true, 1)
+    precision, recall = pairs / max(found, 1), pairs / max(true, 1)
+    return precision, recall, 2 * pairs / max(found + true, 1)
 
 
 class Rises:
@@ -77,7 +77,7 @@ class Rises:
         self._magnitude = np.concatenate(parts) * np.float32(2 / window.sum())
 
     def _partials(self, pitch: int) -> NDArray[np.float64]:
-        harmonics = 440.0 * 2 ** ((pitch - 69) / 12) * np.arange(1, PARTIALS + 1)
+        harmonics = 440.0 * 2 ** ((pitch - 69) / 12) * np.arange(1, PARTIALS + 1, dtype=np.float64)
         return harmonics[harmonics < min(_TOP_HZ, 0.45 * self._rate)]
 
     def curve(self, pitch: int, first: int, last: int) -> NDArray[np.float64]:
@@ -126,7 +126,11 @@ class Rises:
 
 
 def found_in_sound(
-    samples: Samples, rate: int, sent: Sequence[Note], heard: Sequence[Note], within: float = 0.03
+    samples: Samples,
+    rate: int,
+    sent: Sequence[Note],
+    transcribed: Sequence[Note],
+    within: float = 0.03,
 ) -> int:
     """How many of the notes sent are struck in the sound within so many seconds.
 
@@ -134,7 +138,7 @@ def found_in_sound(
     """
     rises = Rises(samples, rate)
     starts: dict[int, list[float]] = defaultdict(list)
-    for n in heard:
+    for n in transcribed:
         starts[n.pitch].append(n.start)
     return sum(
         any(abs(s - n.start) <= within for s in starts[n.pitch]) or rises.found(n, within)

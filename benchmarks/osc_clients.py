@@ -1,13 +1,13 @@
 """The programs of `benchmarks.osc_pace`: each a process of its own that prints JSON at its end.
 
     python -m benchmarks.osc_clients set PORT PATH LOW HIGH RATE BEGIN SECONDS
-    python -m benchmarks.osc_clients hear PORT PATH BEGIN SECONDS
+    python -m benchmarks.osc_clients subscribe PORT PATH BEGIN SECONDS
     python -m benchmarks.osc_clients echo
 
-`set` sends so many values a second to PATH and takes note of when each answer with that value came;
-`hear` subscribes and takes note of what it is told; `echo` gives every datagram back. BEGIN and all
-times are seconds of the system's monotonic clock, which these processes share. Nothing but the
-standard library, so that a client costs little.
+`set` sends RATE values a second to PATH and records when each reply with that value arrives.
+`subscribe` records the values that a subscriber receives. `echo` returns every datagram. BEGIN and
+all times are seconds of the system's monotonic clock, which these processes share. Clients use only
+the standard library, so that they cost little.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import time
 
 CYCLE = 20_000  # values until one comes again: 80 s at 250 a second
-_AFTER = 1.0  # seconds that the last answers are waited for
+_AFTER = 1.0  # seconds to wait for the last replies
 
 
 def packed(path: str, tags: str, arguments: bytes = b"") -> bytes:
@@ -50,11 +50,11 @@ def elements(data: bytes) -> list[bytes]:
 
 def local(port: int) -> socket.socket:
     """A socket that talks to a port of this machine."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
-    made.connect(("127.0.0.1", port))
-    made.setblocking(False)
-    return made
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    one.bind(("127.0.0.1", 0))
+    one.connect(("127.0.0.1", port))
+    one.setblocking(False)
+    return one
 
 
 def received(one: socket.socket, until: float, head: bytes) -> list[tuple[float, float]]:
@@ -66,15 +66,15 @@ def received(one: socket.socket, until: float, head: bytes) -> list[tuple[float,
     except (BlockingIOError, ConnectionRefusedError):
         return []
     now = time.monotonic()
-    told = [m for m in elements(data) if m.startswith(head) and len(m) == len(head) + 4]
-    return [(struct.unpack(">f", m[-4:])[0], now) for m in told]
+    matching = [m for m in elements(data) if m.startswith(head) and len(m) == len(head) + 4]
+    return [(struct.unpack(">f", m[-4:])[0], now) for m in matching]
 
 
 def send(port: int, path: str, low: float, high: float, rate: float, begin: float, seconds: float):
-    """Set values at a rate. Returns sent [value, when], answered [value, when sent, seconds]."""
+    """Set values at a rate. Returns sent [value, when], replied [value, when sent, seconds]."""
     one, each, head = local(port), values(path, low, high), packed(path, "f")
     waiting: dict[float, float] = {}
-    sent, answered = [], []
+    sent, replied = [], []
     count, due, end = 0, begin, begin + seconds
     while due < end:
         now = time.monotonic()
@@ -88,30 +88,30 @@ def send(port: int, path: str, low: float, high: float, rate: float, begin: floa
         for value, at in received(one, due, head):
             if value in waiting:
                 was = waiting.pop(value)
-                answered.append((value, was, at - was))
+                replied.append((value, was, at - was))
     while waiting and time.monotonic() < end + _AFTER:
         for value, at in received(one, end + _AFTER, head):
             if value in waiting:
                 was = waiting.pop(value)
-                answered.append((value, was, at - was))
-    return {"sent": sent, "answered": answered}
+                replied.append((value, was, at - was))
+    return {"sent": sent, "replied": replied}
 
 
-def hear(port: int, path: str, begin: float, seconds: float):
-    """What a subscriber is told: [value, when]."""
+def subscribe(port: int, path: str, begin: float, seconds: float):
+    """Subscribe to an address. Returns received [value, when]."""
     one, head = local(port), packed(path, "f")
-    ask = packed("/subscribe", "s", path.encode() + b"\0" * (4 - len(path) % 4))
-    told, again, end = [], 0.0, begin + seconds + _AFTER
+    request = packed("/subscribe", "s", path.encode() + b"\0" * (4 - len(path) % 4))
+    found, again, end = [], 0.0, begin + seconds + _AFTER
     while time.monotonic() < end:
         if time.monotonic() >= again:
-            one.send(ask)
+            one.send(request)
             again = time.monotonic() + 20
-        told += received(one, min(end, again), head)
-    return {"told": told}
+        found += received(one, min(end, again), head)
+    return {"received": found}
 
 
 def echo() -> None:
-    """Give every datagram back, until ended."""
+    """Return every datagram, until ended."""
     one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     one.bind(("127.0.0.1", 0))
     print(one.getsockname()[1], flush=True)
@@ -129,7 +129,7 @@ def main(arguments: list[str]) -> None:
         json.dump(send(int(port), path, *map(float, numbers)), sys.stdout)
     else:
         port, path, begin, seconds = rest
-        json.dump(hear(int(port), path, float(begin), float(seconds)), sys.stdout)
+        json.dump(subscribe(int(port), path, float(begin), float(seconds)), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@
 The engine is `attacca play` itself, a process of its own, into PulseAudio's null sink. Four client
 processes set controls (benchmarks.osc_clients), a fifth subscribes to one of them. Before and
 after, with the engine playing on, the same four speak to a bare UDP echo at the same rate: that is
-this machine's floor. *Set to applied*: from just before a client's `send` until the answer with the
-value as applied has been received; the settings hold it before that answer is made, so this is more
-than it takes, by the way back. *Set to told*: until the subscriber, another process, has it.
+this machine's floor. *Set to applied*: from just before a client's `send` until it receives the
+reply with the applied value; the control is applied before the reply is sent, so this includes the
+way back. *Set to published*: until the subscriber, another process, has received it.
 """
 
 from __future__ import annotations
@@ -36,30 +36,30 @@ from engine.errors import AttaccaError
 from osc.packets import message, told
 from tests.sound_servers import PULSE_PROGRAMS, missing, pulse_server
 
-# One live control and three that the next block takes; the first is the one that is heard of.
+# One live control and three that the next block takes; the subscriber receives the first one.
 CONTROLS = (("/gain", -30.0, 0.0), ("/room", 0.0, 1.0), ("/brightness", -1.0, 1.0),
             ("/pack/harmony/c", 0.0, 1.0))  # fmt: skip
 MUST_MS, MUST_MB = 5.0, 2.0
-_START = 60.0  # seconds until the engine answers
+_START = 60.0  # seconds until the engine replies
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What one run of the four clients gave. Latencies in seconds, of all answers together."""
+    """The result of one run of the four clients. Latencies in seconds, of all replies together."""
 
     sent: int
-    answered: np.ndarray
+    latencies: np.ndarray
     first: dict[float, list[float]]  # of the first client: when each value was sent
 
     @property
     def lost(self) -> int:
-        """Messages without an answer."""
-        return self.sent - len(self.answered)
+        """Messages without a reply."""
+        return self.sent - len(self.latencies)
 
-    def said(self) -> str:
+    def text(self) -> str:
         """Median, 99th percentile, the worst."""
-        p50, p99 = np.quantile(self.answered, (0.5, 0.99)) * 1e3
-        return f"{p50:.2f} / {p99:.2f} / {self.answered.max() * 1e3:.1f} ms"
+        p50, p99 = np.quantile(self.latencies, (0.5, 0.99)) * 1e3
+        return f"{p50:.2f} / {p99:.2f} / {self.latencies.max() * 1e3:.1f} ms"
 
 
 def client(*arguments: object) -> subprocess.Popen[str]:
@@ -71,10 +71,10 @@ def client(*arguments: object) -> subprocess.Popen[str]:
 
 
 def gathered(process: subprocess.Popen[str]) -> dict[str, Any]:
-    said = process.communicate()[0]
+    output = process.communicate()[0]
     if process.returncode:
         raise AttaccaError(f"a client of the benchmark ended with status {process.returncode}")
-    return json.loads(said)
+    return json.loads(output)
 
 
 def paced(port: int, rate: float, seconds: float) -> Pace:
@@ -90,12 +90,12 @@ def paced(port: int, rate: float, seconds: float) -> Pace:
     first: dict[float, list[float]] = {}
     for value, at in found[0]["sent"]:
         first.setdefault(value, []).append(at)
-    latencies = np.array([row[2] for one in found for row in one["answered"]])
+    latencies = np.array([row[2] for one in found for row in one["replied"]])
     return Pace(sum(len(one["sent"]) for one in found), latencies, first)
 
 
 class Engine:
-    """`attacca play` in a process of its own, and what it says of itself."""
+    """`attacca play` in a process of its own, and its status."""
 
     def __init__(self, pack: str, folder: Path) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -113,10 +113,10 @@ class Engine:
         while "xruns" not in self.status():
             if time.monotonic() > end or self.process.poll() is not None:
                 self.close()
-                raise AttaccaError(f"`attacca play` did not answer within {_START:g} s")
+                raise AttaccaError(f"`attacca play` did not reply within {_START:g} s")
 
     def status(self) -> dict[str, Any]:
-        """Its /status; empty when it does not answer."""
+        """Its /status; empty when it does not reply."""
         found: dict[str, Any] = {}
         self._socket.sendto(message("/status"), ("127.0.0.1", self.port))
         with contextlib.suppress(TimeoutError, ConnectionRefusedError):
@@ -179,10 +179,10 @@ def floor(rate: float, seconds: float) -> Pace:
         process.stdout.close()
 
 
-def told_after(pace: Pace, heard: dict[str, Any]) -> np.ndarray:
+def published_after(pace: Pace, received: dict[str, Any]) -> np.ndarray:
     """From a send of the first client until the subscriber had that value, in seconds."""
     found = []
-    for value, at in heard["told"]:
+    for value, at in received["received"]:
         since = [at - was for was in pace.first.get(value, ()) if was <= at]
         found += [min(since)] if since else []
     return np.array(found)
@@ -195,16 +195,16 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         floors = [floor(args.rate, args.seconds / 4)]
         before, memory = engine.status(), Memory(engine.process.pid)
         begin = time.monotonic()
-        subscriber = client("hear", engine.port, CONTROLS[0][0], begin, args.seconds + 2)
+        subscriber = client("subscribe", engine.port, CONTROLS[0][0], begin, args.seconds + 2)
         pace = paced(engine.port, args.rate, args.seconds)
         memory.stop()
-        heard = told_after(pace, gathered(subscriber))
+        published = published_after(pace, gathered(subscriber))
         after = engine.status()
         floors.append(floor(args.rate, args.seconds / 4))
         device = after["device"]
-    bare = np.concatenate([one.answered for one in floors])
-    p99, p99_bare = np.quantile(pace.answered, 0.99) * 1e3, np.quantile(bare, 0.99) * 1e3
-    p50, p50_bare = np.median(pace.answered) * 1e3, np.median(bare) * 1e3
+    bare = np.concatenate([one.latencies for one in floors])
+    p99, p99_bare = np.quantile(pace.latencies, 0.99) * 1e3, np.quantile(bare, 0.99) * 1e3
+    p50, p50_bare = np.median(pace.latencies) * 1e3, np.median(bare) * 1e3
     xruns, gaps = after["xruns"] - before["xruns"], after["gaps"] - before["gaps"]
     counts = {name: after[f"osc/{name}"] - before[f"osc/{name}"] for name in ("bad", "faults")}
 
@@ -213,13 +213,13 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
     both = Pace(sum(f.sent for f in floors), bare, {})
     rows = [
-        ["set to applied, p50 / p99 / worst", pace.said(), f"p99 < {MUST_MS:g} ms",
+        ["set to applied, p50 / p99 / worst", pace.text(), f"p99 < {MUST_MS:g} ms",
          met(p99 < MUST_MS)],
-        ["the same to a bare UDP echo (the floor)", both.said(), "", ""],
+        ["the same to a bare UDP echo (the floor)", both.text(), "", ""],
         ["ratio to the floor, p50 / p99", f"{p50 / p50_bare:.1f} x / {p99 / p99_bare:.1f} x", "",
          ""],
-        ["set to told, another process (every 10 ms at most, so of a fast control not every value)",
-         Pace(len(heard), heard, {}).said(), "", ""],
+        ["set to published, another process (at most every 10 ms, so not every value)",
+         Pace(len(published), published, {}).text(), "", ""],
         ["xruns", f"{xruns}, device {device}", "0", met(xruns == 0)],
         ["the lead ran dry meanwhile", f"{gaps} times", "0", met(gaps == 0)],
         ["messages lost", f"{pace.lost} of {pace.sent}", "0", met(pace.lost == 0)],
@@ -232,7 +232,7 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         f"{load:.1f} before the run."
     )
     data = {
-        "set_to_applied_ms": {"p50": p50, "p99": p99, "worst": pace.answered.max() * 1e3},
+        "set_to_applied_ms": {"p50": p50, "p99": p99, "worst": pace.latencies.max() * 1e3},
         "floor_ms": {"p50": p50_bare, "p99": p99_bare, "worst": bare.max() * 1e3},
         "xruns": xruns, "gaps": gaps, "sent": pace.sent, "lost": pace.lost,
         "growth_mb": memory.growth, "load_before": load, **counts,

@@ -136,7 +136,7 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.phase", description=__doc__)
     parser.add_argument("--audio", type=Path, required=True, help="a recording of real piano")
     parser.add_argument("--out", type=Path, help="write the table there as well")
     parser.add_argument("--begin", type=float, default=5.0, help="seconds to skip")

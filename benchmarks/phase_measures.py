@@ -1,4 +1,4 @@
-"""How far reconstructed sound is from what was wanted: numbers for benchmarks and tests.
+"""How far reconstructed sound is from its target: numbers for benchmarks and tests.
 
 Magnitudes float32 [bins, frames] in the scale of `Stft`, samples float32 [samples]. Pure
 functions, any thread.
@@ -35,7 +35,7 @@ def log_spectral_distance(target: Float, magnitude: Float, floor: float = 1e-3) 
     ----------
     target, magnitude : ndarray [bins, frames]
     floor : float
-        Added to both before the logarithm, so that inaudible bins do not rule; 1e-3 is 108 dB
+        Added to both before the logarithm, so that inaudible bins do not dominate; 1e-3 is 108 dB
         under a full-scale sine with a window of 1024.
     """
     _alike(target, magnitude)
@@ -90,7 +90,7 @@ def seam_convergence(target: Float, magnitude: Float, stft: Stft, seams: Sequenc
 
 
 def seam_jumps(samples: Float, seams: Sequence[int], reach: int = 16) -> NDArray[np.float64]:
-    """Say how unusual the steepest step at each seam is, as z-scores against the interior.
+    """How unusual the steepest step at each seam is, as z-scores against the interior.
 
     The step is the greatest first difference within ``reach`` samples of a seam, over the root
     mean square of the differences around it (so that a click counts at any loudness); the interior
@@ -132,4 +132,6 @@ def _crests(
 
 def _alike(target: Float, magnitude: Float) -> None:
     if target.shape != magnitude.shape:
-        raise ConfigError(f"magnitudes {target.shape} and {magnitude.shape}: cut them alike")
+        raise ConfigError(
+            f"Magnitudes {target.shape} and {magnitude.shape}: use the same shape for both"
+        )

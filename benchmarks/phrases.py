@@ -1,7 +1,7 @@
 """Runs of notes that stand in two sets of music: how much of a piece is taken from another.
 
 A piece is a run of symbols: from note to note the interval in semitones and the time in five coarse
-classes, so a phrase is known again in another key or tempo. Notes within 30 ms are a chord, read
+classes, so a phrase is recognised in another key or tempo. Notes within 30 ms are a chord, read
 from the lowest up. Notes are arrays [notes, 4] (pitch, velocity, start, end) or lists of `Note`.
 """
 
@@ -66,7 +66,7 @@ def pieces_of(folder: Path, split: str) -> list[NDArray[np.float32]]:
 
 
 class Phrases:
-    """Everything that stands in a set of pieces, asked for runs of any length."""
+    """All runs of notes in a set of pieces, of any length."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = [symbols(p) for p in pieces]
@@ -79,7 +79,7 @@ class Phrases:
         return self._known[n]
 
     def shared(self, pieces: Iterable[Piece]) -> Shared:
-        """What other pieces have in common with these."""
+        """The runs that other pieces have in common with these."""
         others = [symbols(p) for p in pieces]
         low, high = 0, 1  # a run of `low` is common, one of `high` is not
         while self._common(others, high).any():

@@ -3,7 +3,7 @@
     python -m benchmarks.pictures [--held data/piano24] [--run runs/piano-16k] [--out docs]
 
 Writes into `OUT/images/`. The seams come from `OUT/benchmarks/seams.json` (benchmarks.seams); what
-a picture needs and does not find is said, and that picture is left as it was.
+a picture needs and does not find is reported, and that picture stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.errors import AttaccaError
 from engine.representations.stft import Stft
 
 INK, MUTED, ACCENT, REAL, BAD = "#1d2433", "#8a93a6", "#c8442c", "#2f6fb0", "#9aa0aa"
-STYLE = {
+STYLE: Any = {
     "font.size": 10, "axes.edgecolor": MUTED, "axes.labelcolor": INK, "axes.titlecolor": INK,
     "axes.titlelocation": "left", "axes.titlesize": 11, "axes.spines.top": False,
     "axes.spines.right": False, "xtick.color": INK, "ytick.color": INK, "savefig.dpi": 130,
@@ -57,18 +57,20 @@ def spectrum_db(samples: Samples, rate: int) -> tuple[np.ndarray, float]:
 def spectrogram(stream: Stream, real: Samples, name: str, rate: int, path: Path) -> None:
     """A generated minute over a real one, in one scale of colours, the seams marked."""
     plt = _plotting()
-    made, hop = spectrum_db(stream.samples[: real.size], rate)
+    generated, hop = spectrum_db(stream.samples[: real.size], rate)
     true, _ = spectrum_db(real, rate)
-    high = float(max(made.max(), true.max()))
-    made, true = made - high, true - high
+    high = float(max(generated.max(), true.max()))
+    generated, true = generated - high, true - high
     figure, axes = plt.subplots(2, 1, figsize=(11, 6.4), sharex=True, sharey=True)
-    seconds = made.shape[1] * hop
-    for axis, levels in zip(axes, (made, true), strict=True):
+    seconds = generated.shape[1] * hop
+    pictures = []
+    for axis, levels in zip(axes, (generated, true), strict=True):
         picture = axis.imshow(
             levels, origin="lower", aspect="auto", cmap="magma", interpolation="antialiased",
             extent=(0, seconds, 0, TOP_HZ / 1000), vmin=-RANGE_DB, vmax=0.0,
         )  # fmt: skip
         axis.set_ylabel("kHz")
+        pictures.append(picture)
     seams = [(j + stream.crossing) / rate for j in stream.joints]
     axes[0].plot(
         [s for s in seams if s < seconds], [1.02] * sum(s < seconds for s in seams), "v", ms=6,
@@ -77,7 +79,7 @@ def spectrogram(stream: Stream, real: Samples, name: str, rate: int, path: Path)
     axes[0].set_title("Generated; the marks stand at the seams", pad=12)
     axes[1].set_title(f"Held out, never trained on: {name}")
     axes[1].set_xlabel("seconds")
-    figure.colorbar(picture, ax=list(axes), label="dB under the loudest", pad=0.01)
+    figure.colorbar(pictures[0], ax=list(axes), label="dB under the loudest", pad=0.01)
     figure.savefig(path)
     plt.close(figure)
 
@@ -92,7 +94,7 @@ def loss(log: Path, path: Path) -> None:
     lines = (
         ("loss", "training", MUTED, "-"),
         ("held", "held out", ACCENT, "-"),
-        ("held_no_past", "held out, not told the past", REAL, "--"),
+        ("held_no_past", "held out, without the past", REAL, "--"),
     )
     for column, label, colour, dash in lines:
         values = [float(r[column]) if r[column] else np.nan for r in rows]
@@ -100,7 +102,7 @@ def loss(log: Path, path: Path) -> None:
             hours, values, dash, color=colour, label=label, marker="." if len(rows) < 40 else ""
         )
     axis.set_title(
-        f"Loss of {log.parent.name}: the gap between the two held-out lines is what the past tells"
+        f"Loss of {log.parent.name}: the gap between the held-out lines is the gain from the past"
     )
     axis.set_xlim(left=0.0)
     axis.set_xlabel("hours of training")

@@ -1,12 +1,12 @@
-"""The shipped pack against what it must hold: measured, written down, pictured.
+"""The shipped pack against its required figures: measured, written down, pictured.
 
     python -m benchmarks.quality --eval-folder FOLDER --held data/piano24 [--first-pack FOLDER] \\
         [--only decoder,generated,...] --out docs
 
-Every part prints its rows with what must hold and what is aimed at, and puts them into
+Every part prints its rows with their bounds (must and aim), and puts them into
 `docs/benchmarks/quality.json` and the table of `docs/quality.md`, where other parts' rows stay as
 they are; so parts can be measured one after another. Streams and embeddings are kept in `--work`
-and taken from there when the same is asked for again. One process, no real time but for `speed`.
+and used again for the same options. One process; only `speed` runs in real time.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.asked import Found, Results
 from benchmarks.decoder import decoder
 from benchmarks.distances import first, generated, many
 from benchmarks.endurance import endurance
+from benchmarks.figures import Found, Results
 from benchmarks.keys import events, held
 from benchmarks.listening import listening
 from benchmarks.novelty import novelty
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--eval-folder", type=Path, required=True, help="YAMNet and basic-pitch")
     add("--held", type=Path, default=Path("data/piano24"), help="dataset folder")
     add("--notes", type=Path, default=Path("data/notes"), help="dataset of notes, for phrases")
-    add("--kit", type=Path, help="of sampled pianos, for what is found of notes in them")
+    add("--kit", type=Path, help="sampled pianos, to measure how many notes are found in them")
     add("--first-pack", type=Path, help="folder of the first pack, or of sound it rendered")
     add("--pack", default="piano")
     add("--only", help=f"parts, with commas: {','.join(PARTS)}")
@@ -81,19 +81,19 @@ def chosen(only: str | None) -> list[str]:
     Raises
     ------
     ConfigError
-        For a part that there is not.
+        For an unknown part.
     """
     if only is None:
         return list(PARTS)
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     for name in wanted:
         if name not in PARTS:
-            raise ConfigError(f"--only: {name!r} is no part; there are {', '.join(PARTS)}")
+            raise ConfigError(f"--only: unknown part {name!r}. Choose from {', '.join(PARTS)}.")
     return [name for name in PARTS if name in wanted]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure part after part; one that cannot be is told and left out. Returns how many were."""
+    """Measure part after part, without those that fail. Returns how many failed."""
     bench, results = Workbench(args), Results(args.out)
     left_out = 0
     for name in chosen(args.only):

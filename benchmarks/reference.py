@@ -63,7 +63,9 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     from export.pack import write_pack
     from export.systems.spectrogram import STAGE, contents, read_network
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it does not need
+    logging.getLogger("torch.onnx").setLevel(
+        logging.ERROR
+    )  # it warns of packages that are not needed
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     trained = read_network(checkpoint)
@@ -74,7 +76,7 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     card = Card("reference", "The reference", "CC0-1.0", ("A measurement.",))
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "reference"
-        with contextlib.redirect_stdout(io.StringIO()):  # the exporter tells its progress
+        with contextlib.redirect_stdout(io.StringIO()):  # the exporter prints its progress
             parity = write_pack(contents(trained, sampling), card, out)
         executor = make_executor(flush_denormals=True)
         graphs = PlanWalk(read_manifest(out), executor).diffusion[STAGE].graphs
@@ -100,12 +102,12 @@ def compare(checkpoint: Path, pack: Path, rounds: int) -> Comparison:
     times: dict[str, list[float]] = {"torch": [], "onnx": []}
     worst = 0.0
     for k in range(rounds + 2):
-        made = {}
-        for name, make in (("torch", by_torch), ("onnx", by_onnx)):
+        blocks = {}
+        for name, sample in (("torch", by_torch), ("onnx", by_onnx)):
             began = time.process_time()
-            made[name] = make(k)
+            blocks[name] = sample(k)
             times[name].append(time.process_time() - began)
-        difference = np.abs(made["torch"] - made["onnx"]).max() / made["torch"].std()
+        difference = np.abs(blocks["torch"] - blocks["onnx"]).max() / blocks["torch"].std()
         worst = max(worst, float(difference))
     medians = {name: float(np.median(t[2:])) for name, t in times.items()}  # two to warm up
     return Comparison(medians["torch"], medians["onnx"], parity, worst, steps, played.sampler)

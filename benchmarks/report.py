@@ -1,6 +1,6 @@
-"""What a benchmark leaves behind: a printed table, a section of docs/benchmarks.md, a JSON file.
+"""The output of a benchmark: a printed table, a section of docs/benchmarks.md, a JSON file.
 
-`deliver` refreshes, in the folder given by `--out`, the part of `benchmarks.md` between
+`deliver` refreshes, in the folder `--out`, the part of `benchmarks.md` between
 `<!-- NAME:begin -->` and `<!-- NAME:end -->` (added at the end where it is missing) and writes
 `benchmarks/NAME.json` beside it. Main thread only.
 """

@@ -110,7 +110,8 @@ def compared(there: list[Block], here: list[Block]) -> Compared:
     # bits: differences of not a number to itself count, and those of zero to minus zero
     equal = same_places and old.tobytes() == new.tobytes()
     n = min(old.size, new.size)
-    off = 0.0 if equal else max(float(np.abs(old[:n] - new[:n]).max()), np.finfo(np.float32).tiny)
+    least = float(np.finfo(np.float32).tiny)
+    off = 0.0 if equal else max(float(np.abs(old[:n] - new[:n]).max()), least)
     notes = [[n for b in blocks for n in b.notes] for blocks in (there, here)]
     return Compared(
         old.size / RATE, off if same_places else np.inf, float(np.abs(old).max()),

@@ -1,4 +1,4 @@
-"""Notes played on the sampled pianos that the sound stage learnt from: what it ought to sound like.
+"""Notes played on the sampled pianos that the sound stage learnt from: the ideal sound.
 
 Samples are float32 [samples] mono. Reads the kit's samples once (half a minute); main thread only.
 """
@@ -35,7 +35,9 @@ class SampledPianos:
 
         folders = [f for f in sorted(kit.glob("*")) if any(f.glob("*[0-9]v*.ogg"))]
         if not folders:
-            raise ConfigError(f"--kit {str(kit)!r}: no folder of piano samples in it")
+            raise ConfigError(
+                f"--kit {str(kit)!r}: no folder of piano samples. Use the folder of the kit."
+            )
         self._rate = rate
         self._kits: list[Any] = []
         for folder in folders:  # all as loud as the first at equal velocity
@@ -44,7 +46,7 @@ class SampledPianos:
     def render(
         self, notes: Sequence[Note], timbre: Mapping[str, float], seconds: float
     ) -> NDArray[np.float32]:
-        """The notes as the data would have them, cut to a length.
+        """The notes rendered as in the data, cut to a length.
 
         `timbre` has `instrument`, `room` and `brightness`, as the controls of these names.
         """

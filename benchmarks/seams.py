@@ -1,4 +1,4 @@
-"""Can the joins of blocks be told from music? Seams against real recordings and bad joins.
+"""Do the joins of blocks stand out? Seams against real recordings and bad joins.
 
     python -m benchmarks.seams --eval-folder FOLDER [--held data/piano24] [--out docs]
 
@@ -31,7 +31,7 @@ Group = list[dict[str, float]]
 
 
 class Gauge:
-    """Measures places, all with the same crossing, and counts what could not be measured."""
+    """Measures places, all with the same crossing, and counts those it could not measure."""
 
     def __init__(self, embedder: Embedder, rate: int, crossing: int) -> None:
         self._embedder, self._rate, self.crossing = embedder, rate, crossing
@@ -84,7 +84,7 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
     request = source.request(
         steps=args.steps, sampler=args.sampler, stride=args.stride, seed=args.seed
     )
-    print(f"making {args.minutes:g} min with {request}", flush=True)
+    print(f"generating {args.minutes:g} min with {request}", flush=True)
     stream = source.stream(args.minutes * 60, request)
     gauge = Gauge(embedder, rate, stream.crossing)
     n = args.places
@@ -106,13 +106,13 @@ def groups(args: argparse.Namespace) -> tuple[dict[str, Group], int, str]:
         "held-out pieces": rendered,
         "real recording": gauge(*_some(real, rate, n, rng)),
     }
-    hard = Gauge(embedder, rate, 0)  # a cut has no passage: it is where it is
+    hard = Gauge(embedder, rate, 0)  # a cut has no crossing
     found["independent blocks, butt-joined"] = hard(bad_blocks, joins)
     found["hard splices of real pieces"] = hard(*splices)
     left = gauge.left_out + hard.left_out
     settings = request.settings
-    made = f"{request}, stride {settings['stride']:g}, seed {settings['seed']}"
-    return found, left, made
+    settings_text = f"{request}, stride {settings['stride']:g}, seed {settings['seed']}"
+    return found, left, settings_text
 
 
 def _some(
@@ -130,7 +130,7 @@ def band_of(found: dict[str, Group], rng: np.random.Generator) -> dict[str, floa
 
 
 def section(
-    found: dict[str, Group], band: dict[str, float], left: int, made: str, minutes: float
+    found: dict[str, Group], band: dict[str, float], left: int, settings: str, minutes: float
 ) -> str:
     rows = []
     for name, group in found.items():
@@ -158,12 +158,13 @@ def section(
         )
     what = "; ".join(f"*{name}*: {about}" for name, about in SEAM_MEASURES.items())
     return (
-        f"{minutes:g} min, {made}. Cells: median / 95th percentile / share within the bound.\n\n"
+        f"{minutes:g} min, {settings}. "
+        "Cells: median / 95th percentile / share within the bound.\n\n"
         + report.table(["places", "n", *SEAM_MEASURES], rows)
         + f"\n\nSeams within the bound that 95 % of real places keep (in brackets the 95 % "
         "interval; inside where it reaches 95 %): "
-        f"{', '.join(verdicts)}.\n\nSeams within what 95 % of places inside the same stream's "
-        f"blocks keep (how far the seam itself, and not the music, is to blame): {within}.\n\n"
+        f"{', '.join(verdicts)}.\n\nSeams within the bound that 95 % of places inside the same "
+        f"stream's blocks keep (the effect of the seam itself, not of the music): {within}.\n\n"
         f"{what}. {left} places were too quiet or too near an end."
     )
 
@@ -184,7 +185,7 @@ def main() -> int:
     args = parser.parse_args()
     began = time.perf_counter()
     try:
-        found, left, made = groups(args)
+        found, left, settings = groups(args)
     except AttaccaError as error:
         print(f"seams: {error}", file=sys.stderr)
         return 1
@@ -193,14 +194,14 @@ def main() -> int:
         "inside": {
             m: float(np.mean([g[m] <= band[m] for g in found["seams"]])) for m in SEAM_MEASURES
         },
-        "made": made, "minutes": args.minutes, "bound": band, "left_out": left,
+        "settings": settings, "minutes": args.minutes, "bound": band, "left_out": left,
         "seconds_taken": round(time.perf_counter() - began, 1),
         "groups": {
             name: {"n": len(g), **{m: quantiles([x[m] for x in g]) for m in SEAM_MEASURES}}
             for name, g in found.items()
         },
     }  # fmt: skip
-    report.deliver("seams", section(found, band, left, made, args.minutes), data, args.out)
+    report.deliver("seams", section(found, band, left, settings, args.minutes), data, args.out)
     return 0
 
 

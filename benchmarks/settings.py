@@ -4,8 +4,8 @@
     python -m benchmarks.settings ... --tune       the defaults' neighbourhood, best first
 
 Frechet distances of YAMNet's embeddings to held-out piano, every row of the same number of minutes,
-as the distance shrinks with the size of a cloud; "other held-out pieces" is the unit: what two
-halves of the same kind of music are apart. See `benchmarks.quality` for the pack's own figures.
+as the distance shrinks with the size of a cloud; "other held-out pieces" is the unit: the distance
+of two halves of the same kind of music. See `benchmarks.quality` for the pack's own figures.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SWEEP = (
 
 @dataclass(frozen=True)
 class Reference:
-    """What distances are measured to, and what the rows beside it are made of."""
+    """The reference of all distances, and the other held-out pieces."""
 
     embedder: Embedder
     rate: int
@@ -75,11 +75,11 @@ def prepare(args: argparse.Namespace, source: Source) -> Reference:
 
 
 def request_of(args: argparse.Namespace, source: Source, **changes: float | str) -> StreamRequest:
-    given = {
+    options = {
         "steps": args.steps, "sampler": args.sampler, "temperature": args.temperature,
         "guidance": args.guidance, "stride": args.stride, "seed": args.seed,
     }  # fmt: skip
-    return source.request(**{**given, **changes})
+    return source.request(**{**options, **changes})
 
 
 def sweep(args: argparse.Namespace, source: Source, ref: Reference) -> tuple[str, dict]:
@@ -106,7 +106,7 @@ def tune(args: argparse.Namespace, source: Source, ref: Reference) -> tuple[str,
 def tried(
     args: argparse.Namespace, source: Source, ref: Reference, combinations: list[dict]
 ) -> tuple[str, dict]:
-    """Make, measure and sort the combinations; each is printed as soon as it is known."""
+    """Generate, measure and sort the combinations; each is printed at once."""
     length = round(args.try_minutes * 60 * ref.rate)
     unit = ref.row(ref.other(args.try_minutes))
     print(f"unit (other held-out pieces): {unit['held']:.2f}", flush=True)
@@ -119,10 +119,11 @@ def tried(
         samples = stream.samples[:length]
         r = ref.row(samples) | character(samples, ref.rate) | {"cost": stream.cost}
         found.append((combination, r))
-        said = " ".join(f"{n} {v}" for n, v in combination.items())
+        shown = " ".join(f"{n} {v}" for n, v in combination.items())
         print(
-            f"{k + 1}/{len(combinations)}: {said}: {r['held']:.2f} ({r['held'] / unit['held']:.2f} "
-            f"units), recording {r['real']:.2f}, cost {r['cost']:.3f}", flush=True,
+            f"{k + 1}/{len(combinations)}: {shown}: {r['held']:.2f} "
+            f"({r['held'] / unit['held']:.2f} units), recording {r['real']:.2f}, "
+            f"cost {r['cost']:.3f}", flush=True,
         )  # fmt: skip
     found.sort(key=lambda pair: pair[1]["held"])
     rows = [

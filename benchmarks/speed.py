@@ -1,4 +1,4 @@
-"""How fast it is, how soon a control is heard, how large the pack: on this machine, played live."""
+"""Speed, latency of a block control, and size of the pack: on this machine, played live."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 
 from benchmarks import numbers
-from benchmarks.asked import Found, Value
+from benchmarks.figures import Found, Value
 from benchmarks.workbench import Workbench
 
 
@@ -23,11 +23,11 @@ def speed(bench: Workbench) -> Found:
     rows = [*time, jam]
     return Found(
         {
-            "rtf": Value(time[0].value, time[0].said),
-            "block_control": Value(jam.value, jam.said),
+            "rtf": Value(time[0].value, time[0].text),
+            "block_control": Value(jam.value, jam.text),
             "size": Value(size, f"{size:.1f} MB"),
         },
         f"{threads} thread(s) for the network, {args.blocks} blocks. "
-        + "; ".join(f"{r.what}: {r.said}" for r in rows[1:]) + ".",
+        + "; ".join(f"{r.what}: {r.text}" for r in rows[1:]) + ".",
         {"rows": {r.what: r.value for r in rows}, "size": size, "threads": threads},
     )  # fmt: skip

@@ -1,9 +1,9 @@
-"""Generated streams on disk: made once, then cut, measured and pictured by many parts.
+"""Generated streams on disk: generated once, then cut, measured and pictured by many parts.
 
-A stream is made block by block without real time, through the mixer's limiter, and written as
+A stream is generated block by block without real time, through the mixer's limiter, and written as
 24-bit FLAC [samples] mono at the pack's rate, with a JSON of its notes, seams and counts beside it.
-The file's name holds a digest of the pack, the code that makes it, the controls and the length, so
-what is asked for again is not made again. Places are samples of the stream. One owner thread.
+The file's name holds a digest of the pack, the engine's code, the controls and the length, so the
+same stream is generated once. Places are samples of the stream. One owner thread.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from engine.audio.limiter import Limiter
 from engine.notes.note import Note
 
 Samples = NDArray[np.float32]
-_MAKING = (  # folders of the engine
-    "controls", "execution", "packs", "representations", "sampling", "signal", "stages", "stream",
+_FOLDERS = (  # of the engine, on which the samples of a stream depend
+    "controls", "execution", "packs", "representations", "sampling", "stages", "stream",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What stands beside the sound of a stream.
+    """The data beside the sound of a stream.
 
     Attributes
     ----------
     rate : samples per second.
     length : samples.
-    joints : sample at which each block but the first begins to be given out.
+    joints : sample at which each block but the first begins in the generator's output.
     crossing : samples from a joint to the middle of the passage from old frames to new.
     events : (sample, pitch, velocity) of every note message, velocity 0 for up.
     evaluations : network evaluations over the whole stream.
-    cost : process time of making it, seconds per second of sound.
-    not_finite : samples that were no number.
+    cost : process time, seconds per second of sound.
+    not_finite : samples that were not finite.
     over : samples over full scale before the limiter.
     clipped : samples at full scale after it.
     """
@@ -77,12 +77,14 @@ class Played:
         """Sound [samples] from `begin` seconds on; all of it by default."""
         start = min(round(begin * self.rate), self.kept.length)
         stop = None if seconds is None else start + round(seconds * self.rate)
-        return soundfile.read(self.path, dtype="float32", start=start, stop=stop)[0]
+        samples, _ = soundfile.read(self.path, dtype="float32", start=start, stop=stop)
+        return np.asarray(samples, np.float32)
 
     def pieces(self, seconds: float = 60.0) -> Iterator[Samples]:
-        """The sound from its beginning, so much at a time."""
+        """The sound from its beginning, in pieces of this length."""
         with soundfile.SoundFile(self.path) as file:
-            yield from file.blocks(round(seconds * self.rate), dtype="float32")
+            for samples in file.blocks(round(seconds * self.rate), dtype="float32"):
+                yield np.asarray(samples, np.float32)
 
     def notes(self) -> list[Note]:
         """The notes that were sent, seconds; one that never ended ends with the stream."""
@@ -92,7 +94,7 @@ class Played:
 def paired(
     events: list[tuple[int, int, int]], rate: int, length: int
 ) -> tuple[list[Note], list[Note], int]:
-    """(all notes by their start, those never let go, how often a sounding key was struck anew)."""
+    """(all notes by start, those never released, how often a sounding key was struck again)."""
     down: dict[int, tuple[int, int]] = {}
     notes: list[Note] = []
     struck_again = 0
@@ -113,14 +115,14 @@ def paired(
 
 @functools.cache
 def _code() -> str:
-    """Digest of the code that turns noise into sound."""
+    """Digest of the code that generates sound."""
     engine = Path(engine_package.__file__ or "").parent
-    files = [p for name in _MAKING for p in sorted((engine / name).glob("*.py"))]
+    files = [p for name in _FOLDERS for p in sorted((engine / name).glob("*.py"))]
     return hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
 
 
 def digest(source: Source, seconds: float, plan: str) -> str:
-    """Twelve letters that are others as soon as pack, code, length or controls are."""
+    """Twelve letters that depend on the pack, the code, the length and the controls."""
     levels = [stage.sampling.schedule_options for stage in source.manifest.sampled]
     whole = repr((sorted(source.manifest.files.items()), levels, _code(), seconds, plan))
     return hashlib.sha256(whole.encode()).hexdigest()[:12]
@@ -135,14 +137,14 @@ def play(
     each: Callable[[int, StreamRequest], StreamRequest] | None = None,
     plan: str = "",
 ) -> Played:
-    """Make `seconds` of sound from nothing, or take it from `folder` when it was made before.
+    """Generate `seconds` of sound from nothing, or read it from `folder` if it is there.
 
     Parameters
     ----------
     name : begins the file's name, for people.
     request : of every block.
     each : changes the request of a block, given its index.
-    plan : says what `each` does; a stream with another plan is another stream.
+    plan : describes `each`; a stream with another plan is another stream.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{digest(source, seconds, f'{request!r} {plan}')}.flac"
@@ -151,15 +153,15 @@ def play(
         raw = json.loads(beside.read_text(encoding="utf-8"))
         return Played(path, Kept(**{**raw, "events": [tuple(e) for e in raw["events"]]}))
     began, clock = time.process_time(), time.perf_counter()
-    kept = _make(source, path, seconds, request, each or (lambda _, r: r))
+    kept = _generate(source, path, seconds, request, each or (lambda _, r: r))
     kept = replace(kept, cost=(time.process_time() - began) / (kept.length / kept.rate))
     beside.write_text(json.dumps(asdict(kept)), encoding="utf-8")
     taken = time.perf_counter() - clock
-    print(f"{name}: {seconds:g} s made in {taken:.0f} s ({kept.cost:.3f} s per s)", flush=True)
+    print(f"{name}: {seconds:g} s generated in {taken:.0f} s ({kept.cost:.3f} s per s)", flush=True)
     return Played(path, kept)
 
 
-def _make(
+def _generate(
     source: Source,
     path: Path,
     seconds: float,
@@ -170,7 +172,7 @@ def _make(
     limiter = Limiter(rate, 1)
     joints: list[int] = []
     events: list[tuple[int, int, int]] = []
-    made = evaluations = not_finite = over = clipped = index = 0
+    length = evaluations = not_finite = over = clipped = index = 0
     late = limiter.latency  # samples of the limiter's delay that are still to be dropped
     with soundfile.SoundFile(path, "w", rate, 1, "PCM_24") as file:
 
@@ -181,12 +183,12 @@ def _make(
             file.write(y)
             return int(np.sum(np.abs(y) >= 0.9999))
 
-        while made < round(seconds * rate):
+        while length < round(seconds * rate):
             wanted = each(index, request)
             block = walk.make(wanted.block(source.plan, index, whole=not index))
             if index:
-                joints.append(made)
-            first = made - block.rewind
+                joints.append(length)
+            first = length - block.rewind
             events += [(first + n.offset, n.pitch, n.velocity) for n in block.notes]
             x = block.samples[block.rewind :, 0]
             bad = ~np.isfinite(x)
@@ -194,10 +196,10 @@ def _make(
             x = np.where(bad, np.float32(0.0), x)
             over += int(np.sum(np.abs(x) > 1.0))
             clipped += write(x)
-            made += x.size
+            length += x.size
             evaluations += block.evaluations
             index += 1
         clipped += write(np.zeros(limiter.latency, np.float32))
     return Kept(
-        rate, made, joints, source.crossing, events, evaluations, 0.0, not_finite, over, clipped
+        rate, length, joints, source.crossing, events, evaluations, 0.0, not_finite, over, clipped
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Do instrument, room and brightness change the sound as they do in the data?
 
-The same seed and so the same notes, heard with a control at both its ends. Instrument: the levels
+The same seed and so the same notes, with a control at both its ends. Instrument: the levels
 of 24 bands change as between the data's instruments. Brightness: the centre of the spectrum rises.
 Room: where the music has just fallen, the sound goes on louder.
 """
@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.asked import Found, Value
+from benchmarks.figures import Found, Value
 from benchmarks.measures import centroid
 from benchmarks.obedience import LEAD_IN_S, after_lead_in, needs
 from benchmarks.streams import Played

@@ -1,9 +1,9 @@
-"""How well notes are heard: rendered held-out pieces, transcribed, against what was rendered.
+"""The quality of transcription: rendered held-out pieces, transcribed, against their notes.
 
     python -m benchmarks.transcription --graph FILE [--held data/piano24] [--pieces 20]
 
 A note is found where one of its pitch begins within 50 ms, each counted once (the onset measure of
-the MIREX note tracking task). Ends are not judged: a pedal and a room blur them.
+the MIREX note tracking task). Ends are not compared: a pedal and a room blur them.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def excerpts(folder: Path, pieces: int, seconds: float, seed: int):
         table = np.load(folder / "notes.npy", mmap_mode="r")
     except FileNotFoundError as error:
         raise ConfigError(
-            f"{error.filename}: missing; make a dataset with 'python -m training.data.build'"
+            f"{error.filename}: missing. Build a dataset with 'python -m training.data.build'."
         ) from error
     rate, last = index["rate"], _START + seconds
     fit = [
@@ -80,7 +80,7 @@ def measure(graph: Path, folder: Path, pieces: int, seconds: float, seed: int) -
     counts = {t: np.zeros(3) for t in THRESHOLDS}  # right, found, true
     late: list[float] = []
     velocities: list[tuple[int, int]] = []
-    cost = heard = 0.0
+    cost = seconds_read = 0.0
     for rate, x, true in excerpts(folder, pieces, seconds, seed):
         for threshold in THRESHOLDS:
             began = time.thread_time()
@@ -89,11 +89,13 @@ def measure(graph: Path, folder: Path, pieces: int, seconds: float, seed: int) -
             right = pairs(true, found)
             counts[threshold] += len(right), len(found), len(true)
             if threshold == 0.5:
-                cost, heard = cost + spent, heard + len(x) / rate
+                cost, seconds_read = cost + spent, seconds_read + len(x) / rate
                 late += [found[j].start - true[i].start for i, j in right]
                 velocities += [(true[i].velocity, found[j].velocity) for i, j in right]
     if not late:
-        raise ConfigError(f"{folder}: no note of a held-out piece is found; is it a dataset?")
+        raise ConfigError(
+            f"{folder}: no note of a held-out piece was found. Use a dataset with notes."
+        )
     rows = []
     for threshold, (right, found, true) in counts.items():
         p, r, f = right / max(found, 1), right / true, 2 * right / (found + true)
@@ -102,11 +104,12 @@ def measure(graph: Path, folder: Path, pieces: int, seconds: float, seed: int) -
     return "\n".join(
         [
             report.table(("onset threshold", "precision", "recall", "F1"), rows),
-            f"Notes: {int(counts[0.5][2])} in {heard:.0f} s of {pieces} pieces. At 0.5: onsets "
-            f"{1000 * np.median(late):+.1f} ms (deviation {1000 * np.std(late):.1f});",
+            f"Notes: {int(counts[0.5][2])} in {seconds_read:.0f} s of {pieces} pieces. "
+            f"At 0.5: onsets {1000 * np.median(late):+.1f} ms "
+            f"(deviation {1000 * np.std(late):.1f});",
             f"velocity: rank correlation {spearmanr(v[:, 0], v[:, 1])[0]:.2f}, "
             f"mean error {abs(v[:, 0] - v[:, 1]).mean():.1f} of 127;",
-            f"cost: {cost / heard:.4f} s of one thread a second of sound.",
+            f"cost: {cost / seconds_read:.4f} s of one thread a second of sound.",
         ]
     )
 

@@ -32,7 +32,7 @@ from engine.errors import AttaccaError
 from osc.packets import message, read
 
 _MOST = 15.0  # % of one core
-# The product's own window; it says how often its picture was drawn.
+# The product's own window; it prints how often its picture was drawn.
 _WINDOW = """
 import sys
 from pathlib import Path
@@ -68,7 +68,7 @@ class Span:
 
 
 class Remote:
-    """Asks the engine over UDP, one question at a time."""
+    """Reads the engine's status over UDP, one request at a time."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -76,11 +76,11 @@ class Remote:
         self._engine = ("127.0.0.1", port)
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the socket."""
         self._socket.close()
 
     def status(self) -> dict[str, Any]:
-        """Every figure that the engine tells; none while it does not answer."""
+        """All values of the engine's status; none while it does not reply."""
         figures: dict[str, Any] = {}
         with contextlib.suppress(OSError):
             self._socket.sendto(message("/status"), self._engine)
@@ -90,17 +90,17 @@ class Remote:
         return figures
 
     def wait(self, seconds: float = 60.0) -> None:
-        """Until music is made.
+        """Wait until the engine plays.
 
         Raises
         ------
         AttaccaError
-            It does not answer, or makes nothing.
+            It does not reply, or does not play.
         """
         until = time.monotonic() + seconds
         while self.status().get("lead", 0.0) <= 500.0:
             if time.monotonic() > until:
-                raise AttaccaError(f"the engine has made no music in {seconds:g} s")
+                raise AttaccaError(f"The engine did not begin to play in {seconds:g} s.")
             time.sleep(0.5)
 
 
@@ -108,10 +108,10 @@ def measure(remote: Remote, engine: int, seconds: float, display: Display | None
     """One round of so many seconds; with a display the window is on it."""
     with contextlib.ExitStack() as stack:
         window = stack.enter_context(_window(remote, display)) if display is not None else None
-        time.sleep(6.0)  # it is there, and has asked for what it asks for once
+        time.sleep(6.0)  # it has started, and has requested the values it requests once
         pids = [engine, *([window.pid, display.pid] if window and display else [])]
         frames = window.frames() if window is not None else 0
-        before, began, told = [cpu_seconds(p) for p in pids], time.monotonic(), remote.status()
+        before, began, earlier = [cpu_seconds(p) for p in pids], time.monotonic(), remote.status()
         time.sleep(seconds)
         lasted = time.monotonic() - began
         used = [100 * (cpu_seconds(p) - b) / lasted for p, b in zip(pids, before, strict=True)]
@@ -121,7 +121,7 @@ def measure(remote: Remote, engine: int, seconds: float, display: Display | None
     used += [0.0] * (3 - len(used))
     return Span(
         display is not None, lasted, used[1], used[2], used[0], drawn,
-        after["xruns"] - told["xruns"], after["gaps"] - told["gaps"], resident,
+        after["xruns"] - earlier["xruns"], after["gaps"] - earlier["gaps"], resident,
     )  # fmt: skip
 
 
@@ -152,27 +152,27 @@ class Display:
 class _Window:
     """The window's process."""
 
-    def __init__(self, process: subprocess.Popen[str], told: Path) -> None:
-        self.pid, self._told = process.pid, told
+    def __init__(self, process: subprocess.Popen[str], printed: Path) -> None:
+        self.pid, self._printed = process.pid, printed
 
     def frames(self) -> int:
-        """Drawn so far, as it said last."""
-        lines = self._told.read_text(encoding="utf-8").split()
+        """Pictures drawn so far, as last printed."""
+        lines = self._printed.read_text(encoding="utf-8").split()
         return int(lines[-1]) if lines else 0
 
 
 @contextlib.contextmanager
 def _window(remote: Remote, display: Display) -> Iterator[_Window]:
     with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "frames"
-        with told.open("w") as out:
+        printed = Path(folder) / "frames"
+        with printed.open("w") as out:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _WINDOW, str(remote._engine[1]), folder],
                 stdout=out, text=True,
                 env=child_environment(DISPLAY=display.name, QT_QPA_PLATFORM="xcb"),
             )  # fmt: skip
         try:
-            yield _Window(process, told)
+            yield _Window(process, printed)
         finally:
             process.terminate()
             process.wait()

@@ -1,8 +1,7 @@
-"""What all parts of `benchmarks.quality` share: the pack, the held-out pieces, the yardstick.
+"""Shared by all parts of `benchmarks.quality`: the pack, the held-out pieces, the yardstick.
 
-Everything is opened when it is first asked for, so that a part pays only for what it uses. Clouds
-are float32 [windows, 1024], YAMNet's embeddings of 0.975 s every 0.48 s; seconds unless said.
-Main thread only.
+Each is opened when it is first used, so that a part pays only for its own. Clouds are float32
+[windows, 1024], YAMNet's embeddings of 0.975 s every 0.48 s. Times in seconds. Main thread only.
 """
 
 from __future__ import annotations
@@ -34,19 +33,18 @@ SECOND = 0.3  # share of the data's pieces on the second instrument
 
 @dataclass(frozen=True)
 class Yardstick:
-    """Distances to one half of the held-out works, in units of what the other half is away.
+    """Distances to one half of the held-out works, in units of the other half's distance.
 
     The Frechet distance shrinks with the size of a cloud, and that between two halves of the same
-    works more than others. So the unit is taken anew for each size, as many windows of the other
-    half; and clouds are thinned to `WINDOWS`, where white noise is about 55 units away, as what
-    must hold has it.
+    works more than others. So the unit is measured for each size, with as many windows of the other
+    half; and clouds are thinned to `WINDOWS`, where white noise is about 55 units away.
     """
 
     reference: Frechet
     others: Cloud
 
     def trimmed(self, cloud: Cloud) -> Cloud:
-        """The cloud thinned evenly to `WINDOWS`, or to what the other half has."""
+        """The cloud thinned evenly to `WINDOWS`, or to the size of the other half."""
         return thinned(cloud, min(len(cloud), len(self.others), WINDOWS))
 
     def unit(self, windows: int) -> float:
@@ -74,7 +72,7 @@ def thinned(cloud: Cloud, count: int) -> Cloud:
 
 
 class Workbench:
-    """Holds what the parts need.
+    """Opens and keeps what the parts share.
 
     Parameters
     ----------
@@ -118,7 +116,7 @@ class Workbench:
 
     @cached_property
     def yardstick(self) -> Yardstick:
-        """Made once, then kept in the work folder."""
+        """Measured once, then kept in the work folder."""
         a = self.args
         name = f"{a.held.name}-{self.held.rate}-{a.reference_minutes}-{a.seed}"
         clouds = [
@@ -135,7 +133,7 @@ class Workbench:
         return np.concatenate([self.embedder.cloud(x, at)[0] for x in parts])
 
     def kept_cloud(self, name: str, make: Callable[[], Cloud]) -> Cloud:
-        """A cloud that is made once and then read from the work folder."""
+        """A cloud that is computed once and then read from the work folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{name}.npy"
         if not path.is_file():
@@ -151,12 +149,12 @@ class Workbench:
 
     # ---------------------------------------------------------------- generated
 
-    def hears(self, control: str) -> bool:
+    def has_control(self, control: str) -> bool:
         """Whether the pack has a control."""
         return any(c.short == control for c in self.source.manifest.controls)
 
     def request(self, seed: int, **changes: Any) -> StreamRequest:
-        """What a player begins with, but for `changes`, the seed and the options of the command."""
+        """The default controls, except for `changes`, the seed and the options of the command."""
         a = self.args
         own = {"steps": a.steps, "sampler": a.sampler, "guidance": a.guidance, "seed": seed}
         return self.source.request(**{**own, **changes})
@@ -182,13 +180,15 @@ class Workbench:
 
     def streams(self, minutes: float, **changes: Any) -> list[Played]:
         """Streams with instruments, rooms and tones drawn as the data's were, all else free."""
-        made = []
+        found = []
         for k in range(self.args.streams):
-            heard = {name: value for name, value in self.timbre(k).items() if self.hears(name)}
-            wanted = self.request(self.args.seed + k, **heard, **changes)
-            made.append(self.play(f"stream-{k + 1}", minutes * 60, wanted))
-        return made
+            timbre = {
+                name: value for name, value in self.timbre(k).items() if self.has_control(name)
+            }
+            wanted = self.request(self.args.seed + k, **timbre, **changes)
+            found.append(self.play(f"stream-{k + 1}", minutes * 60, wanted))
+        return found
 
     def notes_of(self, samples: Samples, rate: int | None = None) -> list[Note]:
-        """What is heard by transcription, seconds from the first sample."""
+        """The notes that transcription finds, seconds from the first sample."""
         return self.transcriber.notes(samples, rate or self.source.manifest.rate)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,7 @@ from engine.controls.control import Value
 from engine.controls.settings import Settings
 from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
+from engine.execution.targets import known_target
 from engine.listeners import Listeners
 from engine.moments import (
     Recall,
@@ -107,7 +108,7 @@ class Instrument:
     pack : name or folder.
     latency : seconds until a block control is audible, or `default` or `jam`.
     threads : of the generator's network; by default all cores but one.
-    target : what runs the networks, such as `cpu` or `cuda`.
+    target : where the networks run, such as `cpu` or `cuda`; see docs/install.md.
     clock : of all threads.
     history : seconds that `go_back` reaches back, where 256 MB are enough for them.
     controls : as in `set`; by default those of the pack.
@@ -138,14 +139,14 @@ class Instrument:
         if threads is None:
             threads = max(1, usable_cores() - 1)
         threads = checked_whole("threads", threads, 1, 256)
-        target = checked_text("target", target)
+        target = known_target(checked_text("target", target)).name
         self._problems = Problems(self._publish_event, self._clock.now)
         failed = partial(self._problems.report, "listener", lasts=FAILING)
         self._outlets = Outlets(self._publish_event, failed, self._clock)
         self._setup = StreamSetup(
             threads, target, self._clock, self._publish_event, self._problems.report,
             on_refused=self._restore_accepted, on_block_event=self._outlets.blocks.publish,
-            on_applied=self._release_actions,
+            on_applied=self._release_actions, pace=lambda: self.tempo.pace(),
             history=checked_number("history", history, 0.0, LONGEST_HISTORY, "s"),
         )  # fmt: skip
         self._playing: Playing | None = None
@@ -306,7 +307,7 @@ class Instrument:
             if changing:
                 self._changing.release()
 
-    def __enter__(self) -> Instrument:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -335,30 +336,69 @@ class Instrument:
         name = str(checked_path("pack", pack))
         with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
-            target_lead, stride = lead_and_stride(self._latency, block_seconds(manifest))
-            report(0.05)
-            settings = settings_for(self.settings, manifest, stride)
-            new = PackStream(manifest, settings, target_lead, self._setup)
-            try:
-                new.start()
-                report(0.5)
-                await_lead(new, self._clock, self._ending, lambda done: report(0.5 + 0.4 * done))
-                with self._lock:
-                    if self._playing is not playing:
-                        raise ConfigError(
-                            f"pack {manifest.name!r}: playing has ended in the meantime"
-                        )
-                    finish = playing.crossfade_to(new)
-                    with self._control_lock:
-                        self.manifest, self._target_lead = manifest, target_lead
-                        # Controls may have changed in the meantime.
-                        self.controls.replace(settings_for(self.settings, manifest, stride), PACK)
-            except BaseException:
-                new.stop()
-                raise
-            finish()
-            self._publish_event("pack", manifest.name)
-            report(1.0)
+            _, stride = lead_and_stride(self._latency, block_seconds(manifest))
+            self._go_over(
+                playing, manifest, self._setup, report,
+                lambda now: settings_for(now, manifest, stride),
+            )  # fmt: skip
+
+    def change_target(self, target: str, progress: Callable[[float], object] | None = None) -> None:
+        """Run the networks elsewhere: the pack is opened there while it plays on, as in `load`.
+
+        A new piece begins there, with the controls as they are. The target also holds for packs
+        that are loaded later. To try one again that has failed, change to it again.
+
+        Parameters
+        ----------
+        target : such as `cuda`; `targets` has those that are offered.
+        progress : called with the fraction done, in this thread.
+
+        Raises
+        ------
+        PackError, WorkerError, ConfigError
+            There is no such target, the pack cannot be played there, another change is in
+            progress, or nothing plays; the networks run on where they did.
+        """
+        report = _no_progress if progress is None else checked_function("progress", progress)
+        target = known_target(checked_text("target", target)).name
+        with self._change(f"target {target}") as playing:
+            setup = replace(self._setup, target=target)
+            self._go_over(playing, self.manifest, setup, report, lambda now: now)
+            self._setup = setup
+
+    def _go_over(
+        self,
+        playing: LivePlaying,
+        manifest: Manifest,
+        setup: StreamSetup,
+        report: Callable[[float], object],
+        adapt: Callable[[Settings], Settings],
+    ) -> None:
+        """Open a stream beside the one that plays, and fade to it once its lead stands.
+
+        `adapt` returns the controls that it plays with, from those as they are set.
+        """
+        target_lead, _ = lead_and_stride(self._latency, block_seconds(manifest))
+        report(0.05)
+        new = PackStream(manifest, adapt(self.settings), target_lead, setup)
+        try:
+            new.start()
+            report(0.5)
+            await_lead(new, self._clock, self._ending, lambda done: report(0.5 + 0.4 * done))
+            with self._lock:
+                if self._playing is not playing:
+                    raise ConfigError(f"pack {manifest.name!r}: playing has ended in the meantime")
+                finish = playing.crossfade_to(new)
+                with self._control_lock:
+                    self.manifest, self._target_lead = manifest, target_lead
+                    # Controls may have changed in the meantime.
+                    self.controls.replace(adapt(self.settings), PACK)
+        except BaseException:
+            new.stop()
+            raise
+        finish()
+        self._publish_event("pack", manifest.name)
+        report(1.0)
 
     def move(self, device: str | None) -> None:
         """Continue on another sound device (None: without a device), with a fade between the two.
@@ -514,6 +554,16 @@ class Instrument:
         return self._outlets.takes.problem
 
     # ------------------------------------------------------------------- status
+
+    @property
+    def target(self) -> str:
+        """Where the network is to run; a target that fails while it plays gives way to `cpu`."""
+        return self._setup.target
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that are offered here; none while nothing plays."""
+        return () if self._playing is None else self._playing.stream.feeder.targets
 
     @property
     def generator_pid(self) -> int | None:
@@ -741,9 +791,7 @@ class Instrument:
             Nothing plays, or no music is audible yet.
         """
         playing, now = self._what_plays("take_snapshot"), self._clock.now()
-        return snapshot_of(
-            playing, self.settings, self.tempo.timeline(now), now, self._setup.target
-        )
+        return snapshot_of(playing, self.settings, self.tempo.timeline(now), now, self.target)
 
     def go_back(self, seconds: float = 0.0, *, beats: float = 0.0, blocks: int = 0) -> None:
         """Play again from an earlier moment, counted from the audible one, with a short crossfade.

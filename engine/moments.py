@@ -141,7 +141,7 @@ def pending_of(plan: Plan, settings: Settings, applied: Request | None) -> tuple
     """The block controls that are set and were not applied to a block of this request."""
     if applied is None:
         return ()
-    new = request_from(plan, settings, applied.index, 1, 1.0)
+    new = request_from(plan, settings, applied.index, 1, 1.0, applied.pace)
     names = [
         control.name for control in settings.table.pack
         if _plain(new.controls[control.short]) != _plain(applied.controls.get(control.short))

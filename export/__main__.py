@@ -1,4 +1,4 @@
-"""`python -m export CHECKPOINT --out packs/NAME`: a trained checkpoint in, a playing pack out."""
+"""Export a trained checkpoint as a pack: `python -m export CHECKPOINT --out packs/NAME`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ABOUT = {
     "sampler": "sampler", "steps": "network evaluations per block",
     "min_steps": "fewest network evaluations per block", "temperature": "temperature",
     "guidance": "guidance", "sigma_max": "noise level that sampling starts at",
-    "sigma_min": "last noise level above 0", "rho": "how the levels between are spaced",
+    "sigma_min": "last noise level above 0", "rho": "spacing of the levels between",
 }  # fmt: skip
 
 
@@ -32,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main() -> int:
-    """Export as the command line says. Returns the exit status."""
+    """Export by the command line. Returns the exit status."""
     try:
         return run(sys.argv[1:], "python -m export")
     except (AttaccaError, OSError) as error:
@@ -41,12 +41,12 @@ def main() -> int:
 
 
 def run(arguments: Sequence[str], program: str) -> int:
-    """Export as `arguments` say. Returns the exit status.
+    """Export by `arguments`. Returns the exit status.
 
     Raises
     ------
     ConfigError, PackError, StorageError
-        In one line.
+        With a message of one line.
     """
     options = _parser(program).parse_args(arguments)
     try:
@@ -78,14 +78,14 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, required=True, help="the pack's folder, named as the pack"
     )
-    parser.add_argument("--title", required=True, help="one line that says what the pack is")
+    parser.add_argument("--title", required=True, help="a description of the pack in one line")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument(
         "--licence", required=True, metavar="SPDX", help="of the weights, such as CC-BY-4.0"
     )
     parser.add_argument(
         "--credit", action="append", required=True, metavar="LINE",
-        help="whose data it is trained on, and its licence; may be repeated",
+        help="an author of its data, and the licence; may be repeated",
     )  # fmt: skip
     parser.add_argument("--card", type=Path, help="Markdown to put into the model card")
     parser.add_argument(
@@ -95,7 +95,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--system", choices=SYSTEMS,
-        help="what the checkpoint is part of, by default the system that has exactly these stages: "
+        help="the system of the checkpoint, by default that with exactly these stages: "
         + "; ".join(f"{name}: {system.about}" for name, system in SYSTEMS.items()),
     )  # fmt: skip
     prefixes: dict[str, None] = {}
@@ -117,7 +117,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _prefix(system: System, stage: str) -> str:
-    """What a stage's options begin with: nothing for the last one's."""
+    """The prefix of a stage's options: empty for the last one."""
     return "" if stage == list(system.stages)[-1] else f"{stage}-"
 
 
@@ -142,7 +142,7 @@ def _system(options: argparse.Namespace) -> tuple[str, dict[str, Path]]:
 
 
 def _sampling(options: argparse.Namespace, default: Sampling, prefix: str) -> Sampling:
-    """A stage's sampling: its defaults, and what the command line changes."""
+    """A stage's sampling: its defaults with the changes of the command line."""
     values = {}
     for f in fields(Sampling):
         entered = getattr(options, f"{prefix}{f.name}".replace("-", "_"))

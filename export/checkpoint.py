@@ -7,20 +7,19 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
-from torch import nn
 
 from engine.errors import PackError
-from export.wrap import rounded
+from export.wrap import ModuleT, rounded
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The averaged network of a checkpoint, ready to export, and what the file says about it."""
+class Trained(Generic[ModuleT]):
+    """The averaged network of a checkpoint, ready to export, and the file's other entries."""
 
-    network: nn.Module
+    network: ModuleT
     facts: dict[str, Any]
 
     @property
@@ -35,13 +34,15 @@ class Trained:
         return f"{sum(p.numel() for p in self.network.parameters()) / 1e6:.1f} M parameters"
 
 
-def read_checkpoint(path: Path, what: str, build: Callable[[dict[str, Any]], nn.Module]) -> Trained:
+def read_checkpoint(
+    path: Path, what: str, build: Callable[[dict[str, Any]], ModuleT]
+) -> Trained[ModuleT]:
     """Open `checkpoint.pt` of a training run.
 
     Parameters
     ----------
-    what : whose checkpoint it should be, for messages, such as "the notes stage".
-    build : makes the network with fresh weights from what the file says.
+    what : the stage that it should belong to, for messages, such as "the notes stage".
+    build : returns the network with fresh weights, from the file's entries.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def read_checkpoint(path: Path, what: str, build: Callable[[dict[str, Any]], nn.
         network = build(state)
         network.load_state_dict(state["ema"])
     except FileNotFoundError:
-        raise PackError(f"{path}: no such checkpoint. Use the checkpoint.pt of a run.") from None
+        raise PackError(f"{path}: no such file. Use the checkpoint.pt of a run.") from None
     except (
         pickle.UnpicklingError, RuntimeError, KeyError, TypeError, ValueError, EOFError,
     ) as error:  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a system hands to the exporter: graphs as torch modules, and tables for the manifest."""
+"""What a system returns to the exporter: networks in torch, and tables for the manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.controls.control import FREE, Control
 from engine.errors import ConfigError
-from export.wrap import RATIOS, Denoiser
+from export.wrap import RATIOS, Denoiser, StageNetwork
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class StageContents:
     inputs : (i, generator) to plausible inputs of the context graph by name, [1, ...] each: the
         i-th golden vector is computed from them, and the graphs are traced with their shapes.
     shape : rows and frames of a block, with the axes before them, as the network takes it.
-    table : the fields of [[stage]] that neither `sampling` nor the exporter knows, such as
-        `continues` and `past`.
-    branch : what the network was trained without at times, for guidance: past, controls or "".
+    table : the fields of [[stage]] beside those of `sampling` and the exporter, such as `continues`
+        and `past`.
+    branch : the input that was left out at times in training, for guidance: past, controls or "".
     ratios : the lowest and highest sigma / alpha that the network was trained on.
     """
 
     name: str
-    denoiser: Denoiser
+    denoiser: Denoiser[StageNetwork]
     inputs: Callable[[int, torch.Generator], dict[str, Tensor]]
     shape: tuple[int, ...]
     sampling: Sampling
@@ -63,16 +63,16 @@ class StageContents:
 
 @dataclass(frozen=True)
 class Contents:
-    """A whole pack but for what its author says about it (`Card`).
+    """A whole pack, except for its author's description (`Card`).
 
     Parameters
     ----------
-    stages : in their order; of a transform its table of the manifest.
-    head : fields at the top of the manifest that the exporter and the card do not know: `rate`,
+    stages : in their order; for a transform its table of the manifest.
+    head : fields at the top of the manifest beside those of the exporter and the card: `rate`,
         `channels` and `output`.
-    tables : the lists of tables of the manifest but `stage`: `signal`, `control`, `encoder`.
+    tables : the lists of tables of the manifest except `stage`: `signal`, `control`, `encoder`.
     arrays : `.npy` files by name.
-    facts : rows of the model card: what, and its description.
+    facts : rows of the model card: a name and a description each.
     """
 
     stages: tuple[StageContents | Mapping[str, Any], ...]
@@ -93,8 +93,8 @@ class System:
 
     Parameters
     ----------
-    stages : each stage's default sampling, in their order. A checkpoint is read for each of them;
-        the last one's is the command line's first argument, another's the option of its name.
+    stages : each stage's default sampling, in their order. Each stage has a checkpoint: the last
+        one's is the command line's first argument, another's is the option of its name.
     read : (checkpoints, sampling), both by the stages' names, to the pack's contents. Raises
         PackError for a file that is no such checkpoint.
     """
@@ -106,14 +106,14 @@ class System:
 
 @dataclass(frozen=True)
 class Card:
-    """What an author says about a pack; everything else is read from the checkpoints.
+    """An author's description of a pack. All other facts are read from the checkpoints.
 
     Title, licence and credits have no defaults: only the author knows them.
 
     Raises
     ------
     ConfigError
-        One of them is empty.
+        When one of them is empty.
     """
 
     name: str
@@ -129,7 +129,7 @@ class Card:
                 raise ConfigError(f"A pack needs a {option}. Enter it with --{option}.")
         if not [line for line in self.credits if line.strip()]:
             raise ConfigError(
-                "A pack names whose data it is trained on. Use --credit, once for each line."
+                "A pack needs credits for its training data. Use --credit, once for each line."
             )
 
 

@@ -1,4 +1,4 @@
-"""Golden vectors: what torch answers to some inputs, for the self-test of a pack."""
+"""Golden vectors: the outputs of torch for some inputs, for the self-test of a pack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from engine.sampling.samplers import table_for
-from engine.sampling.schedules import make_schedule
+from engine.sampling.schedules import Schedule, make_schedule
 from export.contents import StageContents
 from export.wrap import ContextGraph, StepGraph
 
@@ -24,7 +24,7 @@ def golden_vectors(
     """
     sampling = stage.sampling
 
-    def schedule_of(n: int) -> object:
+    def schedule_of(n: int) -> Schedule:
         return make_schedule("karras", n, **sampling.schedule_options)
 
     table = table_for(sampling.sampler, sampling.steps, schedule_of)
@@ -44,5 +44,5 @@ def golden_vectors(
         vectors |= {"x": x.numpy().reshape(block), "x0": x0.numpy().reshape(block)}
         vectors |= {"alpha": np.float32(alpha), "sigma": np.float32(sigma)}
         for name, value in vectors.items():
-            out.setdefault(name, []).append(value)
+            out.setdefault(name, []).append(np.asarray(value))
     return {f"{stage.name}/{k}": np.stack(v) for k, v in out.items()}

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 OPSET = 18
-_SMALLEST = 256  # initialisers with fewer elements stay float32: nothing to gain
+_SMALLEST = 256  # initialisers with fewer elements stay float32
 
 
 def export_graph(
@@ -29,7 +29,7 @@ def export_graph(
     """
     # The same tensor for two inputs would be traced as one input.
     separate = tuple(t.clone() for t in inputs.values())
-    # A context's tensors come in as *args of one name, so inputs are renamed after the trace.
+    # The step graph takes the context's tensors as *args, so inputs are renamed after the trace.
     with warnings.catch_warnings():
         # PyTorch's exporter warns of its own use of its own deprecated parts.
         warnings.simplefilter("ignore", FutureWarning)
@@ -38,6 +38,7 @@ def export_graph(
             module.eval(), separate, dynamo=True, opset_version=OPSET,
             optimize=True, output_names=outputs, verbose=False,
         )  # fmt: skip
+    assert program is not None  # so it is without a file to write
     model = program.model_proto
     _rename_inputs(model, list(inputs))
     halve_weights(model)
@@ -49,7 +50,7 @@ def _rename_inputs(model: onnx.ModelProto, names: list[str]) -> None:
     """Rename the graph's inputs, in order."""
     if len(model.graph.input) != len(names):
         raise ValueError(
-            f"the traced graph has {len(model.graph.input)} inputs instead of {len(names)}: the "
+            f"The traced graph has {len(model.graph.input)} inputs instead of {len(names)}: the "
             "network does not use one of them"
         )
     new = {old.name: name for old, name in zip(model.graph.input, names, strict=True)}
@@ -70,7 +71,7 @@ def halve_weights(model: onnx.ModelProto) -> None:
         with np.errstate(over="ignore"):  # what does not fit stays float32
             half = values.astype(np.float16)
         if values.size < _SMALLEST or not np.array_equal(half.astype(np.float32), values):
-            continue  # derived constants that half precision would change stay float32
+            continue  # constants that half precision would change stay float32
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(half, name + ".half"))
         casts.append(

@@ -1,7 +1,7 @@
 """The exporter: writes a pack's folder from the contents that a system returns.
 
-Graphs, golden vectors, arrays, licence, model card and manifest. What was written is read back and
-run before it counts as exported.
+Graphs, golden vectors, arrays, licence, model card and manifest. The exporter reads the pack back
+and runs its self-test.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from export.wrap import ContextGraph, StepGraph
 
 PARITY = 1e-4  # largest |torch - onnx| of one call, in units of the output's deviation
 _GOLDEN, _TRANSCRIPTION = "golden.npz", "transcription.onnx"
-# Transcription graphs whose authors are known, by SHA-256. Others are for --credit to name.
+# Transcription graphs whose authors are known, by SHA-256. Others are credited with --credit.
 _TRANSCRIPTIONS = {
     "2c3c1d144bfa61ad236e92e169c13535c880469a12a047d4e73451f2c059a0ec":
         "Transcription: basic-pitch, (c) 2022 Spotify AB, Apache-2.0.",
@@ -45,7 +45,7 @@ def write_pack(
     Raises
     ------
     PackError
-        When a step differs by more than `PARITY`, or what was written does not read back.
+        When a step differs by more than `PARITY`, or the pack cannot be read back.
     """
     folder.mkdir(parents=True, exist_ok=True)
     golden: dict[str, np.ndarray] = {}
@@ -59,7 +59,8 @@ def write_pack(
             written |= set(graphs.values())
         else:
             stages.append(stage)
-    np.savez_compressed(folder / _GOLDEN, **golden)
+    savez: Callable[..., None] = np.savez_compressed  # its own type takes an option for an array
+    savez(folder / _GOLDEN, **golden)
     for name, array in contents.arrays.items():
         np.save(folder / name, array.astype(np.float32))
     credits_, head = card.credits, dict(contents.head)
@@ -84,7 +85,7 @@ def _parity(folder: Path) -> float:
     result = self_test(manifest, make_executor())
     if not result.passed:
         raise PackError(
-            f"{folder}: torch and ONNX differ by {result.worst:.1e}; {PARITY} is allowed"
+            f"{folder}: torch and ONNX differ by {result.worst:.1e}. At most {PARITY} is allowed."
         )
     return result.worst
 
@@ -118,7 +119,7 @@ def stage_table(stage: StageContents, graphs: Mapping[str, str]) -> dict[str, An
 
 
 def _copy_transcription(source: Path, target: Path) -> tuple[str, ...]:
-    """Copy the graph into the pack. Returns its credit, where its author is known."""
+    """Copy the graph into the pack. Returns its credit if its author is known."""
     if source.resolve() != target.resolve():
         shutil.copyfile(source, target)
     known = _TRANSCRIPTIONS.get(hashlib.sha256(target.read_bytes()).hexdigest())
@@ -126,7 +127,7 @@ def _copy_transcription(source: Path, target: Path) -> tuple[str, ...]:
 
 
 def card_fields(card: Card, credits_: tuple[str, ...]) -> dict[str, object]:
-    """The fields at the top of the manifest that an author decides."""
+    """The fields at the top of the manifest that the author enters."""
     return {
         "name": card.name, "title": card.title, "version": card.version,
         "licence": card.licence, "credits": list(credits_),
@@ -140,7 +141,7 @@ def licence_text(licence: str, credits_: tuple[str, ...]) -> str:
     where = f"\n(https://spdx.org/licenses/{licence}.html)" if is_known else ""
     return f"""The weights in this pack are licensed under {licence}{where}.
 
-They were trained on the following, which have to be credited with them:
+They were trained on the following works. Credit them together with the weights:
 
 {lines}
 """

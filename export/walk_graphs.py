@@ -1,7 +1,7 @@
 """The small graphs with which a device walker updates x (engine/execution/graphs/).
 
-Run `python -m export.walk_graphs` to write them again; a test compares. They hold no weights, and
-the shapes of rows, frames and steps are free: a session fixes them when it opens a graph.
+Run `python -m export.walk_graphs` to write them again; a test compares. They hold no weights. The
+numbers of rows, frames and steps are free: a session fixes them when it opens a graph.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""Any network as a function that answers x0, and the two graphs of a stage as torch modules.
+"""Any network as a function that returns x0, and the two graphs of a stage as torch modules.
 
-A network is a module with two parts: `net.context(*inputs)` answers a dict of the tensors that all
-steps of a block share, and `net(x, level, context)` what it was trained to answer. `Denoiser` turns
-that into x0 for any (alpha, sigma) by the engine's table of parameterisations. Training uses the
-same class, so what is exported is what was trained.
+`Denoiser` turns what a network returns into x0 for any (alpha, sigma), by the engine's table of
+parameterisations. Training uses the same class, so the exported network is the trained one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,12 +21,28 @@ from engine.sampling.parameterisation import (
 RATIOS = (1e-4, 1e4)  # of sigma to alpha
 
 
-class Denoiser(nn.Module):
-    """x0 from a noisy block, whatever `net` was trained to answer.
+class StageNetwork(nn.Module):
+    """A network in two parts: what all steps of a block share, and the step itself.
+
+    Attributes
+    ----------
+    context : (inputs) to the tensors that the steps share, by name. A method or a module.
+    forward : (x, level [batch], context) to what the network was trained to return, of x's shape.
+    """
+
+    context: Callable[..., dict[str, Tensor]]
+
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+NetworkT_co = TypeVar("NetworkT_co", bound=StageNetwork, covariant=True)
+
+
+class Denoiser(nn.Module, Generic[NetworkT_co]):
+    """x0 from a noisy block, whatever `net` was trained to return.
 
     Parameters
     ----------
-    net : see the module's docstring. Its `level` is [batch].
+    net : the network.
     parameterisation : a name of `engine.sampling.parameterisation.PARAMETERISATIONS`.
     sigma_data : standard deviation of the stage's frames.
 
@@ -38,10 +53,10 @@ class Denoiser(nn.Module):
     """
 
     def __init__(
-        self, net: nn.Module, parameterisation: str = "edm", sigma_data: float = SIGMA_DATA
+        self, net: NetworkT_co, parameterisation: str = "edm", sigma_data: float = SIGMA_DATA
     ) -> None:
         super().__init__()
-        self.net = net
+        self.net: NetworkT_co = net
         self.parameterisation = find_parameterisation(parameterisation).name
         self.sigma_data = sigma_data
 
@@ -52,7 +67,7 @@ class Denoiser(nn.Module):
     def denoise(
         self, x: Tensor, alpha: Tensor, sigma: Tensor, context: Mapping[str, Tensor]
     ) -> Tensor:
-        """x0 of x = alpha x0 + sigma eps, [batch, ...], with the context's tensors at hand."""
+        """x0 of x = alpha x0 + sigma eps, [batch, ...], from the context's tensors."""
         shape = [-1] + [1] * (x.ndim - 1)
         return x0_from_network(
             self.parameterisation,
@@ -67,9 +82,9 @@ class Denoiser(nn.Module):
 class ContextGraph(nn.Module):
     """The inputs of `net.context`, in order -> its tensors, in the order of `names`."""
 
-    def __init__(self, net: nn.Module, inputs: Mapping[str, Tensor]) -> None:
+    def __init__(self, net: StageNetwork, inputs: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.net = net
+        self.net: StageNetwork = net
         with torch.no_grad():
             self.names = sorted(net.context(*inputs.values()))
 
@@ -87,10 +102,14 @@ class StepGraph(nn.Module):
     """
 
     def __init__(
-        self, denoiser: Denoiser, names: list[str], ratios: tuple[float, float] = RATIOS
+        self,
+        denoiser: Denoiser[StageNetwork],
+        names: list[str],
+        ratios: tuple[float, float] = RATIOS,
     ) -> None:
         super().__init__()
-        self.denoiser, self.names, self.ratios = denoiser, names, ratios
+        self.denoiser: Denoiser[StageNetwork] = denoiser
+        self.names, self.ratios = names, ratios
 
     def forward(self, x: Tensor, alpha: Tensor, sigma: Tensor, *context: Tensor) -> Tensor:
         """One network evaluation."""
@@ -101,15 +120,16 @@ class StepGraph(nn.Module):
         return self.denoiser.denoise(x, alpha, sigma, tensors)
 
 
-def rounded(network: nn.Module) -> nn.Module:
-    """Freeze a network and round every parameter to what half precision can hold, in place.
+def rounded(network: ModuleT) -> ModuleT:
+    """Freeze a network and round every parameter to half precision, in place.
 
-    The pack stores weights as float16 and computes in float32, so rounding here first makes torch
-    and ONNX Runtime compute with the same numbers.
+    The pack stores weights as float16 and computes in float32. Rounding first lets torch and ONNX
+    Runtime compute with the same numbers.
     """
     for module in network.modules():
-        if hasattr(module, "fold"):  # layers whose weights are normalised in training
-            module.fold()
+        fold = getattr(module, "fold", None)  # of layers whose weights are normalised in training
+        if callable(fold):
+            fold()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half().float())

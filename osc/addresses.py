@@ -145,6 +145,13 @@ _OTHERS: tuple[Address, ...] = (
     Address("/packs/list", "query", "", "get",
             "Answers /packs/info for every pack, then /packs/list/end and their count."),
     Address(
+        "/target", "command", "s", "get, set",
+        "Run the network elsewhere, such as on cuda: the pack is opened there while it plays on, "
+        "as by /packs/load. Without an argument it answers with the target.",
+    ),
+    Address("/target/list", "query", "", "get",
+            "Answers /target/info for every target, then /target/list/end and their count."),
+    Address(
         "/device/select", "command", "s", "get, set",
         "Go on into another sound device, by name or a part of it, 'default' or 'none'; one that "
         "cannot be opened leaves the old one playing. Asked, it answers with the device.",
@@ -338,6 +345,14 @@ _ANSWERS: tuple[Address, ...] = (
         "and what 'attacca bench' found of it on this machine, or nothing.",
     ),
     Address("/packs/list/end", "answer", "i", "get", "How many packs there are."),
+    Address(
+        "/target/info",
+        "answer",
+        "sssi",
+        "get",
+        "A target: name, what it is, the Python packages that have it, 1 if it is offered here.",
+    ),
+    Address("/target/list/end", "answer", "i", "get", "How many targets there are."),
     Address(
         "/device/info",
         "answer",

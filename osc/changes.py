@@ -1,4 +1,4 @@
-"""Other packs, other sound devices, the last minute, and the end, over OSC.
+"""Other packs, targets and sound devices, the last minute, and the end, over OSC.
 
 Runs in the OSC thread. What takes seconds (opening a pack, looking for devices) is done in a thread
 of its own beside it, apart from that of files, so that neither holds the other or a control up. The
@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.audio.scan import scan
 from engine.audio.take_names import NewTake
 from engine.errors import AttaccaError, ConfigError
+from engine.execution.targets import TARGETS, known_target
 from engine.instrument import Instrument
 from engine.packs.discovery import installed_packs
 from engine.packs.plan import block_seconds
@@ -60,7 +61,8 @@ class Changes:
     def handlers(self) -> Mapping[str, Handler]:
         """What answers to which address."""
         return {
-            "/packs/load": self._load, "/packs/list": self._packs, "/device/select": self._select,
+            "/packs/load": self._load, "/packs/list": self._packs, "/target": self._target,
+            "/target/list": self._targets, "/device/select": self._select,
             "/device/list": self._devices, "/record/keep": self._keep,
             "/xruns/reset": self._forget_xruns, "/quit": self._quit,
         }  # fmt: skip
@@ -77,20 +79,25 @@ class Changes:
         if name not in packs:  # a name, never a path
             have = ", ".join(packs) or "none"
             raise ConfigError(f"{address}: there is no pack {name[:60]!r}; there are: {have}")
-        told = -1.0
+        progress = self._progress(client, address)
+        self._slow(
+            client, address, lambda: self._instrument.load(packs[name], progress), lambda _: name
+        )
+
+    def _progress(self, client: Client, address: str) -> Callable[[float], None]:
+        """Sends a client how far its change is; called in the thread of the change."""
+        sent = -1.0
 
         def progress(fraction: float) -> None:
-            nonlocal told
-            if fraction - told >= _STEP or fraction >= 1.0 > told:
-                told = fraction
+            nonlocal sent
+            if fraction - sent >= _STEP or fraction >= 1.0 > sent:
+                sent = fraction
                 self._later(
                     client, address,
                     lambda: self._clients.answer(client, "/progress", address, float(fraction)),
                 )  # fmt: skip
 
-        self._slow(
-            client, address, lambda: self._instrument.load(packs[name], progress), lambda _: name
-        )
+        return progress
 
     def _packs(self, client: Client, _: Sequence[object]) -> None:
         def tell(found: object) -> None:
@@ -100,6 +107,27 @@ class Changes:
             self._clients.answer(client, "/packs/list/end", len(found))
 
         self._files(client, "/packs/list", _about_packs, tell)
+
+    # ------------------------------------------------------------------ targets
+
+    def _target(self, client: Client, arguments: Sequence[object]) -> None:
+        address = "/target"
+        if not arguments:
+            self._clients.answer(client, address, self._instrument.target)
+            return
+        name = known_target(text_of(address, arguments[0])).name
+        progress = self._progress(client, address)
+        self._slow(
+            client, address, lambda: self._instrument.change_target(name, progress), lambda _: name
+        )
+
+    def _targets(self, client: Client, _: Sequence[object]) -> None:
+        offered = self._instrument.targets
+        for t in TARGETS.values():
+            self._clients.answer(
+                client, "/target/info", t.name, t.about, t.package, int(t.name in offered)
+            )
+        self._clients.answer(client, "/target/list/end", len(TARGETS))
 
     # ------------------------------------------------------------------ devices
 

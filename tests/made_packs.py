@@ -37,14 +37,14 @@ class Net:
         self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
 
-    def weights(self, *shape: int) -> str:
-        scale = 1 / np.sqrt(shape[-2])
+    def weights(self, *shape: int, summed: int = -2) -> str:
+        scale = 1 / np.sqrt(shape[summed])
         return self.constant(scale * self._random.standard_normal(shape))
 
     def frames(self, name: str, frames: int, to: int, rows: int, to_rows: int) -> str:
         """[1, rows, frames] -> [1, to_rows, to]: rows mixed, then frames; every input counts."""
         over_time = self.op("MatMul", name, self.weights(frames, to))
-        return self.op("MatMul", self.weights(to_rows, rows), over_time)
+        return self.op("MatMul", self.weights(to_rows, rows, summed=-1), over_time)
 
     def sum(self, names: list[str]) -> str:
         total = names[0]
@@ -68,8 +68,10 @@ class Net:
         path.write_bytes(model.SerializeToString())
 
 
-def step(folder: Path, name: str, rows: int, frames: int, reads: dict[str, tuple], seed=0) -> None:
-    """A denoiser: tanh of x (a frame and its neighbours) and of everything that it reads."""
+def step(
+    folder: Path, name: str, rows: int, frames: int, reads: dict[str, tuple], seed=0, scale=0.5
+) -> None:
+    """A denoiser: tanh of x (a frame and its neighbours) and of the sine of all that it reads."""
     net = Net(seed)
     kernel = net.constant(0.4 * np.random.default_rng(seed).standard_normal((rows, rows, 3))
                           / np.sqrt(rows))  # fmt: skip
@@ -83,8 +85,9 @@ def step(folder: Path, name: str, rows: int, frames: int, reads: dict[str, tuple
             turned = net.op("Transpose", net.op("Unsqueeze", flat, _axis(net)), perm=[0, 2, 1])
             parts.append(turned)
         else:
-            parts.append(net.frames(read, shape[-1], frames, shape[-2], rows))
-    net.op("Mul", net.op("Tanh", net.sum(parts)), net.constant([0.5]), output="x0")
+            bounded = net.op("Sin", read)
+            parts.append(net.frames(bounded, shape[-1], frames, shape[-2], rows))
+    net.op("Mul", net.op("Tanh", net.sum(parts)), net.constant([scale]), output="x0")
     inputs = {"x": (1, rows, frames), "alpha": (1,), "sigma": (1,)}
     inputs |= {n: s if len(s) == 1 else (1, *s) for n, s in reads.items()}
     net.save(folder / name, inputs, {"x0": (1, rows, frames)})
@@ -279,3 +282,24 @@ def text_prompt(folder: Path) -> Path:
     ]  # fmt: skip
     return write(folder, 16000, 1, [signal("latents", "latent", 8, 64)], stages,
                  control=[prompt], encoder=[read])  # fmt: skip
+
+
+def beat_roll(folder: Path) -> Path:
+    """A roll of four keys on beats that reads its place in the bar, performed, and its sound."""
+    keys, rows = 4, 16
+    when = {"when": (3, 4)}
+    step(folder, "notes.onnx", 3 * keys, 4, {**when, **past(rows, 16)}, scale=2.0)
+    step(folder, "sound.onnx", 1, 2048, {"strings": (rows, 16 + 4 + 1), **past(1, 256)}, seed=1)
+    roll = {"name": "roll", "kind": "roll", "rows": rows, "grid": {"per_beat": Fraction(4)},
+            "lowest": 60}  # fmt: skip
+    bars = {"name": "bars", "kind": "bars", "grid": {"per_beat": Fraction(4)}}
+    strings = signal("strings", "roll", rows, 128, lowest=60)
+    stages = [
+        diffusion("roll", "notes.onnx", 4, block=4, past=16,
+                  inputs=[{"signal": "bars", "graph_input": "when"}]),
+        {"output": "strings", "kind": "transform", "transform": "perform",
+         "inputs": [{"signal": "roll"}]},
+        diffusion("sound", "sound.onnx", 2, block=2048, past=256,
+                  inputs=[{"signal": "strings", "before": 4, "after": 1}]),
+    ]  # fmt: skip
+    return write(folder, 16000, 1, [bars, roll, strings], stages)

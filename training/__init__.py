@@ -1,1 +1,1 @@
-"""PyTorch side of the house: data, nets, losses, recipes. Whoever plays never imports it."""
+"""Training in PyTorch: data, networks, losses, recipes, trainer. Never imported by the player."""

@@ -1,9 +1,9 @@
 """Measure streams of the notes stage on beats: `python -m training.evaluate_beats runs/beats
 --stats ../shared/eval/music_stats.py --data data/beats`.
 
-Streams in three styles and several tempi and metres, everything else free, are measured in chunks
-by the file `--stats` (a module with `statistics(notes, seconds)`), beside held-out works of the
-data. The table is printed as Markdown.
+Streams in three styles and several tempi and metres, all other conditions free, are measured in
+chunks by the file `--stats` (a module with `statistics(notes, seconds)`), beside held-out works of
+the data. The table is printed as Markdown.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def chunks(notes: np.ndarray, statistics: Statistics) -> list[dict[str, float]]:
 def network(folder: Path) -> BeatsNet:
     """The averaged network of a run's folder, or of one that `training.weights` wrote."""
     sizes, weights = read_weights(folder)
-    net = BeatsNet(BeatsConfig(**sizes))
+    net = BeatsNet(BeatsConfig.from_dict(sizes))
     net.load_state_dict(weights)
     return net.eval()
 
 
 def styled(count: int) -> np.ndarray:
-    """Conditions of `count` streams, the styles in turn, everything else free."""
+    """Conditions of `count` streams, the styles in turn, all others free."""
     rows = np.zeros((count, WIDTH), np.float32)
     rows[:, SLICES["style"]] = np.eye(3, dtype=np.float32)[np.arange(count) % len(STYLES)]
     return rows

@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 Batch = dict[str, Tensor]
 Checkpoint = dict[str, Any]
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Schedule:
     bfloat16: bool = False
 
 
-class Task(ABC):
-    """What is trained: data, network and loss of one preset of a recipe."""
+class Task(ABC, Generic[ModelT]):
+    """The data, the network and the loss of one preset of a recipe."""
 
     @property
     @abstractmethod
@@ -59,7 +60,7 @@ class Task(ABC):
         """Examples of one step."""
 
     @abstractmethod
-    def network(self) -> nn.Module:
+    def network(self) -> ModelT:
         """A network with fresh weights."""
 
     @abstractmethod
@@ -68,26 +69,26 @@ class Task(ABC):
 
     @abstractmethod
     def loss(
-        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+        self, model: ModelT, batch: Batch, noise: torch.Generator, progress: float = 1.0
     ) -> Tensor:
-        """The number to minimise, a mean over the examples.
+        """The number to minimise: a mean over the examples.
 
         Parameters
         ----------
         batch : on the model's device.
-        noise : draws on the CPU, so that a run on a GPU draws the same numbers.
+        noise : a generator on the CPU, so that a run on a GPU draws the same numbers.
         progress : the share of the run that is done, 0..1.
         """
 
     @abstractmethod
-    def validate(self, ema: nn.Module) -> dict[str, float]:
+    def validate(self, ema: ModelT) -> dict[str, float]:
         """Measure the averaged network on held-out works. Called without gradients."""
 
     @abstractmethod
     def facts(self) -> Checkpoint:
-        """What a checkpoint says beside the weights: tensors, numbers and strings only."""
+        """What a checkpoint holds beside the weights: tensors, numbers and strings only."""
 
-    def after_step(self, model: nn.Module, steps: int) -> None:  # noqa: B027
+    def after_step(self, model: ModelT, steps: int) -> None:
         """Called after every step of the optimiser, with the number of steps so far."""
 
 
@@ -103,25 +104,26 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     return torch.load(file, map_location="cpu", weights_only=True) if file.is_file() else None
 
 
-class _Objective(nn.Module):
-    """The loss as a module, whatever parts of the model it calls: what the processes share."""
+class _Objective(nn.Module, Generic[ModelT]):
+    """The loss as a module, whatever parts of the model it calls, for `DistributedDataParallel`."""
 
-    def __init__(self, task: Task, model: nn.Module) -> None:
+    def __init__(self, task: Task[ModelT], model: ModelT) -> None:
         super().__init__()
-        self.task, self.model = task, model
+        self.task = task
+        self.model: ModelT = model
 
     def forward(self, batch: Batch, noise: torch.Generator, progress: float) -> Tensor:
         return self.task.loss(self.model, batch, noise, progress)
 
 
-class Run:
+class Run(Generic[ModelT]):
     """One run of one task: owns the network, its averaged weights, the optimiser and the folder.
 
     Used by each process of the group, if there is one; rank 0 writes the checkpoints and the log.
 
     Parameters
     ----------
-    task : what is trained.
+    task : the data, the network and the loss.
     model : the network with fresh weights; the folder's checkpoint replaces them if there is one.
     folder : where `checkpoint.pt` and `log.csv` are.
     samples : length of the whole run, over all legs.
@@ -136,8 +138,8 @@ class Run:
 
     def __init__(
         self,
-        task: Task,
-        model: nn.Module,
+        task: Task[ModelT],
+        model: ModelT,
         folder: Path,
         samples: int,
         schedule: Schedule | None = None,
@@ -156,8 +158,8 @@ class Run:
                 f"micro-batches of {self.micro_batch}. Use another --micro-batch or another number "
                 "of processes."
             )
-        self.model = model.to(self.device).train()
-        self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.model: ModelT = model.to(self.device).train()
+        self.ema: ModelT = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimiser = self._optimiser()
         self.steps, self.samples, self.seconds = 0, 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
@@ -237,7 +239,7 @@ class Run:
         total = 0.0
         for seed in own:
             is_last = seed == own[-1]
-            with self._gradients_stay_here() if not is_last else contextlib.nullcontext():
+            with self._without_exchange() if not is_last else contextlib.nullcontext():
                 loss = self._loss(seed) / len(own)
                 loss.backward()
             total += float(loss.detach())
@@ -247,9 +249,8 @@ class Run:
         self.samples += self.task.size
         self.task.after_step(self.model, self.steps)
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.ema.parameters()), list(self.model.parameters()), 1 - self.ema_decay()
-            )
+            for mean, new in zip(self.ema.parameters(), self.model.parameters(), strict=True):
+                mean.lerp_(new, 1 - self.ema_decay())
         return total
 
     def _loss(self, seed: int) -> Tensor:
@@ -260,8 +261,8 @@ class Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.schedule.bfloat16):
             return self._shared(batch, noise, self.progress)
 
-    def _gradients_stay_here(self) -> contextlib.AbstractContextManager[None]:
-        """Gradients of all but a step's last micro-batch are summed before they are exchanged."""
+    def _without_exchange(self) -> contextlib.AbstractContextManager[None]:
+        """No exchange of gradients: all but the last micro-batch of a step are summed first."""
         if isinstance(self._shared, DistributedDataParallel):
             return self._shared.no_sync()
         return contextlib.nullcontext()

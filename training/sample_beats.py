@@ -19,7 +19,8 @@ from training.data import cells as grid
 from training.data.conditions import BLOCK, WHEN, WIDTH, when
 from training.data.scores import BEAT, TOKEN
 from training.nets.beats import BeatsNet, Memory
-from training.nets.beliefs import mean, posterior
+from training.nets.beliefs import Beliefs, mean, posterior
+from training.nets.denoiser import Prior
 from training.nets.keys import LAGS, echo, recent
 
 _SEEN = 4 * 4 * 12 + 16  # tokens of the past that the echo reads: four bars of 12 beats
@@ -49,7 +50,7 @@ class Streams:
     bars : tokens of a bar for each stream.
     tempo : BPM for each stream.
     seed : of the noise.
-    conditions : those of a beat, [count, WIDTH]; by default everything is free.
+    conditions : (beat) to its conditions [count, WIDTH]; by default all are free.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Streams:
         return torch.from_numpy(rows)
 
     def _block(self) -> dict[str, Tensor]:
-        """What the block is conditioned on, see `BeatsNet.prior`."""
+        """The conditions of the block, as `BeatsNet.prior` takes them."""
         count, frames = self.cells.shape[:2]
         seen = self.cells[:, -_SEEN:]
         if not frames:
@@ -102,10 +103,10 @@ class Streams:
     def play(self, beats: int) -> None:
         """Append beats to `cells`."""
         for _ in range(beats):
-            new = self._drawn(self._block())
+            new = self._sampled(self._block())
             self._append(new)
 
-    def _drawn(self, block: dict[str, Tensor]) -> Tensor:
+    def _sampled(self, block: dict[str, Tensor]) -> Tensor:
         """One block of cells [count, 4, 3, 88]."""
         s, table = self.sampling, self._table
         count = len(self.bars)
@@ -114,21 +115,25 @@ class Streams:
         prior = self.net.prior(block, others, self.beat * BLOCK + torch.arange(BLOCK))
         shape = (count, BLOCK, grid.DIFFUSED, grid.KEYS)
         x = float(table.sigma[0]) * torch.randn(shape, generator=self._noise)
-        for row in range(len(table)):
-            level = torch.full((count, BLOCK, 1), float(table.sigma[row]))
-            beliefs = self.net.denoise(x, level, prior)
-            found = posterior(beliefs, x, level[:, :, None])
-            x0 = mean(found)
-            x = float(table.a[row]) * x + float(table.b[row]) * x0
+        for row in range(len(table) - 1):
+            _, found = self._evaluated(x, float(table.sigma[row]), prior)
+            x = float(table.a[row]) * x + float(table.b[row]) * mean(found)
             if table.d[row]:
                 x = x + float(table.d[row]) * torch.randn(shape, generator=self._noise)
-        on = x0[:, :, grid.ONSET] > 0
+        beliefs, found = self._evaluated(x, float(table.sigma[-1]), prior)
+        on = mean(found)[:, :, grid.ONSET] > 0
         velocity = found.velocity.lerp(beliefs.velocity, s.velocity).clamp(0.51, 1.5)
         length = found.length.lerp(beliefs.length, s.length).clamp(-1.0, 1.2)
         place = torch.tensor(grid.PLACE_VALUES)[found.places.argmax(dim=2)]
         silent = torch.stack([-torch.ones_like(velocity), 0 * place, 0 * length], dim=2)
         struck = torch.stack([velocity, place, length], dim=2)
         return torch.where(on[:, :, None], struck, silent)
+
+    def _evaluated(self, x: Tensor, sigma: float, prior: Prior) -> tuple[Beliefs, Beliefs]:
+        """What the network believes of noisy cells, and the posterior."""
+        level = torch.full((len(x), BLOCK, 1), sigma)
+        beliefs = self.net.denoise(x, level, prior)
+        return beliefs, posterior(beliefs, x, level[:, :, None])
 
     def _append(self, new: Tensor) -> None:
         whole = torch.zeros(len(new), BLOCK, grid.ROWS, grid.KEYS)

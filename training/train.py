@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed as dist
+from torch import nn
 
 from training.recipes import NAMES, find_recipe
 from training.run import Run, on_one_thread, read_checkpoint
@@ -26,7 +27,7 @@ _SEED = 1  # of the first weights
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Run the command line."""
     options = _parser().parse_args(arguments)
     recipe = find_recipe(options.recipe)
     name = options.preset or next(iter(recipe.presets))
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dist.destroy_process_group()
 
 
-def _run(options: argparse.Namespace, name: str, device: str) -> Run:
+def _run(options: argparse.Namespace, name: str, device: str) -> Run[nn.Module]:
     if device == "cpu":
         on_one_thread()
     torch.manual_seed(_SEED)
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--bfloat16", action=argparse.BooleanOptionalAction,
-        help="compute the network in bfloat16; by default as the preset says",
+        help="compute the network in bfloat16; by default the preset decides",
     )  # fmt: skip
     parser.add_argument(
         "--micro-batch", type=int, metavar="N",

@@ -1,8 +1,8 @@
 """A run's averaged weights as a file without pickle: `python -m training.weights runs/beats
 training/runs/beat-grid`.
 
-Writes `weights.npz` (float16 arrays by the names of the network's state), `config.json` (what the
-checkpoint says beside its tensors) and the run's `log.csv`.
+Writes `weights.npz` (float16 arrays by the names of the network's state), `config.json` (the
+checkpoint's numbers and strings) and the run's `log.csv`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def write_weights(run: Path, out: Path) -> None:
     if state is None:
         raise FileNotFoundError(f"{run}: no checkpoint.pt. Use the folder of a run.")
     out.mkdir(parents=True, exist_ok=True)
-    arrays = {name: tensor.half().numpy() for name, tensor in state["ema"].items()}
+    arrays: dict[str, Any] = {name: t.half().numpy() for name, t in state["ema"].items()}
     np.savez_compressed(out / _WEIGHTS, **arrays)
-    plain = {k: v for k, v in state.items() if isinstance(v, int | float | str)}
+    plain: dict[str, Any] = {k: v for k, v in state.items() if isinstance(v, int | float | str)}
     plain["network"] = json.loads(plain["network"])
     plain["hours"] = round(plain.pop("seconds") / 3600, 3)
     (out / _CONFIG).write_text(json.dumps(plain, indent=1) + "\n")

@@ -79,14 +79,14 @@ def _stage(m: Manifest, plan: Plan, number: int, planned: StagePlan) -> list[str
     if stage.block:
         rows.append(("block", f"{stage.block} frames, {_seconds(planned.block_samples / rate)}"))
         unit = planned.unit
-        each = _seconds(unit * planned.frame / rate)
+        each = _seconds(unit * planned.frame_samples / rate)
         some = f"any number of frames, {each} each"
         rows.append(("keeps", some if unit == 1 else f"multiples of {unit} frames, {each}"))
     else:
         rows.append(("block", "whatever its input keeps"))
     rows.append(("delay", _delay(plan.delay(stage.output) / rate)))
     if stage.continues != "none":
-        past = stage.read_past * planned.frame / rate
+        past = stage.read_past * planned.frame_samples / rate
         rows.append(
             ("past", f"{stage.read_past} frames, {_seconds(past)}, by {stage.continues}")
         )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Live controls at frames to come: a bounded list, and the spans it cuts a period into.
+"""Scheduled changes of live controls: a bounded list, and the spans that they divide a period into.
 
-`add` may be called from any thread; `spans` belongs to the mixer thread. Between them stands a
-lock that is held for a few list operations, and not taken at all while nothing is planned.
+Any thread may call `add`; the mixer thread calls `spans`. They share a lock that is held for a few
+list operations, and not acquired while nothing is scheduled.
 """
 
 from __future__ import annotations
@@ -14,51 +14,50 @@ from typing import Generic, TypeVar
 
 __all__ = ["MOST", "Automation"]
 
-MOST = 512  # changes that wait
+MOST = 512  # scheduled changes
 _Controls = TypeVar("_Controls")
 
 
 class Automation(Generic[_Controls]):
-    """Changes by the frame they begin at; of one frame's, in the order they came."""
+    """Changes in the order of their frames; changes at one frame in the order of their arrival."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, int, Callable[[], _Controls]]] = []
+        self._scheduled: list[tuple[int, int, Callable[[], _Controls]]] = []
         self._number = count()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._scheduled)
 
     def add(self, frame: int, change: Callable[[], _Controls]) -> bool:
-        """Plan a change, which answers with the controls as they then are; False: too many wait."""
+        """Schedule a change, which returns the new controls. False: too many are scheduled."""
         with self._lock:
-            if len(self._waiting) >= MOST:
+            if len(self._scheduled) >= MOST:
                 return False
-            # The number is unique, so that two changes themselves are never compared.
-            insort(self._waiting, (frame, next(self._number), change))
+            # The number is unique, so that insort never compares two changes.
+            insort(self._scheduled, (frame, next(self._number), change))
             return True
 
     def clear(self) -> None:
-        """Drop every planned change."""
+        """Drop all scheduled changes."""
         with self._lock:
-            self._waiting.clear()
+            self._scheduled.clear()
 
     def spans(
         self, start: int, frames: int, controls: _Controls
     ) -> list[tuple[int, int, _Controls]]:
-        """Cut the period of `frames` from frame `start` on where controls change.
+        """Divide the period of `frames` from frame `start` on where controls change.
 
         Parameters
         ----------
-        controls : in force before the period. What should have changed them earlier is carried out
-            at the period's start.
+        controls : before the period. Changes that are late apply at the start of the period.
 
         Returns
         -------
         list of (first, end, controls)
-            Offsets into the period; the spans follow each other and fill it.
+            Offsets into the period; the spans are contiguous and cover it.
         """
-        if not self._waiting:
+        if not self._scheduled:
             return [(0, frames, controls)]
         spans: list[tuple[int, int, _Controls]] = []
         at = 0
@@ -74,7 +73,7 @@ class Automation(Generic[_Controls]):
     def _due(self, end: int) -> list[tuple[int, Callable[[], _Controls]]]:
         with self._lock:
             n = 0
-            while n < len(self._waiting) and self._waiting[n][0] < end:
+            while n < len(self._scheduled) and self._scheduled[n][0] < end:
                 n += 1
-            due, self._waiting[:n] = self._waiting[:n], []
+            due, self._scheduled[:n] = self._scheduled[:n], []
         return [(frame, change) for frame, _, change in due]

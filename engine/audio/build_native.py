@@ -1,8 +1,8 @@
-"""Cross-compiles `callback.c` for every supported platform into `native/` (a developer's tool).
+"""Cross-compiles `callback.c` for every supported platform into `native/` (a tool for developers).
 
 `python -m engine.audio.build_native` needs `pip install ziglang` once (its C compiler brings the
 headers and linkers of all targets). `--local` builds with this machine's `cc` instead, for this
-machine only. The SHA-256 of the source is baked into every library.
+machine only. Every library contains the SHA-256 of the source.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _FLAGS = ("-std=c11", "-O2", "-g0", "-shared", "-fvisibility=hidden", "-Wall", "
 
 
 def build(compiler: list[str], target: Path, flags: tuple[str, ...] = ()) -> Path:
-    """Compile `callback.c` with a compiler's command line into the shared library `target`.
+    """Compile `callback.c` into the shared library `target`; `compiler` is a command line.
 
     Raises
     ------
     subprocess.CalledProcessError
-        The compiler refused; its own words are on stderr.
+        The compiler failed; its messages are on stderr.
     """
     if target.suffix != ".dll":
         flags = (*flags, "-fPIC")
     if target.suffix == ".dylib":
         flags = (*flags, f"-Wl,-install_name,@rpath/{target.name}")
-    # The compiler leaves by-products (.pdb, .lib) beside its output: only the library is kept.
+    # The compiler also writes .pdb and .lib files; keep the library only.
     with tempfile.TemporaryDirectory() as scratch:
-        made = Path(scratch) / target.name
-        bake = f'-DATTACCA_SOURCE_HASH="{source_hash()}"'
-        command = [*compiler, *_FLAGS, *flags, bake, "-o", str(made), str(SOURCE)]
+        output = Path(scratch) / target.name
+        define = f'-DATTACCA_SOURCE_HASH="{source_hash()}"'
+        command = [*compiler, *_FLAGS, *flags, define, "-o", str(output), str(SOURCE)]
         subprocess.run(command, check=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(made, target)
+        shutil.copyfile(output, target)
     return target
 
 
@@ -64,14 +64,16 @@ def build_all(folder: Path = FOLDER) -> list[Path]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: build all targets, or with `--local` only this machine's, and list them."""
+    """Build the audio callback for all targets, or for this machine only, and list the files."""
     parser = argparse.ArgumentParser(
         prog="python -m engine.audio.build_native", description=main.__doc__
     )
-    parser.add_argument("--local", action="store_true", help="with this machine's cc, for it only")
+    parser.add_argument(
+        "--local", action="store_true", help="build for this machine only, with its cc"
+    )
     local: bool = parser.parse_args(arguments).local
-    made = [build(["cc"], library_path(), ("-s",))] if local else build_all()
-    for path in made:
+    built = [build(["cc"], library_path(), ("-s",))] if local else build_all()
+    for path in built:
         print(f"{path.name:24} {path.stat().st_size:7} bytes  {source_hash()[:12]}")
 
 

@@ -1,4 +1,4 @@
-"""From the pack's channels to the device's. Pure function; any thread."""
+"""Conversion from the pack's channels to the device's. Pure function; any thread."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["to_channels"]
 
 
 def to_channels(block: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Give a block another number of channels.
+    """Convert a block to another number of channels.
 
-    Mono goes to the first two channels (a centre image), many channels to one as their mean,
-    otherwise channel by channel; what has no source is silent.
+    Mono goes to the first two channels (a centre image). Several channels are averaged to one.
+    Otherwise channels are copied one by one; channels without a source are silent.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def to_channels(block: NDArray[np.float32], channels: int) -> NDArray[np.float32
     Returns
     -------
     ndarray [shape=(frames, channels)] float32
-        The block itself when nothing has to be done.
+        The block itself if it has that many channels.
     """
     have = block.shape[1]
     if have == channels:

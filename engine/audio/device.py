@@ -1,7 +1,7 @@
 """One output device, opened by name and read from the output ring.
 
-Any thread may call an `OutputDevice`; PortAudio's calls run in PortAudio's own thread with a time
-limit (see `portaudio`). Sound never passes through here: PortAudio's audio thread calls the C
+Any thread may call an `OutputDevice`; PortAudio's calls run in a separate thread with a time limit
+(see `portaudio`). Audio does not pass through this class: PortAudio's audio thread calls the C
 callback, which reads the ring.
 """
 
@@ -16,21 +16,21 @@ from engine.audio.ring import OutputRing
 from engine.errors import DeviceError
 from engine.time.clock import Clock, Event
 
-__all__ = ["GONE", "STUCK", "OutputDevice"]
+__all__ = ["LOST", "STUCK", "OutputDevice"]
 
-# Latency requested of PortAudio where its own "low" is of no use: PulseAudio and PipeWire behind
-# ALSA make gaps now and then at 9 to 11 ms and none at 50 ms; JACK's is the server's own affair.
+# Latency to request where PortAudio's "low" latency does not work: PulseAudio and PipeWire behind
+# ALSA have occasional gaps at 9 to 11 ms and none at 50 ms; a JACK server sets its own.
 _LATENCY_S = {"ALSA": 0.05, JACK: 0.0}
-_SETTLE = 2.0  # of a device's latency: silence while it fills its buffer at the start
-_LONGEST_SETTLE_S = 2.0  # whatever latency a driver reports
-# A device that takes nothing for so long does not work, nor one that takes nothing for the time of
-# so many of its blocks, if that is longer.
-_PATIENCE_S = 1.0
-_PATIENCE_BLOCKS = 4
-_START_S = 1.0  # more at the start: PulseAudio fills its buffer, then stands still for a second
+_SETTLE = 2.0  # times a device's latency: silence while it fills its buffer at the start
+_LONGEST_SETTLE_S = 2.0  # if a driver reports a very long latency
+# A device that reads nothing for this time, or for the time of this many of its blocks if that is
+# longer, does not work.
+_TIMEOUT_S = 1.0
+_TIMEOUT_BLOCKS = 4
+_START_S = 1.0  # added at the start: PulseAudio fills its buffer, then pauses for a second
 
-GONE = "is gone"
-STUCK = "has stopped taking sound"
+LOST = "is disconnected"
+STUCK = "has stopped playing"
 
 
 class OutputDevice:
@@ -79,27 +79,27 @@ class OutputDevice:
         self._abandoned = False
         self._settle_s = 0.0
         self._started_at = 0.0
-        self._requested = self._taken = 0  # frames, as far as seen
-        self._requested_at = self._taken_at = 0.0
+        self._requested = self._played = 0  # frames at the last look
+        self._requested_at = self._played_at = 0.0
         try:
             self.info = portaudio.call(self._open, f"opening the sound device {name!r}")
         except BaseException:
-            self._abandoned = True  # also where it opens after all
+            self._abandoned = True  # also if it opens later
             raise
 
     @property
     def latency_s(self) -> float:
-        """Output latency that the open stream reports, seconds; 0 while there is none."""
+        """Output latency in seconds that the stream reports; 0 without a stream."""
         stream = self._stream
         return float(stream.latency) if stream is not None else 0.0
 
     def start(self) -> None:
-        """Let the device play what the ring holds.
+        """Start to play from the ring.
 
         Raises
         ------
         DeviceError
-            It does not start, is closed, or does not answer.
+            The device does not start, is closed, or does not answer.
         """
         self._portaudio.call(self._start, f"starting the sound device {self.name!r}")
 
@@ -111,7 +111,7 @@ class OutputDevice:
         Raises
         ------
         DeviceError
-            It is not back; try again later.
+            The device is not back; try again later.
         """
         self._portaudio.call(self._reopen, f"opening the sound device {self.name!r}", *endings)
 
@@ -123,33 +123,33 @@ class OutputDevice:
         self._portaudio.finish(self.close_here)
 
     def close_here(self) -> None:
-        """`close`, for whoever is in PortAudio's thread."""
+        """`close` for PortAudio's thread."""
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.abort(ignore_errors=True)
             stream.close(ignore_errors=True)
 
     def fault(self) -> str:
-        """What is wrong with the device: `GONE`, `STUCK`, or nothing; ask a few times a second.
+        """`LOST`, `STUCK`, or nothing; to be called a few times a second.
 
-        Gone: the stream has ended, or asks for nothing. Stuck: it asks, the ring has what it asks
-        for, and still nothing leaves the ring.
+        Lost: the stream has ended, or requests nothing. Stuck: it requests frames, the ring has
+        them, and still nothing leaves the ring.
         """
         stream = self._stream
         if stream is None or not stream.active:
-            return GONE
+            return LOST
         stats, now = self._ring.stats(), self._clock.now()
         if stats.frames_out > self._requested:
             self._requested, self._requested_at = stats.frames_out, now
         waits_for_mixer = self._ring.fill < max(stats.last_block, self._ring.resume_frames)
-        if stats.frames_played > self._taken or waits_for_mixer:
-            self._taken, self._taken_at = max(self._taken, stats.frames_played), now
-        patience = max(_PATIENCE_S, _PATIENCE_BLOCKS * stats.last_block / self.rate)
-        if now - self._started_at < patience + _START_S + self._settle_s:
+        if stats.frames_played > self._played or waits_for_mixer:
+            self._played, self._played_at = max(self._played, stats.frames_played), now
+        timeout = max(_TIMEOUT_S, _TIMEOUT_BLOCKS * stats.last_block / self.rate)
+        if now - self._started_at < timeout + _START_S + self._settle_s:
             return ""
-        if now - self._requested_at >= patience:
-            return GONE
-        return STUCK if now - self._taken_at >= patience else ""
+        if now - self._requested_at >= timeout:
+            return LOST
+        return STUCK if now - self._played_at >= timeout else ""
 
     # ------------------------------------------------------------------ PortAudio's thread
 
@@ -157,10 +157,10 @@ class OutputDevice:
         if self._stream is None:
             raise DeviceError(f"the sound device {self.name!r} is closed; reopen it")
         stats = self._ring.stats()
-        self._requested, self._taken = stats.frames_out, stats.frames_played
-        self._started_at = self._requested_at = self._taken_at = self._clock.now()
+        self._requested, self._played = stats.frames_out, stats.frames_played
+        self._started_at = self._requested_at = self._played_at = self._clock.now()
         try:
-            # PortAudio's audio thread takes over the priority of the thread that starts it.
+            # PortAudio's audio thread inherits the priority of the thread that starts it.
             with raised_priority(10):
                 self._stream.start()
         except self._portaudio.module.PortAudioError as error:

@@ -1,10 +1,9 @@
-"""The effects in the mixer: called one after another, bypassed dry when they fail.
+"""The mixer's effect chain: effects run in series; an effect that fails is bypassed.
 
-`EffectChain.process` and `reset` belong to the mixer thread; `replace` may be called from any
-thread. An effect is any callable `fx(block) -> block` on `ndarray [shape=(frames, channels)]
-float32`, with as many frames out as in (it may change the channels). Whenever what is in the chain
-changes (an effect fails, recovers, is put in or taken out), the step between the last frame before
-and the first after is spread over one block.
+The mixer thread calls `EffectChain.process` and `reset`; any thread may call `replace`. An effect
+is a callable `fx(block) -> block` on `ndarray [shape=(frames, channels)] float32` that returns as
+many frames as it gets (the number of channels may differ). When the active effects change (one
+fails, recovers, is added or removed), the step between two blocks is spread over one block.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ __all__ = ["EffectChain"]
 Block: TypeAlias = NDArray[np.float32]
 Effect: TypeAlias = Callable[[Block], Block]
 
-_PATIENCE = 3  # failures in a row after which an effect is not called again
+_MOST_FAILURES = 3  # in a row; after that an effect is not called again
 
 
 class EffectChain:
-    """A tuple of effects with their failures counted.
+    """Effects in series, with a count of their failures.
 
     Attributes
     ----------
     errors : int
-        Blocks that passed an effect dry because it raised or gave no usable block.
+        Blocks that bypassed an effect because it raised or returned an unusable block.
     last_error : str
         The last of those errors, in one line.
     """
@@ -44,34 +43,34 @@ class EffectChain:
         self._last: NDArray[np.float32] | None = None
 
     def replace(self, effects: Sequence[Effect]) -> None:
-        """Use other effects from the next block on; any thread."""
+        """Replace the effects from the next block on; any thread."""
         self._effects = tuple(effects)
 
     @property
     def bypassed(self) -> tuple[str, ...]:
-        """Names of the effects given up after failing several times in a row."""
+        """Names of the effects that are bypassed after several failures in a row."""
         return tuple(
             _name(effect)
             for effect, failures in zip(self._current, self._failures, strict=True)
-            if failures >= _PATIENCE
+            if failures >= _MOST_FAILURES
         )
 
     def process(self, block: Block) -> Block:
-        """Run a block through the chain; the result may be the block itself."""
+        """Process a block; the result may be the block itself."""
         effects = self._effects
         changed = effects is not self._current
         if changed:
             self._current, self._failures = effects, [0] * len(effects)
         wet = [False] * len(effects)
         for index, effect in enumerate(effects):
-            if self._failures[index] >= _PATIENCE:
+            if self._failures[index] >= _MOST_FAILURES:
                 continue
             dry = block.copy()  # an effect may have worked in place before it failed
             try:
                 block = _usable(effect(block), dry.shape[0])
                 self._failures[index] = 0
                 wet[index] = True
-            except Exception as error:  # bypassed dry and counted: the music goes on
+            except Exception as error:  # bypass and count it: the music continues
                 block = dry
                 self._failures[index] += 1
                 self.errors += 1
@@ -85,14 +84,14 @@ class EffectChain:
         return block
 
     def reset(self) -> None:
-        """Have every effect forget its tail, where it has a `reset()` (PANIC)."""
+        """Call `reset()` of every effect that has one, to drop its tail (PANIC)."""
         self._last = None
         for effect in self._current:
-            forget = getattr(effect, "reset", None)
-            if forget is None:
+            reset = getattr(effect, "reset", None)
+            if reset is None:
                 continue
             try:
-                forget()
+                reset()
             except Exception as error:  # counted like any other failure
                 self.errors += 1
                 self.last_error = f"{_name(effect)}: {error}".splitlines()[0]
@@ -101,7 +100,7 @@ class EffectChain:
 def _usable(block: Block, frames: int) -> Block:
     block = np.asarray(block, np.float32)
     if block.ndim != 2 or block.shape[0] != frames:
-        raise ValueError(f"gave {list(block.shape)} for {frames} frames")
+        raise ValueError(f"returned shape {list(block.shape)} for {frames} frames")
     return block
 
 
@@ -110,7 +109,7 @@ def _joined(last: NDArray[np.float32], block: Block) -> Block:
         return block
     x = np.linspace(1.0, 0.0, block.shape[0], dtype=np.float32)
     curve = (x * x * (3.0 - 2.0 * x))[:, np.newaxis]
-    # A broken effect's last frame may be no number: then there is nothing to join.
+    # The last frame of a failed effect may be NaN: then there is nothing to join.
     return block + np.nan_to_num(last - block[0]) * curve
 
 

@@ -1,4 +1,4 @@
-"""A queue of frames between a converter that gives as many as it likes and fixed periods.
+"""A queue of frames between a converter with blocks of any length and fixed periods.
 
 One owner thread. Arrays: `ndarray [shape=(frames, channels)] float32`.
 """
@@ -12,10 +12,10 @@ __all__ = ["FrameFifo"]
 
 
 class FrameFifo:
-    """Frames in, the same frames out in other portions; grows only while it warms up."""
+    """A queue of frames; it allocates only until it has reached its working size."""
 
-    def __init__(self, channels: int, *, room: int = 4096) -> None:
-        self._data = np.zeros((room, channels), np.float32)
+    def __init__(self, channels: int, *, capacity: int = 4096) -> None:
+        self._data = np.zeros((capacity, channels), np.float32)
         self._start = 0
         self.frames = 0
 
@@ -33,9 +33,9 @@ class FrameFifo:
         self.frames += count
 
     def take(self, count: int) -> NDArray[np.float32]:
-        """Remove and return the first `count` frames (a copy); there must be as many."""
+        """Remove and return the first `count` frames (a copy); the queue must have them."""
         if count > self.frames:
-            raise ValueError(f"{count} frames asked of {self.frames}")
+            raise ValueError(f"{count} frames requested, the queue has {self.frames}")
         out = self._data[self._start : self._start + count].copy()
         self._start += count
         self.frames -= count
@@ -44,5 +44,5 @@ class FrameFifo:
         return out
 
     def clear(self) -> None:
-        """Forget all frames."""
+        """Drop all frames."""
         self._start = self.frames = 0

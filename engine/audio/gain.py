@@ -1,7 +1,7 @@
 """Gain without clicks: a smoothed gain, and a gate that fades to silence and back.
 
-One owner thread each (the mixer's); state is kept between blocks, so the result does not depend
-on how the audio is cut into blocks. Arrays: `ndarray [shape=(frames, channels)] float32`, changed
+One owner thread each (the mixer's). State is kept between blocks, so the result does not depend on
+the lengths of the blocks. Arrays: `ndarray [shape=(frames, channels)] float32`, changed
 in place. Gains are linear.
 """
 
@@ -12,19 +12,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Gate", "SmoothGain", "db_to_gain", "gain_to_db"]
+__all__ = ["Gate", "SmoothGain", "db_to_gain"]
 
-_SETTLED = 1e-5  # 100 dB below full scale: from here the target is taken
+_SETTLED = 1e-5  # 100 dB below full scale: closer than this, the gain is the target
 
 
 def db_to_gain(db: float) -> float:
-    """Decibels to linear gain; minus infinity gives 0."""
+    """Decibels to linear gain; minus infinity is 0."""
     return 10.0 ** (db / 20.0)
-
-
-def gain_to_db(gain: float) -> float:
-    """Linear gain to decibels; 0 gives minus infinity."""
-    return 20.0 * math.log10(gain) if gain > 0.0 else -math.inf
 
 
 class SmoothGain:
@@ -35,9 +30,9 @@ class SmoothGain:
     rate : int
         Frames per second.
     max_frames : int
-        Longest block that `process` will get.
+        Longest block of `process`.
     time_s : float
-        Time constant in seconds; after 5 of them the target is reached to within 1 %.
+        Time constant in seconds; after 5 of them the gain is within 1 % of the target.
     start : float
         Gain at the first frame.
     """
@@ -51,11 +46,11 @@ class SmoothGain:
 
     @property
     def value(self) -> float:
-        """Gain of the last frame processed."""
+        """Gain of the last frame."""
         return self._gain
 
     def process(self, block: NDArray[np.float32], target: float) -> None:
-        """Multiply the block, in place, by the gain on its way to `target`."""
+        """Multiply the block, in place, by the gain as it approaches `target`."""
         frames = block.shape[0]
         if frames == 0:
             return
@@ -78,7 +73,7 @@ class Gate:
     fade_frames : int
         Length of a whole fade, at least 1.
     opened : bool
-        How it starts; a gate that starts closed fades its first audio in.
+        The initial state; a gate that starts closed fades in.
     """
 
     def __init__(self, fade_frames: int, *, opened: bool = False) -> None:
@@ -92,7 +87,7 @@ class Gate:
 
     @property
     def closed(self) -> bool:
-        """Whether the last frame was silence: nothing needs to be rendered until it opens."""
+        """Whether the last frame was silent: nothing has to be rendered until it opens."""
         return self._position == 0
 
     def process(self, block: NDArray[np.float32], opened: bool) -> None:

@@ -1,8 +1,8 @@
-"""Calls of a library that may never return, in a thread of their own, each with a time limit.
+"""A thread for library calls that may never return, each with a time limit.
 
-A sound server that has stopped or died can keep a library call for ever. Whoever calls through a
-`LibraryThread` waits for a limited time only, and any thread may call: the calls run one after
-another, so a library that is not thread-safe sees one thread.
+A sound server that has stopped can block a library call for ever. A caller of a `LibraryThread`
+waits for a limited time only. Any thread may call it; the calls run one after another in one
+thread, as a library needs that is not thread-safe.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.time.clock import Event
 __all__ = ["LibraryThread"]
 
 T = TypeVar("T")
-_LOOK_S = 0.02  # seconds between two looks at whether the caller still wants to wait
+_POLL_S = 0.02  # between two checks whether to wait any longer
 
 
 class _Call:
@@ -33,7 +33,7 @@ class _Call:
     def run(self) -> None:
         try:
             self.result = self.function()
-        except BaseException as error:  # raised again in the thread that waits
+        except BaseException as error:  # raised again in the waiting thread
             self.error = error
         self.returned.set()
 
@@ -51,12 +51,12 @@ class LibraryThread:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._given_up: _Call | None = None
+        self._timed_out: _Call | None = None
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a call that was waited for in vain has still not returned."""
-        call = self._given_up
+        """Whether a call that timed out has still not returned."""
+        call = self._timed_out
         return call is not None and not call.returned.is_set()
 
     def call(
@@ -70,14 +70,15 @@ class LibraryThread:
 
         Parameters
         ----------
-        what : names the call in an error: "opening the device 'pulse'".
+        what : describes the call in an error: "opening the device 'pulse'".
         limit_s : seconds to wait.
         endings : events that end the wait early.
 
         Raises
         ------
         DeviceError
-            It has not returned in time, or an earlier call still has not. It goes on in the thread.
+            The call has not returned in time, or an earlier one still has not. It continues in the
+            thread.
         """
         if threading.current_thread() is self._thread:
             return function()
@@ -86,24 +87,24 @@ class LibraryThread:
         call = self._enqueue(function)
         waited = 0.0
         try:
-            while not call.returned.wait(_LOOK_S):
-                waited += _LOOK_S
+            while not call.returned.wait(_POLL_S):
+                waited += _POLL_S
                 if waited >= limit_s or any(e.is_set() for e in endings):
                     raise DeviceError(
                         f"{what}: the sound system has not answered for {waited:.1f} s; restart "
                         "the sound server, or choose another device"
                     )
         except BaseException:  # Ctrl-C too
-            self._given_up = call
+            self._timed_out = call
             raise
         if call.error is not None:
             raise call.error
         return cast("T", call.result)
 
     def finish(self, function: Callable[[], Any], limit_s: float) -> bool:
-        """Run `function` after everything before it, even after a stuck call.
+        """Run `function` after all earlier calls, even if one is stuck.
 
-        Returns whether it has returned within `limit_s` seconds; a stuck thread is not waited for.
+        Returns whether it returned within `limit_s` seconds; there is no wait for a stuck thread.
         """
         if threading.current_thread() is self._thread:
             function()
@@ -111,14 +112,14 @@ class LibraryThread:
         stuck = self.is_stuck
         call = self._enqueue(function)
         if stuck or not call.returned.wait(limit_s):
-            self._given_up = call
+            self._timed_out = call
             return False
         if call.error is not None:
             raise call.error
         return True
 
     def end(self) -> None:
-        """End the thread, unless it is stuck; a later call starts another."""
+        """End the thread, unless it is stuck; a later call starts a new one."""
         with self._starting:
             if self._thread is not None and not self.is_stuck:
                 self._calls.put(None)
@@ -139,4 +140,4 @@ class LibraryThread:
 def _run(calls: queue.SimpleQueue[_Call | None]) -> None:
     while (call := calls.get()) is not None:
         call.run()
-        del call  # what it holds may go
+        del call  # releases its objects

@@ -1,11 +1,11 @@
-"""A look-ahead peak limiter: the last thing before the ring, always on.
+"""A look-ahead peak limiter: the last stage before the ring, always on.
 
 One owner thread (the mixer's). Arrays: `ndarray [shape=(frames, channels)] float32`. Channels are
-linked: all get the same gain, so the image does not move. It limits sample peaks, not the peaks
-between samples (hence a ceiling a little below full scale).
+linked: all get the same gain, so the stereo image does not move. It limits sample peaks, not the
+peaks between samples; therefore the ceiling is slightly below full scale.
 
-For a sample x[n] the reduction that it needs is e[n] = 1 - min(1, ceiling / |x[n]|). With
-look-ahead L: m[n] = max(e[n-L..n]) spreads it, d[n] = max(m[n], release * d[n-1]) lets it go
+A sample x[n] needs the reduction e[n] = 1 - min(1, ceiling / |x[n]|). With
+look-ahead L: m[n] = max(e[n-L..n]) spreads it, d[n] = max(m[n], release * d[n-1]) releases it
 slowly, and y[n-L] = x[n-L] * (1 - mean(d[n-L..n])) turns steps into ramps of L frames. Every term
 of the mean is at least e[n-L], so the ceiling holds by construction. (The scheme of P. Hämäläinen,
 "Smoothing of the control signal without clipped output in digital peak limiters", DAFx 2002.)
@@ -22,12 +22,12 @@ from engine.audio.gain import db_to_gain
 
 __all__ = ["Limiter"]
 
-_CHUNK = 512  # keeps release ** -n, which the closed form of the release needs, near 1
-_GONE = 1e-6  # a reduction this small is taken as none, so that quiet audio passes bit for bit
+_CHUNK = 512  # frames: keeps release ** -n of the closed form near 1
+_NEGLIGIBLE = 1e-6  # a smaller reduction counts as 0, so that quiet audio passes unchanged
 
 
 class Limiter:
-    """Keeps |y| at or below the ceiling; below it the audio passes unchanged, `latency` later.
+    """Keeps |y| at or below the ceiling; quieter audio passes unchanged, `latency` frames later.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ class Limiter:
     ceiling_db : float
         Highest output in dBFS.
     lookahead_s : float
-        Time in which it turns down before a peak, in seconds; also the latency.
+        Seconds over which the gain falls before a peak; also the latency.
     release_s : float
-        Time constant of turning up again, in seconds.
+        Time constant of the release, in seconds.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Limiter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything; the next `latency` frames out are silence."""
+        """Drop all state; the next `latency` output frames are silent."""
         self._delay = np.zeros((self.latency, self._channels), np.float32)
         self._needs = np.zeros(self.latency)
         self._reductions = np.zeros(self.latency)
@@ -108,7 +108,7 @@ class Limiter:
         # d[n] = max(m[n], r d[n-1]) unrolled: r^n * max over k <= n of m[k] r^-k.
         decay = self._decay[:frames]
         held = decay * np.maximum(np.maximum.accumulate(spread / decay), self._last)
-        held[held < _GONE] = 0.0
+        held[held < _NEGLIGIBLE] = 0.0
         reductions = np.concatenate((self._reductions, held))
         sums = np.cumsum(np.concatenate(((0.0,), reductions)))
         mean = (sums[ahead + 1 :] - sums[: -ahead - 1]) / (ahead + 1)

@@ -1,7 +1,7 @@
-"""Meters: peak, rms and clip counts of what is heard, as immutable snapshots.
+"""Meters: peak, RMS and clip counts of the output, as immutable snapshots.
 
-`Meter.update` belongs to the mixer thread; `Meter.snapshot` may be read from any thread (it is one
-reference, replaced whole). Levels are linear, per channel.
+The mixer thread calls `Meter.update`; any thread may call `Meter.snapshot` (one reference, replaced
+as a whole). Levels are linear, per channel.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ class MeterSnapshot:
     peak, rms : tuple of float
         Linear, one for each channel; 1.0 is full scale.
     reduction : float
-        The limiter's largest reduction in the window, 0 (none) to 1. Often above 0: turn down.
+        The limiter's largest reduction in the window, 0 (none) to 1. If it is often above 0, turn
+        the gain down.
     clips : int
-        Frames, since the start, that would have clipped without the limiter. Growing: turn down.
+        Frames since the start that would have clipped without the limiter. If it grows, turn the
+        gain down.
     frames : int
         Frames metered since the start.
     hold : tuple of float
@@ -43,7 +45,7 @@ class MeterSnapshot:
 
 
 class Meter:
-    """Gathers levels and publishes a snapshot every `window_s` seconds.
+    """Measures levels and publishes a snapshot every `window_s` seconds.
 
     Parameters
     ----------
@@ -51,7 +53,7 @@ class Meter:
         Frames per second.
     channels : int
     window_s : float
-        Length of a window (0.033 is a screen's 30 pictures a second).
+        Length of a window (0.033 for 30 frames per second on a screen).
     """
 
     def __init__(self, rate: int, channels: int, *, window_s: float = 0.033) -> None:
@@ -65,27 +67,29 @@ class Meter:
         self._held_since = [0] * channels
         self._snapshot = MeterSnapshot(zeros, zeros, 0.0, 0, 0, zeros)
 
-    def update(self, heard: NDArray[np.float32], *, clips: int = 0, reduction: float = 0.0) -> None:
-        """Take in one block, and what the limiter did to it; mixer thread only.
+    def update(
+        self, output: NDArray[np.float32], *, clips: int = 0, reduction: float = 0.0
+    ) -> None:
+        """Measure one block of the output; mixer thread only.
 
         Parameters
         ----------
-        heard : ndarray [shape=(frames, channels)] float32
+        output : ndarray [shape=(frames, channels)] float32
         clips : int
             Frames of this block above full scale before the limiter.
         reduction : float
-            The limiter's largest reduction in it.
+            The limiter's largest reduction in the block.
         """
-        if heard.shape[0] == 0:
+        if output.shape[0] == 0:
             return
-        np.maximum(self._peak, np.abs(heard).max(axis=0), out=self._peak)
-        self._power += np.einsum("fc,fc->c", heard, heard)
+        np.maximum(self._peak, np.abs(output).max(axis=0), out=self._peak)
+        self._power += np.einsum("fc,fc->c", output, output)
         self._reduction = max(self._reduction, reduction)
         self._clips += clips
-        self._gathered += heard.shape[0]
-        self._frames += heard.shape[0]
-        if self._gathered >= self._window:
-            rms = np.sqrt(self._power / self._gathered)
+        self._measured += output.shape[0]
+        self._frames += output.shape[0]
+        if self._measured >= self._window:
+            rms = np.sqrt(self._power / self._measured)
             peak = tuple(float(v) for v in self._peak)
             self._hold = tuple(self._held(c, v) for c, v in enumerate(peak))
             self._snapshot = MeterSnapshot(
@@ -113,4 +117,4 @@ class Meter:
         self._peak = np.zeros(self._channels, np.float32)
         self._power = np.zeros(self._channels, np.float64)
         self._reduction = 0.0
-        self._gathered = 0
+        self._measured = 0

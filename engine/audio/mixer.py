@@ -396,7 +396,7 @@ class Mixer:
         self._chain.reset()
         self._limiter.reset()
         self._switch.clear()
-        self._frame_clock.forget()
+        self._frame_clock.reset()
 
     # ------------------------------------------------------------------ live
 

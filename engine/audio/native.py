@@ -1,8 +1,8 @@
 """Finds and opens the compiled audio callback for this machine.
 
 The libraries in `native/` are built from `callback.c` by `python -m engine.audio.build_native` and
-shipped, so that nobody needs a compiler. Any thread may call `load`; the library itself is
-stateless (rings carry the state), so opening it twice is harmless.
+shipped, so that users need no compiler. Any thread may call `load`; the library itself has no state
+(the rings have it), so opening it twice is harmless.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["SOURCE", "TARGETS", "NativeLibrary", "library_path", "load", "source
 SOURCE = Path(__file__).with_name("callback.c")
 FOLDER = Path(__file__).with_name("native")
 
-# (sys.platform, machine) -> file in native/, and the compiler's name for that target. glibc 2.17
-# is of 2012: every Linux that numpy's wheels run on has it.
+# (sys.platform, machine) -> file in native/, and the compiler's name of the target. glibc 2.17 is
+# from 2012: every Linux on which numpy's wheels run has it.
 TARGETS: dict[tuple[str, str], tuple[str, str]] = {
     ("linux", "x86_64"): ("linux-x86_64.so", "x86_64-linux-gnu.2.17"),
     ("linux", "aarch64"): ("linux-aarch64.so", "aarch64-linux-gnu.2.17"),
@@ -59,7 +59,7 @@ uint64_t attacca_ring_take_min_fill(attacca_ring *);
 
 
 def source_hash(source: Path = SOURCE) -> str:
-    """SHA-256 (hex) of the C source, its line ends taken as LF so that a checkout may differ."""
+    """SHA-256 (hex) of the C source with LF line ends, whatever the checkout has."""
     return hashlib.sha256(source.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
@@ -69,7 +69,7 @@ def library_path(system: str | None = None, machine: str | None = None) -> Path:
     Raises
     ------
     DeviceError
-        There is no library for the platform; the message says how to build one.
+        There is no library for the platform.
     """
     system = system or sys.platform
     machine = (machine or platform.machine()).lower()
@@ -78,21 +78,21 @@ def library_path(system: str | None = None, machine: str | None = None) -> Path:
     if known is None:
         have = ", ".join(sorted(name.rsplit(".", 1)[0] for name, _ in TARGETS.values()))
         raise DeviceError(
-            f"no audio callback was compiled for {system!r} on {machine!r} (there is: {have}); add "
+            f"there is no audio callback for {system!r} on {machine!r}, only for {have}; add "
             "the target to engine/audio/native.py and run `python -m engine.audio.build_native`"
         )
     return FOLDER / known[0]
 
 
 class NativeLibrary:
-    """An opened callback library: `ffi` and `lib` of cffi (ABI mode), and the baked-in hash.
+    """An opened callback library: `ffi` and `lib` of cffi (ABI mode), and the hash of its source.
 
     Parameters
     ----------
     path : Path
         The shared library.
     source : Path or None
-        When given and present, its hash must be the one baked into the library.
+        If it exists, its hash must equal the library's.
 
     Raises
     ------

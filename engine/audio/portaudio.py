@@ -1,11 +1,11 @@
-"""The PortAudio library of this process: which output devices there are, and how to let go of it.
+"""The PortAudio library of this process: its output devices, and how to close it.
 
-PortAudio has one state for the whole process, it is not thread-safe, looking for new devices ends
-every open stream, and with a sound server that has stopped any call may never return. So every call
-runs in a thread of its own with a time limit (see `library_thread`); any thread may use a
+PortAudio has one state for the whole process and is not thread-safe. Looking for new devices ends
+every open stream, and any call may block for ever if a sound server has stopped. Therefore every
+call runs in a separate thread with a time limit (see `library_thread`); any thread may use a
 `PortAudio`.
 
-sounddevice (and so the system's PortAudio library) is loaded at first use.
+sounddevice, and with it the system's PortAudio library, is loaded at first use.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ DEFAULT = "default"
 COMMON_RATES = (22050, 44100, 48000, 88200, 96000)
 JACK = "JACK Audio Connection Kit"
 
-_CURE = (
+_INSTALL = (
     "install it: `sudo apt-get install libportaudio2 libasound2-plugins` (Debian, Ubuntu), "
     "`sudo dnf install portaudio` (Fedora), `brew install portaudio` (macOS)"
 )
-_OPEN_LIMIT_S = 10.0  # to look for devices or open one: a sound server may have to start
-_CLOSE_LIMIT_S = 0.5  # on the way out; a server that answers takes a tenth of that
+_OPEN_LIMIT_S = 10.0  # to look for devices or open one: a sound server may have to start first
+_CLOSE_LIMIT_S = 0.5  # a server that answers takes a tenth of it
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """One output device as PortAudio sees it now.
+    """One output device as PortAudio reports it.
 
     Attributes
     ----------
@@ -50,13 +50,13 @@ class DeviceInfo:
     default_rate : int
         Frames per second.
     rates : tuple of int
-        Those of `COMMON_RATES` that it takes; empty when not requested.
+        The requested rates that the device supports.
     latency_s : float
-        Lowest latency it claims, seconds.
+        Lowest latency in seconds that the driver reports.
     default : bool
-        Whether the system plays here by default.
+        Whether it is the default device of the system.
     index : int
-        PortAudio's number, good only until the next scan; never remember it.
+        PortAudio's number, valid until the next scan only; never store it.
     """
 
     name: str
@@ -70,7 +70,7 @@ class DeviceInfo:
 
     @property
     def label(self) -> str:
-        """`name (host api)`, which is also accepted as a name."""
+        """`name (host api)`; `find` accepts it too."""
         return f"{self.name} ({self.host_api})"
 
 
@@ -80,9 +80,9 @@ class PortAudio:
     Parameters
     ----------
     importer : callable, optional
-        Imports a module by name (tests give another).
+        Imports a module by name.
     ending : Event, optional
-        Ends every wait for a device early: the program ends.
+        Ends every wait for a device early, when playing ends.
     open_limit_s, close_limit_s : float
         Seconds that opening and closing may take.
     """
@@ -106,12 +106,12 @@ class PortAudio:
     def call(self, function: Callable[[], T], what: str, *endings: Event) -> T:
         """Run `function` in PortAudio's thread and return its result.
 
-        `what` names the call in an error; `endings` end the wait early.
+        `what` describes the call in an error; `endings` end the wait early.
 
         Raises
         ------
         DeviceError
-            The sound system does not answer; what the function raises.
+            The sound system does not answer, or `function` raises.
         """
         try:
             return self._thread.call(function, what, self._open_limit_s, *self._endings, *endings)
@@ -122,54 +122,53 @@ class PortAudio:
     def finish(self, function: Callable[[], object], limit_s: float | None = None) -> bool:
         """Run `function`, which closes something, as soon as the sound system answers.
 
-        Returns whether it has done so in time.
+        Returns whether it returned in time.
         """
         return self._thread.finish(function, self._close_limit_s if limit_s is None else limit_s)
 
     @property
     def module(self) -> Any:
-        """The `sounddevice` module, loaded now if it was not.
+        """The `sounddevice` module, loaded at first use.
 
         Raises
         ------
         DeviceError
-            sounddevice or the PortAudio library is not installed; the message says how to install
-            it. Or the sound system does not answer.
+            sounddevice or the PortAudio library is missing, or the sound system does not answer.
         """
         return self.call(self._load, "loading PortAudio")
 
     def _load(self) -> Any:
         if self._module is None:
             try:
-                with self._keeping_stderr():
+                with self._preserved_stderr():
                     self._module = self._importer("sounddevice")
-                atexit.register(self._leave)
+                atexit.register(self._at_exit)
             except ImportError as error:
                 raise DeviceError(
                     "the package 'sounddevice' is missing; install it: `pip install sounddevice`"
                 ) from error
             except OSError as error:
-                raise DeviceError(f"the PortAudio library is missing; {_CURE}") from error
+                raise DeviceError(f"the PortAudio library is missing; {_INSTALL}") from error
         return self._module
 
     def outputs(self, rates: Sequence[int] = ()) -> tuple[DeviceInfo, ...]:
-        """Output devices known since the last scan.
+        """The output devices of the last scan.
 
         Parameters
         ----------
         rates : sequence of int
-            Rates to try on each; each try opens the device for a moment.
+            Rates to test on each device; every test opens the device briefly.
 
         Raises
         ------
         DeviceError
-            PortAudio is missing, or does not start again, or does not answer.
+            PortAudio is missing, does not start, or does not answer.
         """
         return self.call(lambda: self._outputs(rates), "looking for sound devices")
 
     def _outputs(self, rates: Sequence[int]) -> tuple[DeviceInfo, ...]:
         sd = self._load()
-        if not sd._initialized:  # another PortAudio of this process was closed
+        if not sd._initialized:  # another PortAudio object of this process has closed it
             self._rescan()
         apis = sd.query_hostapis()
         chosen: int = sd.default.device[1]
@@ -179,7 +178,7 @@ class PortAudio:
                 host_api=str(apis[raw["hostapi"]]["name"]),
                 channels=int(raw["max_output_channels"]),
                 default_rate=round(raw["default_samplerate"]),
-                rates=tuple(rate for rate in rates if self._takes(index, rate)),
+                rates=tuple(rate for rate in rates if self._supports(index, rate)),
                 latency_s=float(raw["default_low_output_latency"]),
                 default=index == chosen,
                 index=index,
@@ -190,23 +189,23 @@ class PortAudio:
         return tuple(found)
 
     def find(self, name: str = DEFAULT) -> DeviceInfo:
-        """The one output device that a name means.
+        """The output device of this name.
 
         Parameters
         ----------
         name : str
-            `default`, a whole name, or a part of one; case does not matter.
+            `default`, a whole name, or a unique part of one; case does not matter.
 
         Raises
         ------
         DeviceError
-            No device, none of that name, or several; the message lists them.
+            There is no device, none of that name, or several.
         """
         devices = self.outputs()
         if not devices:
             raise DeviceError(
-                "there is no sound output device; is a sound server (PipeWire, PulseAudio, JACK) "
-                "running and a card plugged in? `attacca devices` lists what is found"
+                "there is no sound output device; start a sound server (PipeWire, PulseAudio, "
+                "JACK) or plug in a sound card, and check with `attacca devices`"
             )
         wanted = name.strip().casefold()
         if wanted in ("", DEFAULT):
@@ -215,24 +214,24 @@ class PortAudio:
         found = exact or [d for d in devices if wanted in d.label.casefold()]
         if not found:
             raise DeviceError(
-                f"no sound device is called {name!r}; there is: {_listed(devices)}; or say "
+                f"there is no sound device {name!r}; choose one of {_listed(devices)}, or "
                 f"{DEFAULT!r}"
             )
         if len(found) > 1:
-            # Several host APIs may show one device: the system's own choice of API decides.
+            # Several host APIs may show one device: the system's default API decides.
             own = [d for d in found if d.default]
             if len(own) != 1:
-                raise DeviceError(f"{name!r} may mean {_listed(found)}; give more of the name")
+                raise DeviceError(f"{name!r} matches {_listed(found)}; use more of the name")
             found = own
         return found[0]
 
     def rescan(self) -> None:
-        """Look for devices again. Ends every stream of the process: close them first.
+        """Look for devices again. It ends every stream of the process: close them first.
 
         Raises
         ------
         DeviceError
-            PortAudio does not start again, or does not answer.
+            PortAudio does not start, or does not answer.
         """
         self.call(self._rescan, "looking for sound devices")
 
@@ -240,28 +239,28 @@ class PortAudio:
         sd = self._load()
         if self._jack_is_dead():
             raise DeviceError(
-                "the JACK server has stopped, and PortAudio cannot let go of it; start JACK, then "
-                "attacca, again"
+                "the JACK server has stopped, and PortAudio cannot disconnect from it; restart "
+                "JACK, then attacca"
             )
         try:
             self._terminate()
-            with self._keeping_stderr():
+            with self._preserved_stderr():
                 sd._initialize()
         except sd.PortAudioError as error:
             raise DeviceError(f"cannot look for sound devices: {one_line(error)}") from error
 
     def close(self) -> bool:
-        """Let go of all sound servers; `rescan` connects again. Close the streams first.
+        """Disconnect from all sound servers; `rescan` connects again. Close the streams first.
 
-        Returns whether it has: a sound server that does not answer is left as it is.
+        Returns whether it is done: a sound server may not answer.
         """
         done = self.finish(self._terminate)
         self._thread.end()
         return done
 
     @contextlib.contextmanager
-    def _keeping_stderr(self) -> Generator[None]:
-        """While PortAudio starts: sounddevice sends standard error nowhere until it has."""
+    def _preserved_stderr(self) -> Generator[None]:
+        """Keep a copy of standard error: sounddevice redirects it while PortAudio starts."""
         with self._stderr_lock, contextlib.suppress(OSError):  # it may be closed
             self._stderr = os.dup(2)
         try:
@@ -273,7 +272,7 @@ class PortAudio:
                     os.close(copy)
 
     def _restore_stderr(self) -> None:
-        """Whoever gave up waiting has a message to show there."""
+        """Restore standard error after a timeout, so that the error can be shown."""
         with self._stderr_lock:
             if self._stderr is not None:
                 os.dup2(self._stderr, 2)
@@ -291,9 +290,9 @@ class PortAudio:
             self._module._terminate()
 
     def _jack_is_dead(self) -> bool:
-        """Whether PortAudio holds a client of a JACK server that has gone.
+        """Whether PortAudio is connected to a JACK server that has stopped.
 
-        Pa_Terminate then fails an assertion, which kills the process (PortAudio 19.6 and 19.7,
+        Then Pa_Terminate fails an assertion, which kills the process (PortAudio 19.6 and 19.7,
         pa_jack.c); opening a stream on it only returns an error.
         """
         sd = self._module
@@ -308,14 +307,14 @@ class PortAudio:
             return True
         return False
 
-    def _leave(self) -> None:
-        """At the interpreter's end, before sounddevice terminates PortAudio without a limit."""
+    def _at_exit(self) -> None:
+        """Close PortAudio with a time limit, before sounddevice does it without one."""
         if self._module._initialized:
-            with contextlib.suppress(RuntimeError):  # no thread can be started any more
+            with contextlib.suppress(RuntimeError):  # threads can no longer start
                 self.close()
             self._module._initialized = 0
 
-    def _takes(self, index: int, rate: int) -> bool:
+    def _supports(self, index: int, rate: int) -> bool:
         sd = self._module
         try:
             sd.check_output_settings(index, samplerate=rate, dtype="float32")
@@ -329,5 +328,5 @@ def _listed(devices: Sequence[DeviceInfo]) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """An error's text without line breaks."""
+    """The message of an error without line breaks."""
     return " ".join(str(error).split())

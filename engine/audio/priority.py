@@ -1,7 +1,7 @@
-"""Real-time scheduling for the threads that must not be late, where the system allows it.
+"""Real-time scheduling for threads that must not be late, if the system allows it.
 
-Called by a thread for itself. On Linux that needs root or an `rtprio` line in limits.conf;
-elsewhere, and without the right, nothing changes and the caller is told so.
+A thread calls it for itself. On Linux it needs root or an `rtprio` line in limits.conf. On other
+systems, and without permission, nothing changes and the result is False.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["raised_priority"]
 
 @contextmanager
 def raised_priority(level: int = 5) -> Generator[bool, None, None]:
-    """Run the calling thread under SCHED_FIFO at `level` (1 to 99); put it back afterwards.
+    """Run the calling thread under SCHED_FIFO at `level` (1 to 99), and restore it afterwards.
 
-    A thread started meanwhile inherits it: PortAudio's ALSA thread gets it that way, for which
-    PortAudio itself has no option.
+    A thread that starts in the meantime inherits it: so does PortAudio's ALSA thread, for which
+    PortAudio has no option.
 
     Yields
     ------

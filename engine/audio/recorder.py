@@ -228,7 +228,7 @@ class _Writing:
         StorageError
             The file is gone.
         """
-        self.writer.still_there()
+        self.writer.check_exists()
         path = self.writer.path
         with contextlib.suppress(OSError):
             self.buffer.size = path.stat().st_size

@@ -1,8 +1,8 @@
-"""The output ring: interleaved float32 frames on their way to the sound card.
+"""The output ring: interleaved float32 frames for the sound device.
 
-Owner of one C ring (see `callback.c`). Exactly one thread may call `write` (the mixer thread);
-PortAudio's thread reads through the C callback. `mute`, `flush`, `fill`, `space` and `stats` may be
-called from any thread. `read` and `close` need that no stream is using the ring.
+It owns one C ring (see `callback.c`). Only one thread, the mixer's, may call `write`; PortAudio's
+thread reads through the C callback. Any thread may call `mute`, `flush`, `fill`, `space` and
+`stats`. `read` and `close` may only be called while no stream uses the ring.
 
 Arrays: `ndarray [shape=(frames, channels)] float32`.
 """
@@ -23,28 +23,27 @@ __all__ = ["OutputRing", "RingStats"]
 
 @dataclass(frozen=True, slots=True)
 class RingStats:
-    """What the callback has counted since the ring exists, and what to do about each.
+    """The counters of the callback since the ring was created, and what to do about each.
 
     Attributes
     ----------
     underruns : int
-        Times the ring ran dry while playing (each one a faded gap that was heard). The mixer was
-        late: raise the ring's target fill, or find what holds the interpreter lock.
+        Times the ring ran empty during playback, each an audible faded gap. The mixer was late:
+        raise the ring's target fill, or find what holds the interpreter lock.
     missing_frames : int
-        Frames of gap those underruns made. Large beside few underruns: the mixer stood still
-        (look at the source); small beside many: it is only just too slow (raise the target fill).
+        Frames of silence in those gaps. Many frames in few underruns: the mixer stalled (check the
+        source). Few frames in many underruns: it is slightly too slow (raise the target fill).
     idle_frames : int
-        Frames of silence sent on purpose: before the first sound, while muted, after a flush.
-        Nothing to do.
+        Frames of intended silence: before the first sound, while muted, after a flush.
     flushed_frames : int
-        Frames dropped by `flush` (PANIC). Nothing to do.
+        Frames dropped by `flush` (PANIC).
     callbacks : int
-        Calls by PortAudio. Standing still while the stream is open: the device is gone.
+        Calls by PortAudio. If it stops growing while the stream is open, the device is lost.
     output_underflows : int
-        Calls in which PortAudio said that the device ran dry before the callback was called: the
-        machine, not the mixer, was late. Ask for a higher device latency or a larger block.
+        Calls for which PortAudio reports that the device ran empty before the callback ran: the
+        system, not the mixer, was late. Use a higher device latency or a larger block.
     frames_out : int
-        Frames given to the device: the device's own clock.
+        Frames delivered to the device: the clock of the device.
     last_block : int
         Frames that the last call requested. `RingSink` keeps at least two of these in the ring.
     """
@@ -60,7 +59,7 @@ class RingStats:
 
     @property
     def frames_played(self) -> int:
-        """Frames out of the ring that the device has taken."""
+        """Frames from the ring that the device has played."""
         return self.frames_out - self.idle_frames - self.missing_frames
 
 
@@ -70,13 +69,13 @@ class OutputRing:
     Parameters
     ----------
     frames : int
-        Least capacity, 1 to 16,777,216; the next power of two is taken.
+        Least capacity, 1 to 16,777,216; rounded up to a power of two.
     channels : int
         1 to 64.
     fade_frames : int
-        Length of every fade the callback makes (240 is 5 ms at 48 kHz).
+        Length of every fade of the callback (240 is 5 ms at 48 kHz).
     resume_frames : int
-        Frames that must have gathered before play starts, or goes on after an underrun.
+        Frames that must be in the ring before playback starts, or resumes after an underrun.
     library : NativeLibrary, optional
         The compiled callback, by default the shipped one.
 
@@ -107,13 +106,14 @@ class OutputRing:
             self._ring = self._lib.attacca_ring_create(frames, channels, fade_frames, resume_frames)
         if self._ring == self._ffi.NULL:
             raise ConfigError(
-                f"no ring of {frames!r} frames of {channels!r} channels (fade {fade_frames!r}, "
-                f"resume {resume_frames!r}): take 1 to 16777216 frames and 1 to 64 channels"
+                f"cannot create a ring of {frames!r} frames of {channels!r} channels (fade "
+                f"{fade_frames!r}, resume {resume_frames!r}); use 1 to 16777216 frames and 1 to 64 "
+                "channels"
             )
         self.capacity = int(self._lib.attacca_ring_capacity(self._ring))
 
     def write(self, block: NDArray[np.float32]) -> int:
-        """Put frames in; mixer thread only.
+        """Write frames; mixer thread only.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class OutputRing:
         Returns
         -------
         int
-            Frames written: all, or as many as there was room for.
+            Frames written: all, or as many as fit.
 
         Raises
         ------
@@ -131,14 +131,14 @@ class OutputRing:
         """
         if block.ndim != 2 or block.shape[1] != self.channels or block.dtype != np.float32:
             raise ConfigError(
-                f"the ring takes float32 [frames, {self.channels}], not {block.dtype} "
-                f"{list(block.shape)}"
+                f"ring: a block of {block.dtype} {list(block.shape)} cannot be written; use "
+                f"float32 [frames, {self.channels}]"
             )
         data = self._ffi.from_buffer("float[]", np.ascontiguousarray(block))
         return int(self._lib.attacca_ring_write(self._pointer, data, block.shape[0]))
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        """Take up to `frames` frames out, unfaded and uncounted; offline and tests only.
+        """Remove and return up to `frames` frames, without fades or counting; for tests.
 
         Returns
         -------
@@ -150,51 +150,51 @@ class OutputRing:
 
     @property
     def fill(self) -> int:
-        """Frames waiting to be heard."""
+        """Frames in the ring."""
         return int(self._lib.attacca_ring_fill(self._pointer))
 
     @property
     def space(self) -> int:
-        """Frames that `write` would take now."""
+        """Frames that can be written now."""
         return int(self._lib.attacca_ring_space(self._pointer))
 
     def stats(self) -> RingStats:
-        """Counters as of now; any thread."""
-        # A scratch of its own for each call: two threads may ask at once.
+        """The present counters; any thread."""
+        # A new buffer per call: two threads may call this at once.
         out = self._ffi.new("attacca_stats *")
         self._lib.attacca_ring_stats(self._pointer, out)
         return RingStats(**{name: int(getattr(out, name)) for name in RingStats.__slots__})
 
     def take_min_fill(self) -> int:
-        """Lowest fill that a callback has met while playing since the last call of this.
+        """Lowest fill during playback since the last call of this: the margin before an underrun.
 
-        The margin that was left: at 0 an underrun was next. The capacity when nothing was played.
+        It is the capacity if nothing was played.
         """
         return int(self._lib.attacca_ring_take_min_fill(self._pointer))
 
     def mute(self, on: bool) -> None:
-        """Close or open the gate: fade to silence and hold the ring, or fade in and go on."""
+        """Fade to silence and pause the ring, or fade in and resume."""
         self._lib.attacca_ring_mute(self._pointer, int(on))
 
     def flush(self) -> None:
-        """Fade out and drop everything written so far; what is written later fades in."""
+        """Fade out and drop everything written so far; later frames fade in."""
         self._lib.attacca_ring_flush(self._pointer)
 
     def rest(self, settle_frames: int = 0) -> None:
-        """Be ready for a stream about to open, which will fade in; with no stream open.
+        """Prepare for a stream that is about to open, which fades in; with no stream open.
 
         Parameters
         ----------
         settle_frames : int
-            Silence given first: a device fills its own buffer in one burst at the start, which
-            would run the ring dry.
+            Silence at the start: a device fills its own buffer in one burst, which would empty the
+            ring.
         """
         self._lib.attacca_ring_rest(self._pointer, settle_frames)
 
     def callback(self) -> tuple[int, int]:
         """Addresses for PortAudio: the C function, and the ring as its user data.
 
-        The ring must outlive the stream that gets them.
+        The ring must outlive the stream.
         """
         user = int(self._ffi.cast("uintptr_t", self._pointer))
         return self._library.callback_address(), user
@@ -207,5 +207,5 @@ class OutputRing:
     @property
     def _pointer(self) -> Any:
         if self._ring == self._ffi.NULL:
-            raise ConfigError("the output ring is closed; make a new one")
+            raise ConfigError("the output ring is closed; create a new one")
         return self._ring

@@ -1,8 +1,8 @@
-"""What sound devices there are now, found without touching those that play.
+"""A scan for sound devices that does not disturb playback.
 
-PortAudio looks for devices only when it is started, and starting it anew ends every stream of the
-process: so a process of its own looks. `scan` waits for it; any thread that may wait.
-`python -m engine.audio.scan` is that process.
+PortAudio finds new devices only when it is initialised, and initialising it again ends every stream
+of the process; therefore a child process scans. `scan` waits for it, in any thread that may wait.
+`python -m engine.audio.scan` is the child process.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from engine.errors import AttaccaError, DeviceError
 
 __all__ = ["scan"]
 
-_PATIENCE = 20.0  # seconds; the process itself gives up sooner, with a message
+_LIMIT_S = 20.0  # the child process times out sooner, with a message
 
 
 def scan() -> tuple[DeviceInfo, ...]:
-    """The output devices of this moment; none is also an answer.
+    """The output devices that exist now; there may be none.
 
     Raises
     ------
@@ -33,32 +33,32 @@ def scan() -> tuple[DeviceInfo, ...]:
     try:
         done = subprocess.run(
             child_command("engine.audio.scan"), stdin=subprocess.DEVNULL,
-            env=child_environment(), capture_output=True, timeout=_PATIENCE, check=False,
+            env=child_environment(), capture_output=True, timeout=_LIMIT_S, check=False,
         )  # fmt: skip
-        told: Any = json.loads(done.stdout)
-        if "error" in told:
-            raise DeviceError(str(told["error"]))
-        return tuple(_info(d) for d in told["devices"])
+        reply: Any = json.loads(done.stdout)
+        if "error" in reply:
+            raise DeviceError(str(reply["error"]))
+        return tuple(_info(device) for device in reply["devices"])
     except subprocess.TimeoutExpired:
         raise DeviceError(
-            f"looking for sound devices took over {_PATIENCE:g} s: a sound server hangs"
+            f"looking for sound devices took over {_LIMIT_S:g} s; restart the sound server"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DeviceError(f"cannot look for sound devices: {error}") from error
 
 
-def _info(told: dict[str, Any]) -> DeviceInfo:
-    told["rates"] = tuple(told["rates"])
-    return DeviceInfo(**told)
+def _info(fields: dict[str, Any]) -> DeviceInfo:
+    fields["rates"] = tuple(fields["rates"])
+    return DeviceInfo(**fields)
 
 
 def main() -> None:
-    """Print what there is as JSON, and end, whatever the sound system does."""
+    """Print the devices as JSON, and exit without closing PortAudio, which may hang."""
     try:
-        answer: object = {"devices": [asdict(d) for d in PortAudio().outputs()]}
+        reply: object = {"devices": [asdict(d) for d in PortAudio().outputs()]}
     except AttaccaError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer), flush=True)
+        reply = {"error": str(error)}
+    print(json.dumps(reply), flush=True)
     os._exit(0)
 
 

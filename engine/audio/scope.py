@@ -1,8 +1,8 @@
-"""The scope: the last seconds of what is heard, for whoever wants to look at them.
+"""The scope: the last seconds of the output, to be displayed.
 
-`Scope.tap` belongs to the mixer thread and takes no lock: it writes into a ring made beforehand and
-then says how far it has come. Any thread may read; a reader copies, and looks again whether it was
-overtaken meanwhile. A tap of 128 stereo frames takes 3 microseconds.
+The mixer thread calls `Scope.tap`, which takes no lock: it writes into a ring allocated beforehand
+and then updates its position. Any thread may read: a reader copies, and then checks whether the
+copied frames were overwritten in the meantime. A tap of 128 stereo frames takes 3 microseconds.
 
 Arrays: `ndarray [shape=(frames, channels)] float32` in, one channel, their mean, out.
 """
@@ -14,59 +14,59 @@ from numpy.typing import NDArray
 
 __all__ = ["Scope", "trace"]
 
-_ROOM = 1 << 20  # frames: 5.4 s at 192 kHz, more than any device's ring and one picture
+_SIZE = 1 << 20  # frames: 5.4 s at 192 kHz, more than a device's latency and one display
 
 
 class Scope:
-    """A ring of what was heard last, in mono, at whatever rate and with however many channels.
+    """A ring of the last output frames, in mono, at any rate and with any number of channels.
 
     Parameters
     ----------
-    room : int
-        Frames that are kept.
+    size : int
+        Frames to keep.
     """
 
-    def __init__(self, room: int = _ROOM) -> None:
-        self._size = max(1, room)
+    def __init__(self, size: int = _SIZE) -> None:
+        self._size = max(1, size)
         self._data = np.zeros(self._size, np.float32)
         self._weights = np.zeros(0, np.float32)
         self._written = self._writing = 0
 
-    def tap(self, heard: NDArray[np.float32]) -> None:
-        """Take in a block; mixer thread only."""
-        frames, channels = heard.shape
+    def tap(self, block: NDArray[np.float32]) -> None:
+        """Add a block; mixer thread only."""
+        frames, channels = block.shape
         end = self._written + frames
-        heard = heard[-self._size :]
-        frames = heard.shape[0]
+        block = block[-self._size :]
+        frames = block.shape[0]
         if len(self._weights) != channels:
             self._weights = np.full(channels, 1 / channels, np.float32)
-        mono = heard @ self._weights
+        mono = block @ self._weights
         at = (end - frames) % self._size
         first = min(frames, self._size - at)
-        self._writing = end  # what is written over from here on must not be read any more
+        self._writing = end  # frames that are overwritten now must not be read
         self._data[at : at + first] = mono[:first]
         self._data[: frames - first] = mono[first:]
-        self._written = end  # only now may it be read
+        self._written = end  # the frames may be read from now on
 
     @property
     def written(self) -> int:
-        """Frames taken in since it was made."""
+        """Frames added since the scope was created."""
         return self._written
 
     def last(self, frames: int, *, behind: int = 0) -> NDArray[np.float32]:
-        """The last frames that were taken in up to `behind` frames ago; any thread.
+        """The last frames up to `behind` frames ago; any thread.
 
         Parameters
         ----------
         frames : int
-            How many; before the first one it was silent.
+            Count; frames before the first one are silent.
         behind : int
-            What is still on its way to the ear: the frames in the output ring and the device.
+            Frames that are not audible yet: those in the output ring and the device.
 
         Returns
         -------
         ndarray [shape=(frames,)] float32
-            A copy. Silence when so much is asked for that it is gone.
+            A copy. Silence if the frames are no longer kept.
         """
         for _ in range(3):
             end = max(self._written - behind, 0)
@@ -74,7 +74,7 @@ class Scope:
             if self._writing - start > self._size:
                 break
             sound = self._copy(start, end)
-            if self._writing - start <= self._size:  # nobody wrote over it meanwhile
+            if self._writing - start <= self._size:  # not overwritten in the meantime
                 return np.concatenate((np.zeros(frames - len(sound), np.float32), sound))
         return np.zeros(frames, np.float32)
 
@@ -85,23 +85,23 @@ class Scope:
 
 
 def trace(sound: NDArray[np.float32], frames: int, pairs: int) -> NDArray[np.float32]:
-    """A standing picture of the last `frames` of `sound`: least and most of each of `pairs` parts.
+    """A triggered waveform of the last `frames` of `sound`: minimum and maximum of `pairs` parts.
 
-    It begins at the latest rising zero crossing that leaves `frames` after it, so that a periodic
-    sound stands still; where there is none (silence, a very low sound) at the last possible frame.
-    Least and most, not every so-manieth sample: no peak is lost and nothing aliases.
+    It starts at the last rising zero crossing with `frames` after it, so that a periodic sound
+    stands still; without one (silence, a very low sound) at the last possible frame. With minimum
+    and maximum no peak is lost and nothing aliases.
 
     Parameters
     ----------
     sound : ndarray [shape=(n,)] float32
-        More than `frames` of it, the rest to look for a crossing in.
+        More than `frames`, for the search of a crossing.
     frames, pairs : int
-        With fewer frames than pairs there are only as many pairs.
+        With fewer frames than pairs there are as many pairs as frames.
 
     Returns
     -------
     ndarray [shape=(2 * pairs,)] float32
-        least, most, least, most, ...
+        minimum, maximum, minimum, maximum, ...
     """
     before = max(0, len(sound) - frames)
     start = before

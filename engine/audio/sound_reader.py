@@ -1,8 +1,8 @@
-"""Reading the end of a sound file, whatever wrote it and however it ended. Any thread; reads disks.
+"""Reads the end of a sound file, even of a damaged one. Any thread that may wait for a disk.
 
-Files are cut off by crashes, streamed without a length, or say of themselves what is not so. So
-sound is read in small blocks until it ends, and a header is taken for a hint. What can be read
-before damage counts; of a chained Ogg file the first link.
+Files are cut off by crashes, streamed without a length, or have wrong headers. Therefore the header
+is only a hint, and sound is read in small blocks until it ends. The sound before a damaged block is
+used; of a chained Ogg file, the first link.
 
 Arrays: `ndarray [shape=(frames, channels)] float32`.
 """
@@ -24,21 +24,21 @@ from engine.errors import StorageError
 __all__ = ["read_end"]
 
 _SLOWEST, _FASTEST = 2_000, 1_000_000  # Hz
-_LOUD = 16.0  # from here on a float file is not meant as full scale 1; 24 dB over
-_BLOCK = 4096  # frames read at once: what damage may cost
-_MOST_VALUES = 1 << 20  # of a block, over all channels
-_HEADER = 1 << 16  # bytes within which a WAV file's sound begins
+_LOUD = 16.0  # 24 dB over full scale: above it, a float file does not have full scale at 1
+_BLOCK = 4096  # frames read at once: the most that damage loses
+_MOST_VALUES = 1 << 20  # in a block, over all channels
+_HEADER = 1 << 16  # bytes within which the sound of a WAV file starts
 
 
 def read_end(path: Path, seconds: float, channels: int) -> tuple[NDArray[np.float32], int]:
-    """The last seconds of a sound file, mixed to so many channels, and its rate.
+    """The last seconds of a sound file, mixed to `channels`, and its rate.
 
-    A file with values far over full scale is brought down to it.
+    A file with values far over full scale is normalised to it.
 
     Raises
     ------
     StorageError
-        It is missing, not a sound file, has no frames, or values that are not numbers.
+        The file is missing, not a sound file, or has NaN or infinite samples.
     """
     if not path.is_file():
         raise StorageError(f"cannot read {str(path)!r}: no such file; choose a sound file")
@@ -63,7 +63,7 @@ def read_end(path: Path, seconds: float, channels: int) -> tuple[NDArray[np.floa
     sound = np.concatenate(blocks) if blocks else np.zeros((0, channels))
     if not np.isfinite(sound).all():
         raise StorageError(
-            f"cannot read {str(path)!r}: it has values that are not numbers; save it again"
+            f"cannot read {str(path)!r}: it has NaN or infinite samples; export it again"
         )
     peak = float(np.abs(sound).max(initial=0.0))
     if peak > _LOUD:
@@ -74,7 +74,7 @@ def read_end(path: Path, seconds: float, channels: int) -> tuple[NDArray[np.floa
 def _end(
     file: str | _Patched, seconds: float, channels: int
 ) -> tuple[list[NDArray[np.float64]], int]:
-    """Blocks of the last seconds, read from near the end where the file lets it."""
+    """Blocks of the last seconds; seeks near the end if the file allows it."""
     with _opened(file) as sound:
         rate = int(sound.samplerate)
         if not _SLOWEST <= rate <= _FASTEST:
@@ -88,7 +88,7 @@ def _end(
                 blocks = _blocks(sound, wanted, channels)
             if blocks:
                 return blocks, rate
-    # From the front: it is short, or cannot be skipped through, or is not as long as it says.
+    # From the start: the file is short, not seekable, or shorter than its header says.
     if not isinstance(file, str):
         file.seek(0)
     with _opened(file) as sound:
@@ -96,22 +96,22 @@ def _end(
 
 
 def _opened(file: Any) -> Any:
-    """A sound file that is read on and on.
+    """A sound file that is read without seeking.
 
-    python-soundfile seeks after every read where it can, which leaves gaps in MP3 and fails at the
-    end of a FLAC file without a length.
+    python-soundfile seeks after every read if it can, which leaves gaps in MP3 and fails at the end
+    of a FLAC file without a length.
     """
     import soundfile
 
-    class OnAndOn(soundfile.SoundFile):
+    class Sequential(soundfile.SoundFile):
         def seekable(self) -> bool:
             return False
 
-    return OnAndOn(file)
+    return Sequential(file)
 
 
 def _blocks(sound: Any, wanted: int, channels: int) -> list[NDArray[np.float64]]:
-    """What is read until the end or until damage, the last `wanted` frames of it."""
+    """The last `wanted` frames before the end or before damage."""
     size = max(1, min(_BLOCK, _MOST_VALUES // sound.channels))
     kept: deque[NDArray[np.float64]] = deque()
     frames = 0
@@ -136,7 +136,7 @@ def _blocks(sound: Any, wanted: int, channels: int) -> list[NDArray[np.float64]]
 
 
 def _with_length(file: IO[bytes]) -> _Patched | None:
-    """A view of a WAV file with the length that its header lacks after a crash; else None."""
+    """A WAV file without a length in its header, with the length filled in; else None."""
     head = file.read(_HEADER)
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         return None
@@ -153,7 +153,7 @@ def _with_length(file: IO[bytes]) -> _Patched | None:
 
 
 class _Patched:
-    """A file of which some bytes are read as others."""
+    """A file in which some bytes are replaced when it is read."""
 
     def __init__(self, file: IO[bytes], at: int, patch: bytes) -> None:
         self._file, self._at, self._patch = file, at, patch

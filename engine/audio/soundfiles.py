@@ -1,12 +1,11 @@
-"""Writing sound files that are complete at any moment, with errors that name the file and the cure.
+"""Writes sound files that are playable at any moment.
 
-Once a second of sound the file's header is brought up to date, so that a crash costs a second
-(of Ogg a page, five seconds at most). When
-writing fails (the disk is full, the quota used up, the disk pulled) the file is ended where it
-stands and closed, and the error says what it holds. A WAV file over 4 GiB becomes RF64; FLAC and
-Ogg have no largest size.
+The header is updated after every second of sound, so that a crash loses one second (in Ogg a page,
+five seconds at most). When writing fails (the disk is full, the quota used up, the disk removed),
+the file ends there and is closed, and the error says what it contains. A WAV file over 4 GiB
+becomes RF64; FLAC and Ogg have no size limit.
 
-One owner thread for each writer. Arrays: `ndarray [shape=(frames, channels)] float32`.
+One owner thread per writer. Arrays: `ndarray [shape=(frames, channels)] float32`.
 `engine.audio.sound_reader` reads.
 """
 
@@ -25,28 +24,30 @@ from engine.errors import StorageError
 
 __all__ = ["FORMATS", "SoundWriter", "clock_time", "reason_of"]
 
-# Suffix -> libsndfile format and subtype. Float WAV keeps every bit of what was heard.
+# Suffix -> libsndfile format and subtype. Float WAV keeps every bit of the output.
 FORMATS: dict[str, tuple[str, str]] = {
     ".flac": ("FLAC", "PCM_24"),
     ".wav": ("RF64", "FLOAT"),
     ".ogg": ("OGG", "VORBIS"),
 }
-_MOST_AT_ONCE = 8192  # frames: libvorbis takes a block onto the stack, and minutes of it crash
+_MOST_AT_ONCE = (
+    8192  # frames: libvorbis puts a block on the stack, and crashes with minutes of sound
+)
 # Commands of libsndfile that python-soundfile does not wrap.
-_RF64_AUTO_DOWNGRADE = 0x1210  # a WAV file as long as it is under 4 GiB
+_RF64_AUTO_DOWNGRADE = 0x1210  # plain WAV below 4 GiB
 _UPDATE_HEADER_NOW = 0x1060
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "your quota on this disk is used up",
-    errno.EFBIG: "this disk or account allows no larger file",
+    errno.EFBIG: "the file has reached the size limit of this disk or account",
     errno.EIO: "the disk does not answer (input/output error)",
-    errno.ENODEV: "the disk is gone",
-    errno.EROFS: "the disk can only be read",
+    errno.ENODEV: "the disk was removed",
+    errno.EROFS: "the disk is read-only",
 }
 
 
 class SoundWriter:
-    """A sound file being written; the suffix chooses the format.
+    """Writes a sound file; the suffix chooses the format.
 
     Parameters
     ----------
@@ -71,16 +72,17 @@ class SoundWriter:
         self.path = path
         self.frames = 0
         self._rate = rate
-        self._unmarked = 0  # frames since the header was brought up to date
+        self._unmarked = 0  # frames since the last update of the header
         known = FORMATS.get(path.suffix.lower())
         if known is None:
             raise StorageError(
-                f"cannot tell the format of {str(path)!r} from {path.suffix!r}; end the name in "
-                f"{', '.join(FORMATS)}"
+                f"cannot write {str(path)!r}: {path.suffix!r} is not a sound format; use a name "
+                f"ending in {', '.join(FORMATS)}"
             )
         if not path.parent.is_dir():
             raise StorageError(
-                f"cannot write {str(path)!r}: no folder {str(path.parent)!r}; create it first"
+                f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}; create it "
+                "first"
             )
         try:
             self._raw = _FlacFile(path) if known[0] == "FLAC" else _File(path)
@@ -89,7 +91,7 @@ class SoundWriter:
                 f"cannot write {str(path)!r}: {reason_of(error)}; choose another place"
             ) from error
         try:
-            raw: Any = self._raw  # a file-like object, which the library's own hints leave out
+            raw: Any = self._raw  # a file-like object, which the library's type hints leave out
             self._file: Any = soundfile.SoundFile(
                 raw, "w", rate, channels, format=known[0], subtype=known[1]
             )
@@ -111,8 +113,7 @@ class SoundWriter:
         Raises
         ------
         StorageError
-            The disk is full, or the file is gone; the file is closed, and `frames` says what it
-            holds.
+            The disk is full, or the file is gone; the file is closed, and `frames` is its length.
         """
         for at in range(0, block.shape[0], _MOST_AT_ONCE):
             self._append(block[at : at + _MOST_AT_ONCE])
@@ -139,19 +140,19 @@ class SoundWriter:
             The disk is full.
         """
         if not self.frames and not self._raw.closed and self._raw.error is None:
-            # libsndfile writes no FLAC header without a frame, and the file could not be opened.
+            # Without a frame libsndfile writes no FLAC header, and the file cannot be opened.
             self._file.write(np.zeros((1, self._file.channels), np.float32))
         self._file.close()
         self._raw.close()
         self._check()
 
-    def still_there(self) -> None:
-        """Look whether the file still has its name and place.
+    def check_exists(self) -> None:
+        """Check that the file still exists under its name.
 
         Raises
         ------
         StorageError
-            It was deleted or moved, or its disk removed; the file is closed.
+            It was deleted or moved, or its disk was removed; the file is closed.
         """
         if self._raw.closed:
             return
@@ -165,7 +166,7 @@ class SoundWriter:
         self._check()
 
     def _mark(self) -> None:
-        """Bring the header up to date."""
+        """Update the header."""
         if isinstance(self._raw, _FlacFile):
             self._raw.mark()
         elif self.path.suffix.lower() == ".wav":
@@ -178,12 +179,12 @@ class SoundWriter:
         library._snd.sf_command(self._file._file, number, library._ffi.NULL, value)
 
     def _check(self) -> None:
-        """End the file and raise, where the system has refused something.
+        """Close the file and raise, if a write has failed.
 
         Raises
         ------
         StorageError
-            The sentence is fit to be shown: what happened, what the file holds, what to do.
+            The message can be shown: what happened, what the file contains, what to do.
         """
         problem = self._raw.error
         if problem is None:
@@ -193,18 +194,18 @@ class SoundWriter:
         if isinstance(problem, FileNotFoundError):
             self.frames = 0
             raise StorageError(
-                f"{self.path} is no longer there: it was deleted or moved, or its disk removed. "
-                "Choose another place."
+                f"{self.path} is no longer there: it was deleted or moved, or its disk was "
+                "removed. Choose another place."
             ) from problem
-        self.frames = self._held()
-        held = f"{self.path.name} holds {clock_time(self.frames / self._rate)} and can be played"
+        self.frames = self._readable_frames()
+        content = f"{self.path.name} holds {clock_time(self.frames / self._rate)} and can be played"
         if not self.frames:
-            held = f"nothing of {self.path.name} could be kept"
-        cure = "Free some space or choose" if problem.errno == errno.ENOSPC else "Choose"
-        raise StorageError(f"{reason_of(problem)}. {held}. {cure} another place.") from problem
+            content = f"{self.path.name} is empty"
+        advice = "Free some space or choose" if problem.errno == errno.ENOSPC else "Choose"
+        raise StorageError(f"{reason_of(problem)}. {content}. {advice} another place.") from problem
 
-    def _held(self) -> int:
-        """Frames of the file as a reader finds them."""
+    def _readable_frames(self) -> int:
+        """Frames that a reader finds in the file."""
         import soundfile
 
         try:
@@ -214,10 +215,10 @@ class SoundWriter:
 
 
 class _File:
-    """The file under libsndfile. It keeps the system's first error, which libsndfile would lose.
+    """The file that libsndfile writes to. It keeps the first error, which libsndfile loses.
 
-    (libsndfile says "System error" at best, and its Vorbis writer ignores a full disk.) After an
-    error nothing is added to the file, but headers can still be written over.
+    (libsndfile reports "System error" at best, and its Vorbis writer ignores a full disk.) After an
+    error nothing is appended, but headers can still be updated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -253,14 +254,14 @@ class _File:
             rest = rest[self._file.write(rest) :]
 
     def _cut(self, at: int) -> None:
-        """Take away what half a write has left at the end."""
+        """Remove the rest of an incomplete write at the end."""
         if at >= self._size:
             with contextlib.suppress(OSError):
                 self._file.truncate(at)
                 self._file.seek(at)
 
     def _added(self, at: int, data: bytes) -> None:
-        """Something was written."""
+        """Called after a write."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
@@ -282,17 +283,17 @@ class _File:
             self.error = self.error or error
 
     def _before_close(self) -> None:
-        """Last changes to the file."""
+        """Called before the file closes."""
 
 
 class _FlacFile(_File):
-    """A FLAC file whose header has the length so far.
+    """A FLAC file whose header has the present length.
 
-    libFLAC writes a frame at once, and the length and checksum of everything at the end. STREAMINFO
-    begins at byte 8 (RFC 9639, 8.2).
+    libFLAC writes every frame at once, but the total length and the checksum at the end only.
+    STREAMINFO starts at byte 8 (RFC 9639, 8.2).
     """
 
-    _BLOCK_AT = 8  # samples a frame, 2 bytes
+    _BLOCK_AT = 8  # samples per frame, 2 bytes
     _LENGTH_AT, _LENGTH_BITS = 21, 36  # of 5 bytes
     _SUM_AT, _SUM_BYTES = 26, 16  # MD5; zeros: unknown
     _SYNC = b"\xff\xf8"
@@ -323,7 +324,7 @@ class _FlacFile(_File):
     def _before_close(self) -> None:
         if self.error is None:
             return
-        # The encoder has put down the length and the sum of what it was handed, not what is there.
+        # The encoder has written the length and checksum of all samples, not of those in the file.
         self.mark()
         with contextlib.suppress(OSError):
             self._file.seek(self._SUM_AT)
@@ -331,7 +332,7 @@ class _FlacFile(_File):
 
 
 def clock_time(seconds: float) -> str:
-    """A length as people write it: 3:20, or 1:02:03."""
+    """A length such as 3:20, or 1:02:03."""
     whole = int(seconds)
     hours, minutes = divmod(whole // 60, 60)
     if hours:
@@ -340,7 +341,7 @@ def clock_time(seconds: float) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Why the system refuses a file, in a few words."""
+    """Why a file operation failed, in a few words."""
     if isinstance(error, OSError) and error.strerror:
         return _REASONS.get(error.errno or 0, error.strerror.lower())
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,9 +1,8 @@
-"""Spectra for the eye: bands of equal musical width, in decibels.
+"""Spectra for display: bands of equal musical width, in decibels.
 
-Pure, no state that changes: any thread. Levels are such that a sine of full scale that stays in
-one band reads 0 dB (up to 1.4 dB less between two bins of the transform: Hann's scalloping loss,
-F. J. Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform",
-Proc. IEEE 66, 1978).
+Pure, without mutable state: any thread. A full-scale sine within one band reads 0 dB (up to 1.4 dB
+less between two bins of the transform: Hann's scalloping loss, F. J. Harris, "On the use of windows
+for harmonic analysis with the discrete Fourier transform", Proc. IEEE 66, 1978).
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ __all__ = ["BANDS", "FLOOR", "Bands", "Hertz", "centres"]
 Hertz: TypeAlias = NDArray[np.float64]  # [shape=(bands,)], rising
 
 BANDS = 96
-FLOOR = -90.0  # dB, and all that is under it
+FLOOR = -90.0  # dB, the lowest level
 _LOW, _HIGH = 40.0, 16_000.0  # Hz
 _FRAME_S = 0.085  # seconds of a frame: 4,096 samples at 48 kHz
 _QUIET = 10.0 ** (FLOOR / 20.0)
 
 
 def centres(*rates: int) -> Hertz:
-    """Middle frequencies in Hz, evenly spaced on a logarithmic axis from 40 Hz to 16 kHz.
+    """Centre frequencies in Hz, evenly spaced on a logarithmic axis from 40 Hz to 16 kHz.
 
-    The last is never over half of any of `rates` (frames per second).
+    The last one is at most half of the lowest of `rates` (frames per second).
     """
     high = min([_HIGH, *(rate / 2 for rate in rates)])
     return np.geomspace(_LOW, max(high, 2 * _LOW), BANDS)
@@ -47,8 +46,8 @@ class Bands:
 
     Notes
     -----
-    A band holds the highest bin between its edges. Low bands are narrower than a bin: they take
-    what the bins beside them say, in between by linear interpolation of amplitude.
+    The level of a band is that of the highest bin between its edges. Low bands are narrower than a
+    bin: their amplitude is interpolated linearly between the neighbouring bins.
     """
 
     def __init__(self, rate: int, middles: Hertz, *, frame: int | None = None) -> None:
@@ -63,8 +62,8 @@ class Bands:
         place = np.clip(middles * self.frame / rate, 0, top - 1)
         self._below = place.astype(int)
         self._share = (place - self._below).astype(np.float32)
-        # reduceat gives the one bin at the start where a band holds none: then it counts for
-        # nothing and the interpolated one stands.
+        # For a band without bins, reduceat returns the bin at its start; `_wide` removes it, and
+        # the interpolated value remains.
         self._starts, self._stop = bins[:-1], max(int(bins[-1]), int(bins[-2]) + 1)
         self._wide = (np.diff(bins) > 0).astype(np.float32)
 

@@ -1,7 +1,6 @@
-"""Where a take goes: a name for it that is free, and a file of that name that is its own.
+"""Names for takes: finds a free name and creates the file.
 
-Every take is named here, whoever begins it: terminal, OSC, MIDI, window, "keep the last seconds".
-Any thread; it may wait for a disk.
+All takes are named here, from whichever interface they start. Any thread that may wait for a disk.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ _SUFFIX = ".flac"
 
 @dataclass(frozen=True)
 class NewTake:
-    """A take that replaces no file.
+    """A take in a new file.
 
     Attributes
     ----------
-    folder : created where it is missing.
-    name : of the file; `.flac` is added where it does not end in a known format. Without one,
-        the take is named after the moment and the seed: `attacca-20261126-213000-seed7.flac`.
+    folder : created if it is missing.
+    name : of the file; `.flac` is added unless it ends in a known format. Without a name, the file
+        is named after the time and the seed: `attacca-20261126-213000-seed7.flac`.
     """
 
     folder: Path
@@ -40,7 +39,7 @@ class NewTake:
         Raises
         ------
         ConfigError
-            There is a file of that name already.
+            A file of that name exists.
         StorageError
             The folder or the file cannot be created.
         """
@@ -48,30 +47,30 @@ class NewTake:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"cannot create the folder {str(self.folder)!r}: {reason_of(error)}; create it "
-                "yourself, or make its place writable"
+                f"cannot create the folder {str(self.folder)!r}: {reason_of(error)}; choose "
+                "another folder"
             ) from error
         if not self.name:
             return _create_free(self.folder, f"attacca-{now():%Y%m%d-%H%M%S}-seed{seed}", _SUFFIX)
         known = Path(self.name).suffix.lower() in FORMATS
         path = self.folder / (self.name if known else self.name + _SUFFIX)
         if not _create(path):
-            raise ConfigError(f"there is a {path.name!r} already; choose another name")
+            raise ConfigError(f"a file named {path.name!r} exists already; choose another name")
         return path
 
 
 def path_of(to: Path | NewTake, seed: int) -> Path:
-    """The file to write to: as named, or a new one; see `NewTake.create` for what it raises."""
+    """The file to write: `to`, or a new file; raises what `NewTake.create` raises."""
     return to.create(seed) if isinstance(to, NewTake) else to
 
 
 def create_beside(path: Path) -> Path:
-    """Create an empty file beside a take that goes on in another one: `take-2.flac`.
+    """Create an empty file for the continuation of a take: `take-2.flac`.
 
     Raises
     ------
     StorageError
-        It cannot be created.
+        The file cannot be created.
     """
     return _create_free(path.parent, path.stem, path.suffix, first=2)
 
@@ -79,7 +78,7 @@ def create_beside(path: Path) -> Path:
 def _create_free(folder: Path, stem: str, suffix: str, first: int = 1) -> Path:
     for name in _numbered(stem, first):
         path = folder / f"{name}{suffix}"
-        # The notes of a take have its name too.
+        # The MIDI file of a take has the same name.
         if not path.with_suffix(".mid").exists() and _create(path):
             return path
     raise AssertionError("names do not end")
@@ -90,7 +89,7 @@ def _numbered(stem: str, first: int) -> Iterator[str]:
 
 
 def _create(path: Path) -> bool:
-    """Create an empty file; False when there is one of that name."""
+    """Create an empty file; False if one of that name exists."""
     try:
         path.open("xb").close()
     except FileExistsError:

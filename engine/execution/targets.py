@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from engine.errors import ConfigError
 from engine.onnx_runtime import CPU, Provider, library
+from engine.scalars import shown
 
 __all__ = ["CPU_TARGET", "TARGETS", "Target", "checked_target", "known_target",
            "offered_targets"]  # fmt: skip
@@ -116,7 +117,7 @@ def known_target(name: str) -> Target:
     """
     target = TARGETS.get(name)
     if target is None:
-        raise ConfigError(f"Unknown target {name!r}: choose one of {', '.join(TARGETS)}")
+        raise ConfigError(f"Unknown target {shown(name)}: choose one of {', '.join(TARGETS)}")
     return target
 
 

@@ -1,10 +1,9 @@
-"""Standard MIDI files, read as one piano would play them. Times in seconds. Any thread.
+"""Reads standard MIDI files as one piano would play them. Times in seconds. Any thread.
 
-All tracks and channels but percussion play one keyboard with one sustain pedal. Files have been
-written by loose programs for forty years, so the reader looks at notes, pedal and tempo alone and
-skips everything else, right or wrong: other meta events, system messages, unknown chunks, what
-stands before the header or after the last track, a wrong number of tracks, a wrong track length.
-`engine.notes.midi_writer` writes them.
+All tracks and channels except percussion play one keyboard with one sustain pedal. Many files break
+the standard, so the reader uses notes, pedal and tempo only and skips everything else: other meta
+events, system messages, unknown chunks, bytes before the header or after the last track, a wrong
+number of tracks, a wrong track length. `engine.notes.midi_writer` writes files.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ from engine.notes.note import LOWEST, PITCHES, Note
 __all__ = ["read_midi"]
 
 _LARGEST = 32 * 2**20  # bytes: days of music
-_JUNK = 4096  # bytes before the header: RIFF and MacBinary put some there
-_TEMPO = 500_000  # microseconds a quarter, until a file sets one
-_QUICKEST = 1_000  # microseconds a quarter; less is no tempo but a mistake
+_JUNK = 4096  # bytes before the header, as in RIFF and MacBinary
+_TEMPO = 500_000  # microseconds per quarter, until a file sets a tempo
+_QUICKEST = 1_000  # microseconds per quarter; a faster tempo is ignored
 _LONGEST_NUMBER = 5  # bytes of a variable-length number; the standard has 4
 _SUSTAIN = 64  # controller number; down from value 64 on
 _PERCUSSION = 9  # channel, counted from 0
 _NOTE_OFF, _NOTE_ON, _CONTROL = 0x80, 0x90, 0xB0
 _META, _SYSEX, _SYSEX_MORE = 0xFF, 0xF0, 0xF7
 _END, _SET_TEMPO = 0x2F, 0x51  # meta events
-_DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # of system messages; the others have none
+_DATA_BYTES = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # of system messages; 0 for the others
 
 
 class _Event(NamedTuple):
-    """What a key or the pedal does. `value` is the velocity (0 is up), or the pedal's position."""
+    """A key or pedal event. `value` is the velocity (0 is up), or the position of the pedal."""
 
     tick: int
     pitch: int  # _PEDAL for the pedal
@@ -52,15 +51,15 @@ class _Track:
     length: int = 0  # ticks
 
 
-class _Broken(Exception):
-    """Why the bytes cannot be read, in a few words."""
+class _InvalidFile(Exception):
+    """Why a file cannot be read, in a few words."""
 
 
 def read_midi(path: Path) -> list[Note]:
-    """Read the notes of the 88 keys, lengthened to where the pedal lets them go.
+    """Read the notes of the 88 keys; the sustain pedal lengthens them.
 
-    A note without an end lasts until the last event. A file that stops in the middle of a track is
-    refused, not read in part. The tracks of a type 2 file follow each other.
+    A note without an end lasts until the last event. A file that ends in the middle of a track is
+    refused. The tracks of a type 2 file are concatenated.
 
     Returns
     -------
@@ -70,25 +69,27 @@ def read_midi(path: Path) -> list[Note]:
     Raises
     ------
     StorageError
-        The file is missing, larger than 32 MiB, broken, or has no note from A0 to C8.
+        The file is missing, larger than 32 MiB, damaged, or has no note from A0 to C8.
     """
     where = f"cannot read {str(path)!r}"
     try:
         size = path.stat().st_size
         if size > _LARGEST:
-            raise StorageError(f"{where}: {size} bytes; cut it to {_LARGEST} or less")
+            raise StorageError(
+                f"{where}: it has {size} bytes; use a file of {_LARGEST} bytes or less"
+            )
         data = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero in it
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
         reason = getattr(error, "strerror", None) or str(error)
         raise StorageError(f"{where}: {reason}; choose a MIDI file") from error
     try:
         notes = _notes(data)
-    except _Broken as error:
+    except _InvalidFile as error:
         raise StorageError(f"{where}: {error}") from error
     notes = [n for n in notes if 0 <= n.pitch - LOWEST < PITCHES and n.end > n.start]
     if not notes:
         raise StorageError(
-            f"cannot use {str(path)!r}: it has no notes from A0 to C8 that last; choose another"
+            f"cannot use {str(path)!r}: it has no notes from A0 to C8; choose another"
         )
     return sorted(notes, key=lambda n: (n.start, n.pitch))
 
@@ -96,17 +97,17 @@ def read_midi(path: Path) -> list[Note]:
 def _notes(data: bytes) -> list[Note]:
     head = data.find(b"MThd", 0, _JUNK)
     if head < 0:
-        raise _Broken("it is not a MIDI file; choose a .mid file")
+        raise _InvalidFile("it is not a MIDI file; choose a .mid file")
     if len(data) < head + 14:
-        raise _Broken("it ends too early; save it again, or choose another")
+        raise _InvalidFile("it ends too early; export it again, or choose another")
     size = int.from_bytes(data[head + 4 : head + 8])
     kind = int.from_bytes(data[head + 8 : head + 10])
     division = data[head + 12 : head + 14]
     tracks = _tracks(data, head + 8 + max(size, 6))
     if not tracks:
-        raise _Broken("it has no tracks; save it again, or choose another")
+        raise _InvalidFile("it has no tracks; export it again, or choose another")
     if kind == 2:
-        _line_up(tracks)
+        _concatenate(tracks)
     times = _Times(division, sorted(t for track in tracks for t in track.tempos))
     keyboard = _Keyboard()
     for event in sorted((e for t in tracks for e in t.events), key=lambda e: e.tick):
@@ -114,8 +115,8 @@ def _notes(data: bytes) -> list[Note]:
     return keyboard.end(times.seconds(max(t.length for t in tracks)))
 
 
-def _line_up(tracks: list[_Track]) -> None:
-    """Move each track behind the one before it."""
+def _concatenate(tracks: list[_Track]) -> None:
+    """Move each track to the end of the one before it."""
     for before, track in pairwise(tracks):
         track.events = [e._replace(tick=e.tick + before.length) for e in track.events]
         track.tempos = [(tick + before.length, tempo) for tick, tempo in track.tempos]
@@ -123,26 +124,28 @@ def _line_up(tracks: list[_Track]) -> None:
 
 
 class _Times:
-    """Ticks as seconds: by beats and the tempo, or by film frames."""
+    """Converts ticks to seconds: by beats and tempo, or by film frames."""
 
     def __init__(self, division: bytes, tempos: list[tuple[int, int]]) -> None:
         frames, parts = division
         if frames < 0x80:
             ticks = int.from_bytes(division)
             if not ticks:
-                raise _Broken("its header has no ticks a beat; save it again, or choose another")
+                raise _InvalidFile(
+                    "its header has 0 ticks per beat; export it again, or choose another"
+                )
             tempos = [(0, _TEMPO), *tempos]
             scale = 1e-6 / ticks
         else:
             rate = {24: 24.0, 25: 25.0, 29: 30000 / 1001, 30: 30.0}.get(256 - frames)
             if rate is None or not parts:
-                raise _Broken(
-                    f"its header has {256 - frames} film frames a second of {parts} ticks; save it "
-                    "again timed by beats"
+                raise _InvalidFile(
+                    f"its header has {256 - frames} film frames per second of {parts} ticks; "
+                    "export it with times in beats"
                 )
             tempos, scale = [(0, 1)], 1 / (rate * parts)
         self._starts = [tick for tick, _ in tempos]
-        self._rates = [tempo * scale for _, tempo in tempos]  # seconds a tick
+        self._rates = [tempo * scale for _, tempo in tempos]  # seconds per tick
         steps = (
             (b - a) * r for (a, b), r in zip(pairwise(self._starts), self._rates, strict=False)
         )
@@ -167,10 +170,10 @@ def _tracks(data: bytes, at: int) -> list[_Track]:
 
 
 class _Reader:
-    """Reads one track. Its end is where its length says and its end event stands.
+    """Reads one track, up to its length and its end event.
 
-    Where the two differ: a length that is too short gives way to the end event, one that reaches
-    beyond the file too; within a length that fits, an end event too early is skipped.
+    If the two differ: the end event counts if the length is too short or reaches beyond the file;
+    otherwise an end event before the length is skipped.
     """
 
     def __init__(self, data: bytes, at: int, size: int) -> None:
@@ -182,14 +185,14 @@ class _Reader:
         self._track = _Track()
 
     def read(self) -> tuple[_Track, int]:
-        """The track, and where the next chunk may begin."""
+        """The track, and where the next chunk may start."""
         try:
             while not self._over():
                 self._tick += self._number()
                 self._event()
                 self._track.length = self._tick
-        except _Broken:
-            if not self._ended:  # nothing behind an end event matters
+        except _InvalidFile:
+            if not self._ended:  # bytes after an end event do not matter
                 raise
         return self._track, max(self._at, self._end if self._fits else 0)
 
@@ -198,13 +201,13 @@ class _Reader:
             cut = self._at >= len(self._data) and not self._fits
             next_one = self._data[self._at : self._at + 4] == b"MTrk"
             if cut and not self._ended:
-                raise _Broken("it ends too early; save it again, or choose another")
+                raise _InvalidFile("it ends too early; export it again, or choose another")
             return self._ended or next_one or self._at >= len(self._data)
         return self._ended and not self._fits
 
     def _byte(self) -> int:
         if self._at >= len(self._data):
-            raise _Broken("it ends too early; save it again, or choose another")
+            raise _InvalidFile("it ends too early; export it again, or choose another")
         self._at += 1
         return self._data[self._at - 1]
 
@@ -216,7 +219,7 @@ class _Reader:
             number = number << 7 | byte & 0x7F
             if byte < 0x80:
                 return number
-        raise _Broken("it is damaged; save it again, or choose another")
+        raise _InvalidFile("it is damaged; export it again, or choose another")
 
     def _event(self) -> None:
         status = self._byte()
@@ -228,7 +231,7 @@ class _Reader:
         elif status > _SYSEX:
             self._skip(_DATA_BYTES.get(status, 0))
         else:
-            if status < 0x80:  # the status of the event before goes on
+            if status < 0x80:  # running status
                 self._at -= 1
                 status = self._status
             self._status = status
@@ -238,7 +241,7 @@ class _Reader:
 
     def _skip(self, count: int) -> bytes:
         if count > len(self._data) - self._at:
-            raise _Broken("it ends too early; save it again, or choose another")
+            raise _InvalidFile("it ends too early; export it again, or choose another")
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -265,11 +268,11 @@ class _Reader:
 
 @dataclass
 class _Keyboard:
-    """Keys and pedal while a file goes by."""
+    """The state of keys and pedal while a file is read."""
 
     notes: list[Note] = field(default_factory=list[Note])
     _pedal: bool = False
-    # By pitch, (velocity, start) of what is held by a finger, and of what only the pedal holds.
+    # By pitch, (velocity, start) of keys that are down, and of keys that only the pedal holds.
     _down: defaultdict[int, list[tuple[int, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -281,7 +284,7 @@ class _Keyboard:
         if pitch == _PEDAL:
             self._pedal = value >= 64
             if not self._pedal:
-                self._let_go(self._held, now)
+                self._release(self._held, now)
         elif value:
             self._finish(pitch, self._held.pop(pitch, []), now)
             self._down[pitch].append((value, now))
@@ -293,11 +296,11 @@ class _Keyboard:
                 self._finish(pitch, [key], now)
 
     def end(self, now: float) -> list[Note]:
-        self._let_go(self._down, now)
-        self._let_go(self._held, now)
+        self._release(self._down, now)
+        self._release(self._held, now)
         return self.notes
 
-    def _let_go(self, keys: defaultdict[int, list[tuple[int, float]]], now: float) -> None:
+    def _release(self, keys: defaultdict[int, list[tuple[int, float]]], now: float) -> None:
         for pitch, sounding in keys.items():
             self._finish(pitch, sounding, now)
         keys.clear()

@@ -1,8 +1,8 @@
-"""Standard MIDI files, written while the music goes on. Times in seconds; one owner thread a file.
+"""Writes standard MIDI files during playback. Times in seconds; one owner thread per file.
 
-Type 0, 480 ticks a quarter at 120 a minute: 1.04 ms a tick. `sync` leaves a file that every program
-reads: its track ends with the ups of the keys that are down and an end event, which the next `sync`
-overwrites. So a crash costs what was added since. There is no longest file.
+Type 0, 480 ticks per quarter at 120 BPM: 1.04 ms per tick. After `sync` the file is valid: its
+track ends with releases of the keys that are down and an end event, which the next `sync`
+overwrites. A crash loses only the events since. The length of a file is not limited.
 """
 
 from __future__ import annotations
@@ -17,44 +17,46 @@ from types import TracebackType
 from engine.errors import ConfigError, StorageError
 from engine.notes.note import NoteEvent
 
-__all__ = ["MidiWriter", "write_midi"]
+__all__ = ["MidiWriter"]
 
-_TICKS = 480  # a quarter
-_TEMPO = 500_000  # microseconds a quarter
-_RATE = _TICKS * 1_000_000 // _TEMPO  # ticks a second
+_TICKS = 480  # per quarter
+_TEMPO = 500_000  # microseconds per quarter
+_RATE = _TICKS * 1_000_000 // _TEMPO  # ticks per second
 _LONGEST_DELTA = (1 << 28) - 1  # ticks: 77 hours
-_NOTHING = b"\xff\x01\x00"  # an empty text, to bridge a longer time
+_EMPTY = b"\xff\x01\x00"  # an empty text event, to bridge a longer time
 _END = b"\xff\x2f\x00"
 _HEAD = b"MThd" + (6).to_bytes(4) + b"\0\0\0\1" + _TICKS.to_bytes(2) + b"MTrk" + bytes(4)
-_SIZE_AT = len(_HEAD) - 4  # of the track's length
+_SIZE_AT = len(_HEAD) - 4  # position of the track's length
 _OPENING = b"\0\xff\x51\x03" + _TEMPO.to_bytes(3) + b"\0\xc0\0"  # tempo; grand piano
 
 
 class MidiWriter:
-    """A piano's MIDI file that grows.
+    """A growing MIDI file of a piano.
 
     Parameters
     ----------
-    path : created; a file of that name is replaced unless `new`.
-    new : whether a file of that name is left alone and refused.
+    path : created, or replaced unless `new`.
+    new : refuse an existing file.
 
     Raises
     ------
     FileExistsError
-        `new`, and there is one of that name.
+        `new`, and the file exists.
     StorageError
-        The file cannot be written (also from `sync` and `close`).
+        The file cannot be written; also raised by `sync` and `close`.
     """
 
     def __init__(self, path: Path, *, new: bool = False) -> None:
         self.path = path
         self.notes = 0
         self._waiting: list[tuple[int, int, int]] = []  # heap of tick, velocity, pitch
-        self._struck: dict[int, int] = {}  # pitch -> tick of what is down, by the events added
-        self._up: dict[int, int] = {}  # pitch -> tick at which it came up last
-        self._down: set[int] = set()  # by the events written
+        self._struck: dict[
+            int, int
+        ] = {}  # pitch -> tick of the keys that are down after the added events
+        self._up: dict[int, int] = {}  # pitch -> tick of its last release
+        self._down: set[int] = set()  # pitches, after the written events
         self._last = 0  # tick of the last event written
-        self._end, self._closing = 0, b""  # where the bytes that close the track stand, and they
+        self._end, self._closing = 0, b""  # position and content of the bytes that close the track
         try:
             self._file = path.open("xb" if new else "wb", buffering=0)
         except FileExistsError:
@@ -68,10 +70,10 @@ class MidiWriter:
             raise
 
     def add(self, events: Iterable[NoteEvent]) -> None:
-        """Take events, in order of their times; `sync` and `close` write them.
+        """Add events in the order of their times; `sync` and `close` write them.
 
-        A key that is struck while it sounds comes up first; ups of silent keys are left out. A note
-        lasts a tick at least.
+        A key that is struck while it is down is released first; releases of other keys are left
+        out. A note lasts at least one tick.
 
         Raises
         ------
@@ -81,7 +83,9 @@ class MidiWriter:
         for e in events:
             fits = 0 <= e.pitch <= 127 and 0 <= e.velocity <= 127
             if not fits or not math.isfinite(e.seconds) or e.seconds < 0:
-                raise ConfigError(f"{e}: pitch and velocity must be 0..127, seconds 0 or more")
+                raise ConfigError(
+                    f"{e}: use a pitch and velocity of 0 to 127, and seconds of 0 or more"
+                )
             tick = max(round(e.seconds * _RATE), self._last)
             if e.pitch in self._struck:
                 tick = max(tick, self._struck.pop(e.pitch) + 1)
@@ -93,15 +97,15 @@ class MidiWriter:
                 self._struck[e.pitch] = tick
 
     def sync(self, seconds: float) -> None:
-        """Write what happens before `seconds`, and make it the file's end for now.
+        """Write the events before `seconds`, which is the end of the file for now.
 
         Raises
         ------
         ConfigError, StorageError
-            `seconds` is negative or not a number; the file cannot be written.
+            `seconds` is negative or not a number, or the file cannot be written.
         """
         if not (math.isfinite(seconds) and seconds >= 0):
-            raise ConfigError(f"a MIDI file of {seconds!r} seconds: must be 0 or more")
+            raise ConfigError(f"a MIDI file of {seconds!r} seconds: use 0 or more")
         end = max(round(seconds * _RATE), self._last)
         events = bytearray()
         last = self._last
@@ -115,14 +119,14 @@ class MidiWriter:
         self._last = last
 
     def close(self, seconds: float) -> None:
-        """Write what happens before `seconds`, the file's length, and close it.
+        """Write the events before `seconds`, the length of the file, and close it.
 
-        Keys that are still down come up then, and what comes later is left out.
+        Keys that are still down are released there; later events are left out.
 
         Raises
         ------
         ConfigError, StorageError
-            As `sync` does; the file is closed in any case.
+            As `sync`; the file is closed in any case.
         """
         try:
             self.sync(seconds)
@@ -130,7 +134,7 @@ class MidiWriter:
             self._file.close()
 
     def abandon(self) -> None:
-        """Close the file as it stands."""
+        """Close the file as it is."""
         self._file.close()
 
     def __enter__(self) -> MidiWriter:
@@ -142,7 +146,7 @@ class MidiWriter:
         self.abandon()
 
     def _write(self, events: bytes, rest: int) -> None:
-        """Append events; then close the track with the ups and the end, `rest` ticks later."""
+        """Append events; close the track with releases and the end event, `rest` ticks later."""
         closing = _delta(rest) + b"".join(bytes((0x80, p, 0, 0)) for p in sorted(self._down)) + _END
         try:
             self._put(events + closing, self._end)
@@ -150,7 +154,7 @@ class MidiWriter:
             size = self._end + len(events) + len(closing) - len(_HEAD)
             self._put(size.to_bytes(4), _SIZE_AT)
         except OSError as error:
-            with contextlib.suppress(OSError):  # on a full disk there is room for what was there
+            with contextlib.suppress(OSError):  # a full disk has room for the old bytes
                 self._put(self._closing, self._end)
                 self._file.truncate()
             raise self._problem(error) from error
@@ -164,36 +168,14 @@ class MidiWriter:
 
     def _problem(self, error: Exception) -> StorageError:
         reason = getattr(error, "strerror", None) or str(error)
-        return StorageError(
-            f"cannot write {str(self.path)!r}: {reason}; name a file in a folder that can be "
-            "written to"
-        )
-
-
-def write_midi(path: Path, events: Iterable[NoteEvent], seconds: float) -> None:
-    """Write a whole file at once; see `MidiWriter`.
-
-    Parameters
-    ----------
-    path : replaced where it exists
-    events : in any order
-    seconds : the file's length; keys that are still down come up then
-
-    Raises
-    ------
-    ConfigError, StorageError
-        As `MidiWriter`.
-    """
-    with MidiWriter(path) as writer:
-        writer.add(sorted(events, key=lambda e: (e.seconds, e.velocity)))
-        writer.close(seconds)
+        return StorageError(f"cannot write {str(self.path)!r}: {reason}; choose another folder")
 
 
 def _delta(ticks: int) -> bytes:
-    """The time before an event, in numbers of variable length."""
+    """The time before an event, as numbers of variable length."""
     bridged = b""
     while ticks > _LONGEST_DELTA:
-        bridged += b"\xff\xff\xff\x7f" + _NOTHING
+        bridged += b"\xff\xff\xff\x7f" + _EMPTY
         ticks -= _LONGEST_DELTA
     digits = [ticks & 0x7F]
     while ticks := ticks >> 7:

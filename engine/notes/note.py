@@ -12,7 +12,7 @@ PITCHES = 88
 
 @dataclass(frozen=True)
 class Note:
-    """One key: `pitch` (MIDI number), `velocity` 1..127, `start` and `end` in seconds."""
+    """A note: `pitch` (MIDI number), `velocity` 1..127, `start` and `end` in seconds."""
 
     pitch: int
     velocity: int
@@ -22,7 +22,7 @@ class Note:
 
 @dataclass(frozen=True)
 class NoteEvent:
-    """A key goes down, or with velocity 0 comes up, `seconds` after the stream's beginning."""
+    """A key goes down, or with velocity 0 up, `seconds` after the start of the stream."""
 
     seconds: float
     pitch: int

@@ -1,6 +1,6 @@
 """Names of notes as numbers: `C E G` as pitch classes, `C4` as a key. Pure functions, any thread.
 
-Standard library only, since the command line reads its options with them.
+Standard library only, because the command line uses it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ def pitch(name: str) -> int | None:
 
 
 def pitch_classes(what: str, names: str | Iterable[object]) -> tuple[float, ...]:
-    """Twelve weights, C first: 1 for each note that is named, 0 for the others.
+    """Twelve weights from C: 1 for each named note, 0 for the others.
 
     Parameters
     ----------
     what : the name of the control, for errors.
-    names : names of notes, as one text (`C E G`, `C, F#, Bb`) or as several; none at all: zeros.
+    names : note names, as one text (`C E G`, `C, F#, Bb`) or several.
 
     Raises
     ------
     ConfigError
-        For what is not the name of a note.
+        A word is not the name of a note.
     """
     weights = [0.0] * 12
     for word in names.replace(",", " ").split() if isinstance(names, str) else names:
@@ -52,5 +52,5 @@ def pitch_classes(what: str, names: str | Iterable[object]) -> tuple[float, ...]
 
 def _class(match: re.Match[str]) -> int:
     """Semitones above C."""
-    bend = {"": 0, "#": 1, "♯": 1}.get(match[2], -1)
-    return _STEPS[match[1].upper()] + bend
+    accidental = {"": 0, "#": 1, "♯": 1}.get(match[2], -1)
+    return _STEPS[match[1].upper()] + accidental

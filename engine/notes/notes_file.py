@@ -1,7 +1,7 @@
-"""The MIDI file beside a sound file, written while its notes sound.
+"""The MIDI file beside a sound file, written during playback.
 
-`CollectedNotes.put` belongs to the mixer thread and never waits; everything else belongs to the one
-thread that writes the sound. The file is created with the first note.
+The mixer thread calls `CollectedNotes.put`, which never waits; the thread that writes the sound
+calls all others. The file is created with the first note.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_WAITING = 100_000  # events, more than an hour of music: the disk has stal
 
 
 class CollectedNotes:
-    """Events on their way from the mixer to the thread that writes them."""
+    """A queue of events from the mixer to the writer thread."""
 
     def __init__(self) -> None:
         self._events: deque[NoteEvent] = deque()
@@ -35,7 +35,7 @@ class CollectedNotes:
         self._events.append(event)
 
     def take(self) -> list[NoteEvent]:
-        """Remove and return what there is."""
+        """Remove and return all events."""
         return [self._events.popleft() for _ in range(len(self._events))]
 
 
@@ -44,13 +44,13 @@ class NotesFile:
 
     Parameters
     ----------
-    sound : the sound file; a MIDI file that has its name already is left alone.
-    notes : collected for it.
+    sound : the sound file; an existing MIDI file of its name is not replaced.
+    notes : the events of the sound file.
 
     Attributes
     ----------
-    path : of the MIDI file; None as long as there is no note.
-    problem : why notes are not written any further, or nothing.
+    path : of the MIDI file; None until there is a note.
+    problem : why notes are no longer written, or nothing.
     """
 
     def __init__(self, sound: Path, notes: CollectedNotes) -> None:
@@ -61,7 +61,7 @@ class NotesFile:
         self.problem = ""
 
     def write(self, seconds: float) -> None:
-        """Write what was collected; `seconds` is the length of the sound so far."""
+        """Write the collected events; `seconds` is the present length of the sound."""
         try:
             self._collect()
             if self._writer is not None and seconds - self._synced >= 1.0:
@@ -71,7 +71,7 @@ class NotesFile:
             self._fail(error)
 
     def close(self, seconds: float) -> None:
-        """Write the rest of a sound that has ended at `seconds`."""
+        """Write the remaining events; `seconds` is the final length of the sound."""
         try:
             self._collect()
             if self._writer is not None:
@@ -81,9 +81,9 @@ class NotesFile:
 
     @property
     def summary(self) -> str:
-        """What became of the notes, such as `12 notes in take.mid`; nothing without notes."""
+        """The notes in the file, such as `12 notes in take.mid`; nothing without notes."""
         if self.problem:
-            return f"its notes are not: {self.problem}"
+            return f"its notes are incomplete: {self.problem}"
         if self._writer is None or self.path is None or not self._writer.notes:
             return ""
         count = self._writer.notes
@@ -108,7 +108,7 @@ class NotesFile:
 
 
 def notes_paths(sound: Path) -> Iterator[Path]:
-    """Names for the MIDI file beside a sound file, the best first."""
+    """Names for the MIDI file beside a sound file, in order of preference."""
     yield sound.with_suffix(".mid")
     yield sound.with_name(f"{sound.stem}-notes.mid")
     for number in count_from(2):

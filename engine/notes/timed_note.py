@@ -1,4 +1,4 @@
-"""A note on the samples of a block. Immutable."""
+"""A note event timed in samples of a block. Immutable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["TimedNote", "later_notes"]
 
 @dataclass(frozen=True)
 class TimedNote:
-    """A key goes down, or with velocity 0 up, `offset` samples after a block's first sample."""
+    """A key goes down, or with velocity 0 up, `offset` samples after the first of a block."""
 
     offset: int
     pitch: int

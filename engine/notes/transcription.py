@@ -1,10 +1,10 @@
-"""Notes heard in a recording: basic-pitch's network, and the reading of what it answers.
+"""Transcription of recordings with basic-pitch's network.
 
 The network (Bittner, Bosch, Rubinstein, Meseguer-Brocal and Ewert, "A lightweight
-instrument-agnostic model for polyphonic note transcription and multipitch estimation", ICASSP
-2022) takes 43,844 samples at 22,050 Hz, 1.99 s, and answers 172 frames of 256 samples, 11.6 ms,
-for the 88 keys from A0: how surely a key sounds, and how surely it is struck. Frame j of a window
-is centred on the window's sample 256 j. Owned by one thread; any one.
+instrument-agnostic model for polyphonic note transcription and multipitch estimation", ICASSP 2022)
+maps 43,844 samples at 22,050 Hz (1.99 s) to 172 frames of 256 samples (11.6 ms) for the 88 keys
+from A0: the posterior probabilities that a key sounds and that it is struck. Frame j is centred on
+sample 256 j of the window. One owner thread.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ RATE = 22050  # Hz
 HOP = 256  # samples
 WINDOW = 43844  # samples
 FRAMES = 172  # of a window
-TRIMMED = 15  # frames at each side of a window, which hear too little around them
+TRIMMED = 15  # frames at each side of a window, which have too little context
 STRIDE = WINDOW - 2 * TRIMMED * HOP  # samples; 141.27 frames, of which 142 are kept
 KEPT = FRAMES - 2 * TRIMMED
 
 _INPUT = "serving_default_input_2:0"
 _OUTPUTS = {"notes": "StatefulPartitionedCall:1", "onsets": "StatefulPartitionedCall:2"}
-SHORTEST = 5  # frames, 58 ms; a note has to last longer
-TOLERANCE = 11  # frames, 128 ms, that a sounding key may be unheard
-_LATE = 0.005  # seconds by which peaks follow the onsets, the median of rendered piano notes
-_LONGEST = 1034  # frames, 12 s: as long as a roll lets a key sound
+SHORTEST = 5  # frames, 58 ms; notes are longer
+TOLERANCE = 11  # frames, 128 ms: the longest gap within a note
+_LATE = 0.005  # seconds from an onset to its peak, the median for rendered piano notes
+_LONGEST = 1034  # frames, 12 s: the longest note of a roll
 
 
 def _nothing() -> None:
@@ -47,11 +47,11 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Posteriors:
-    """What the network heard.
+    """The posteriors of the network.
 
     `notes` and `onsets` are ndarray [shape=(88, frames)] float32 of 0..1, A0 first; `times`
-    [frames] float64 is the centre of each frame in seconds, rising and not quite even: the windows
-    meet at 0.27 of a frame.
+    [frames] float64 is the centre of each frame in seconds, rising with slightly uneven steps,
+    because windows overlap by a fraction of a frame.
     """
 
     notes: Array
@@ -60,7 +60,7 @@ class Posteriors:
 
 
 class Transcriber:
-    """Hears the notes of a recording, of any length and at any rate.
+    """Transcribes recordings of any length and rate.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Transcriber:
     Raises
     ------
     PackError
-        When the graph is not this network.
+        The graph is not this network.
     """
 
     def __init__(self, session: Any, announce: Callable[[], object] = _nothing) -> None:
@@ -78,7 +78,7 @@ class Transcriber:
         self._session, self._announce = session, announce
 
     def posteriors(self, audio: Array, rate: float) -> Posteriors:
-        """What the network hears, window by window.
+        """The posteriors of a recording, computed window by window.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Transcriber:
         Raises
         ------
         ConfigError
-            When the audio is not mono, or has values that are no numbers.
+            The audio is not mono, or has NaN or infinite samples.
         """
         return self._posteriors(_at_22050(audio, rate))
 
@@ -101,8 +101,8 @@ class Transcriber:
     ) -> list[Note]:
         """The notes of `audio`, in the order of their starts; see `posteriors` and `read_notes`.
 
-        The network says nothing of velocities: they come from the sound (`striking.velocities`),
-        as if it were as loud as the training data of the shipped packs.
+        The network does not estimate velocities; `estimate_velocities` does, for sound as loud as
+        the training data of the shipped packs.
         """
         x = _at_22050(audio, rate)
         found = read_notes(self._posteriors(x), onset_threshold, frame_threshold)
@@ -112,14 +112,14 @@ class Transcriber:
         ]
 
     def _posteriors(self, x: Array) -> Posteriors:
-        heard = [[a[0, TRIMMED:-TRIMMED].T for a in self._run(w)] for w in _windows(x)]
-        if not heard:
+        parts = [[a[0, TRIMMED:-TRIMMED].T for a in self._run(w)] for w in _windows(x)]
+        if not parts:
             nothing = np.zeros((PITCHES, 0), np.float32)
             return Posteriors(nothing, nothing, np.zeros(0))
-        window, frame = np.divmod(np.arange(KEPT * len(heard)), KEPT)
-        # Exact, where basic-pitch's model_frames_to_time has the drift as 1.8 ms found by hand.
+        window, frame = np.divmod(np.arange(KEPT * len(parts)), KEPT)
+        # Exact; basic-pitch's model_frames_to_time has an empirical drift of 1.8 ms per window.
         times = (window * STRIDE + frame * HOP) / RATE
-        notes, onsets = (np.concatenate(part, axis=1) for part in zip(*heard, strict=True))
+        notes, onsets = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         within = times < len(x) / RATE
         return Posteriors(notes[:, within], onsets[:, within], times[within])
 
@@ -130,24 +130,25 @@ class Transcriber:
 
 def _check(session: Any) -> None:
     shapes = {i.name: list(i.shape)[1:] for i in session.get_inputs()}
-    made = {o.name: list(o.shape)[1:] for o in session.get_outputs()}
-    wanted = {key: [FRAMES, PITCHES] for key in _OUTPUTS.values()}
-    if shapes != {_INPUT: [WINDOW, 1]} or not wanted.items() <= made.items():
+    outputs = {o.name: list(o.shape)[1:] for o in session.get_outputs()}
+    expected = {key: [FRAMES, PITCHES] for key in _OUTPUTS.values()}
+    if shapes != {_INPUT: [WINDOW, 1]} or not expected.items() <= outputs.items():
         raise PackError(
-            f"the transcription graph is not basic-pitch's: it takes {shapes} and gives {made}"
+            f"the transcription graph is not basic-pitch's: its inputs are {shapes}, its outputs "
+            f"{outputs}"
         )
 
 
 def _at_22050(audio: Array, rate: float) -> Array:
     if audio.ndim != 1:
-        raise ConfigError(f"audio of shape {audio.shape}: give one channel (samples,)")
+        raise ConfigError(f"audio of shape {audio.shape}: use one channel (samples,)")
     if not np.isfinite(audio).all():
-        raise ConfigError("audio has values that are no numbers: give finite samples")
+        raise ConfigError("audio with NaN or infinite samples: use finite numbers")
     return resample(audio, rate, RATE)
 
 
 def _windows(x: Array) -> Iterator[Array]:
-    """Windows of 43,844 samples that begin half an overlap early; zeros around the sound."""
+    """Windows of 43,844 samples that start half an overlap early; zeros around the sound."""
     before = TRIMMED * HOP
     for start in range(-before, len(x) - before, STRIDE):
         window = np.zeros(WINDOW, np.float32)
@@ -160,7 +161,7 @@ def _windows(x: Array) -> Iterator[Array]:
 
 
 def infer_onsets(posteriors: Posteriors, width: int = 2) -> Array:
-    """Onsets [88, frames], raised to where a key's own posterior rises within `width` frames."""
+    """Onsets [88, frames], raised where the posterior of a key rises within `width` frames."""
     notes, onsets = posteriors.notes, posteriors.onsets
     if notes.shape[1] <= width:
         return onsets
@@ -179,16 +180,16 @@ def read_notes(
 ) -> list[Note]:
     """Read posteriors as notes, each with its mean posterior as velocity (1..127).
 
-    A note begins at a peak of the onsets over `onset_threshold`, the last ones first, and goes on
-    until its key has been under `frame_threshold` for 11 frames; what it uses up of its own key and
-    the two beside it is heard no more. Notes without an onset (basic-pitch's "melodia trick") are
-    left out: a struck string has one.
+    A note starts at a peak of the onsets over `onset_threshold` (the last peaks first) and ends
+    when its key has been under `frame_threshold` for 11 frames. The posteriors of its key and of
+    the two neighbours are then set to 0 for that time. Notes without an onset (basic-pitch's
+    "melodia trick") are left out, because a struck string has an onset.
 
     Parameters
     ----------
-    posteriors : of `Transcriber.posteriors`
-    onset_threshold, frame_threshold : over 0, under 1
-    shortest : frames that a note has to outlast
+    posteriors : from `Transcriber.posteriors`
+    onset_threshold, frame_threshold : between 0 and 1
+    shortest : frames; notes are longer
 
     Returns
     -------
@@ -197,20 +198,20 @@ def read_notes(
     """
     for name, value in (("onset", onset_threshold), ("frame", frame_threshold)):
         if not 0 < value < 1:
-            raise ConfigError(f"{name}_threshold {value!r}: must be over 0 and under 1")
+            raise ConfigError(f"{name}_threshold {value!r}: use a number between 0 and 1")
     onsets = infer_onsets(posteriors)
     left = posteriors.notes.copy()
     peak = np.zeros(onsets.shape, bool)
     middle = onsets[:, 1:-1]
-    # >= before: the steepest rise is made as high as the highest onset, often its neighbour.
+    # >= on the left: the steepest rise is scaled to the highest onset, often its neighbour.
     peak[:, 1:-1] = (middle >= onsets[:, :-2]) & (middle > onsets[:, 2:])
     frames, rows = np.nonzero((peak & (onsets >= onset_threshold)).T)
     notes: list[Note] = []
     for start, row in zip(frames[::-1].tolist(), rows[::-1].tolist(), strict=True):
-        heard = np.flatnonzero(left[row, start + 1 : start + _LONGEST] >= frame_threshold)
-        silent = np.flatnonzero(np.diff(heard, prepend=-1) > TOLERANCE)
-        heard = heard[: silent[0]] if len(silent) else heard
-        end = start + 2 + int(heard[-1]) if len(heard) else start
+        active = np.flatnonzero(left[row, start + 1 : start + _LONGEST] >= frame_threshold)
+        silent = np.flatnonzero(np.diff(active, prepend=-1) > TOLERANCE)
+        active = active[: silent[0]] if len(silent) else active
+        end = start + 2 + int(active[-1]) if len(active) else start
         if end - start <= shortest:
             continue
         left[max(row - 1, 0) : row + 2, start:end] = 0

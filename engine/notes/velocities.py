@@ -1,14 +1,14 @@
-"""How hard a key was struck, heard in the 93 ms after its onset. Pure functions: any thread.
+"""Estimates velocities from the 93 ms of sound after each onset. Pure functions: any thread.
 
-Two energies tell it: of the note's own partials after the onset, and of what the blow adds over
-4 kHz, where the harder hammer is heard and few other strings sound. Notes that begin together share
-both, so their number counts against them. A straight line through these, and a parabola over the
-keyboard, were fitted to 39,328 rendered notes of 150 training pieces on two pianos. On the 32
-held-out pieces that no choice was made on, the rank correlation with the true velocities is 0.65
-and the mean error 10 of 127, where one velocity for all is 13 off.
-(`benchmarks.transcription` takes all 42: 0.68.) The level counts: the sound should be as loud as
-the training data of the shipped packs (pieces of -24 dBFS RMS), or all of it comes out softer or
-louder.
+The estimate is linear in two energies: that of the note's partials after the onset, and the
+increase above 4 kHz at the onset, where the hammer is prominent and few other strings sound. Notes
+that start together share both, so their number is subtracted; a parabola over the keyboard is
+added. It was fitted to 39,328 rendered notes of 150 training pieces on two pianos. On the 32
+held-out pieces that were not used for any decision, the rank correlation with the true velocities
+is 0.65 and the mean error 10 of 127; one constant velocity has an error of 13.
+(`benchmarks.transcription` uses all 42 pieces: 0.68.) The level matters: the sound should be as
+loud as the training data of the shipped packs (-24 dBFS RMS), or all velocities are too low or too
+high.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SPAN = 0.093  # seconds
 _PARTIALS = 8
 _BLOW = 4000.0, 11000.0  # Hz
 _FLOOR = 1e-9  # -90 dBFS
-_CHUNK = 256  # notes looked at together
+_CHUNK = 256  # notes per batch
 
 _TOGETHER = 0.03  # seconds
 
-# Velocity = _FITTED . (1, partials in dB, blow in dB, log2 of how many begin together, p, p^2);
-# p is in units of two octaves from middle C.
+# Velocity = _FITTED . (1, partials in dB, blow in dB, log2 of the notes that start together, p,
+# p^2); p is in units of two octaves from middle C.
 _FITTED = np.array([184.69, 2.25, 0.76, -4.88, 8.13, 4.76])
 
 
@@ -66,19 +66,21 @@ def estimate_velocities(
         )
         f0 = 440 * 2 ** ((key - 69) / 12)
         bins = np.round(f0 * np.arange(1, _PARTIALS + 1) * n / rate).astype(np.int64)
-        bins = np.minimum(bins, n // 2 - 2)  # a partial over the top has next to nothing there
+        bins = np.minimum(
+            bins, n // 2 - 2
+        )  # a partial above the highest bin has almost no energy there
         near = [np.take_along_axis(after, bins + d, axis=1) for d in (-1, 0, 1)]
         partials = np.sum(near, axis=(0, 2))
         blow = np.maximum(after - before, 0)[:, low:high].sum(axis=1)
         p = (key[:, 0] - 60) / 24
-        heard = (_decibels(partials), _decibels(blow), together[part])
-        seen = np.stack([np.ones_like(p), *heard, p, p**2], axis=1)
-        found[part] = np.clip(np.round(seen @ _FITTED), 1, 127)
+        energies = (_decibels(partials), _decibels(blow), together[part])
+        features = np.stack([np.ones_like(p), *energies, p, p**2], axis=1)
+        found[part] = np.clip(np.round(features @ _FITTED), 1, 127)
     return found
 
 
 def _together(starts: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many notes begin within 30 ms of each, itself among them. [notes]."""
+    """The number of notes that start within 30 ms of each note, including itself. [notes]."""
     order = np.sort(starts)
     last = np.searchsorted(order, starts + _TOGETHER, "right")
     return np.asarray(last - np.searchsorted(order, starts - _TOGETHER, "left"), np.int64)

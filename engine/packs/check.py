@@ -83,6 +83,11 @@ def _check_names(path: Path, manifest: Manifest) -> None:
             raise PackError(f"{path}: stage.output is {name!r}; the signals are {known}")
         if outputs.count(name) > 1:
             raise PackError(f"{path}: signal {name!r} is the output of two stages; use one")
+        if REPRESENTATIONS[manifest.signal(name).kind].written:
+            kind = manifest.signal(name).kind
+            raise PackError(
+                f"{path}: stage.output is {name!r}; the player writes signals of {kind}"
+            )
     if manifest.output not in outputs or manifest.signal(manifest.output).kind != "samples":
         raise PackError(
             f"{path}: output is {manifest.output!r}; it has to be a signal of kind samples that a "
@@ -134,18 +139,28 @@ def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
             )
     _check_kind(where, stage)
     if stage.kind == "transform":
-        _check_decode(where, manifest, stage)
+        _check_transform(where, manifest, stage)
         return
     _check_graph_inputs(where, manifest, stage)
     if stage.kind == "diffusion":
         _check_sampling(where, stage)
 
 
-def _check_decode(where: str, manifest: Manifest, stage: Stage) -> None:
-    """A decode turns the frames that another stage commits into samples of as many channels."""
+def _check_transform(where: str, manifest: Manifest, stage: Stage) -> None:
+    """A transform turns the frames that another stage commits into samples of as many channels, or
+    a roll on beats into one on samples.
+    """
     source, output = manifest.signal(stage.inputs[0].signal), manifest.signal(stage.output)
     if manifest.producer(source.name) is None:
-        raise PackError(f"{where}: no stage produces {source.name!r}, which it decodes")
+        raise PackError(f"{where}: no stage produces {source.name!r}, which it reads")
+    if stage.transform == "perform":
+        rolls = (source.kind, output.kind) == ("roll", "roll")
+        if not rolls or source.grid.per_beat is None or output.grid.samples is None:
+            raise PackError(
+                f"{where}: it performs {source.name!r} as {output.name!r}; use a roll with a grid "
+                "per_beat as input, and a roll with a grid of samples as output"
+            )
+        return
     if output.kind != "samples" or output.grid.samples != 1 or output.rows != source.channels:
         raise PackError(
             f"{where}: its output {output.name!r} has to be of kind samples, at the pack's rate, "
@@ -173,10 +188,14 @@ def _check_graph_inputs(where: str, manifest: Manifest, stage: Stage) -> None:
 
 def _check_kind(where: str, stage: Stage) -> None:
     if stage.kind == "transform":
-        if stage.transform != "decode":
-            raise PackError(f"{where}: transform is {stage.transform!r}; it takes decode")
         if len(stage.inputs) != 1:
-            raise PackError(f"{where}: {len(stage.inputs)} inputs; a decode has one")
+            raise PackError(f"{where}: {len(stage.inputs)} inputs; a transform has one")
+        read = stage.inputs[0]
+        if read.before or read.after:
+            raise PackError(
+                f"{where}: input {read.signal!r} has before or after; a transform takes what its "
+                "input commits, so leave them out"
+            )
         return
     needs_past = stage.continues in ("prefix", "cache", "replace")
     if needs_past and not stage.past:

@@ -17,6 +17,7 @@ from engine.fields import Field, read_table
 from engine.packs.manifest import Encoder, Manifest
 from engine.packs.stages import CONTINUES, KINDS, Guidance, Input, Sampling, Stage, Steps
 from engine.representations.kinds import KINDS as REPRESENTATIONS
+from engine.representations.kinds import TRANSFORMS
 from engine.representations.signals import Grid, Signal
 from engine.sampling.replace import DEFAULT_ROUNDS, default_overlap
 
@@ -42,15 +43,13 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
     "signal": (
         Field("name", str, "a word; stages name it as an input or output"),
         Field("kind", str, "representation of a frame", choices=tuple(REPRESENTATIONS)),
-        Field("rows", int, "numbers in a frame, all channels together; of samples: their channels",
-              0, _WHOLE, default=0, required=False),
+        Field("rows", int, "numbers in a frame, all channels together; of samples: their channels; "
+              "of bars: 3", 0, _WHOLE, default=0, required=False),
         Field("channels", int, "channels that the frame describes; 0: those of the pack", 0, 2,
               default=0, required=False),
         Field("grid", dict, "samples: samples per frame at the pack's rate, a whole number or a "
               'fraction such as "441/2"; or per_beat: frames per beat', default={},
               required=False),
-        Field("offset", Fraction, "samples from a frame's place on the grid to the first sample "
-              "that it covers", -_WHOLE, _WHOLE, default=Fraction(0), required=False),
         Field("empty", str, "file: float32 .npy [rows], the frame that stands for no past; "
               "empty: that of the kind", default="", required=False),
     ),
@@ -65,7 +64,9 @@ TABLES: Mapping[str, tuple[Field, ...]] = {
         Field("name", str, "of the stage; empty: that of its output", default="", required=False),
         Field("kind", str, "diffusion: sampled step by step; network: one evaluation; transform: "
               "built in", choices=KINDS),
-        Field("transform", str, "of a transform: decode", default="", required=False),
+        Field("transform", str, "of a transform: "
+              + "; ".join(f"{name}, {about}" for name, about in TRANSFORMS.items()),
+              choices=("", *TRANSFORMS), default="", required=False),
         Field("inputs", list, "tables of what it reads of other signals", default=(),
               required=False),
         Field("continues", str, "how a block reads its own past: none; embed, the block before; "
@@ -201,10 +202,11 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
         known = ", ".join(REPRESENTATIONS)
         raise PackError(f"{where}: signal.kind is {kind!r}; it takes {known}")
     own: Sequence[Field] = REPRESENTATIONS[kind].options
+    fixed = REPRESENTATIONS[kind].rows
     values = read_table(where, "signal", (*TABLES["signal"], *own), table)
     options = {f.name: values[f.name] for f in own}
-    channels = values["channels"] or channels
-    rows = values["rows"] or (channels if kind == "samples" else 0)
+    channels = 1 if fixed else values["channels"] or channels
+    rows = values["rows"] or (channels if kind == "samples" else fixed)
     if not rows or rows % channels:
         raise PackError(
             f"{where}: signal.rows of {values['name']!r} is {rows}; use a multiple of its "
@@ -223,7 +225,7 @@ def _signal(where: str, table: dict[str, Any], channels: int) -> Signal:
         rows=rows,
         channels=channels,
         grid=Grid(grid["samples"] or None, grid["per_beat"] or None),
-        offset=values["offset"], empty=values["empty"], options=options,
+        empty=values["empty"], options=options,
     )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """The plan of a pack: its stages in order, where each begins, how much of each signal is kept.
 
 Pure data and exact arithmetic: any thread, any process. Times are counted in samples at the pack's
-rate, as fractions; frames of a signal by their absolute position, frame 0 beginning at time 0.
+rate, as fractions; of signals on beats in beats. Frames of a signal are counted by their absolute
+position, frame 0 beginning at time 0. Only a transform goes from beats to samples: every other
+stage has its inputs on the axis of its output.
 
 A stage that reads frames beyond its block would have its inputs run a block further than it needs.
 So it stands behind them instead: the first frame of its output lies `after` frames of the input
@@ -11,7 +13,7 @@ before the first frame of the input, and what it reads before that is the empty 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -20,11 +22,13 @@ from engine.errors import PackError
 from engine.packs.manifest import MANIFEST, Manifest
 from engine.packs.stages import Input, Stage
 from engine.representations.signals import Signal
+from engine.time.tempo_map import FASTEST, SLOWEST
 
 __all__ = ["InputPlan", "Plan", "StagePlan", "block_seconds", "make_plan"]
 
 _MOST_BYTES = 2 << 30  # of all signals that are kept
 _MOST_SECONDS = 600  # of a block
+_BEAT_SECONDS = Fraction(60, 120)  # where a length in seconds has to be named beforehand
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class StagePlan:
 
     Attributes
     ----------
-    frame : samples of one frame of the output.
+    frame : length of one frame of the output, in samples or, where it lies on beats, in beats.
+    frame_samples : in samples; of beats, at 120 BPM.
     start : position of the first frame of the output.
     unit : what is kept of a block is a multiple of so many frames, so that the next block begins
         on a frame of every input.
@@ -55,6 +60,7 @@ class StagePlan:
 
     stage: Stage
     frame: Fraction
+    frame_samples: Fraction
     start: int
     unit: int
     inputs: tuple[InputPlan, ...]
@@ -62,7 +68,7 @@ class StagePlan:
     @property
     def block_samples(self) -> Fraction:
         """Length of one run, in samples; 0 of a transform."""
-        return self.stage.block * self.frame
+        return self.stage.block * self.frame_samples
 
     def kept(self, stride: float) -> int:
         """Frames to keep of a block at a stride (a share of it): a multiple of `unit`, at least
@@ -80,12 +86,16 @@ class Plan:
     ----------
     lengths : frames of each signal that have to be remembered.
     bytes : of all of them, and of one block of each stage.
+    beats : how many of the tempo map have to be remembered.
+    first_beat : with which the piece begins, 0 or before it.
     block_samples : of the longest block: what a block control waits for.
     """
 
     stages: tuple[StagePlan, ...]
     lengths: Mapping[str, int]
     bytes: int
+    beats: int
+    first_beat: int
     block_samples: int
 
     @cached_property
@@ -99,7 +109,7 @@ class Plan:
     def delay(self, output: str) -> Fraction:
         """Samples by which a signal's first frame lies before the first frame of the piece."""
         found = self.stage(output)
-        return -found.start * found.frame if found else Fraction(0)
+        return -found.start * found.frame_samples if found else Fraction(0)
 
 
 def make_plan(manifest: Manifest) -> Plan:
@@ -116,7 +126,7 @@ def make_plan(manifest: Manifest) -> Plan:
     planned: dict[str, StagePlan] = {}
     for stage in ordered:
         planned[stage.output] = _plan_stage(where, manifest, stage, planned)
-    lengths = _lengths(planned)
+    lengths = _lengths(manifest, planned)
     size = sum(4 * length * manifest.signal(name).rows for name, length in lengths.items())
     size += sum(4 * s.block * manifest.signal(s.output).rows for s in ordered)
     if size > _MOST_BYTES:
@@ -130,7 +140,10 @@ def make_plan(manifest: Manifest) -> Plan:
             f"{where}: a block lasts {float(longest) / manifest.rate:.0f} s; use up to "
             f"{_MOST_SECONDS}"
         )
-    return Plan(tuple(planned.values()), lengths, size, math.ceil(longest))
+    on_beats = [p for p in planned.values() if manifest.signal(p.stage.output).grid.per_beat]
+    first_beat = math.floor(min((p.start * p.frame for p in on_beats), default=Fraction(0)))
+    beats = _beats(manifest, on_beats, lengths)
+    return Plan(tuple(planned.values()), lengths, size, beats, first_beat, math.ceil(longest))
 
 
 def block_seconds(manifest: Manifest) -> float:
@@ -160,21 +173,33 @@ def _in_order(where: str, manifest: Manifest) -> list[Stage]:
     return ordered
 
 
-def _frame(where: str, signal: Signal) -> Fraction:
-    if signal.grid.samples is None:
+def _frame(signal: Signal) -> Fraction:
+    """Length of a frame, in samples or in beats."""
+    per_beat = signal.grid.per_beat
+    return 1 / per_beat if per_beat else signal.grid.samples or Fraction(1)
+
+
+def _check_axes(where: str, stage: Stage, output: Signal, source: Signal) -> None:
+    on_beats = source.grid.per_beat is not None
+    if on_beats != (output.grid.per_beat is not None):
+        axes = ("beats", "samples") if on_beats else ("samples", "beats")
         raise PackError(
-            f"{where}: signal {signal.name!r} lies on beats, and nothing performs it; only a "
-            "transform reads beats"
+            f"{where}: stage {stage.name!r} reads {source.name!r}, which lies on {axes[0]}, for "
+            f'{output.name!r} on {axes[1]}; add a stage with transform = "perform" that turns '
+            "beats into samples"
         )
-    return signal.grid.samples
 
 
 def _plan_stage(
     where: str, manifest: Manifest, stage: Stage, planned: Mapping[str, StagePlan]
 ) -> StagePlan:
-    frame = _frame(where, manifest.signal(stage.output))
+    output = manifest.signal(stage.output)
+    frame = _frame(output)
+    nominal = frame * _BEAT_SECONDS * manifest.rate if output.grid.per_beat else frame
     if stage.kind == "transform":
         source = manifest.signal(stage.inputs[0].signal)
+        if source.grid.per_beat:  # whenever the beats begin, it begins with the piece
+            return StagePlan(stage, frame, nominal, 0, 1, ())
         parent = planned.get(source.name)
         begins = parent.start * parent.frame if parent else Fraction(0)
         start = begins / frame
@@ -183,12 +208,13 @@ def _plan_stage(
                 f"{where}: stage {stage.name!r} begins between two frames of {stage.output!r}; "
                 "choose grids that are multiples of each other"
             )
-        return StagePlan(stage, frame, int(start), 1, ())
+        return StagePlan(stage, frame, nominal, int(start), 1, ())
     unit = 1
     inputs: list[InputPlan] = []
     begins = Fraction(0)
     for read in stage.inputs:
-        ratio = frame / _frame(where, manifest.signal(read.signal))
+        _check_axes(where, stage, output, manifest.signal(read.signal))
+        ratio = frame / _frame(manifest.signal(read.signal))
         unit = math.lcm(unit, ratio.denominator)
         inputs.append(InputPlan(read, ratio))
         parent = planned.get(read.signal)
@@ -201,25 +227,34 @@ def _plan_stage(
             f"frame of each of its inputs only where that is a multiple of {unit}"
         )
     start = math.floor(begins / (frame * unit)) * unit
-    return StagePlan(stage, frame, start, unit, tuple(inputs))
+    return StagePlan(stage, frame, nominal, start, unit, tuple(inputs))
 
 
-def _lengths(planned: Mapping[str, StagePlan]) -> dict[str, int]:
+def _lengths(manifest: Manifest, planned: Mapping[str, StagePlan]) -> dict[str, int]:
     """Frames to remember of each signal: what its own stage and those that read it look back.
 
     No stage is behind the output, since what it keeps rests on committed frames of its inputs. And
     a stage runs only while a reader needs it, so it is ahead of the output by its own block at
-    most, and by what its readers are ahead and read.
+    most, and by what its readers are ahead and read. Where beats are performed, a block of them is
+    longest at the slowest tempo, and most of them are ahead at the fastest.
     """
-    ahead: dict[str, Fraction] = {}  # samples beyond the output's position
+    beat = Fraction(60 * manifest.rate)  # samples, at 1 BPM
+    ahead: dict[str, Fraction] = {}  # beyond the output's position: samples, or beats
     for plan in reversed(list(planned.values())):
         name = plan.stage.output
-        furthest = ahead.get(name, Fraction(0)) + plan.block_samples
+        block = plan.stage.block * plan.frame
+        source = planned.get(plan.stage.inputs[0].signal) if plan.stage.inputs else None
+        performs = source is not None and _performs(manifest, plan)
+        if source is not None and performs:
+            block = source.stage.block * source.frame * beat / SLOWEST
+        furthest = ahead.get(name, Fraction(0)) + block
         ahead[name] = furthest
         for read in plan.stage.inputs:
             own = planned.get(read.signal)
             beyond = read.after * own.frame if own else Fraction(0)
-            reach = furthest + plan.block_samples + beyond
+            reach = furthest + plan.stage.block * plan.frame + beyond
+            if performs:
+                reach = Fraction(math.ceil(furthest * FASTEST / beat))
             ahead[read.signal] = max(ahead.get(read.signal, Fraction(0)), reach)
     lengths: dict[str, int] = {}
     for plan in planned.values():
@@ -229,3 +264,17 @@ def _lengths(planned: Mapping[str, StagePlan]) -> dict[str, int]:
             back = math.ceil(ahead[read.read.signal] / frame) + read.read.before
             lengths[read.read.signal] = max(lengths.get(read.read.signal, 0), back)
     return {name: length for name, length in lengths.items() if length}
+
+
+def _performs(manifest: Manifest, plan: StagePlan) -> bool:
+    on_beats = manifest.signal(plan.stage.inputs[0].signal).grid.per_beat is not None
+    return plan.stage.kind == "transform" and on_beats
+
+
+def _beats(manifest: Manifest, on_beats: Sequence[StagePlan], lengths: Mapping[str, int]) -> int:
+    """Beats to remember: those of all frames that are remembered, and of what is not performed."""
+    found = [math.ceil(2 * p.stage.block * p.frame) for p in on_beats]
+    for name, length in lengths.items():
+        if manifest.signal(name).grid.per_beat is not None:
+            found.append(math.ceil(length * _frame(manifest.signal(name))))
+    return sum(found) + 2 if found else 1

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,35 @@ def _tick(beats: float, per_beat: int) -> int:
     return round(beats * per_beat * TOKEN)
 
 
+@dataclass(frozen=True)
+class Strike:
+    """A key that is struck: when, and for how long, in ticks."""
+
+    pitch: int
+    velocity: int
+    tick: int
+    length: int
+
+
+def strikes(cells: Array, first: int, per_beat: int, keyboard: Keyboard) -> list[Strike]:
+    """What is struck in clean tokens [4 * keys, tokens], of which the first is token `first`."""
+    groups = cells.reshape(GROUPS, keyboard.keys, -1)
+    places, lengths = _places(groups[PLACE]), length_ticks(groups[LENGTH], per_beat * TOKEN)
+    found = [
+        Strike(
+            int(row) + keyboard.lowest, _velocity(groups[ONSET, row, t]),
+            (first + int(t)) * TOKEN + int(places[row, t]), int(lengths[row, t]),
+        )
+        for row, t in np.argwhere(groups[ONSET] > 0)
+    ]  # fmt: skip
+    return sorted(found, key=lambda strike: strike.tick)
+
+
+def _velocity(onset: np.floating[Any]) -> int:
+    """MIDI velocity for a value of the onset group."""
+    return int(np.clip(round((float(onset) - 0.5) * 127), 1, 127))
+
+
 class BeatRollProjection:
     """Reads blocks as notes, writes them cleanly with their sounding group, and strikes held keys.
 
@@ -285,8 +315,7 @@ class BeatRollProjection:
                 at = (self._now + t) * TOKEN + int(places[row, t])
                 if self._ends[row] != NEVER:
                     ticks.append((min(int(self._ends[row]), at), 0, int(row)))
-                velocity = int(np.clip(round((float(cells[ONSET, row, t]) - 0.5) * 127), 1, 127))
-                ticks.append((at, velocity, int(row)))
+                ticks.append((at, _velocity(cells[ONSET, row, t]), int(row)))
                 self._since[row], self._ends[row] = at, at + lengths[row, t]
             for row in np.flatnonzero((self._ends != NEVER) & (self._ends < closes)):
                 ticks.append((int(self._ends[row]), 0, int(row)))

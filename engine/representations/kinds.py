@@ -18,7 +18,7 @@ from engine.fields import Field, read_table
 from engine.representations.protocol import Representation
 from engine.representations.signals import Signal
 
-__all__ = ["KINDS", "Kind", "make_representation"]
+__all__ = ["KINDS", "TRANSFORMS", "Kind", "make_representation"]
 
 Load = Callable[[str], NDArray[Any]]
 _PHASES = ("gradient-raar", "gradient-gl", "gradient")
@@ -41,12 +41,16 @@ class Kind:
     options : of a signal of this kind.
     place : module and class, or function, loaded when the first one is made.
     files : options that name a file of the pack.
+    rows : where every signal of the kind has so many; 0: the signal says.
+    written : whether the player writes it: no stage outputs such a signal.
     """
 
     about: str
     options: tuple[Field, ...]
     place: str
     files: tuple[str, ...] = ()
+    rows: int = 0
+    written: bool = False
 
 
 KINDS: Mapping[str, Kind] = {
@@ -154,7 +158,19 @@ KINDS: Mapping[str, Kind] = {
         (Field("lowest", int, "MIDI pitch of the lowest key", 0, 127, default=21, required=False),),
         "engine.representations.roll_by_grid:make_roll",
     ),
+    "bars": Kind(
+        "beats since the bar began, beats in the bar, beats per minute, on a grid of beats; the "
+        "player writes it from the tempo map",
+        (),
+        "engine.representations.bars:Bars",
+        rows=3,
+        written=True,
+    ),
 }  # fmt: skip
+TRANSFORMS: Mapping[str, str] = {
+    "decode": "frames become samples",
+    "perform": "a roll on beats becomes a roll on samples, by the tempo map",
+}
 
 
 def make_representation(signal: Signal, rate: int, load: Load) -> Representation:

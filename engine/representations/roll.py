@@ -374,7 +374,8 @@ class Roll:
         self.rows = self.sampled_rows = signal.rows
         self.channels = signal.channels
         self.keyboard = Keyboard(signal.options["lowest"], signal.rows // CHANNELS)
-        self.seconds = float(signal.grid.samples / rate)
+        self.frame = signal.grid.samples
+        self.seconds = float(self.frame / rate)
         self.empty: Array = silence(1, self.keyboard).reshape(-1, 1)
 
     def encode(self, samples: Array) -> Array:

@@ -30,7 +30,6 @@ class Signal:
     ----------
     kind : a representation (engine/representations).
     rows : of a frame, all channels together, those of channel 0 first.
-    offset : samples from the position of a frame on its grid to the first sample that it covers.
     empty : the frame that stands for no past: a number, a file of one frame, or "" for the
         representation's own.
     options : of the representation.
@@ -41,6 +40,5 @@ class Signal:
     rows: int
     channels: int
     grid: Grid
-    offset: Fraction = Fraction(0)
     empty: str | float = ""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -1,8 +1,8 @@
-"""From what a network answers (v, eps, x0, flow velocity, EDM's F) to x0, and the training targets.
+"""From a network's output (v, eps, x0, flow velocity, EDM's F) to x0, and the training targets.
 
 Pure functions: any thread or process may call them. Plain arithmetic only, so numpy arrays, torch
 tensors and numbers all work, and torch traces it: `export/wrap.py` wraps networks with
-`x0_from_network`. `x`, answers and targets have one shape; alpha and sigma are numbers or arrays
+`x0_from_network`. `x`, outputs and targets have one shape; alpha and sigma are numbers or arrays
 that broadcast against it; x = alpha x0 + sigma eps throughout. No conversion assumes a schedule:
 where the formula of the paper does (alpha^2 + sigma^2 = 1, alpha + sigma = 1, alpha = 1), it is
 divided out. A network, however, knows only the schedule that it was trained on: each row says how x
@@ -79,7 +79,7 @@ def x0_from_eps(x: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
 
 
 def x0_from_x0(x: Array, x0: Array, alpha: Array, sigma: Array) -> Array:
-    """x0 itself, for networks that answer it."""
+    """x0 itself, for networks that return it."""
     return x0
 
 
@@ -123,7 +123,7 @@ def flow_target(x0: Array, eps: Array, alpha: Array, sigma: Array) -> Array:
 def edm_target(
     x0: Array, eps: Array, alpha: Array, sigma: Array, sigma_data: float = SIGMA_DATA
 ) -> Array:
-    """What F must answer: (x0 - c_skip y) / c_out with y = x / alpha (EDM Eq 8). Sigma above 0."""
+    """The target of F: (x0 - c_skip y) / c_out with y = x / alpha (EDM Eq 8). Sigma above 0."""
     level = sigma / alpha
     total = level**2 + sigma_data**2
     y = x0 + level * eps
@@ -152,7 +152,7 @@ def circle_time(alpha: Array, sigma: Array) -> Array:
 
 
 def sigma_level(alpha: Array, sigma: Array) -> Array:
-    """Sigma itself: the time of a flow, or the level of a network that answers x0."""
+    """Sigma itself: the time of a flow, or the level of a network that returns x0."""
     return sigma
 
 
@@ -163,22 +163,22 @@ def log_level(alpha: Array, sigma: Array) -> Array:
 
 @dataclass(frozen=True)
 class Parameterisation:
-    """One thing that a network may answer, and what a network trained for it expects.
+    """One kind of output that a network may have, and the input that such a network expects.
 
     Attributes
     ----------
     name : str
     to_x0 : callable
-        (x, answer, alpha, sigma) to x0.
+        (x, output, alpha, sigma) to x0.
     target : callable
-        (x0, eps, alpha, sigma) to the answer of a perfect network.
+        (x0, eps, alpha, sigma) to the output of a perfect network.
     norm : callable
         (alpha, sigma) to the number by which x, alpha and sigma are divided to lie on the schedule
         that such networks are usually trained on.
     level : callable
-        (alpha, sigma) on that schedule to the noise level as the network is told it.
+        (alpha, sigma) on that schedule to the noise level that the network takes.
     preconditioned : bool
-        The network's input and answer are scaled by `edm_coefficients`; the functions take
+        The network's input and output are scaled by `edm_coefficients`; the functions take
         `sigma_data`.
     """
 
@@ -228,11 +228,11 @@ def x0_from_network(
     sigma: Array,
     sigma_data: float = SIGMA_DATA,
 ) -> Array:
-    """x0 from a network of parameterisation `name`, asked at any (alpha, sigma).
+    """x0 from a network of parameterisation `name`, at any (alpha, sigma).
 
     Parameters
     ----------
-    network : (x, level) to its answer, on the schedule that it was trained on.
+    network : (x, level) to its output, on the schedule that it was trained on.
     x : alpha x0 + sigma eps. alpha and sigma have its number of dimensions.
     sigma_data : standard deviation of the data, for `edm`.
 
@@ -247,5 +247,5 @@ def x0_from_network(
     level = row.level(alpha, sigma)
     if not row.preconditioned:
         return row.to_x0(x, network(x, level), alpha, sigma)
-    answer = network(edm_coefficients(sigma, sigma_data).in_ * x, level)
-    return row.to_x0(x, answer, alpha, sigma, sigma_data)
+    output = network(edm_coefficients(sigma, sigma_data).in_ * x, level)
+    return row.to_x0(x, output, alpha, sigma, sigma_data)

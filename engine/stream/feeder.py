@@ -18,17 +18,18 @@ from engine.arguments import HISTORY
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, PackError, WorkerError
 from engine.notes.note import Note
-from engine.notes.timed_note import TimedNote, later_notes
+from engine.notes.timed_note import later_notes
 from engine.packs.plan import Plan
 from engine.stages.request import Request
 from engine.stream.block_events import BlockEvent, DroppedAudio, generated_block
-from engine.stream.generator import Block, Generator, GeneratorDied
+from engine.stream.generator import Block, Generator, GeneratorDied, joined
 from engine.stream.governor import BlockPlan, Governor
 from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.requests import request_from
 from engine.stream.stream_stats import StreamStats
 from engine.time.clock import Clock
+from engine.time.tempo_map import Pace
 
 RESTARTS = 5  # in a row without a block between them; then the stream ends
 _POLL = 0.01  # seconds between looks at the lead
@@ -69,6 +70,7 @@ class Feeder:
     on_block_event : called with every block as it joins the lead, and with all dropped audio, in
         the thread of the event; must not wait.
     on_applied : called with the settings of each generated block; must not wait.
+    pace : returns the present tempo; must not wait.
     history : seconds that the history reaches back, where its memory allows.
     """
 
@@ -87,9 +89,11 @@ class Feeder:
         clock: Clock,
         on_block_event: Callable[[BlockEvent], object] = lambda _: None,
         on_applied: Callable[[Settings], object] = lambda _: None,
+        pace: Callable[[], Pace] = Pace,
         history: float = HISTORY,
     ) -> None:
         self._on_block_event, self._on_applied = on_block_event, on_applied
+        self._pace = pace
         self._event_lock = threading.Lock()  # keeps blocks and drops in order
         self._generator, self._lead, self._governor = generator, lead, governor
         self._plan = plan
@@ -205,6 +209,11 @@ class Feeder:
         """Process id of the generator while it runs."""
         return self._generator.pid
 
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that ONNX Runtime offers the generator."""
+        return self._generator.targets
+
     def stats(self) -> StreamStats:
         """The present values."""
         last, loads = self._last, list(self._loads)
@@ -306,7 +315,7 @@ class Feeder:
         self._take_keyframe(continues=True)
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
-        return request_from(self._plan, settings, self._index, steps, stride)
+        return request_from(self._plan, settings, self._index, steps, stride, self._pace())
 
     def _piece_ends(self) -> bool:
         """Whether a new piece was requested, to which the present block does not belong."""
@@ -383,16 +392,10 @@ class Feeder:
             phrase = max(0, keyframe.phrase - len(place.before))
             has_past = keyframe.has_past or bool(place.before)
             blocks = self._first_blocks(place, when, has_past=has_past, phrase=phrase)
-        except GeneratorDied:
-            raise
         except AttaccaError:
             self._return_to_newest()  # the music of now goes on
             raise
-        samples = np.concatenate([block.samples for _, block in blocks])
-        notes, begin = list[TimedNote](), 0
-        for _, block in blocks:
-            notes += [TimedNote(begin + n.offset, n.pitch, n.velocity) for n in block.notes]
-            begin += len(block.samples)
+        samples, notes = joined([block for _, block in blocks])
         with self._event_lock:
             if self._piece_ends():
                 return
@@ -401,9 +404,7 @@ class Feeder:
                 # The crossfade ends where the moment begins, so that it softens no attack there.
                 early = min(self._lead.switch_frames, offset)
                 offset, at = offset - early, when() - early
-            since, late = self._lead.switch(
-                samples[offset:], later_notes(tuple(notes), offset), at
-            )  # fmt: skip
+            since, late = self._lead.switch(samples[offset:], later_notes(notes, offset), at)
             position = since - offset - late
             self._on_block_event(DroppedAudio(since / self._lead.rate, since / self._lead.rate))
             self.history.cut(since)

@@ -55,6 +55,16 @@ class Block:
     faults: tuple[str, ...] = ()
 
 
+def joined(blocks: Sequence[Block]) -> tuple[NDArray[np.float32], tuple[TimedNote, ...]]:
+    """The samples of blocks one after another, and their notes, timed from the first sample."""
+    notes: list[TimedNote] = []
+    begin = 0
+    for block in blocks:
+        notes += [TimedNote(begin + n.offset, n.pitch, n.velocity) for n in block.notes]
+        begin += len(block.samples)
+    return np.concatenate([block.samples for block in blocks]), tuple(notes)
+
+
 class Generator:
     """One generator process.
 
@@ -64,6 +74,10 @@ class Generator:
     threads, target : for its ONNX sessions.
     clock : by which it is judged late.
     patience : factor on how late it may be; large for rendering.
+
+    Attributes
+    ----------
+    targets : those that ONNX Runtime offers there, once it is started.
     """
 
     def __init__(
@@ -80,6 +94,7 @@ class Generator:
         self._heartbeat = Heartbeat(self._clock.now, patience)
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.Queue[Message | None] = queue.Queue()
+        self.targets: tuple[str, ...] = ()
 
     @property
     def pid(self) -> int | None:
@@ -119,7 +134,7 @@ class Generator:
             "target": self._target,
         }
         self._heartbeat.started()
-        self._ask(head)
+        self.targets = tuple(self._ask(head).head["targets"])
 
     def stop(self) -> None:
         """End the process, kindly first."""

@@ -27,6 +27,7 @@ from engine.stream.generator import Generator
 from engine.stream.governor import Governor
 from engine.stream.lead import Lead
 from engine.time.clock import Clock
+from engine.time.tempo_map import Pace
 
 __all__ = ["PackStream", "StreamSetup"]
 
@@ -52,6 +53,7 @@ class StreamSetup:
     wait : the mixer waits for music, for rendering offline.
     on_block_event : called with every generated block and all dropped audio.
     on_applied : called with the settings of each generated block.
+    pace : returns the present tempo.
     history : seconds that the music can go back by.
     """
 
@@ -64,6 +66,7 @@ class StreamSetup:
     wait: bool = False
     on_block_event: Callable[[BlockEvent], None] = lambda _: None
     on_applied: Callable[[Settings], None] = lambda _: None
+    pace: Callable[[], Pace] = Pace
     history: float = HISTORY
 
 
@@ -115,6 +118,7 @@ class PackStream:
             plan=plan, target_lead=target_lead, settings=settings, clock=setup.clock,
             on_event=setup.on_event, on_problem=self._on_problem, on_refused=setup.on_refused,
             on_block_event=self.block_publisher.add, on_applied=setup.on_applied,
+            pace=setup.pace,
             history=setup.history,
         )  # fmt: skip
 

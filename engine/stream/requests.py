@@ -8,8 +8,11 @@ from typing import Any
 from engine.controls.settings import Settings
 from engine.packs.plan import Plan
 from engine.stages.request import PACKS_OWN, Request, StageRequest
+from engine.time.tempo_map import Pace
 
 __all__ = ["make_request", "request_from"]
+
+_PACE = Pace()
 
 
 def make_request(
@@ -23,6 +26,7 @@ def make_request(
     temperature: float | None = None,
     guidance: float | None = None,
     controls: Mapping[str, Any] | None = None,
+    pace: Pace = _PACE,
 ) -> Request:
     """The request of one block.
 
@@ -53,16 +57,18 @@ def make_request(
             temperature=temperature if warm and temperature is not None else own.temperature,
             guidance=own.guidance.scale if guidance is None else guidance,
         )
-    return Request(index, seed, stages, controls or {})
+    return Request(index, seed, stages, controls or {}, pace)
 
 
-def request_from(plan: Plan, settings: Settings, index: int, steps: int, stride: float) -> Request:
+def request_from(
+    plan: Plan, settings: Settings, index: int, steps: int, stride: float, pace: Pace
+) -> Request:
     """The request of the next block with the controls as they are set, at the governor's `steps`
-    and `stride`.
+    and `stride` and the present tempo.
     """
     return make_request(
         plan, index, steps=steps, stride=stride, seed=int(settings.number("seed")),
         sampler=str(settings["sampler"]), temperature=settings.number("temperature"),
         guidance=settings.number("guidance"),
-        controls={c.short: settings.values[c.name] for c in settings.table.pack},
+        controls={c.short: settings.values[c.name] for c in settings.table.pack}, pace=pace,
     )  # fmt: skip

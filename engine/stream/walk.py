@@ -7,14 +7,17 @@ To produce a chunk of a signal its stage runs once. Before that, every stage who
 short for what it reads runs, parents first. A diffusion or network stage reads windows of its
 inputs by absolute position. A transform with state takes chunks as its input commits them, never
 split or merged, since its output depends on where they end.
+
+Signals on beats are performed by the tempo map. A beat is written into it when a stage first
+outputs frames of it, by the pace of that request.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -28,13 +31,17 @@ from engine.notes.timed_note import TimedNote
 from engine.packs.files import load_arrays
 from engine.packs.manifest import Manifest
 from engine.packs.plan import Plan, StagePlan, make_plan
+from engine.representations.bars import Bars
 from engine.representations.kinds import make_representation
-from engine.representations.protocol import Decoder, Event, Projection, Representation
+from engine.representations.protocol import Event, Projection, Representation
+from engine.representations.state import part
 from engine.stages.diffusion import BlockInputs, DiffusionStage
 from engine.stages.log import SignalLog
 from engine.stages.network import NetworkStage
 from engine.stages.prompts import PromptEncoder, open_prompts
 from engine.stages.request import Request, StageRequest
+from engine.stages.transform import TransformStage
+from engine.time.tempo_map import TempoMap
 
 __all__ = ["PlanWalk", "Produced"]
 
@@ -93,12 +100,12 @@ class PlanWalk:
         self._logs = {
             name: SignalLog(r.empty, self.plan.lengths.get(name, 0), self._start(name))
             for name, r in self._representations.items()
+            if not isinstance(r, Bars)
         }
         self.diffusion: dict[str, DiffusionStage] = {}
         self.networks: dict[str, NetworkStage] = {}
-        self._decoders: dict[str, Decoder] = {}
+        self._transforms: dict[str, TransformStage] = {}
         self._projections: dict[str, Projection] = {}
-        self._chunks: dict[str, deque[Array]] = {}
         self._prompts = open_prompts(manifest, executor, announce)
         for p in self.plan.stages:
             stage = p.stage
@@ -116,15 +123,14 @@ class PlanWalk:
                 )
             else:
                 source = self._representations[stage.inputs[0].signal]
-                self._decoders[stage.output] = source.decoder()
-                self._chunks[stage.output] = deque()
+                output = self._representations[stage.output]
+                self._transforms[stage.output] = TransformStage(p, source, output)
                 continue
             self._projections[stage.output] = self._representations[stage.output].projection()
         self._readers = {
-            name: [p.stage.output for p in self.plan.stages
-                   if p.stage.kind == "transform" and p.stage.inputs[0].signal == name]
+            name: [t for t in self._transforms.values() if t.plan.stage.inputs[0].signal == name]
             for name in self._logs
-        }  # fmt: skip
+        }
         self.reset()
 
     def _start(self, signal: str) -> int:
@@ -151,10 +157,8 @@ class PlanWalk:
         """Forget the past: the next chunk begins a new piece."""
         for log in self._logs.values():
             log.clear()
-        for part in (*self._decoders.values(), *self._projections.values()):
-            part.reset()
-        for chunks in self._chunks.values():
-            chunks.clear()
+        for reset in (*self._transforms.values(), *self._projections.values()):
+            reset.reset()
         for stage in self.diffusion.values():
             if stage.cache:
                 stage.cache.clear()
@@ -162,11 +166,12 @@ class PlanWalk:
         self._event_origin = {name: self._logs[name].position for name in self._projections}
         self._given: dict[str, Array] = {}
         self._rewind = 0
+        self._tempo = TempoMap(self.manifest.rate, self.plan.first_beat)
 
     @property
     def clipped(self) -> int:
         """How many values the decoders held within bounds since the start."""
-        return sum(decoder.clipped for decoder in self._decoders.values())
+        return sum(stage.transform.clipped for stage in self._transforms.values())
 
     @property
     def notes_signal(self) -> str | None:
@@ -184,23 +189,26 @@ class PlanWalk:
         sound = np.ascontiguousarray(samples.T, np.float32)
         zero = sound.shape[1]  # the sample at which the piece's time begins
         primed: set[str] = set()
-        for p in self.plan.stages:
-            if p.stage.kind != "transform":
-                continue
-            name = p.stage.inputs[0].signal
-            log, frame = self._logs[name], self._frame(name)
+        for stage in self._transforms.values():
+            name = stage.plan.stage.inputs[0].signal
+            log = self._logs[name]
             channels = self._to_channels(sound, self._representations[name].channels)
-            columns, self._rewind = self._decoders[p.stage.output].prime(channels, log.length)
+            read = stage.transform.prime(channels, log.length)
+            if read is None:
+                continue
+            columns, self._rewind = read
             log.replace_past(columns)
-            zero = math.floor(sound.shape[1] - self._rewind - log.position * frame)
+            zero = math.floor(sound.shape[1] - self._rewind - self._sample(name, log.position))
             primed.add(name)
-        for name in self._projections:
-            if name not in primed:
+        for p in self.plan.stages:
+            name = p.stage.output
+            reads = name in self._projections or self._representations[name].has_notes
+            if reads and name not in primed:
                 self._fill_past(name, sound, zero, notes)
 
     def _fill_past(self, name: str, sound: Array, zero: int, notes: Sequence[Note]) -> None:
         representation, log = self._representations[name], self._logs[name]
-        end = zero + math.floor(log.position * self._frame(name))
+        end = zero + math.floor(self._sample(name, log.position))
         if representation.has_notes:
             self._take_notes(name, notes, end / self.manifest.rate)
             return
@@ -213,9 +221,21 @@ class PlanWalk:
         log.replace_past(frames[:, -log.length :] if log.length else frames[:, :0])
 
     def _take_notes(self, name: str, notes: Sequence[Note], end: float) -> None:
+        """Take notes in seconds as the past of a signal; on beats they end with a whole beat."""
         log = self._logs[name]
-        log.replace_past(self._projections[name].past(notes, end, log.length))
-        self._event_origin[name] = log.position - log.length
+        beats = self._beats(name)
+        if beats:
+            notes, end = _scaled(notes, beats), math.ceil(end * beats)
+        # A signal that a transform outputs has no projection of its own.
+        projection = self._projections.get(name) or self._representations[name].projection()
+        log.replace_past(projection.past(notes, end, log.length))
+        if name in self._event_origin:
+            self._event_origin[name] = log.position - log.length
+
+    def _beats(self, name: str) -> float:
+        """Beats in a second at the present tempo; 0 where the signal lies on samples."""
+        on_beats = self.manifest.signal(name).grid.per_beat is not None
+        return self._tempo.pace.bpm / 60 if on_beats else 0.0
 
     @staticmethod
     def _to_channels(sound: Array, channels: int) -> Array:
@@ -242,6 +262,8 @@ class PlanWalk:
         plan = self.plan.stage(name)
         if plan is None:
             return 0
+        beats = self._beats(name)
+        notes = _scaled(notes, beats) if beats else notes
         blocks = self._projections[name].phrase(notes, plan.stage.block)
         if not blocks:
             return 0
@@ -272,11 +294,9 @@ class PlanWalk:
         samples = self._run(output, request)
         self._faults += self._executor.notices()
         rewind, self._rewind = self._rewind, 0
-        frame = self._frame(output)
-        notes = tuple(
-            TimedNote(round(at) - math.floor(begin * frame), e.pitch, e.velocity)
-            for at, e in self._events
-        )
+        self._tempo = self._tempo.remembering(self.plan.beats)
+        first = math.floor(self._sample(output, begin))
+        notes = tuple(TimedNote(round(at) - first, e.pitch, e.velocity) for at, e in self._events)
         return Produced(
             np.ascontiguousarray(samples.T), self._evaluations, rewind, notes, tuple(self._faults)
         )
@@ -296,40 +316,51 @@ class PlanWalk:
                 f"{plan.unit} up to {plan.stage.block}"
             )
 
-    def _frame(self, signal: str) -> Any:
-        return self.manifest.signal(signal).grid.samples or 1
+    def _sample(self, signal: str, position: int) -> Fraction:
+        """The sample at which a frame begins."""
+        grid = self.manifest.signal(signal).grid
+        if grid.per_beat is not None:
+            return self._tempo.sample_of(position / grid.per_beat)
+        return position * (grid.samples or Fraction(1))
 
     def _run(self, output: str, request: Request) -> Array:
         """Run the stage of a signal once. Returns what it committed."""
-        if output in self._decoders:
-            return self._decode(output, request)
+        if output in self._transforms:
+            return self._transform(output, request)
         plan = self.plan.stage(output)
         assert plan is not None
         of_stage = self._of(request, output)
         log = self._logs[output]
+        per_beat = self.manifest.signal(output).grid.per_beat
+        if per_beat:
+            self._tempo = self._tempo.until((log.position + of_stage.keep) / per_beat, request.pace)
         windows = self._windows(plan, of_stage.keep, request)
         block = self._block(output, plan, request, windows)
         self._check_finite(plan, block)
         clean, events = self._projections[output].project(block, of_stage.keep)
-        origin, frame = self._event_origin[output], float(self._frame(output))
-        self._events += [((e.frame + origin) * frame, e) for e in events]
+        if not per_beat:  # notes on beats are timed when they are performed
+            self._note(output, self._event_origin[output], events)
+        first = log.position
         log.commit(clean, of_stage.keep)
         self._blocks[output] += 1
         kept = clean[:, : of_stage.keep]
         for reader in self._readers[output]:
-            self._chunks[reader].append(kept)
+            reader.take(first, kept)
         return kept
 
-    def _decode(self, output: str, request: Request) -> Array:
-        plan = self.plan.stage(output)
-        assert plan is not None
-        chunks = self._chunks[output]
-        while not chunks:
-            self._run(plan.stage.inputs[0].signal, request)
-        self._announce("decode")
-        samples = self._decoders[output].push(chunks.popleft())
-        self._logs[output].commit(samples, samples.shape[1])
-        return samples
+    def _transform(self, output: str, request: Request) -> Array:
+        stage = self._transforms[output]
+        while stage.waits:
+            self._run(stage.plan.stage.inputs[0].signal, request)
+        self._announce(stage.plan.stage.transform)
+        frames, events = stage.run(self._tempo)
+        self._note(output, 0, events)
+        self._logs[output].commit(frames, frames.shape[1])
+        return frames
+
+    def _note(self, output: str, origin: int, events: Sequence[Event]) -> None:
+        frame = float(self._sample(output, 1))
+        self._events += [((e.frame + origin) * frame, e) for e in events]
 
     def _windows(self, plan: StagePlan, keep: int, request: Request) -> dict[str, Array]:
         """What a block reads of other signals; their stages run where they are too short.
@@ -340,8 +371,13 @@ class PlanWalk:
         found: dict[str, Array] = {}
         for read in plan.inputs:
             name = read.read.signal
-            log = self._logs[name]
             first, end = read.window(position, plan.stage.block)
+            bars = self._representations[name]
+            if isinstance(bars, Bars):
+                tempo = self._tempo.until(end / bars.per_beat, request.pace)
+                found[read.read.graph_input] = bars.frames(tempo, first, end)
+                continue
+            log = self._logs[name]
             committed = math.ceil(read.ratio * (position + keep))
             while self.plan.stage(name) and (log.end < end or log.position < committed):
                 self._run(name, request)
@@ -408,16 +444,13 @@ class PlanWalk:
     def state(self) -> dict[str, NDArray[Any]]:
         """Everything that the next chunk depends on, as named arrays."""
         state: dict[str, NDArray[Any]] = {"rewind": np.array([self._rewind], np.int64)}
-        for prefix, part in self._parts():
-            state |= {f"{prefix}/{name}": array.copy() for name, array in part.state().items()}
+        for prefix, owner in self._parts():
+            state |= {f"{prefix}/{name}": array.copy() for name, array in owner.state().items()}
         for name, blocks in self._blocks.items():
             state[f"blocks/{name}"] = np.array([blocks, self._event_origin[name]], np.int64)
         for name, frames in self._given.items():
             state[f"given/{name}"] = frames.copy()
-        for name, chunks in self._chunks.items():
-            for i, chunk in enumerate(chunks):
-                state[f"chunks/{name}/{i}"] = chunk.copy()
-        return state
+        return state | {f"tempo/{name}": array for name, array in self._tempo.state().items()}
 
     def restore(self, state: State) -> None:
         """Go on from a state of the same pack: the next chunks are equal to the bit.
@@ -435,9 +468,8 @@ class PlanWalk:
             raise ConfigError(f"this state does not fit the pack ({error})") from error
 
     def _restore(self, state: State) -> None:
-        for prefix, part in self._parts():
-            begin = prefix + "/"
-            part.restore({n[len(begin) :]: a for n, a in state.items() if n.startswith(begin)})
+        for prefix, owner in self._parts():
+            owner.restore(part(prefix, state))
         for name in self._blocks:
             self._blocks[name], self._event_origin[name] = map(int, state[f"blocks/{name}"])
         self._given = {
@@ -445,16 +477,18 @@ class PlanWalk:
             for name in self._projections
             if f"given/{name}" in state
         }
-        for name, chunks in self._chunks.items():
-            chunks.clear()
-            while f"chunks/{name}/{len(chunks)}" in state:
-                chunks.append(np.array(state[f"chunks/{name}/{len(chunks)}"], np.float32))
         self._rewind = int(state["rewind"][0])
+        self._tempo = TempoMap.restored(self.manifest.rate, part("tempo", state))
 
     def _parts(self) -> list[tuple[str, Any]]:
         parts: list[tuple[str, Any]] = [(f"log/{n}", log) for n, log in self._logs.items()]
-        parts += [(f"decoder/{n}", d) for n, d in self._decoders.items()]
+        parts += [(f"transform/{n}", t) for n, t in self._transforms.items()]
         parts += [(f"projection/{n}", p) for n, p in self._projections.items()]
         parts += [(f"prompt/{n}", p) for n, p in self._prompts.items()]
         parts += [(f"cache/{n}", s.cache) for n, s in self.diffusion.items() if s.cache]
         return parts
+
+
+def _scaled(notes: Sequence[Note], factor: float) -> list[Note]:
+    """Notes whose times are multiplied: seconds to beats."""
+    return [Note(n.pitch, n.velocity, n.start * factor, n.end * factor) for n in notes]

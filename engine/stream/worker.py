@@ -5,7 +5,7 @@ message, and ends when its standard input closes, so it never outlives the engin
 it announces each part of the work with a message `doing` (part), so that the engine can tell hard
 work from a hung process.
 
-    open      pack, threads, target              -> ready | error
+    open      pack, threads, target              -> ready (targets offered) | error
     continue  samples of the past, notes         -> done  | error
     phrase    notes, played                      -> done (blocks that it takes) | error
     listen    samples to take notes from         -> done  | error
@@ -80,6 +80,7 @@ class Worker:
 
     def _open(self, head: dict[str, Any]) -> dict[str, Any]:
         from engine.execution.executor import make_executor
+        from engine.execution.targets import offered_targets
         from engine.packs.files import verify_files
         from engine.packs.read import read_manifest
         from engine.stream.walk import PlanWalk
@@ -92,7 +93,7 @@ class Worker:
         walk = PlanWalk(manifest, executor, self._announce)
         walk.warm_up()
         self._walk, self._manifest = walk, manifest
-        return {"op": "ready", "rate": manifest.rate, "channels": manifest.channels}
+        return {"op": "ready", "targets": [target.name for target in offered_targets()]}
 
     def _notes(self, message: Message) -> list[Note]:
         """The notes of a past: those sent with it, or those that are found in its sound."""

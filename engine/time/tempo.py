@@ -19,6 +19,7 @@ from engine.controls.bus import PYTHON, TEMPO, Change
 from engine.controls.control import Value, as_number
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError
+from engine.time.tempo_map import FASTEST, SLOWEST, Pace
 from engine.time.timeline import Quantise, Timeline
 
 __all__ = ["OWN", "Source", "Tempo", "TempoStatus"]
@@ -138,6 +139,11 @@ class Tempo:
         if shown:
             self._show(shown, settings)
         return found
+
+    def pace(self) -> Pace:
+        """Tempo and metre as of now, for the beats that a block is the first to need."""
+        now = self.timeline()
+        return Pace(min(max(now.bpm, SLOWEST), FASTEST), now.quantum)
 
     def seconds_until(self, quantise: Quantise, now: float | None = None) -> float:
         """Seconds until the next beat or bar."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.controls.encoding import shape_of
 from engine.controls.pack_controls import earlier_controls
@@ -22,7 +22,7 @@ from engine.representations.roll import CHANNELS, ROWS
 from export.checkpoint import Trained, read_checkpoint
 from export.contents import Contents, Sampling, StageContents, System, control_table
 from export.systems.spectrogram import AUDIO, decoded, representation_text, spectrum
-from export.wrap import Denoiser
+from export.wrap import Denoiser, StageNetwork
 from training.nets.columns import Columns, ColumnsConfig
 from training.nets.notes import NotesConfig, NotesNet, posterior
 
@@ -32,10 +32,10 @@ RATIOS = (0.05, 50.0)  # of sigma to alpha, for the notes
 _SPREAD = 0.5  # standard deviation of the cells of a roll, roughly
 NOTES_CONTROLS = ("harmony", "register", "density", "loudness", "style", "held")
 SOUND_CONTROLS = ("instrument", "room", "brightness")
-_TYPICAL = {"register": 62.0, "density": 7.0, "loudness": 70.0}  # of the others 0.5
+_TYPICAL = {"register": 62.0, "density": 7.0, "loudness": 70.0}  # 0.5 for the others
 
 
-class RollNetwork(nn.Module):
+class RollNetwork(StageNetwork):
     """The notes network as `export.wrap.Denoiser` takes it: one block after a clean past.
 
     `context` takes past [1, 352, 128] and the controls; x is [1, 352, block].
@@ -80,7 +80,7 @@ class RollNetwork(nn.Module):
         return out
 
     def forward(self, x: Tensor, sigma: Tensor, context: Mapping[str, Tensor]) -> Tensor:
-        """The mean of the posterior, which is x0."""
+        """Return x0: the mean of the posterior."""
         block = self.network.config.block
         layers = range(self.network.config.layers)
         keys = [(context[f"key{i}"], context[f"value{i}"]) for i in layers]
@@ -102,7 +102,7 @@ def _scaled(control: Tensor, value: Tensor) -> Tensor:
 # ------------------------------------------------------------------------- checkpoints
 
 
-def read_notes(path: Path) -> Trained:
+def read_notes(path: Path) -> Trained[NotesNet]:
     """Open `checkpoint.pt` of a run of the recipe `notes`.
 
     Raises
@@ -111,13 +111,13 @@ def read_notes(path: Path) -> Trained:
         When the file is missing or is no such checkpoint.
     """
 
-    def build(state: dict[str, Any]) -> nn.Module:
-        return NotesNet(NotesConfig(**json.loads(state["network"])))
+    def build(state: dict[str, Any]) -> NotesNet:
+        return NotesNet(NotesConfig.from_dict(json.loads(state["network"])))
 
     return read_checkpoint(path, "the notes stage", build)
 
 
-def read_sound(path: Path) -> Trained:
+def read_sound(path: Path) -> Trained[Denoiser[Columns]]:
     """Open `checkpoint.pt` of a run of the recipe `sound`.
 
     Raises
@@ -126,7 +126,7 @@ def read_sound(path: Path) -> Trained:
         When the file is missing or is no such checkpoint.
     """
 
-    def build(state: dict[str, Any]) -> nn.Module:
+    def build(state: dict[str, Any]) -> Denoiser[Columns]:
         config = ColumnsConfig.from_dict(json.loads(state["network"]))
         floor = json.loads(state["spectrogram"])["floor"]
         return Denoiser(Columns(config, state["mean"].numpy(), state["scale"], floor))
@@ -159,7 +159,7 @@ def notes_stage(network: NotesNet, sampling: Sampling) -> StageContents:
     )  # fmt: skip
 
 
-def sound_stage(denoiser: Denoiser, sampling: Sampling) -> StageContents:
+def sound_stage(denoiser: Denoiser[Columns], sampling: Sampling) -> StageContents:
     """The stage that generates the spectrum of the notes."""
     c = denoiser.net.config
 
@@ -201,11 +201,13 @@ def _controls(names: tuple[str, ...], i: int) -> dict[str, Tensor]:
     return out
 
 
-def contents(notes: Trained, sound: Trained, sampling: Mapping[str, Sampling]) -> Contents:
+def contents(
+    notes: Trained[NotesNet],
+    sound: Trained[Denoiser[Columns]],
+    sampling: Mapping[str, Sampling],
+) -> Contents:
     """The pack of two trained networks."""
     s, denoiser = json.loads(sound.facts["spectrogram"]), sound.network
-    assert isinstance(notes.network, NotesNet)
-    assert isinstance(denoiser, Denoiser)
     c = denoiser.net.config
     token = c.frames // notes.network.config.block * s["hop"]  # samples
     block = c.frames * s["hop"] / s["rate"]

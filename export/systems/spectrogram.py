@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from export.checkpoint import Trained, read_checkpoint
 from export.contents import Contents, Sampling, StageContents, System
@@ -19,7 +19,7 @@ from training.nets.unet import UNet, UNetConfig
 STAGE, AUDIO = "spectrogram", "audio"
 
 
-def read_network(path: Path) -> Trained:
+def read_network(path: Path) -> Trained[Denoiser[UNet]]:
     """Open `checkpoint.pt` of a run of the recipe `spectrogram`.
 
     Raises
@@ -30,15 +30,14 @@ def read_network(path: Path) -> Trained:
     return read_checkpoint(path, "the spectrogram system", _network)
 
 
-def _network(state: dict[str, Any]) -> nn.Module:
+def _network(state: dict[str, Any]) -> Denoiser[UNet]:
     _ = state["spectrogram"], state["mean"], state["scale"]
     return Denoiser(UNet(UNetConfig.from_dict(json.loads(state["network"]))))
 
 
-def contents(trained: Trained, sampling: Sampling) -> Contents:
+def contents(trained: Trained[Denoiser[UNet]], sampling: Sampling) -> Contents:
     """The pack of a trained network."""
     s, denoiser = json.loads(trained.facts["spectrogram"]), trained.network
-    assert isinstance(denoiser, Denoiser)
     c = denoiser.net.config
     shape = (1, 1, c.bins, c.frames)
 
@@ -68,7 +67,7 @@ def contents(trained: Trained, sampling: Sampling) -> Contents:
 
 
 def spectrum(name: str, bins: int, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The table [[signal]] of a mono log-magnitude spectrum, from what a checkpoint says."""
+    """The table [[signal]] of a mono log-magnitude spectrum, from a checkpoint's entries."""
     s = json.loads(facts["spectrogram"])
     return {
         "name": name, "kind": "log-magnitude", "rows": bins,

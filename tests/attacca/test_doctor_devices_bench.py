@@ -53,7 +53,7 @@ def test_every_finding_that_is_not_ok_has_a_cure(tmp_path: Path) -> None:
     assert all(f.cure for f in found.values() if f.state != "ok")
 
 
-def test_doctor_tells_a_bridge_to_pipewire_from_none(tmp_path: Path) -> None:
+def test_doctor_distinguishes_a_bridge_to_pipewire_from_none(tmp_path: Path) -> None:
     (tmp_path / "pipewire-0").touch()
     here = {"XDG_RUNTIME_DIR": str(tmp_path)}
     machine = Machine(system="linux", environment=here, alsa=(tmp_path,))

@@ -31,7 +31,7 @@ def test_an_example_fits_a_screen_and_compiles(path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_array_is_as_long_as_it_is_asked_to_be_and_has_notes(tmp_path: Path) -> None:
+def test_an_array_has_the_requested_length_and_notes(tmp_path: Path) -> None:
     first, *notes = run("render_to_array.py", 4, cwd=tmp_path).splitlines()
     assert first.startswith("4.0 s at 24000 Hz, ")
     assert len(notes) == min(5, int(first.split()[-2]))
@@ -59,7 +59,7 @@ def test_blocks_come_one_by_one_and_decide_how_the_next_is_played(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_phrase_is_played_and_its_notes_are_heard_of(tmp_path: Path) -> None:
+def test_a_phrase_is_played_and_its_notes_are_reported(tmp_path: Path) -> None:
     lines = run("answer_a_phrase.py", cwd=tmp_path).splitlines()
     keys = [line for line in lines if line.startswith("key ")]
     assert {"key 60", "key 64", "key 67"} <= set(keys)

@@ -139,7 +139,7 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-def test_settings_are_neither_taken_nor_given_where_the_terminal_is_gone() -> None:
+def test_settings_are_neither_read_nor_restored_where_the_terminal_is_gone() -> None:
     near, far = os.openpty()
     os.close(near)
     with PosixKeys(far) as keys, pytest.raises(EOFError):

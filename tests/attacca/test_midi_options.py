@@ -75,7 +75,7 @@ def test_the_mode_of_an_encoder_is_set_on_the_command_line(tmp_path: Path) -> No
     assert (tmp_path / "data" / "attacca" / "midi.toml").read_text() == kept
 
 
-def test_a_system_without_midi_is_silent_unless_it_was_asked_for(tmp_path: Path) -> None:
+def test_a_system_without_midi_is_silent_unless_midi_was_requested(tmp_path: Path) -> None:
     pytest.importorskip("rtmidi", reason="python-rtmidi has no wheel for this Python")
     env = {**no_sound(tmp_path), **library(tmp_path)}
     options = ["--duration", 0.3, "--no-osc", "--midi-api", "jack"]
@@ -87,7 +87,7 @@ def test_a_system_without_midi_is_silent_unless_it_was_asked_for(tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_without_python_rtmidi_it_plays_and_says_how_to_get_it_when_asked(tmp_path: Path) -> None:
+def test_without_python_rtmidi_it_plays_and_says_how_to_install_it(tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     absent.mkdir()
     (absent / "rtmidi.py").write_text("raise ModuleNotFoundError(\"No module named 'rtmidi'\")\n")

@@ -59,7 +59,7 @@ def test_play_is_steered_by_osc_and_recorded_in_the_users_folder(tmp_path: Path)
     assert "played" in out
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_one_line(tmp_path: Path) -> None:
+def test_a_requested_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -86,7 +86,7 @@ def test_the_usual_port_may_be_taken_and_the_music_goes_on(tmp_path: Path) -> No
     assert (quiet.returncode, quiet.stderr) == (0, "")
 
 
-def test_listening_to_the_network_is_said_and_the_list_is_checked(tmp_path: Path) -> None:
+def test_listening_to_the_network_is_announced_and_the_list_is_checked(tmp_path: Path) -> None:
     options = ["--osc-listen", "0.0.0.0", "--osc-port", free_port(), "--duration", 0.5]
     done = attacca("play", *FEW, *options, cwd=tmp_path)
     assert done.returncode == 0
@@ -124,7 +124,7 @@ def test_the_list_has_every_address_in_every_format(tmp_path: Path) -> None:
     assert outputs["markdown"].rstrip("\n") == page.read_text("utf-8").rstrip("\n")
 
 
-def test_play_answers_oscquery_on_the_port_that_was_asked_for(tmp_path: Path) -> None:
+def test_play_answers_oscquery_on_the_requested_port(tmp_path: Path) -> None:
     ports = free_port(), free_port()
     options = ["--osc-port", ports[0], "--oscquery-port", ports[1]]
     with running("play", *FEW, *options, cwd=tmp_path) as process:

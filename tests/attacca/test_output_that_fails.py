@@ -59,7 +59,7 @@ def test_a_full_disk_drops_lines_and_counts_them() -> None:
         assert stream.writer.error.strerror == "No space left on device"
 
 
-def test_a_reader_that_stops_holds_nobody_up_and_gets_the_rest_later(
+def test_a_reader_that_stops_blocks_no_caller_and_gets_the_rest_later(
     pipe: tuple[int, int],
 ) -> None:
     stream = stream_over(pipe[1])
@@ -178,7 +178,7 @@ def test_closed_streams_are_no_error(redirection: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_an_error_that_cannot_be_said_still_has_its_status(tmp_path: Path) -> None:
+def test_an_error_that_cannot_be_printed_still_has_its_status(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*ATTACCA, "play", "--steps", "0"], cwd=tmp_path, env=environment(), stderr=full

@@ -59,7 +59,7 @@ def test_without_a_device_the_music_goes_on_into_the_file(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_device_asked_for_by_name_has_to_be_there(tmp_path: Path) -> None:
+def test_a_device_requested_by_name_has_to_exist(tmp_path: Path) -> None:
     done = attacca("play", "--device", "Steinway", cwd=tmp_path, env=no_sound(tmp_path))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -138,7 +138,7 @@ def test_keys_steer_the_music_and_the_terminal_is_put_back(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_recording_that_fails_while_playing_is_told_and_the_music_goes_on(
+def test_a_recording_that_fails_while_playing_is_reported_and_the_music_goes_on(
     tmp_path: Path,
 ) -> None:
     # The current folder is gone: not even root can write into it.
@@ -156,7 +156,7 @@ def test_a_recording_that_fails_while_playing_is_told_and_the_music_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("key", "files"), [("f", 1), ("m", 0)])
-def test_at_a_terminal_without_a_device_one_is_asked(key: str, files: int, tmp_path: Path) -> None:
+def test_without_a_device_a_terminal_offers_a_choice(key: str, files: int, tmp_path: Path) -> None:
     with terminal("play", *FEW, cwd=tmp_path, env=no_sound(tmp_path)) as screen:
         screen.wait_for("[q]uit?")
         screen.type(key)
@@ -238,7 +238,7 @@ def test_music_goes_on_after_the_generator_is_killed(tmp_path: Path) -> None:
 @pytest.mark.sound
 @pytest.mark.slow
 @pytest.mark.alone
-def test_the_sound_server_hears_music_without_a_hole(pulse: PulseServer, tmp_path: Path) -> None:
+def test_the_sound_server_receives_music_without_a_gap(pulse: PulseServer, tmp_path: Path) -> None:
     env = environment(**{k: pulse.env[k] for k in ("XDG_RUNTIME_DIR", "PULSE_SERVER", "HOME")})
     with pulse.recording() as heard:
         done = attacca("play", *FEW, "--duration", 8, cwd=tmp_path, env=env)

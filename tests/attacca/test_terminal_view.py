@@ -24,7 +24,7 @@ PLAYING = Readout(
 )  # fmt: skip
 
 
-def test_keys_are_told_from_escape_sequences() -> None:
+def test_keys_are_distinguished_from_escape_sequences() -> None:
     assert parse(" p\x1b[A\x1b[B+q") == [" ", "p", "up", "down", "+", "q"]
     assert parse("\x1b[15~s\x1bOAr") == ["s", "up", "r"]
     assert parse("\x1b") == []
@@ -38,7 +38,7 @@ def test_levels_and_times_are_readable() -> None:
     assert clock_time(3675) == "1:01:15"
 
 
-def test_eased_steps_show_what_was_asked_for() -> None:
+def test_eased_steps_show_the_requested_ones() -> None:
     assert replace(PLAYING, steps=5, eased=True).steps_text == "5 (eased from 8)"
     assert replace(PLAYING, asked=12, pending=True).steps_text == "8 (next 12)"
     assert PLAYING.steps_text == "8"

@@ -76,7 +76,7 @@ def test_a_drop_of_twelve_decibels_is_a_loudness_step_of_twelve() -> None:
     assert found["loudness"] == pytest.approx(12.04, abs=0.2)
 
 
-def test_embedding_is_asked_of_the_sound_before_and_after() -> None:
+def test_the_embedding_compares_the_sound_before_and_after() -> None:
     heard: list[float] = []
 
     def embed(x: np.ndarray) -> np.ndarray:

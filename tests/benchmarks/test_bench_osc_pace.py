@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.osc_clients import CYCLE, elements, packed, values
-from benchmarks.osc_pace import Pace, floor, told_after
+from benchmarks.osc_pace import Pace, floor, published_after
 from osc.packets import bundles, message, told
 
 
@@ -27,10 +27,10 @@ def test_the_floor_loses_nothing_and_takes_time():
     pace = floor(rate=200.0, seconds=1.0)
     assert pace.sent == 200
     assert pace.lost == 0
-    assert 0 < np.median(pace.answered) < 1.0
+    assert 0 < np.median(pace.latencies) < 1.0
 
 
-def test_what_is_told_counts_from_the_last_send_of_that_value():
+def test_publishing_counts_from_the_last_send_of_that_value():
     pace = Pace(3, np.array([0.1]), {1.0: [10.0, 14.0], 2.0: [11.0]})
-    heard = {"told": [[1.0, 14.25], [2.0, 11.5], [7.0, 12.0]]}
-    assert told_after(pace, heard).tolist() == [0.25, 0.5]
+    received = {"received": [[1.0, 14.25], [2.0, 11.5], [7.0, 12.0]]}
+    assert published_after(pace, received).tolist() == [0.25, 0.5]

@@ -1,4 +1,4 @@
-"""The measures of the shipped pack, on made-up sound and notes whose answers are known."""
+"""The measures of the shipped pack, on synthetic sound and notes with known results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import fftconvolve
 
-from benchmarks import asked
-from benchmarks.asked import ASKED, Found, Results, Value
+from benchmarks import figures
 from benchmarks.embedding import Frechet
 from benchmarks.endurance import silences, stuck
-from benchmarks.keys import BLOCKS, TRIADS, heard_in, held_in
+from benchmarks.figures import FIGURES, Found, Results, Value
+from benchmarks.keys import BLOCKS, TRIADS, held_in, sounding_in
 from benchmarks.listening import write_opus
 from benchmarks.novelty import nearest, no_nearer
 from benchmarks.obedience import agreement, rank_correlation, share
@@ -59,7 +60,7 @@ def test_an_onset_counts_once_within_the_tolerance_and_at_its_pitch() -> None:
     assert matched([Note(60, 80, 1.04, 2.0)], true) == 1
     assert matched([Note(60, 80, 1.11, 2.0)], true) == 1
     assert matched([Note(60, 80, 1.2, 2.0), Note(65, 80, 1.0, 2.0)], true) == 0
-    # The earlier heard one belongs to the earlier true one, so that both find a partner.
+    # The earlier found one belongs to the earlier true one, so that both find a partner.
     assert matched([Note(60, 80, 1.03, 2.0), Note(60, 80, 1.1, 2.0)], true) == 2
 
 
@@ -76,7 +77,7 @@ def test_notes_that_sound_are_found_without_transcription() -> None:
     assert found_in_sound(x, RATE, notes, []) >= 19
 
 
-def test_notes_said_too_late_or_a_semitone_off_are_not_found() -> None:
+def test_notes_sent_too_late_or_a_semitone_off_are_not_found() -> None:
     notes = melody(20)
     x = struck(notes, 9.5)
     late = [Note(n.pitch, n.velocity, n.start + 0.06, n.end) for n in notes]
@@ -85,7 +86,7 @@ def test_notes_said_too_late_or_a_semitone_off_are_not_found() -> None:
     assert found_in_sound(x, RATE, beside, []) <= 1
 
 
-def test_what_is_transcribed_counts_as_heard_even_where_nothing_rises() -> None:
+def test_a_transcribed_note_counts_even_where_nothing_rises() -> None:
     silent = np.zeros(3 * RATE, np.float32)
     sent = [Note(60, 80, 1.0, 2.0)]
     assert found_in_sound(silent, RATE, sent, [Note(60, 1, 1.02, 1.5)]) == 1
@@ -105,7 +106,7 @@ def test_silence_is_found_across_the_pieces_it_is_read_in() -> None:
     assert silences([x[: 2 * RATE]], RATE) == []
 
 
-def test_a_note_that_is_never_let_go_is_stuck() -> None:
+def test_a_note_that_is_never_released_is_stuck() -> None:
     events = [(0, 60, 80), (RATE, 60, 0), (2 * RATE, 64, 70)]
     assert stuck(events, RATE, 5 * RATE) == (0, 3.0, 2)
     assert stuck(events, RATE, 20 * RATE) == (1, 18.0, 2)
@@ -126,7 +127,7 @@ def unit(points: np.ndarray) -> np.ndarray:
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_a_copy_is_no_distance_from_training_and_a_crowd_of_copies_is_told() -> None:
+def test_a_copy_has_no_distance_from_training_and_many_copies_are_detected() -> None:
     rng = np.random.default_rng(1)
     training, held = unit(rng.standard_normal((300, 20))), unit(rng.standard_normal((100, 20)))
     copies = unit(training[:100] + 0.01 * rng.standard_normal((100, 20)))
@@ -136,7 +137,7 @@ def test_a_copy_is_no_distance_from_training_and_a_crowd_of_copies_is_told() -> 
     assert no_nearer(nearest(unit(rng.standard_normal((100, 20))), training), far) > 0.05
 
 
-def test_a_phrase_is_known_again_in_another_key_and_tempo() -> None:
+def test_a_phrase_is_recognised_in_another_key_and_tempo() -> None:
     rng = np.random.default_rng(2)
     pitches, gaps = rng.integers(40, 80, 200), rng.choice([0.2, 0.4, 0.9], 200)
     starts = np.cumsum(gaps)
@@ -174,7 +175,7 @@ def test_a_chord_agrees_with_its_own_classes_and_not_with_foreign_ones() -> None
     assert share(x, RATE, (0, 4, 7)) > 0.7 > 0.2 > share(x, RATE, (6, 10, 1))
 
 
-def test_rank_correlation_leaves_out_what_was_not_heard() -> None:
+def test_rank_correlation_leaves_out_pairs_without_a_measured_value() -> None:
     assert rank_correlation([(1, 10), (2, 20), (3, float("nan")), (4, 40)]) == pytest.approx(1.0)
     assert rank_correlation([(1, 3), (2, 2), (3, 1)]) == pytest.approx(-1.0)
     assert rank_correlation([(1, 5), (2, 5), (3, 5)]) == 0.0
@@ -184,7 +185,7 @@ def test_a_large_room_goes_on_where_the_small_one_has_fallen() -> None:
     notes = [Note(60, 100, 0.2 + k, 0.5 + k) for k in range(4)]
     dry = struck(notes, 5.0)
     tail = np.exp(-np.arange(RATE) / (0.15 * RATE)) * np.random.default_rng(1).standard_normal(RATE)
-    wet = dry + 0.002 * np.convolve(dry, tail)[: dry.size].astype(np.float32)
+    wet = dry + 0.002 * fftconvolve(dry, tail)[: dry.size].astype(np.float32)
     assert afterglow(dry, wet, RATE) > 3.0
     assert afterglow(dry, dry, RATE) == 0.0
 
@@ -198,10 +199,10 @@ def test_a_brighter_sound_has_higher_upper_bands_whatever_its_level() -> None:
     np.testing.assert_allclose(band_levels(0.1 * noise, RATE), band_levels(noise, RATE), atol=0.01)
 
 
-def test_held_keys_are_looked_for_in_their_own_blocks() -> None:
+def test_held_keys_are_counted_in_their_own_blocks() -> None:
     notes = [Note(60, 80, 1.2, 1.8), Note(64, 80, 2.1, 3.0)]
     spans = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]
-    assert heard_in(notes, spans, [(), (60, 64), (60, 64)]) == (2, 4)
+    assert sounding_in(notes, spans, [(), (60, 64), (60, 64)]) == (2, 4)
     assert held_in(0) == held_in(BLOCKS - 1) == ()
     assert held_in(BLOCKS) == held_in(2 * BLOCKS - 1) == TRIADS[0]
     assert held_in(3 * BLOCKS) == TRIADS[1]
@@ -227,8 +228,8 @@ def test_the_unit_is_the_other_half_at_the_same_number_of_windows() -> None:
 # ------------------------------------------------------------------- the page
 
 
-def test_rows_are_judged_by_their_bounds_and_in_their_direction() -> None:
-    rows = {a.key: a for a in ASKED}
+def test_rows_are_compared_with_their_bounds_in_their_direction() -> None:
+    rows = {a.key: a for a in FIGURES}
     assert rows["distance"].verdict(1.9) == "aim"
     assert rows["distance"].verdict(5.0) == "must"
     assert rows["distance"].verdict(6.1) == "**no**"
@@ -241,12 +242,12 @@ def test_rows_are_judged_by_their_bounds_and_in_their_direction() -> None:
 
 
 def test_every_row_belongs_to_a_part_and_every_part_but_the_pictures_has_rows() -> None:
-    assert {a.part for a in ASKED} == set(PARTS) - {"pictures"}
-    assert len({a.key for a in ASKED}) == len(ASKED)
+    assert {a.part for a in FIGURES} == set(PARTS) - {"pictures"}
+    assert len({a.key for a in FIGURES}) == len(FIGURES)
 
 
 def test_parts_measured_in_separate_calls_stand_on_one_page(tmp_path: Path) -> None:
-    page = tmp_path / asked.PAGE
+    page = tmp_path / figures.PAGE
     page.write_text("# Mine\n\n<!-- quality:begin -->\nold\n<!-- quality:end -->\n\nThe end.\n")
     one = Results(tmp_path)
     one.add("held", Found({"held": Value(0.95, "0.95 (19 of 20)")}, "x"), "c", "Piano 2", "today")
@@ -261,22 +262,22 @@ def test_parts_measured_in_separate_calls_stand_on_one_page(tmp_path: Path) -> N
     assert "old" not in text
     assert "| 0.95 (19 of 20) | at least 0.9 | at least 0.98 | must |" in text
     assert "| unknown | 1.15 | 1 | **no** |" in text
-    assert text.count("not measured yet") == len(ASKED) - 2
+    assert text.count("not measured yet") == len(FIGURES) - 2
     assert json.loads((tmp_path / "benchmarks/quality.json").read_text())["parts"]["many"]["data"]
 
 
-def test_a_part_that_there_is_not_is_refused_with_the_list_of_those_there_are() -> None:
+def test_an_unknown_part_is_refused_with_the_list_of_parts() -> None:
     assert chosen("held, decoder") == ["decoder", "held"]
     assert chosen(None) == list(PARTS)
-    with pytest.raises(ConfigError, match=r"'heldd' is no part; there are decoder, .*pictures"):
+    with pytest.raises(ConfigError, match=r"unknown part 'heldd'. Choose from decoder, .*pictures"):
         chosen("heldd")
 
 
-def test_a_cloud_is_made_once_and_then_read(tmp_path: Path) -> None:
+def test_a_cloud_is_computed_once_and_then_read(tmp_path: Path) -> None:
     bench = Workbench(argparse.Namespace(work=tmp_path / "new"))
-    made = bench.kept_cloud("a", lambda: np.ones((2, 3), np.float32))
-    again = bench.kept_cloud("a", lambda: pytest.fail("made twice"))
-    np.testing.assert_array_equal(made, again)
+    first = bench.kept_cloud("a", lambda: np.ones((2, 3), np.float32))
+    again = bench.kept_cloud("a", lambda: pytest.fail("computed twice"))
+    np.testing.assert_array_equal(first, again)
 
 
 def test_sound_examples_are_small_and_keep_their_pitch_and_length(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_pack_that_cannot_be_played_is_refused_and_the_old_one_plays_on(
     assert not playing.status().failed
 
 
-def test_of_two_changes_at_once_the_second_is_told_to_wait(playing, clock, tmp_path):
+def test_of_two_changes_at_once_the_second_is_refused(playing, clock, tmp_path):
     other, reached, go_on = another(tmp_path / "other"), clock.event(), clock.event()
 
     def halfway(done):
@@ -247,7 +247,7 @@ def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old
         with pulse.recording() as recorded:
             instrument.move("default")
             time.sleep(1.5)
-            with pytest.raises(DeviceError, match="no sound device is called 'no such card'"):
+            with pytest.raises(DeviceError, match="there is no sound device 'no such card'"):
                 instrument.move("no such card")
             label = instrument.status().device
             assert label != "none"
@@ -270,7 +270,7 @@ def test_the_music_moves_from_nothing_into_a_card_and_a_failed_move_puts_the_old
 # ---------------------------------------------------------------- the last minute
 
 
-def test_the_last_seconds_are_kept_though_nobody_recorded(playing, clock, tmp_path):
+def test_the_last_seconds_are_kept_without_a_recording(playing, clock, tmp_path):
     clock.sleep(1.2)
     take = tmp_path / "take.wav"
     playing.record(take)
@@ -292,6 +292,6 @@ def test_keeping_before_playing_is_one_line(tmp_path):
         Instrument(TINY).save_recent(tmp_path / "kept.wav", 5)
 
 
-def test_xruns_are_counted_from_nought_when_asked(playing):
+def test_xruns_are_counted_from_zero_after_a_reset(playing):
     playing.reset_xruns()
     assert playing.status().xruns == 0

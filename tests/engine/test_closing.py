@@ -77,7 +77,7 @@ def test_a_device_that_hangs_while_the_watch_opens_it_again_does_not_hold_up_the
     for stream in card.streams:
         stream.active = False
     deadline = time.monotonic() + 5
-    while not any("is gone" in e.text for e in instrument.events):
+    while not any("is disconnected" in e.text for e in instrument.events):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     time.sleep(0.1)

@@ -106,7 +106,7 @@ def test_music_goes_on_when_the_generator_is_killed(playing, wait_until):
     assert [e.kind for e in playing.events].count("restarted") == 1
 
 
-def test_a_generator_that_dies_over_and_over_is_given_up_with_one_clear_line():
+def test_a_generator_that_dies_over_and_over_ends_playing_with_one_clear_line():
     """By the machine's clock: each one is killed before it has made a block."""
     with Instrument(TINY, latency=1.0) as instrument:
         instrument.play(device=None)
@@ -120,7 +120,7 @@ def test_a_generator_that_dies_over_and_over_is_given_up_with_one_clear_line():
     assert "\n" not in failed
 
 
-def test_a_block_control_is_pending_until_the_next_block_and_then_heard(playing, wait_until):
+def test_a_block_control_is_pending_until_the_next_block_and_then_audible(playing, wait_until):
     playing.set(seed=77)
     wait_until(lambda: playing.status().stream.seed == 77 and not playing.status().stream.pending)
 
@@ -249,7 +249,7 @@ def test_pause_holds_the_lead(playing, wait_until, clock):
     wait_until(lambda: playing.status().stream.blocks > held.stream.blocks + 2)
 
 
-def test_what_is_heard_is_recorded(playing, tmp_path, clock):
+def test_the_audible_sound_is_recorded(playing, tmp_path, clock):
     target = tmp_path / "take.flac"
     playing.record(target)
     assert playing.status().recording == target
@@ -267,7 +267,7 @@ def test_a_recording_that_cannot_be_written_does_not_stop_the_music(playing, tmp
     wait_until(lambda: playing.status().stream.blocks > blocks + 2)
 
 
-def test_latency_is_told_by_parts(playing):
+def test_latency_is_reported_by_parts(playing):
     parts = playing.latencies()
     assert parts.block == pytest.approx(0.128 * float(playing.settings["stride"]))
     assert parts.total >= parts.live + parts.block
@@ -368,7 +368,7 @@ def test_a_rendered_phrase_is_in_the_midi_file_and_in_the_sound_at_the_same_time
     assert max(n.end for n in notes) <= len(sound) / rate + 0.01
 
 
-def test_held_keys_answers_and_phrases_are_heard_while_playing_and_panic_lets_all_go(
+def test_held_keys_answers_and_phrases_are_played_and_panic_releases_all(
     piano, tmp_path, wait_until
 ):
     instrument = piano.instrument

@@ -148,7 +148,7 @@ def test_an_interruption_while_it_starts_leaves_nothing_running(monkeypatch):
     assert gone(pids[0])
 
 
-def test_many_threads_that_start_at_once_start_one_and_all_others_are_told():
+def test_many_threads_that_start_at_once_start_one_and_all_others_are_refused():
     instrument, told = Instrument(TINY), []
 
     def start():

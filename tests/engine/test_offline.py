@@ -55,7 +55,7 @@ def test_samples_are_what_the_file_would_have(tmp_path, rate):
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.777, 1.0])
-def test_a_render_is_as_long_as_it_is_asked_to_be_and_ends_in_silence(seconds):
+def test_a_render_has_the_requested_length_and_ends_in_silence(seconds):
     samples, _ = Instrument(TINY).render(seconds=seconds)
     assert len(samples) == round(seconds * 8000)
     assert np.abs(samples[-8:]).max() < 1e-3

@@ -95,6 +95,8 @@ CALLS = {
     "blocks.past": lambda i, x: i.blocks(past=x),
     "load": lambda i, x: i.load(x),
     "load.progress": lambda i, x: i.load("no such pack", x),
+    "change_target": lambda i, x: i.change_target(x),
+    "change_target.progress": lambda i, x: i.change_target("gpu", x),
     "move": lambda i, x: i.move(f"no such device {x}" if type(x) is str else x),
     "set.gain": lambda i, x: i.set(gain=x),
     "set.steps": lambda i, x: i.set(seed=x),

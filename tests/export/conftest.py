@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
+
+from torch.onnx._internal.exporter._registration import ONNXRegistry  # noqa: E402
 
 from export.checkpoint import Trained  # noqa: E402
 from export.contents import Card, Contents, Sampling  # noqa: E402
@@ -38,7 +42,17 @@ CASCADE_SAMPLING = {
     "notes": Sampling("ddim", 4, 2, sigma_max=8.0, sigma_min=0.15, rho=5.0),
     "sound": Sampling("ddim", 2, 1, sigma_max=20.0, sigma_min=0.03, rho=7.0),
 }
-CARD = Card("small", "A small piano", "CC0-1.0", ("Nobody, CC0.",), notes="Toy.")
+CARD = Card("small", "A small piano", "CC0-1.0", ("The tests, CC0.",), notes="Toy.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_exports() -> Iterator[None]:
+    """One thread, and PyTorch's table of operators read once: it reads it again for each graph."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        once = staticmethod(cache(ONNXRegistry.from_torchlib))
+        patch.setattr(ONNXRegistry, "from_torchlib", once)
+        yield
 
 
 def with_weights(network: Any) -> Any:
@@ -81,7 +95,7 @@ def checkpoints(folder: Path) -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Exported:
-    """A pack, the parity that the exporter returned, and what it was made of."""
+    """A pack, the parity that the exporter returned, its contents and its networks."""
 
     folder: Path
     worst: float

@@ -16,7 +16,7 @@ from engine.packs.manifest import Manifest  # noqa: E402
 from engine.packs.read import read_manifest  # noqa: E402
 from export.__main__ import run  # noqa: E402
 
-pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.xdist_group("export")]
+pytestmark = [pytest.mark.torch, pytest.mark.slow]
 AUTHOR = ("--title", "Mine", "--licence", "CC0-1.0", "--credit", "Me, CC0", "--credit", "You, CC0")
 
 

@@ -1,4 +1,4 @@
-"""Whatever a network was trained to answer, its graphs answer x0."""
+"""Whatever a network was trained to return, its graphs return x0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPREAD = 0.7
 class Perfect(torch.nn.Module):
     """The exact network for frames ~ N(mean, SPREAD^2), in one parameterisation.
 
-    It knows the scaled block and the level that it is told, as a trained network does.
+    It sees the scaled block and the level, as a trained network does.
     """
 
     def __init__(self, name: str) -> None:
@@ -33,7 +33,7 @@ class Perfect(torch.nn.Module):
     def forward(
         self, x: torch.Tensor, level: torch.Tensor, context: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        """The expected answer."""
+        """The expected output."""
         assert level.shape == (len(x),)
         level = level[:, None, None]
         if self.row.name in ("v", "eps"):
@@ -67,7 +67,7 @@ def graphs(name: str) -> tuple[ContextGraph, StepGraph, dict[str, torch.Tensor]]
 @pytest.mark.parametrize("name", sorted(PARAMETERISATIONS))
 @pytest.mark.parametrize("ratio", [0.01, 0.7, 30.0])
 @pytest.mark.parametrize("scale", [1.0, 0.2])
-def test_the_step_graph_answers_x0_at_any_alpha_and_sigma(name, ratio, scale):
+def test_the_step_graph_returns_x0_at_any_alpha_and_sigma(name, ratio, scale):
     torch.manual_seed(0)
     context, step, inputs = graphs(name)
     assert context.names == ["mean", "unused"]
@@ -99,7 +99,7 @@ def test_training_and_playing_use_the_same_network():
     assert torch.equal(trained, played)
 
 
-def test_rounded_weights_are_those_that_half_precision_holds():
+def test_rounded_weights_fit_half_precision():
     layer = torch.nn.Linear(5, 4)
     layer.weight.data[0, 0] = 1.0001
     assert rounded(layer) is layer

@@ -52,7 +52,7 @@ def test_nothing_that_comes_in_raises_stalls_or_grows(tmp_path):
     assert not list((tmp_path / "found").iterdir())
 
 
-def test_a_defect_is_found_told_and_kept(tmp_path):
+def test_a_defect_is_found_reported_and_kept(tmp_path):
     done = fuzz(["-c", DEFECT], tmp_path / "found", 60)
     assert done.returncode == 77
     assert "KeyError" in done.stdout + done.stderr

@@ -143,7 +143,7 @@ def test_a_thousand_turns_a_second_are_sixty_sendings_and_the_last_is_among_them
     assert values[-1] == ("/gain", -9.99)
 
 
-def test_a_block_control_is_pending_from_the_turn_until_it_is_heard(desk):
+def test_a_block_control_is_pending_from_the_turn_until_it_is_audible(desk):
     steps = desk.models["steps"]
     assert steps.pending_seconds is None
     steps.set(12)
@@ -168,7 +168,7 @@ def test_a_refused_value_goes_back_to_what_holds(desk):
     assert density.pending_seconds is None
 
 
-def test_a_value_that_nobody_answers_is_asked_for_and_then_shown(desk):
+def test_a_value_without_a_reply_is_requested_and_then_shown(desk):
     gain = desk.models["gain"]
     gain.set(-20.0)
     desk.pass_time(1.0)

@@ -53,7 +53,7 @@ def test_without_a_display_it_is_one_line_and_status_1(
 
 
 @linux_only
-def test_a_display_that_accepts_and_never_answers_is_waited_for_and_given_up(
+def test_a_display_that_accepts_and_never_answers_is_abandoned_after_a_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as deaf:

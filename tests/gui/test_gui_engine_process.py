@@ -127,7 +127,7 @@ def test_an_engine_left_playing_outlives_its_window_and_the_next_takes_it_up_and
     until(lambda: second.state == "idle", 15)
 
 
-def test_without_a_sound_device_it_plays_at_a_click_and_says_that_nothing_is_heard(
+def test_without_a_sound_device_it_plays_at_a_click_and_warns_of_silence(
     begin, at_home, monkeypatch, until
 ):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(at_home))
@@ -158,7 +158,7 @@ def test_what_was_remembered_and_is_gone_is_left_out(begin, until):
     assert session.engine.options == PLAY
 
 
-def test_an_engine_that_dies_again_and_again_is_given_up(begin, at_home, until):
+def test_an_engine_that_dies_again_and_again_is_not_started_again(begin, at_home, until):
     session = begin(free_port())
     session.play()
     until(lambda: session.transport.is_playing, 30)
@@ -182,7 +182,7 @@ def test_the_log_keeps_the_words_of_each_engine_apart(at_home, qtbot):
     assert process.log.read_text().count("said") == 2
 
 
-def test_a_program_that_is_not_there_is_said(at_home, qapp):
+def test_a_missing_program_is_reported(at_home, qapp):
     process = EngineProcess([], 9, at_home, command=("/no/such/python",))
     assert process.start() == "the engine cannot be started: /no/such/python: " + os.strerror(2)
     assert not process.is_alive

@@ -150,7 +150,7 @@ def test_a_pack_is_loaded_step_by_step_and_the_current_one_is_not(packs, engine,
     assert (packs.loading, packs.problem, loaded) == ("", "step.onnx is damaged", ["second"])
 
 
-def test_mishaps_are_counted_from_the_reset_on(engine, qtbot):
+def test_dropouts_are_counted_from_the_reset_on(engine, qtbot):
     mishaps = Mishaps(engine.send, engine.figures)
     engine.tell(qtbot, xruns=3, gaps=2, restarts=1)
     assert [mishaps.count(n) for n in ("xruns", "gaps", "restarts")] == [3, 2, 1]

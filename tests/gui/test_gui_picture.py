@@ -158,7 +158,7 @@ def test_the_line_stands_while_the_music_is_held_and_jumps_when_it_is_elsewhere(
     assert head.heard() == pytest.approx(100.0)
 
 
-def test_the_line_stops_when_nothing_is_told_and_never_passes_what_is_made(clock):
+def test_the_line_stops_without_messages_and_never_passes_the_generated_end(clock):
     head = Playhead(clock)
     for n in range(10):
         head.take(n * 0.1, 1.2)
@@ -195,7 +195,7 @@ moves = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(moves, st.sampled_from([25.0, 61.7, 120.0]))
-def test_scrolled_pixels_are_those_that_would_be_computed_anew(moved, scale):
+def test_scrolled_pixels_are_those_that_would_be_computed_again(moved, scale):
     picture = Picture(Clock())
     raster = Raster(picture)
     picture.changed.connect(raster.change)
@@ -216,7 +216,7 @@ def test_scrolled_pixels_are_those_that_would_be_computed_anew(moved, scale):
         np.testing.assert_array_equal(pixels(raster, first, 200), pixels(fresh, first, 200))
 
 
-def test_a_loud_band_is_a_light_line_at_its_height_and_what_is_not_made_is_plain(picture):
+def test_a_loud_band_is_a_light_line_at_its_height_and_missing_columns_are_plain(picture):
     levels = np.zeros((50, BANDS), np.uint8)
     levels[:, 5] = 230
     paint(picture, 0, levels)
@@ -347,7 +347,7 @@ def test_the_time_axis_on_the_screen_is_that_of_the_moment(view, picture, clock,
     assert shown.copy(*strip) == fresh.copy(*strip).convertToFormat(shown.format())
 
 
-def test_nothing_is_drawn_while_nothing_moves_or_nobody_sees_it(view, picture, clock, qtbot):
+def test_nothing_is_drawn_while_nothing_moves_or_the_view_is_hidden(view, picture, clock, qtbot):
     play(picture, clock, 2.0)
     for _ in range(3):
         picture.take("/playhead", (2.0, 4.0, 2.0))  # held
@@ -374,7 +374,7 @@ def test_nothing_is_drawn_while_nothing_moves_or_nobody_sees_it(view, picture, c
     assert drawn == []
 
 
-def test_a_long_lead_makes_room_and_a_screen_reader_is_told(view, picture, clock):
+def test_a_long_lead_makes_room_and_a_screen_reader_is_informed(view, picture, clock):
     play(picture, clock, 4.0, ahead=7.0)
     picture.take("/block", (12, 3.5, 7.5, 16, 0.0, 0.25, 1))
     for _ in range(40):

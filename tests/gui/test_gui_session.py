@@ -128,7 +128,7 @@ def test_what_waits_for_the_bar_says_so_until_it_is_done(session, instrument, un
     instrument.set(quantise="off")
 
 
-def test_an_engine_begun_anew_has_the_pack_and_the_device_that_were_chosen(session, tmp_path):
+def test_an_engine_started_again_has_the_pack_and_the_device_that_were_chosen(session, tmp_path):
     session.engine = EngineProcess(["--pack", "piano", "--steps", "4"], 9, tmp_path)
     session.connection.received.emit("/done", ("/packs/load", "strings"))
     session.connection.received.emit("/done", ("/device/select", "Scarlett (ALSA)"))

@@ -239,7 +239,7 @@ def faults(qtbot) -> Faults:
 
 
 @pytest.mark.qt_no_exception_capture
-def test_an_exception_that_nobody_caught_is_said_once_and_the_window_lives(faults, until, capsys):
+def test_an_uncaught_exception_is_reported_once_and_the_window_lives(faults, until, capsys):
     def broken() -> None:
         raise KeyError("no such knob")
 

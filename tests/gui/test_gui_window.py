@@ -45,7 +45,7 @@ def test_every_control_of_the_table_is_there_with_a_name_a_value_and_a_unit(wind
     assert entry(window, "stride").text().endswith("block")
 
 
-def test_a_knob_is_dragged_and_the_engine_hears_it(window, instrument, until):
+def test_a_knob_is_dragged_and_the_engine_receives_it(window, instrument, until):
     gain = knob(window, "gain")
     before = instrument.settings["gain"]
     QTest.mousePress(gain, LEFT, pos=QPoint(24, 24))
@@ -97,7 +97,7 @@ def test_a_value_is_typed_and_what_is_not_one_stays_to_be_corrected(window, inst
     assert instrument.settings["gain"] == -12.5
 
 
-def test_a_block_control_says_when_it_is_heard(window, until):
+def test_a_block_control_shows_when_it_is_audible(window, until):
     cell = window.controls.cells["temperature"]
     assert cell._waiting.text() == "block"
     cell.model.set(0.9)

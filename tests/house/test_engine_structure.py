@@ -12,7 +12,7 @@ ENGINE = ROOT / "engine"
 
 # Folders of the engine, each of which may import those before it and none after.
 ORDER = (
-    "sampling", "notes", "controls", "representations", "packs", "execution", "stages", "time",
+    "sampling", "notes", "controls", "time", "representations", "packs", "execution", "stages",
     "stream", "audio",
 )  # fmt: skip
 GENERIC = ("stages", "stream", "execution")

@@ -174,7 +174,7 @@ def test_another_python_gets_another_environment(machine):
     assert machine.noted("-m venv --clear")
 
 
-def test_an_environment_whose_python_has_gone_is_made_again(machine):
+def test_an_environment_whose_python_has_gone_is_created_again(machine):
     machine("play")
     (machine.checkout / ".venv" / "bin" / "python").unlink()
     done = machine("play")
@@ -232,7 +232,7 @@ def test_a_desktop_with_pipewire_gets_its_own_plugin_and_no_second_server(machin
     assert "pulseaudio" not in packages
 
 
-def test_a_system_without_apt_is_told_what_it_needs(machine):
+def test_a_system_without_apt_gets_a_list_of_what_it_needs(machine):
     for name in ("apt-get", "dpkg-query", "apt-cache"):
         (machine.bin / name).unlink()
     machine.program("ldconfig", "#!/bin/sh\n")
@@ -269,7 +269,7 @@ def test_only_a_cpu_build_of_torch_is_taken(machine):
     assert machine("test").stdout == "\n"
 
 
-def test_without_torch_the_given_marks_are_kept(machine):
+def test_without_torch_the_entered_marks_are_kept(machine):
     done = machine("test", "-x", "-m", "not slow", "-k", "a b")
     assert done.stdout == "<-m><(not slow) and not torch><-x><-k><a b>\n"
 

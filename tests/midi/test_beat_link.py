@@ -106,7 +106,7 @@ def test_two_peers_share_tempo_and_bars_both_ways(peer):
     until(lambda: peer.say()[0] == 0)  # it has left
 
 
-def test_alone_in_a_session_a_bar_begins_when_asked():
+def test_alone_in_a_session_a_bar_begins_on_request():
     desk = Desk(tempo=100.0, tempo_source="link")
     try:
         assert desk.tempo.timeline().bpm == pytest.approx(100.0)

@@ -53,7 +53,7 @@ class Master:
 
 
 @pytest.mark.sound
-def test_a_clock_leads_the_tempo_a_program_waits_for_its_bar_and_its_loss_is_said(jack, tmp_path):
+def test_a_clock_leads_the_tempo_a_program_waits_for_its_bar_and_its_loss_shows(jack, tmp_path):
     Presets(tmp_path / "presets").save("5 loud", {"gain": 3.0}, "tiny")
     said: list[str] = []
     with Instrument(TINY, latency=1.0, threads=1) as tiny:

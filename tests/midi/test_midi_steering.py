@@ -21,7 +21,7 @@ def test_a_knob_reaches_both_ends_and_the_middle_exactly(bench: Bench) -> None:
         assert bench["gain"] == gain
 
 
-def test_a_mapping_hears_its_channel_or_all(bench: Bench) -> None:
+def test_a_mapping_follows_its_channel_or_all(bench: Bench) -> None:
     bench.map(GAIN, Mapping("temperature", Source("cc", 8, 0)))
     assert bench.send(cc(7, 0, channel=2)) == [False]
     assert bench["gain"] == 0.0
@@ -122,7 +122,7 @@ def test_what_comes_together_is_set_together(bench: Bench) -> None:
     assert [(c.origin, sorted(c.new)) for c in changes] == [(MIDI, ["gain", "temperature"])]
 
 
-def test_a_control_the_pack_does_not_hear_is_said_once_and_the_others_are_set(bench: Bench) -> None:
+def test_a_control_the_pack_lacks_is_reported_once_and_the_others_are_set(bench: Bench) -> None:
     bench.map(Mapping("pack/brightness", Source("cc", 1, 1)), GAIN)
     for value in (100, 110, 120):
         bench.steering.take("nano", cc(1, value), bench.now)
@@ -230,7 +230,7 @@ def test_learning_again_replaces_and_says_what_a_controller_no_longer_moves(benc
     assert bench.saved[-1].mappings == ()
 
 
-def test_learning_can_be_given_up(bench: Bench) -> None:
+def test_learning_can_be_cancelled(bench: Bench) -> None:
     bench.steering.arm("gain")
     bench.send(cc(1, 1))
     bench.steering.arm("")

@@ -256,7 +256,7 @@ def told(messages: list[mido.Message]) -> list[tuple[str, int]]:
     return [(m.type, m.note) for m in messages if m.type != "control_change"]
 
 
-def test_notes_go_out_when_they_are_heard_timed_by_their_own_clock() -> None:
+def test_notes_go_out_when_they_are_audible_timed_by_their_own_clock() -> None:
     clock = Clock()
     notes = HeardNotes(lambda: clock.now, lambda: 0.05)
     notes.note(NoteEvent(1.0, 60, 90))

@@ -87,6 +87,45 @@ def test_a_pack_that_cannot_be_had_is_an_error_and_the_old_one_plays_on(program,
     assert first.manifest.name == "first"
 
 
+def test_the_target_is_changed_with_progress_while_the_music_plays(program, first):
+    one = program()
+    assert one.ask("/target") == ("/target", "cpu")
+    first.set(temperature=1.3)
+    before = first.generator_pid
+    one.send("/target", "cpu")
+    received = []
+    while not received or received[-1][0] != "/done":
+        received += one.listen(0.2)
+        assert not [t for t in received if t[0] == "/error"]
+    fractions = [t[2] for t in received if t[:2] == ("/progress", "/target")]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert received[-1] == ("/done", "/target", "cpu")
+    assert first.generator_pid not in (None, before)
+    assert first.settings["temperature"] == pytest.approx(1.3)
+    assert first.status().lead.gaps == 0
+
+
+def test_a_target_that_cannot_be_used_is_an_error_and_the_music_plays_on(program, first):
+    one = program()
+    one.send("/target", "gpu")
+    assert "Unknown target 'gpu': choose one of cpu" in one.wait("/error")[3]
+    one.send("/target/list")
+    count = one.wait("/target/list/end")[1]
+    one.send("/target/list")
+    targets = {t[1]: t for t in one.listen(0.5) if t[0] == "/target/info"}
+    assert len(targets) == count
+    assert targets["cpu"][3:] == ("onnxruntime", 1)
+    lacked = next(name for name, about in targets.items() if not about[4])
+    before = first.generator_pid
+    one.send("/target", lacked)
+    address, where, _, text = one.wait("/error", timeout=20)
+    assert (address, where) == ("/error", "/target")
+    assert f"Target {lacked!r} needs an ONNX Runtime with" in text
+    assert one.ask("/target") == ("/target", "cpu")
+    assert first.generator_pid == before
+
+
 def test_packs_are_listed_with_what_is_wrong_with_them(program):
     one = program()
     one.send("/packs/list")

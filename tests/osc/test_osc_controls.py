@@ -48,7 +48,7 @@ def test_every_control_is_got_at_its_address(program, instrument):
                          if isinstance(held, float) else held)  # fmt: skip
 
 
-def test_a_block_control_is_pending_until_it_is_heard(program, instrument):
+def test_a_block_control_is_pending_until_it_is_audible(program, instrument):
     one = program()
     began = time.monotonic()
     one.send("/temperature", 0.75)
@@ -79,7 +79,7 @@ def test_a_live_control_is_never_pending(program):
     assert not [m for m in one.listen(0.3) if m[0].endswith("/pending")]
 
 
-def test_others_hear_of_a_change_and_the_sender_hears_once(program):
+def test_others_receive_a_change_and_the_sender_receives_it_once(program):
     one, two, three = program(), program(), program()
     one.send("/subscribe")
     two.send("/subscribe")
@@ -95,7 +95,7 @@ def test_others_hear_of_a_change_and_the_sender_hears_once(program):
     assert one.wait("/steps") == ("/steps", 6)
 
 
-def test_programs_that_repeat_what_they_hear_come_to_rest(program):
+def test_programs_that_repeat_what_they_receive_come_to_rest(program):
     one, two = program(), program()
     for p in (one, two):
         p.send("/subscribe")
@@ -124,7 +124,7 @@ def test_a_subscription_to_the_twins_and_its_end(program):
     assert one.listen(0.3) == []
 
 
-def test_answers_and_changes_go_to_the_port_that_was_asked_for(program):
+def test_answers_and_changes_go_to_the_requested_port(program):
     sender, receiver, other = program(), program(), program()
     sender.send("/subscribe", receiver.port, "/gain")
     other.send("/gain", 5.0)
@@ -173,7 +173,7 @@ def test_a_pattern_never_presses_a_button(program, instrument):
     assert one.wait("/error")[1:3] == ("/panic*", "unknown")
 
 
-def test_what_python_changes_is_heard_over_osc(program, instrument):
+def test_changes_from_python_are_published_over_osc(program, instrument):
     one = program()
     one.send("/subscribe")
     answers(one)

@@ -96,7 +96,7 @@ def test_oscsend_sets(server, instrument, tcp, arguments, name, value):
     wait_until(lambda: instrument.settings[name] == value)
 
 
-def test_oscdump_hears_what_oscsend_sets(server):
+def test_oscdump_receives_what_oscsend_sets(server):
     port = free_port()
     with oscdump(port) as dump:
         oscsend(server, "/subscribe", "i", port)

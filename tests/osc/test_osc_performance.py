@@ -55,9 +55,7 @@ def test_ping_and_status(program, instrument):
     assert got["lead"] > 0
 
 
-def test_panic_and_reset_begin_a_new_piece_and_reset_lets_what_is_made_be_heard(
-    program, instrument
-):
+def test_panic_and_reset_begin_a_new_piece_and_reset_plays_the_lead_out(program, instrument):
     one = program()
     one.send("/events", 1)
     lead = instrument.status().lead.seconds
@@ -253,7 +251,7 @@ def test_undo_goes_back_through_the_gestures_of_all_interfaces(program, instrume
     wait_until(lambda: instrument.settings["gain"] == 0.0)
 
 
-def test_a_recording_goes_into_the_library_and_is_told_when_it_is_done(
+def test_a_recording_goes_into_the_library_and_is_published_when_it_is_done(
     program, instrument, tmp_path
 ):
     one = program()
@@ -324,7 +322,7 @@ def test_a_recordings_folder_that_cannot_be_created_is_one_line_with_the_path(
     assert "\n" not in error[3]
 
 
-def test_a_recording_that_the_disk_ends_is_told_and_shown_as_ended(program, instrument, small_disk):
+def test_a_recording_that_the_disk_ends_is_shown_as_ended(program, instrument, small_disk):
     one = program()
     one.send("/events", 1)
     one.ask("/ping", answer="/pong")
@@ -357,7 +355,7 @@ def test_a_preset_is_found_whichever_way_its_letters_are_written(program, instru
     assert one.ask("/preset/list") == ("/preset/list", "\u00c9t\u00e9")
 
 
-def test_streams_come_at_their_rate_and_only_to_those_who_asked(program):
+def test_streams_come_at_their_rate_and_only_to_subscribers(program):
     one, two = program(), program()
     two.ask("/ping", answer="/pong")
     one.send("/meters", 20)
@@ -379,7 +377,7 @@ def test_streams_come_at_their_rate_and_only_to_those_who_asked(program):
     assert one.listen(0.3) == []
 
 
-def test_streams_go_to_the_port_that_was_asked_for(program):
+def test_streams_go_to_the_requested_port(program):
     asker, receiver = program(), program()
     asker.send("/lead", 20, receiver.port)
     receiver.wait("/lead")
@@ -387,7 +385,7 @@ def test_streams_go_to_the_port_that_was_asked_for(program):
 
 
 @pytest.mark.slow
-def test_held_keys_and_harmony_reach_a_pack_that_hears_them_and_notes_come_back(tmp_path):
+def test_held_keys_and_harmony_reach_a_pack_that_has_them_and_notes_come_back(tmp_path):
     with Instrument(PIANO, latency=1.0, threads=1, steps=4) as piano:
         piano.play(None, phrase=[Note(60, 80, i * 0.25, i * 0.25 + 0.2) for i in range(8)])
         piano.wait_for_sound()

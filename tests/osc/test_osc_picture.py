@@ -45,7 +45,7 @@ def test_columns_are_the_same_however_the_music_was_cut_into_blocks(cuts, slices
     np.testing.assert_allclose(all_columns(cut), all_columns(whole), atol=1)
 
 
-def test_a_column_is_the_spectrum_around_its_time_on_the_scale_that_is_told():
+def test_a_column_is_the_spectrum_around_its_time_on_the_published_scale():
     painted, sound = Spectrogram(RATE, MIDDLES), tone(2.0, 1000)
     painted.add(10.0, sound[:, None])
     while painted.compute(7):
@@ -59,7 +59,7 @@ def test_a_column_is_the_spectrum_around_its_time_on_the_scale_that_is_told():
     assert painted.first == 250
 
 
-def test_music_that_is_made_again_is_computed_again_from_where_it_is_heard():
+def test_music_that_is_generated_again_is_computed_again_from_the_audible_place():
     painted = Spectrogram(RATE, MIDDLES)
     painted.add(0.0, tone(2.0, 500)[:, None])
     while painted.compute(99):
@@ -91,7 +91,7 @@ def test_after_a_drop_the_next_block_begins_on_the_same_axis_without_what_was_dr
     assert column[abs(MIDDLES - 2000).argmin()] > 180
 
 
-def test_an_axis_that_begins_anew_and_hours_of_music_take_no_more_room():
+def test_an_axis_that_begins_again_and_hours_of_music_take_no_more_room():
     painted = Spectrogram(RATE, MIDDLES)
     sound = tone(3.0, 700)[:, None]
     for i in range(40):

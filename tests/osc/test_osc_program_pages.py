@@ -47,7 +47,7 @@ def test_every_command_is_one(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_link_leads_somewhere_and_what_was_not_tried_is_said(page):
+def test_every_link_leads_somewhere_and_untried_programs_are_marked(page):
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)]+)\)", text):
         assert (FOLDER / link).is_file(), link

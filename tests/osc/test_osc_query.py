@@ -86,7 +86,7 @@ def test_the_whole_tree_says_what_the_table_says(server, instrument):
     assert set(by_path["/lock"]["CONTENTS"]) >= {"gain", "seed"}
 
 
-def test_one_attribute_is_asked_for_and_follows_the_instrument(server, instrument):
+def test_one_attribute_is_queried_and_follows_the_instrument(server, instrument):
     instrument.set(gain=-7.5)
     assert ask(server, "/gain?VALUE") == (200, {"VALUE": [-7.5]})
     assert ask(server, "/gain?RANGE") == (200, {"RANGE": [{"MIN": -60, "MAX": 12}]})
@@ -263,7 +263,7 @@ def test_zeroconf_finds_both_services_on_loopback(instrument, tmp_path):
             assert complete.wait(20), found
 
 
-def test_the_tree_is_told_of_one_branch_and_nothing_beyond():
+def test_a_query_returns_one_branch_of_the_tree_and_nothing_beyond():
     branch = node(SHIPPED_SPACE, "/pack/harmony/", lambda a: [0.25] * len(a.types))
     assert branch is not None
     assert {tuple(one["FULL_PATH"].split("/")[1:3]) for one in leaves(branch)} == {

@@ -57,7 +57,7 @@ def test_slip_that_comes_byte_by_byte_with_ends_in_it(program):
     (b"\xc0/gain\xdb\x00\xc0", False), (struct.pack(">i", 1 << 20), True),
     (b"/" + b"a" * 140_000, False),
 ])  # fmt: skip
-def test_a_stream_that_makes_no_sense_is_told_why_and_ended(program, first, sizes):
+def test_a_stream_that_makes_no_sense_gets_the_reason_and_is_ended(program, first, sizes):
     one = program(tcp=True, sizes=sizes)
     one.socket.sendall(first)
     assert one.wait("/error")[2] == "packet"
@@ -65,7 +65,7 @@ def test_a_stream_that_makes_no_sense_is_told_why_and_ended(program, first, size
     assert one.socket.recv(100) == b""
 
 
-def test_a_client_that_does_not_read_is_let_go_and_holds_nobody_up(program, server, monkeypatch):
+def test_a_client_that_does_not_read_is_dropped_and_blocks_no_other(program, server, monkeypatch):
     monkeypatch.setattr("osc.endpoint._UNSENT", 128 << 10)
     deaf = Stream(server.port)
     deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -231,7 +231,7 @@ def test_an_address_that_is_none_of_ours_is_one_line(instrument, tmp_path, liste
         OscServer(instrument, port=0, listen=listen, library=tmp_path).start()
 
 
-def test_only_those_on_the_list_are_heard(instrument, tmp_path):
+def test_only_addresses_on_the_list_are_accepted(instrument, tmp_path):
     own = _own_address()
     if not own:
         pytest.skip("this machine has no address but loopback")

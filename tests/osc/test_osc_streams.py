@@ -69,7 +69,7 @@ class Canvas:
                 self.columns = {k: v for k, v in self.columns.items() if k * 0.04 < one[1]}
 
 
-def test_scope_and_spectrum_show_the_tone_that_is_heard(sounding):
+def test_scope_and_spectrum_show_the_audible_tone(sounding):
     instrument, program = sounding
     one = program()
     time.sleep(0.5)
@@ -211,7 +211,7 @@ def test_after_a_panic_what_was_dropped_is_cleared_and_the_axis_goes_on(sounding
     assert not [p for p in canvas.columns if clear[1] + 0.05 < p * 0.04 < block[2] - 0.05]
 
 
-def test_the_axis_goes_on_over_a_change_of_pack_and_begins_anew_with_new_playing(tmp_path):
+def test_the_axis_goes_on_over_a_change_of_pack_and_begins_again_with_new_playing(tmp_path):
     other = tmp_path / "other"
     shutil.copytree(TINY, other)
     told = []

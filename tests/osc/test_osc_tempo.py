@@ -99,7 +99,7 @@ def test_the_block_of_a_recall_on_the_bar_begins_on_the_bar_or_just_after(progra
     assert -0.1 < heard - bar < 2 * stride + LATE
 
 
-def test_a_second_press_replaces_the_first_and_both_are_told(program, instrument):
+def test_a_second_press_replaces_the_first_and_both_are_published(program, instrument):
     one, other = program(), program()
     for name, gain in (("a", -3.0), ("b", -6.0)):
         one.ask("/gain", gain)

@@ -142,7 +142,7 @@ def test_a_budget_fills_up_again():
     assert sum(budget.spend(100.0) for _ in range(100)) == 20
 
 
-def test_a_bundle_is_heard_by_one_block_and_what_it_asks_for_comes_after(program, instrument):
+def test_a_bundle_applies_to_one_block_and_its_queries_are_answered_after(program, instrument):
     one = program()
     seen = []
     remove = instrument.controls.listen(lambda change: seen.append(sorted(change.new)))

@@ -36,7 +36,7 @@ def onsets(sound):
     return moves[np.diff(moves, prepend=-1000) > 500]
 
 
-def test_two_bundles_100_ms_apart_are_heard_4800_frames_apart(steady, tmp_path):
+def test_two_bundles_100_ms_apart_apply_4800_frames_apart(steady, tmp_path):
     instrument, one = steady
     time.sleep(0.4)  # the fade-in, and the resampler's beginning
     instrument.record(tmp_path / "take.wav")
@@ -60,7 +60,7 @@ def test_two_bundles_100_ms_apart_are_heard_4800_frames_apart(steady, tmp_path):
     assert one.wait("/status/osc/late")[1] == 0
 
 
-def test_what_comes_too_near_to_its_time_is_heard_as_soon_as_can_be_and_counted(steady):
+def test_a_bundle_too_near_to_its_time_applies_as_soon_as_possible_and_is_counted(steady):
     instrument, one = steady
     time.sleep(0.2)
     one.send_at(time.time() + 0.012, build("/gain", -3.0))  # the mixer is 24 ms ahead
@@ -74,7 +74,7 @@ def test_what_comes_too_near_to_its_time_is_heard_as_soon_as_can_be_and_counted(
     assert instrument.settings["pause"] is True
 
 
-def test_a_block_control_is_in_the_block_that_is_heard_at_its_time_and_in_none_before(steady):
+def test_a_block_control_is_in_the_block_that_is_audible_at_its_time_and_in_none_before(steady):
     instrument, one = steady
     blocks = []
     asked = []
@@ -113,7 +113,7 @@ def test_a_block_control_is_in_the_block_that_is_heard_at_its_time_and_in_none_b
     assert one.wait("/status/osc/waiting")[1] == 0
 
 
-def test_a_block_control_whose_block_is_made_already_is_set_at_once(steady):
+def test_a_block_control_whose_block_is_generated_already_is_set_at_once(steady):
     instrument, one = steady
     before = time.time()
     one.send_at(before + 0.9, build("/seed", 77), build("/gain", -2.0))

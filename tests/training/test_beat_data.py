@@ -140,7 +140,7 @@ def test_chord_labels_are_read(label, classes, bass):
     assert harmony.parse_chord(label) == (harmony.mask(classes), bass)
 
 
-def test_what_is_no_chord_is_unknown():
+def test_a_label_that_names_no_chord_is_unknown():
     assert harmony.parse_chord("N") == (-1, -1)
     assert harmony.parse_chord("C:strange") == (-1, -1)
 
@@ -188,7 +188,7 @@ def test_a_block_knows_its_own_chord_first():
             assert rows[block, beat, 12:24].argmax() == block + beat
 
 
-def test_what_is_left_free_is_all_zero_and_what_is_kept_stays():
+def test_free_conditions_are_all_zero_and_kept_ones_stay():
     rng = np.random.default_rng(0)
     seen = set()
     for _ in range(40):

@@ -1,6 +1,5 @@
-"""The notes stage on beats: who sees what, Bayes' rule, resumed runs, streams, evaluation."""
+"""The notes stage on beats: which block sees what, Bayes' rule, streams, evaluation."""
 
-import json
 import sys
 from dataclasses import replace
 
@@ -10,9 +9,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 pytest.importorskip("mido", reason="the training extra is not installed")
 
-from songs import write_kit  # noqa: E402
 
-from training import evaluate_beats, train  # noqa: E402
+from training import evaluate_beats  # noqa: E402
 from training.data import cells as grid  # noqa: E402
 from training.data.conditions import BLOCK, WHEN, WIDTH  # noqa: E402
 from training.data.scores import BEAT  # noqa: E402
@@ -30,7 +28,7 @@ from training.nets.beliefs import (  # noqa: E402
 from training.nets.denoiser import Denoiser, Prior  # noqa: E402
 from training.nets.keys import echo, recent  # noqa: E402
 from training.recipes.beats import BEATS  # noqa: E402
-from training.run import Run, Schedule, read_checkpoint  # noqa: E402
+from training.run import Run  # noqa: E402
 from training.sample_beats import Sampling, Streams, in_seconds  # noqa: E402
 from training.weights import write_weights  # noqa: E402
 
@@ -41,8 +39,8 @@ BLOCKS = TOKENS // BLOCK
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return write_kit(tmp_path_factory.mktemp("kit"))
+def dataset(datasets):
+    return datasets("beats")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +56,7 @@ def network():
 
 @pytest.fixture
 def batch():
-    """One excerpt of six blocks, without meaning."""
+    """One excerpt of six blocks of random cells."""
     g = torch.Generator().manual_seed(3)
     past = torch.zeros(1, TOKENS, 4, 88)
     past[:, :, 0] = torch.where(torch.rand(1, TOKENS, 88, generator=g) < 0.05, 1.0, -1.0)
@@ -87,7 +85,7 @@ def blocks_moved(network, batch, **changed):
     return [i for i in range(BLOCKS) if off[i * BLOCK : (i + 1) * BLOCK].max() > 1e-5]
 
 
-# ------------------------------------------------------------------------------ who sees what
+# -------------------------------------------------------------------------- which block sees what
 
 
 @pytest.mark.parametrize("block", [0, 2, 5])
@@ -149,7 +147,7 @@ def test_reading_in_pieces_gives_the_memory_of_reading_at_once(network, batch):
             torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)
 
 
-def test_a_block_alone_with_its_memory_is_believed_as_within_the_excerpt(network, batch):
+def test_a_block_alone_with_its_memory_has_the_beliefs_it_has_within_the_excerpt(network, batch):
     batch["known"] = torch.zeros_like(batch["known"])
     first = 5 * BLOCK
     own = slice(first, first + BLOCK)
@@ -209,7 +207,7 @@ def test_nothing_of_the_network_is_on_another_device():
     assert onset.shape == place.shape == value.shape == (2, TOKENS)
 
 
-def test_the_size_that_a_core_plays_stays_small_where_every_step_runs_it():
+def test_the_part_that_every_step_runs_stays_small():
     net = BeatsNet(BeatsConfig())
     assert sum(p.numel() for p in net.parameters()) < 12e6
     assert sum(p.numel() for p in net.denoise.parameters()) < 1e6
@@ -232,18 +230,14 @@ def test_keys_of_a_block_learn_from_each_other_which_chord_it_is():
     # The prior knows that it is one of two chords; only the keys together know which.
     g = torch.Generator().manual_seed(4)
     torch.manual_seed(4)
-    answer = torch.zeros(1, 7, 88)
-    answer[:, 0], answer[:, 1] = -9.0, 1.0
-    struck = torch.zeros(BLOCK, 1, 88)
-    struck[0, 0, [40, 41, 44, 45, 47, 48, 52, 53]] = 9.0
-    answer = answer.repeat(BLOCK, 1, 1)
-    answer[:, :1] += struck
-    net = Denoiser(32, 2, 16)
-    optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
-    count = 64
-    prior = Prior(answer.repeat(count, 1, 1)[None], torch.zeros(1, count * BLOCK, 32))
+    output = torch.zeros(BLOCK, 7, 88)
+    output[:, 0], output[:, 1] = -9.0, 1.0
+    output[0, 0, [40, 41, 44, 45, 47, 48, 52, 53]] = 0.0
+    net = Denoiser(32, 1, 16)
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
 
-    def nats(learnt, sigma=1.5):
+    def nats(count, *, learnt, sigma=1.5):
+        prior = Prior(output.repeat(count, 1, 1)[None], torch.zeros(1, count * BLOCK, 32))
         clean = chords(count, g)
         level = torch.full((*clean.shape[:2], 1), sigma)
         x = clean + sigma * torch.randn(clean.shape, generator=g)
@@ -251,34 +245,33 @@ def test_keys_of_a_block_learn_from_each_other_which_chord_it_is():
         found = posterior(beliefs, x, level[:, :, None])
         return cross_entropy(found, beliefs, clean)[0].sum() / count
 
-    for _ in range(120):
-        loss = nats(learnt=True)
+    for _ in range(60):
+        loss = nats(16, learnt=True)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        together = float(np.mean([float(nats(learnt=True)) for _ in range(8)]))
-        alone = float(np.mean([float(nats(learnt=False)) for _ in range(8)]))
+        together, alone = (float(nats(256, learnt=learnt)) for learnt in (True, False))
     assert together < 0.4 * alone
 
 
-def test_what_keys_say_of_each_other_depends_on_the_interval_alone():
+def test_the_effect_of_one_key_on_another_depends_on_their_interval_alone():
     torch.manual_seed(5)
     net = Denoiser(32, 2, 16)
     with torch.no_grad():
         for p in net.parameters():
             p += 0.05 * torch.randn(p.shape)
         net.placed.zero_()
-    answer = torch.zeros(1, BLOCK, 7, 88)
-    answer[:, :, 0] = -8.0
-    answer[:, 1, 0, [40, 44, 47]] = 0.0
+    output = torch.zeros(1, BLOCK, 7, 88)
+    output[:, :, 0] = -8.0
+    output[:, 1, 0, [40, 44, 47]] = 0.0
     x = torch.zeros(1, BLOCK, 3, 88)
     x[:, :, grid.ONSET] = -1
     x[:, 1, grid.ONSET, 40] = 1.0
     hidden, level = torch.randn(1, BLOCK, 32), torch.ones(1, BLOCK, 1)
     with torch.no_grad():
-        here = net(x, level, Prior(answer, hidden)).onset
-        there = net(x.roll(3, -1), level, Prior(answer.roll(3, -1), hidden)).onset
+        here = net(x, level, Prior(output, hidden)).onset
+        there = net(x.roll(3, -1), level, Prior(output.roll(3, -1), hidden)).onset
     # the keys at both ends see the edge of the keyboard
     torch.testing.assert_close(there[..., 34:60], here[..., 31:57], atol=1e-4, rtol=1e-4)
 
@@ -296,13 +289,13 @@ def test_some_blocks_have_one_level_and_others_cells_of_two():
     assert 0.35 < len(several) / len(values) < 0.55
 
 
-def test_a_denoiser_that_has_learnt_nothing_leaves_the_prior_as_it_is():
+def test_an_untrained_denoiser_returns_the_prior():
     net = Denoiser(32, 2, 16)
-    answer = torch.randn(1, 8, 7, 88)
+    output = torch.randn(1, 8, 7, 88)
     x, level = torch.randn(1, 8, 3, 88), torch.ones(1, 8, 1)
-    beliefs = net(x, level, Prior(answer, torch.randn(1, 8, 32)))
-    torch.testing.assert_close(beliefs.onset, answer[:, :, 0])
-    torch.testing.assert_close(beliefs.places, answer[:, :, 3:])
+    beliefs = net(x, level, Prior(output, torch.randn(1, 8, 32)))
+    torch.testing.assert_close(beliefs.onset, output[:, :, 0])
+    torch.testing.assert_close(beliefs.places, output[:, :, 3:])
 
 
 # ------------------------------------------------------------------------------ Bayes' rule
@@ -345,7 +338,7 @@ def test_the_posterior_is_bayes_rule_by_brute_force(sigma):
     assert float(torch.sigmoid(found.onset)[0, 0, 0]) == pytest.approx(weight, abs=1e-4)
 
 
-def test_the_right_answer_costs_less_than_any_wrong_one():
+def test_right_beliefs_cost_less_than_any_wrong_ones():
     notes = np.array([[2 + BEAT, BEAT, 60, 80]])
     clean = torch.from_numpy(grid.encode(notes, 0, 8)[None, :, :3])
     on = torch.where(clean[:, :, 0] > 0, 8.0, -8.0)
@@ -368,72 +361,6 @@ def test_the_right_answer_costs_less_than_any_wrong_one():
     assert rest[1:] == [0, 0], "what is known does not count"
 
 
-# ------------------------------------------------------------------------------ runs
-
-
-def run_of(dataset, folder, samples=1000, schedule=TINY.schedule):
-    torch.manual_seed(0)
-    task = BeatsTask(TINY, "beats-tiny", dataset)
-    return Run(task, BeatsNet(TINY.network), folder, samples, schedule)
-
-
-def test_a_resumed_run_takes_the_steps_of_one_that_is_not_interrupted(dataset, tmp_path):
-    whole = run_of(dataset, tmp_path / "whole")
-    losses = [whole.step() for _ in range(6)]
-    first = run_of(dataset, tmp_path / "legs")
-    before = [first.step() for _ in range(3)]
-    first.save()
-    second = run_of(dataset, tmp_path / "legs")
-    assert second.samples == 3 * TINY.batch
-    assert before + [second.step() for _ in range(3)] == losses
-    for a, b in zip(whole.ema.parameters(), second.ema.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-def test_rate_and_averaged_weights_follow_the_number_of_samples(dataset, tmp_path):
-    run = run_of(dataset, tmp_path, 1000, Schedule(rate=1.0, warm_up=40, decay_after=0.5, ema=100))
-    run.seconds = 1e9
-    assert run.learning_rate() == pytest.approx(0.1)
-    run.samples = 40
-    assert run.learning_rate() == pytest.approx(1.0)
-    assert run.ema_decay() == pytest.approx(1 - 4 / (4 + 40 / 9))
-    run.samples = 750
-    assert run.learning_rate() == pytest.approx(0.5)
-    run.samples = 5000
-    assert run.ema_decay() == pytest.approx(1 - 4 / 100)
-    assert run.learning_rate() == pytest.approx(0.0)
-
-
-def test_training_makes_the_loss_smaller_and_the_log_counts_samples(dataset, tmp_path):
-    before = BeatsTask(TINY, "beats-tiny", dataset)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        untrained = before.validate(BeatsNet(TINY.network))
-    train.main(
-        ["beats", "--preset", "beats-tiny", "--data", str(dataset), "--out", str(tmp_path),
-         "--samples", "200", "--device", "cpu"]
-    )  # fmt: skip
-    state = read_checkpoint(tmp_path)
-    assert state is not None
-    assert state["samples"] == 200
-    assert json.loads(state["network"]) == TINY.network.as_dict()
-    header, *rows = (line.split(",") for line in (tmp_path / "log.csv").read_text().split())
-    row = dict(zip(header, rows[-1], strict=True))
-    assert row["samples"] == "200"
-    assert float(row["onset"]) < untrained["onset"] - 0.2
-    assert float(row["onset_0.5"]) < float(row["onset_2"]), "less noise, fewer doubts"
-
-
-def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset, network):
-    task = BeatsTask(TINY, "beats-tiny", dataset)
-    batch = task.batch(np.random.default_rng(0), TINY.batch)
-    losses = []
-    for enabled in (False, True):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            losses.append(float(task.loss(network, batch, torch.Generator().manual_seed(0))))
-    assert losses[1] == pytest.approx(losses[0], rel=0.05)
-
-
 # ------------------------------------------------------------------------------ streams
 
 
@@ -443,7 +370,7 @@ def played(network, seed, beats=6):
     return streams
 
 
-def test_streams_depend_on_their_seed_alone_and_hold_only_cells_that_can_be(network):
+def test_streams_depend_on_their_seed_alone_and_hold_only_valid_cells(network):
     a, b, c = played(network, 1), played(network, 1), played(network, 2)
     assert torch.equal(a.cells, b.cells)
     assert not torch.equal(a.cells, c.cells)

@@ -141,5 +141,5 @@ def test_harder_is_louder(kit):
 
 def test_a_folder_without_samples_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="is this the kit"):
+    with pytest.raises(FileNotFoundError, match="Use the folder of one"):
         Kit(tmp_path / "empty", RATE)

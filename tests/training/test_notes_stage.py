@@ -1,4 +1,4 @@
-"""The notes stage: no token hears what comes after it, it learns, and a run is taken up again."""
+"""The notes stage: its data and conditions, which block sees what, and Bayes' rule."""
 
 import json
 from dataclasses import replace
@@ -11,8 +11,6 @@ mido = pytest.importorskip("mido", reason="the training extra is not installed")
 
 from engine.notes.note import LOWEST, PITCHES, Note  # noqa: E402
 from engine.representations.roll import CHANNELS, ROWS, encode  # noqa: E402
-from training.data import rolls  # noqa: E402
-from training.data.build import held_out  # noqa: E402
 from training.data.rolls import TOKEN, Rolls, conditions, left_free  # noqa: E402
 from training.losses.notes import NotesTask  # noqa: E402
 from training.nets.notes import (  # noqa: E402
@@ -24,7 +22,6 @@ from training.nets.notes import (  # noqa: E402
     posterior,
 )
 from training.recipes.notes import NOTES  # noqa: E402
-from training.run import Run, Schedule, read_checkpoint  # noqa: E402
 
 pytestmark = pytest.mark.torch
 TINY = NOTES["notes-tiny"]
@@ -32,37 +29,9 @@ BLOCK = TINY.network.block
 TOKENS = 4 * BLOCK
 
 
-def midi_file(path, seed):
-    """A minute of single notes within an octave, at one of two velocities."""
-    rng = np.random.default_rng(seed)
-    track = mido.MidiTrack()
-    for _ in range(160):
-        pitch, velocity = int(rng.integers(60, 72)), int(rng.choice([40, 60, 90, 100]))
-        track.append(mido.Message("note_on", note=pitch, velocity=velocity, time=120))
-        track.append(mido.Message("note_off", note=pitch, time=240))
-    file = mido.MidiFile(ticks_per_beat=480)
-    file.tracks.append(track)
-    file.save(path)
-
-
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    """A data set of a few files, built by the program itself."""
-    folder = tmp_path_factory.mktemp("notes")
-    (folder / "midi").mkdir()
-    names = [f"work{i}" for i in range(60)]
-    held = [n for n in names if held_out(n)][:1]
-    for seed, name in enumerate(held + [n for n in names if not held_out(n)][:3]):
-        midi_file(folder / "midi" / f"{name}.mid", seed)
-    (folder / "midi" / "broken.mid").write_bytes(b"MThd")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "sys.argv",
-            ["rolls", "--midi", str(folder / "midi"), "--out", str(folder / "data"),
-             "--workers", "1"],
-        )  # fmt: skip
-        rolls.main()
-    return folder / "data"
+def dataset(datasets):
+    return datasets("notes")
 
 
 # ------------------------------------------------------------------------------ data
@@ -92,12 +61,12 @@ def test_an_excerpt_is_a_roll_of_the_work_and_says_what_it_is(dataset):
     assert style == -1.0
 
 
-def test_conditions_are_what_a_listener_would_say():
+def test_conditions_describe_the_music_as_a_listener_would():
     scale = [Note(60, 100, 0.0, 2.0), Note(67, 100, 0.4, 0.6), Note(72, 50, 0.9, 1.1)]
     roll = encode(scale, 0, 24, TOKEN).reshape(CHANNELS, PITCHES, -1)
-    told = conditions(roll, 1.0, BLOCK)
-    assert told.shape == (3, CONDITIONS)
-    first = told[0]
+    found = conditions(roll, 1.0, BLOCK)
+    assert found.shape == (3, CONDITIONS)
+    first = found[0]
     assert np.flatnonzero(first[:12]).tolist() == [0, 7], "C and G sound"
     assert first[0] == 1
     assert first[12] == 1
@@ -106,19 +75,19 @@ def test_conditions_are_what_a_listener_would_say():
     assert 64 + 32 * first[17] == pytest.approx(250 / 3, abs=1e-3)
     assert first[19] == 1
     assert np.flatnonzero(first[21:]).tolist() == [60 - LOWEST], "C is held through it all"
-    assert told[2, 14] == told[2, 18] == 0, "nothing is struck: neither height nor force is known"
+    assert found[2, 14] == found[2, 18] == 0, "nothing is struck: neither height nor force is known"
 
 
-def test_what_is_left_out_is_left_out_with_its_flag():
-    told = np.ones((3, CONDITIONS), np.float32)
+def test_a_free_condition_is_zero_with_its_flag():
+    all_set = np.ones((3, CONDITIONS), np.float32)
     rng = np.random.default_rng(0)
     seen = {flag: set() for flag in (12, 14, 16, 18, 20)}
     for _ in range(60):
-        out = left_free(told, rng)
+        out = left_free(all_set, rng)
         for flag, first in ((12, 0), (14, 13), (16, 15), (18, 17), (20, 19)):
             assert (out[:, first:flag] == out[:, flag : flag + 1]).all()
             seen[flag].add(float(out[0, flag]))
-        assert (told == 1).all()
+        assert (all_set == 1).all()
     assert all(values == {0.0, 1.0} for values in seen.values())
 
 
@@ -127,7 +96,7 @@ def test_what_is_left_out_is_left_out_with_its_flag():
 
 @pytest.fixture(scope="module")
 def network():
-    """A network whose zero-initialised layers do something."""
+    """A network with weights that are not zero where they begin as zero."""
     torch.manual_seed(0)
     net = NotesNet(replace(TINY.network, context_layers=2, layers=2)).eval()
     with torch.no_grad():
@@ -137,7 +106,7 @@ def network():
 
 
 @pytest.fixture
-def given():
+def excerpt():
     """Inputs of an excerpt of four blocks."""
     g = torch.Generator().manual_seed(3)
     clean = torch.where(torch.rand(1, TOKENS, ROWS, generator=g) < 0.05, 1.0, -1.0)
@@ -150,59 +119,63 @@ def given():
     }
 
 
-def believed(network, given, **changed):
+def believed(network, excerpt, **changed):
     with torch.no_grad():
-        b = network(*(given | changed).values())
+        b = network(*(excerpt | changed).values())
     return torch.cat([b.onset, b.velocity, b.position, b.middle, b.end], dim=-1)[0]
 
 
-def blocks_moved(network, given, **changed):
-    """Which blocks' beliefs a change is heard in."""
-    off = (believed(network, given) - believed(network, given, **changed)).abs()
+def blocks_moved(network, excerpt, **changed):
+    """The blocks whose beliefs a change reaches."""
+    off = (believed(network, excerpt) - believed(network, excerpt, **changed)).abs()
     return [bool(off[i : i + BLOCK].max() > 1e-5) for i in range(0, TOKENS, BLOCK)]
 
 
 @pytest.mark.parametrize("block", [0, 1, 2, 3])
-def test_a_clean_token_is_heard_after_its_block_and_never_in_it_or_before(network, given, block):
-    clean = given["clean"].clone()
+def test_a_clean_token_reaches_later_blocks_and_never_its_own_or_earlier_ones(
+    network, excerpt, block
+):
+    clean = excerpt["clean"].clone()
     clean[:, block * BLOCK : (block + 1) * BLOCK] *= -1
-    assert blocks_moved(network, given, clean=clean) == [i > block for i in range(4)]
+    assert blocks_moved(network, excerpt, clean=clean) == [i > block for i in range(4)]
 
 
 @pytest.mark.parametrize("block", [0, 2])
-def test_a_noised_token_and_its_conditions_are_heard_in_their_own_block_alone(
-    network, given, block
-):
+def test_a_noisy_token_and_its_conditions_reach_their_own_block_alone(network, excerpt, block):
     for name in ("x", "condition"):
-        other = given[name].clone()
+        other = excerpt[name].clone()
         other[:, block * BLOCK + 3] += 1
-        assert blocks_moved(network, given, **{name: other}) == [i == block for i in range(4)], name
+        assert blocks_moved(network, excerpt, **{name: other}) == [i == block for i in range(4)], (
+            name
+        )
 
 
-def test_every_token_of_a_block_hears_the_whole_block(network, given):
-    other = given["x"].clone()
+def test_every_token_of_a_block_sees_the_whole_block(network, excerpt):
+    other = excerpt["x"].clone()
     other[:, 2 * BLOCK + BLOCK - 1] += 1
-    off = (believed(network, given) - believed(network, given, x=other)).abs().amax(-1)
+    off = (believed(network, excerpt) - believed(network, excerpt, x=other)).abs().amax(-1)
     assert (off[2 * BLOCK : 3 * BLOCK] > 1e-5).all()
 
 
-def test_beyond_its_reach_a_block_hears_no_past(network, given):
-    clean = given["clean"].clone()
+def test_beyond_its_reach_a_block_sees_no_past(network, excerpt):
+    clean = excerpt["clean"].clone()
     clean[:, :BLOCK] *= -1
     near = torch.tensor([0])
-    off = believed(network, given, reach=near) - believed(network, given, reach=near, clean=clean)
+    off = believed(network, excerpt, reach=near) - believed(
+        network, excerpt, reach=near, clean=clean
+    )
     assert off[: 2 * BLOCK].abs().max() > 1e-5, "what each key has just done is always known"
     assert off[2 * BLOCK :].abs().max() < 1e-5
 
 
-def test_the_causal_past_says_nothing_of_what_follows(network, given):
+def test_the_past_is_read_causally(network, excerpt):
     with torch.no_grad():
-        whole = network.past(given["clean"])
-        part = network.past(given["clean"][:, :11])
+        whole = network.past(excerpt["clean"])
+        part = network.past(excerpt["clean"][:, :11])
     torch.testing.assert_close(whole[:, :11], part, atol=1e-5, rtol=1e-5)
 
 
-def test_an_untrained_network_answers_what_the_cells_themselves_say():
+def test_an_untrained_network_returns_the_evidence_of_the_noisy_cells():
     torch.manual_seed(0)
     net = NotesNet(TINY.network)
     roll = encode([Note(60, 80, 0.1, 0.4), Note(72, 100, 0.5, 2)], 0, TOKENS, TOKEN)
@@ -228,7 +201,7 @@ def test_the_posterior_weighs_belief_and_cell_by_the_noise():
     assert loud[3, 0] < -0.9
 
 
-def test_the_right_answer_costs_less_than_any_wrong_one():
+def test_right_beliefs_cost_less_than_any_wrong_ones():
     roll = torch.from_numpy(encode([Note(60, 80, 0.1, 0.4)], 0, BLOCK, TOKEN).T.copy())[None]
     on = roll.reshape(1, BLOCK, CHANNELS, PITCHES)
 
@@ -242,15 +215,15 @@ def test_the_right_answer_costs_less_than_any_wrong_one():
     assert cost(on[:, :, 0].sign(), on[:, :, 0], -on[:, :, 2])[1] > right[1] + 100
 
 
-def test_nothing_of_the_network_is_made_on_another_device():
+def test_nothing_of_the_network_is_on_another_device():
     # The meta device refuses tensors of others, as a GPU would, and needs no GPU.
     with torch.device("meta"):
         network = NotesNet(TINY.network)
     roll = torch.zeros(2, TOKENS, ROWS, device="meta")
     level = torch.ones(2, TOKENS, device="meta")
-    told = torch.zeros(2, TOKENS, CONDITIONS, device="meta")
+    condition = torch.zeros(2, TOKENS, CONDITIONS, device="meta")
     reach = torch.full((2,), TOKENS, device="meta")
-    beliefs = network(roll, roll, level, told, reach)
+    beliefs = network(roll, roll, level, condition, reach)
     onsets, sounding = cross_entropy(posterior(beliefs, roll, level[..., None]), beliefs, roll)
     assert onsets.shape == sounding.shape == (2, TOKENS)
 
@@ -260,74 +233,6 @@ def test_the_shipped_size_stays_under_six_million():
     assert 5e6 < count < 6e6
 
 
-# -------------------------------------------------------------------------------- run
-
-
-def test_thirty_steps_make_the_loss_smaller(dataset):
-    torch.manual_seed(0)
-    task = NotesTask(TINY, "notes-tiny", dataset)
-    model = NotesNet(TINY.network)
-    batch = task.batch(np.random.default_rng(1), TINY.batch)
-    assert batch["roll"].shape == (TINY.batch, TINY.tokens, ROWS)
-    assert batch["conditions"].shape == (TINY.batch, TINY.tokens, CONDITIONS)
-
-    def loss():
-        with torch.no_grad():
-            return float(task.loss(model, batch, torch.Generator().manual_seed(2)))
-
-    first = loss()
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-    noise, rng = torch.Generator().manual_seed(1), np.random.default_rng(2)
-    for _ in range(30):
-        optimiser.zero_grad()
-        task.loss(model, task.batch(rng, TINY.batch), noise).backward()
-        optimiser.step()
-    assert loss() < 0.8 * first
-
-
-def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset):
-    task = NotesTask(TINY, "notes-tiny", dataset)
-    torch.manual_seed(0)
-    model = task.network()
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.02 * torch.randn(p.shape)
-    batch = task.batch(np.random.default_rng(0), TINY.batch)
-    losses = []
-    for enabled in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            loss = task.loss(model, batch, torch.Generator().manual_seed(0))
-        assert loss.dtype == torch.float32
-        model.zero_grad()
-        loss.backward()
-        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
-        losses.append(float(loss.detach()))
-    assert losses[1] == pytest.approx(losses[0], rel=0.05)
-    assert losses[1] != losses[0]
-
-
-def test_a_run_is_taken_up_where_it_stopped_with_the_same_weights(dataset, tmp_path):
-    torch.manual_seed(0)
-    task = NotesTask(TINY, "notes-tiny", dataset)
-    schedule = Schedule(warm_up=20, ema=400)
-    run = Run(task, NotesNet(TINY.network), tmp_path, 100, schedule)
-    run.go(1.0)
-    state = read_checkpoint(tmp_path)
-    assert state is not None
-    assert state["steps"] == run.steps == 25
-    assert json.loads(state["network"]) == TINY.network.as_dict()
-    torch.manual_seed(9)
-    again = Run(task, NotesNet(TINY.network), tmp_path, 200, schedule)
-    assert again.steps == run.steps
-    for mine, theirs in ((again.ema, run.ema), (again.model, run.model)):
-        for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
-            assert torch.equal(a, b)
-    row = dict(zip(*(line.split(",") for line in (tmp_path / "log.csv").read_text().split()),
-                   strict=True))  # fmt: skip
-    assert float(row["samples"]) == run.steps * TINY.batch
-    assert float(row["onset_0.5"]) < float(row["onset_10"]), "less noise, fewer doubts"
-
-
-def test_a_folder_that_is_no_data_set_says_how_to_make_one(tmp_path):
+def test_a_folder_without_a_dataset_is_refused_with_how_to_build_one(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Build a dataset with 'python -m training\.data"):
         NotesTask(TINY, "notes-tiny", tmp_path)

@@ -1,13 +1,10 @@
-"""The spectrogram recipe end to end at its smallest: dataset, run, resume, loss, network."""
+"""The one-stage system: its dataset, its loss and its network."""
 
-import csv
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import soundfile
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
@@ -15,7 +12,6 @@ from engine.representations.log_scale import LogScale  # noqa: E402
 from engine.representations.stft import Stft  # noqa: E402
 from engine.sampling.parameterisation import SIGMA_DATA  # noqa: E402
 from export.wrap import Denoiser  # noqa: E402
-from training.data import build  # noqa: E402
 from training.data.blocks import Blocks, SpectrogramConfig, normalised  # noqa: E402
 from training.losses.edm import edm_loss  # noqa: E402
 from training.losses.spectrogram import SpectrogramTask  # noqa: E402
@@ -28,26 +24,8 @@ TINY = SPECTROGRAM["spectrogram-tiny"]
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    """Recordings of decaying chords, through the same command a user types."""
-    folder = tmp_path_factory.mktemp("audio")
-    rng = np.random.default_rng(0)
-    for i in range(24):
-        t = np.arange(8 * 22050) / 22050
-        x = np.zeros_like(t)
-        for start in np.arange(0, 8, 0.5):
-            age = np.maximum(t - start, 0)
-            for f in 110 * 2 ** (rng.integers(0, 36, 3) / 12):
-                x += 0.1 * np.sin(2 * np.pi * f * age) * np.exp(-3 * age) * (t >= start)
-        soundfile.write(folder / f"piece{i}.wav", x, 22050)
-    out = tmp_path_factory.mktemp("data")
-    arguments = ["build", "--audio", str(folder), "--out", str(out), "--rate", "8000"]
-    old, sys.argv = sys.argv, [*arguments, "--hours", "0.1", "--workers", "1"]
-    try:
-        build.main()
-    finally:
-        sys.argv = old
-    return out
+def dataset(datasets):
+    return datasets("spectrogram")
 
 
 def test_the_split_is_by_work_and_nothing_is_on_both_sides(dataset):
@@ -58,7 +36,7 @@ def test_the_split_is_by_work_and_nothing_is_on_both_sides(dataset):
     assert not names["train"] & names["held"]
 
 
-def test_training_sees_what_the_engine_plays(dataset):
+def test_training_and_the_engine_have_one_spectrogram(dataset):
     """The two implementations of the normalised spectrogram agree to float32."""
     config = SpectrogramConfig(rate=8000, window=128, hop=32, frames=32)
     blocks = Blocks(dataset, "train", config)
@@ -73,70 +51,25 @@ def test_training_sees_what_the_engine_plays(dataset):
     assert float(many.std()) == pytest.approx(SIGMA_DATA, rel=0.15)
 
 
-def run_of(dataset, folder, samples):
-    torch.manual_seed(1)
-    torch.set_num_threads(1)
-    task = SpectrogramTask(TINY, "spectrogram-tiny", dataset)
-    return Run(task, task.network(), folder, samples, TINY.schedule)
-
-
-def held(run):
-    with torch.no_grad():
-        return run.task.validate(run.ema)["held"]
-
-
-def test_a_run_learns_stops_and_goes_on_where_it_stopped(dataset, tmp_path):
-    run = run_of(dataset, tmp_path, 600)
-    before = held(run)
-    run.go(save_minutes=10)
-    after = held(run)
-    assert after < 0.95 * before
-    again = run_of(dataset, tmp_path, 1200)
-    assert (again.samples, again.steps) == (run.samples, run.steps)
-    assert held(again) == pytest.approx(after, rel=1e-5)
-    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
-    assert float(rows[-1]["held"]) == pytest.approx(after, rel=1e-3)
-
-
-def test_a_batch_in_bfloat16_has_nearly_the_same_loss(dataset):
-    task = SpectrogramTask(TINY, "spectrogram-tiny", dataset)
-    torch.manual_seed(0)
-    model = task.network()
-    with torch.no_grad():
-        for p in model.parameters():
-            p += 0.02 * torch.randn(p.shape)
-    batch = task.batch(np.random.default_rng(0), TINY.batch)
-    losses = []
-    for enabled in (False, True):
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            loss = task.loss(model, batch, torch.Generator().manual_seed(0))
-        assert loss.dtype == torch.float32
-        model.zero_grad()
-        loss.backward()
-        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
-        losses.append(float(loss.detach()))
-    assert losses[1] == pytest.approx(losses[0], rel=0.05)
-    assert losses[1] != losses[0]
-
-
 def test_late_in_a_run_the_past_is_often_the_networks_own(dataset):
     task = SpectrogramTask(replace(TINY, rollout_share=0.5), "spectrogram-tiny", dataset)
     model = task.network()
     batch = task.batch(np.random.default_rng(0), 4)
-    asked = []
-    model.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[2]))
+    pasts = []
+    model.register_forward_pre_hook(lambda _, inputs: pasts.append(inputs[2]))
     for progress in (0.5, 0.9):
         task.loss(model, batch, torch.Generator().manual_seed(0), progress)
     frames = TINY.spectrogram.frames
     true = batch["blocks"][..., frames : 2 * frames]
-    off = [(past - true).flatten(1).std(1) for past in asked]
+    off = [(past - true).flatten(1).std(1) for past in pasts]
     assert off[0].max() < TINY.context_noise + 0.01
     assert model.training
-    assert not torch.equal(asked[1][:2], asked[0][:2])
+    assert not torch.equal(pasts[1][:2], pasts[0][:2])
 
 
 def test_normalised_weights_return_to_the_unit_sphere(dataset, tmp_path):
-    run = run_of(dataset, tmp_path, 600)
+    task = SpectrogramTask(TINY, "spectrogram-tiny", dataset)
+    run = Run(task, task.network(), tmp_path, 600, TINY.schedule)
     for _ in range(4):
         run.step()
     weight = run.model.net.out.weight
@@ -149,7 +82,7 @@ def test_patches_are_undone():
     assert torch.equal(unpatched(patches(x, (4, 2)), (4, 2)), x)
 
 
-def test_at_its_beginning_the_denoiser_answers_the_best_linear_guess():
+def test_an_untrained_denoiser_returns_the_best_linear_guess():
     """A fresh network puts out zero, so D(x) is c_skip x (Eq. 24, 28)."""
     denoiser = Denoiser(UNet(TINY.network))
     x = torch.randn(2, 1, 64, 32)
@@ -169,7 +102,7 @@ def test_the_loss_of_that_guess_is_one_at_every_noise_level():
         assert float(loss.mean()) == pytest.approx(1.0, rel=0.05)
 
 
-def test_without_a_past_the_past_has_no_say():
+def test_without_a_past_its_frames_have_no_effect():
     torch.manual_seed(0)
     config = TINY.network
     net = UNet(config).eval()

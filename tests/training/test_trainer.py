@@ -1,128 +1,19 @@
-"""The trainer: every recipe trains by one command, in bfloat16, and on several processes alike."""
+"""The trainer: its schedule, micro-batches and checkpoints, and its command line."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
+from small_runs import Line, apart, fit, weights  # noqa: E402
+
 from training import train  # noqa: E402
 from training.recipes import NAMES, find_recipe  # noqa: E402
-from training.run import Run, Schedule, Task, on_one_thread, read_checkpoint  # noqa: E402
+from training.run import Run, Schedule  # noqa: E402
 
 pytestmark = pytest.mark.torch
-ROOT = Path(__file__).parents[2]
-
-
-class Line(Task):
-    """Fits y = 2 x + noise. Some batches use a part of the network, and none of them another."""
-
-    size = 8
-
-    def network(self):
-        """Two layers."""
-        net = torch.nn.ModuleDict(
-            {name: torch.nn.Linear(3, 3) for name in ("first", "second", "sometimes", "never")}
-        )
-        for p in net.parameters():
-            torch.nn.init.normal_(p, std=0.3, generator=torch.Generator().manual_seed(p.numel()))
-        return net
-
-    def batch(self, rng, size):
-        """x [size, 3]."""
-        return {"x": torch.from_numpy(rng.standard_normal((size, 3)).astype(np.float32))}
-
-    def loss(self, model, batch, noise, progress=1.0):
-        """Mean squared error."""
-        x = batch["x"]
-        y = model["second"](torch.tanh(model["first"](x)))
-        if float(x[0, 0]) > 0:
-            y = y + model["sometimes"](x)
-        return (y - 2 * x + 0.1 * torch.randn(x.shape, generator=noise)).square().mean()
-
-    def validate(self, ema):
-        """Nothing to measure but the weights."""
-        return {"weights": float(sum(p.sum() for p in ema.parameters()))}
-
-    def facts(self):
-        """Nothing."""
-        return {"preset": "line"}
-
-
-def fit(folder: Path, micro_batch: int | None, samples: int = 96, stop: int = 96) -> Run:
-    """Train to the end, or `stop` of the samples, and save."""
-    on_one_thread()
-    task = Line()
-    schedule = Schedule(rate=1e-2, warm_up=16, ema=40)
-    run = Run(task, task.network(), folder, samples, schedule, micro_batch=micro_batch)
-    if stop == samples:
-        run.go(10.0)
-        return run
-    while run.samples < stop:
-        run.step()
-    run.save()
-    return run
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    state = read_checkpoint(folder)
-    assert state is not None
-    return {f"{part}/{k}": v for part in ("model", "ema") for k, v in state[part].items()}
-
-
-def apart(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
-    return max(float((a[k] - b[k]).abs().max()) for k in a)
-
-
-def in_processes(count: int, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a Python program in a group of processes, as torchrun starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = {
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count),
-        "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo",
-    }  # fmt: skip
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-P", *command],
-            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        for rank in range(count)
-    ]  # fmt: skip
-    outputs = [process.communicate(timeout=100)[0] for process in started]
-    status = max(process.returncode for process in started)
-    return subprocess.CompletedProcess(command, status, "\n".join(outputs))
-
-
-def test_two_processes_take_the_steps_of_one(tmp_path):
-    """Also where a batch uses a part of the network only, or no batch uses it."""
-    fit(tmp_path / "one", micro_batch=4)
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import sys\n"
-        "from pathlib import Path\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import torch.distributed as dist\n"
-        "dist.init_process_group('gloo')\n"
-        "from test_trainer import fit\n"
-        f"fit(Path({str(tmp_path / 'two')!r}), None)\n"
-        "dist.destroy_process_group()\n"
-    )
-    done = in_processes(2, str(program))
-    assert done.returncode == 0, done.stdout
-    assert apart(weights(tmp_path / "one"), weights(tmp_path / "two")) < 1e-6
-    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("one", "two")]
-    assert len(logs[1]) == 2, "one process writes the log"
-    rows = [dict(zip(log[0].split(","), log[1].split(","), strict=True)) for log in logs]
-    assert float(rows[0]["loss"]) == pytest.approx(float(rows[1]["loss"]), abs=2e-5)
 
 
 def test_micro_batches_have_the_gradient_of_the_whole_batch(tmp_path):
@@ -163,6 +54,21 @@ def test_the_clock_only_ends_a_leg(tmp_path):
         run.go(10.0, hours=0)
     assert run.samples == 96
     assert apart(weights(tmp_path / "whole"), weights(tmp_path / "legs")) == 0
+
+
+def test_rate_and_averaged_weights_follow_the_number_of_samples(tmp_path):
+    schedule = Schedule(rate=1.0, warm_up=40, decay_after=0.5, ema=100)
+    run = Run(Line(), Line().network(), tmp_path, 1000, schedule)
+    run.seconds = 1e9
+    assert run.learning_rate() == pytest.approx(8 / 40)
+    run.samples = 40
+    assert run.learning_rate() == pytest.approx(1.0)
+    assert run.ema_decay() == pytest.approx(1 - 8 / (8 + 40 / 9))
+    run.samples = 750
+    assert run.learning_rate() == pytest.approx(0.5)
+    run.samples = 5000
+    assert run.ema_decay() == pytest.approx(1 - 8 / 100)
+    assert run.learning_rate() == pytest.approx(0.0)
 
 
 # --------------------------------------------------------------------------- the command

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +56,7 @@ Batch = dict[str, torch.Tensor]
 
 
 def performed(notes: np.ndarray, bars: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Give a flat score dynamics: slow waves, melody over accompaniment, weight on bar lines.
+    """Add dynamics to a flat score: slow waves, melody over accompaniment, weight on bar lines.
 
     Lengths are shortened a little, as fingers leave keys. Notes are [notes, 5] on the grid.
     """
@@ -108,9 +109,9 @@ def transposed(work: Work, by: int) -> Work:
 def damaged(
     cells: np.ndarray, other: np.ndarray, until: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """A past with the mistakes that a stream makes: notes missing, and notes of other music.
+    """A past with the errors of a stream: notes missing, and notes of other music.
 
-    Without this a stream runs away or thins out, because its own mistakes are its past.
+    Without this a stream runs away or thins out, because its own errors become its past.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def _spans(tokens: int, rng: np.random.Generator) -> list[slice]:
 
 
 def known_ahead(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Some cells to be shown clean before they are played: [tokens, 4, 88].
+    """Cells that the network sees clean before they are played: [tokens, 4, 88].
 
     Rows: 1 where a cell is known, else 0; then onset, place and length where it is, else 0. Whole
     beats, whole tokens on beats (chords), a share of the notes, or the highest notes.
@@ -260,8 +261,8 @@ class Beats:
     def excerpt(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """One excerpt: `cells`, `until`, `when`, `bar`, `conditions`, the last with all known.
 
-        `kept` names the conditions that must not be left free: music that ends, or is a melody
-        alone, without the reason, would teach a stream to stop.
+        `kept` names the conditions that must not be left free: if music ended, or were a melody
+        alone, without the condition for it, a stream would learn to stop.
         """
         while True:
             work, part = self.varied(self.work(rng), rng)
@@ -377,7 +378,8 @@ def write(works: list[Work], out: Path) -> None:
         name: np.concatenate([getattr(w, name) for w in works]).astype(kind)
         for name, kind in kinds.items()
     }
-    np.savez_compressed(out / "beats.npz", **columns)
+    savez: Callable[..., None] = np.savez_compressed  # its own type takes an option for an array
+    savez(out / "beats.npz", **columns)
     index = [
         {"name": w.name, "collection": w.collection, "flat": bool(w.flat),
          "split": "held" if held_out(w.name.rpartition("/")[2]) else "train",

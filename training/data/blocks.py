@@ -17,10 +17,13 @@ from torch import Tensor
 from engine.sampling.parameterisation import SIGMA_DATA
 from training.run import Checkpoint
 
+_DRAWS = 20  # at most, for an excerpt that does not end near silence
+_SILENT = 0.004  # RMS, of full scale
+
 
 @dataclass(frozen=True)
 class SpectrogramConfig:
-    """How samples become a block. `floor` is added to magnitudes: what lies under it is silence."""
+    """The spectrogram of a block. `floor` is added to magnitudes: anything below it is silence."""
 
     rate: int = 16000
     window: int = 1024
@@ -47,13 +50,13 @@ class Normalisation:
 
     @classmethod
     def of(cls, checkpoint: Checkpoint | None) -> Normalisation | None:
-        """That of a checkpoint, None without one."""
+        """The one in a checkpoint, None without a checkpoint."""
         if checkpoint is None:
             return None
         return cls(checkpoint["mean"].numpy(), checkpoint["scale"])
 
     def facts(self) -> Checkpoint:
-        """What a checkpoint says about it."""
+        """Its entries in a checkpoint."""
         return {"mean": torch.from_numpy(np.asarray(self.mean)), "scale": self.scale}
 
 
@@ -95,15 +98,19 @@ class Blocks:
         return (spectrum.abs()[:, : c.bins] + c.floor).log()
 
     def excerpt(self, rng: np.random.Generator, frames: int) -> np.ndarray:
-        """Samples of `frames` frames from a random place that is not near silence at its end."""
+        """Samples of `frames` frames from a random place that does not end near silence."""
         need = self.config.samples(frames)
-        for _ in range(20):
-            piece = self.pieces[rng.choice(len(self.pieces), p=self._share)]
-            at = piece["offset"] + int(rng.integers(0, piece["length"] - need))
-            x = self.audio[at : at + need].astype(np.float32) / 32768
-            if np.sqrt(np.mean(x[need // 2 :] ** 2)) > 0.004:
+        x = self._drawn(rng, need)
+        for _ in range(_DRAWS - 1):
+            if np.sqrt(np.mean(x[need // 2 :] ** 2)) > _SILENT:
                 break
+            x = self._drawn(rng, need)
         return x
+
+    def _drawn(self, rng: np.random.Generator, need: int) -> np.ndarray:
+        piece = self.pieces[rng.choice(len(self.pieces), p=self._share)]
+        at = piece["offset"] + int(rng.integers(0, piece["length"] - need))
+        return self.audio[at : at + need].astype(np.float32) / 32768
 
     def batch(self, rng: np.random.Generator, size: int, blocks: int = 2) -> Tensor:
         """Unnormalised blocks in a row: [size, bins, blocks * frames]."""

@@ -3,10 +3,10 @@
 A dataset is a folder: `train.npy` and `held.npy`, int16 [samples] mono, all pieces one after
 another; `notes.npy`, float32 [notes, 4] (pitch, velocity, start, end in seconds from the piece's
 first sample) of all pieces one after another; and `index.json` with the rate, and for each piece
-its name, split, offset and length in samples and how it was made: for a piece from MIDI
-`notes_offset`, `notes_count`, `instrument` (0 the first kit, 1 the second), `room` (0..1) and
-`brightness` (-1..1). The split is by work: all versions of one file fall on one side.
-Rendering runs in one process a core; the same seed gives the same dataset.
+its name, split, offset and length in samples. A piece from MIDI also has `notes_offset`,
+`notes_count`, `instrument` (0 the first kit, 1 the second), `room` (0..1) and `brightness` (-1..1).
+The split is by work: all versions of one file fall on one side. `--workers` processes render; the
+same seed renders the same pieces.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import json
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -31,19 +33,19 @@ from training.data.notes import is_flat, perform, read_midi, vary, without_gaps
 
 HELD_OUT = 0.08  # share of the works
 LONGEST = 300.0  # seconds taken of one piece
-# What a kit's samples are multiplied by, the same for every piece: what is played softly sounds
-# soft. Chosen on the first minutes of 45 pieces for a median of -24 dBFS RMS in the sounding
-# seconds; over 384 whole pieces it is -23.0 (a tenth under -25.9, a tenth over -20.6), and 3 % of
-# them have peaks that `below_full_scale` bends.
+# The gain of a kit's samples, the same for every piece, so that soft pieces stay soft. Chosen for a
+# median of -24 dBFS RMS in the sounding seconds of the first minutes of 45 pieces. Over 384 whole
+# pieces it is -23.0 (a tenth under -25.9, a tenth over -20.6), and 3 % of them have peaks that
+# `below_full_scale` bends.
 GAIN = 0.545
 SECOND = 0.3  # share of the pieces on the second kit
 _AUDIO = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
-_kits: list[Kit] = []  # one set a process, filled by the pool's initialiser
+_kits: list[Kit] = []  # of each process, filled by the pool's initialiser
 
 
 @dataclass(frozen=True)
 class Job:
-    """One piece to make: where it comes from, its split and how it is varied."""
+    """One piece to render: its source, its split and the seed of its variation."""
 
     path: str
     name: str
@@ -57,15 +59,16 @@ def held_out(name: str) -> bool:
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) / 2**32 < HELD_OUT
 
 
-Made = tuple[Job, np.ndarray, np.ndarray | None, dict[str, object]]
+Rendered = tuple[Job, np.ndarray, np.ndarray | None, dict[str, Any]]
 
 
-def render(job: Job) -> Made | None:
-    """Make one piece, or answer None when the source cannot be read.
+def render(job: Job) -> Rendered | None:
+    """Render one piece, or return None when the source cannot be read.
 
     Returns
     -------
-    job, samples (int16 [samples]), notes (float32 [notes, 4], None of a recording), how it was made
+    job, samples (int16 [samples]), notes (float32 [notes, 4], None for a recording), and the fields
+    of its variation in the index
     """
     rng = np.random.default_rng(job.seed)
     path = Path(job.path)
@@ -82,7 +85,7 @@ def render(job: Job) -> Made | None:
     if is_flat(notes):
         notes = perform(notes, rng)
     training = job.split == "train"
-    made = {
+    varied = {
         "source": "midi",
         "instrument": int(rng.random() < SECOND) if len(_kits) > 1 else 0,
         "room": round(float(rng.random()), 3),
@@ -91,13 +94,15 @@ def render(job: Job) -> Made | None:
         "tempo": float(rng.uniform(0.9, 1.1)) if training else 1.0,
         "curve": float(rng.uniform(0.85, 1.2)) if training else 1.0,
     }
-    notes = vary(notes, rng, transpose=made["transpose"], tempo=made["tempo"], curve=made["curve"])
+    notes = vary(
+        notes, rng, transpose=varied["transpose"], tempo=varied["tempo"], curve=varied["curve"]
+    )
     notes = [n for n in notes if n.start < LONGEST]
-    x = _kits[made["instrument"]].render(notes)[: int(LONGEST * job.rate)] * np.float32(GAIN)
-    x = room.in_a_room(x, job.rate, made["room"], rng)
-    x = room.below_full_scale(room.toned(x, job.rate, made["brightness"], rng))
+    x = _kits[varied["instrument"]].render(notes)[: int(LONGEST * job.rate)] * np.float32(GAIN)
+    x = room.in_a_room(x, job.rate, varied["room"], rng)
+    x = room.below_full_scale(room.toned(x, job.rate, varied["brightness"], rng))
     table = np.array([(n.pitch, n.velocity, n.start, n.end) for n in notes], np.float32)
-    return job, _int16(x), table, made
+    return job, _int16(x), table, varied
 
 
 def _int16(x: np.ndarray) -> np.ndarray:
@@ -126,25 +131,25 @@ def _sources(arguments: argparse.Namespace, work: Path) -> tuple[list[str], dict
         files = [p for p in Path(arguments.audio).rglob("*") if p.suffix.lower() in _AUDIO]
         collections["audio"] = sorted(files)
     if not any(collections.values()):
-        sys.exit("nothing to render: give --kit FOLDER (with midi/*.tar.xz) or --audio FOLDER")
+        sys.exit("Nothing to render. Use --kit FOLDER (with midi/*.tar.xz) or --audio FOLDER.")
     return kits, collections
 
 
-def main(given: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and build the dataset."""
     parser = argparse.ArgumentParser(prog="python -m training.data.build", description=__doc__)
     parser.add_argument("--kit", help="folder of a sampled piano kit with MIDI archives")
     parser.add_argument("--audio", help="folder of recordings, searched recursively")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--rate", type=int, default=16000, help="samples per second")
-    parser.add_argument("--hours", type=float, default=16.0, help="about how much to make")
+    parser.add_argument("--hours", type=float, default=16.0, help="about how much sound to render")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args(given)
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        kits, collections = _sources(arguments, Path(work))
-        _build(arguments, kits, collections)
+        kits, collections = _sources(options, Path(work))
+        _build(options, kits, collections)
 
 
 def _jobs(arguments: argparse.Namespace, collections: dict[str, list[Path]]) -> list[Job]:
@@ -189,10 +194,10 @@ def _build(
             batch = [job for _, job in zip(range(4 * arguments.workers), jobs, strict=False)]
             if not batch:
                 break
-            for made in pool.map(render, batch):
-                if made is None:
+            for rendered in pool.map(render, batch):
+                if rendered is None:
                     continue
-                job, samples, table, how = made
+                job, samples, table, how = rendered
                 parts[job.split].write(samples.tobytes())
                 if table is not None:
                     how |= {"notes_offset": written, "notes_count": len(table)}

@@ -19,7 +19,7 @@ from training.run import Batch
 
 
 class Windows(Blocks):
-    """Draws batches from one split of a dataset folder that `training.data.build` made of MIDI.
+    """Draws batches from one split of a dataset folder that `training.data.build` built from MIDI.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the notes stage on beats is conditioned on: one table, and the values for an excerpt.
+"""The conditions of the notes stage on beats: one table, and their values for an excerpt.
 
 `CONDITIONS` names each condition with its number of inputs, in order; every block (a beat) has one
 row of all of them. Free, as a performer leaves a control, is all zeros: each condition carries a
@@ -7,7 +7,7 @@ flag or a one-hot of its own.
     chord     of this beat and the 8 after it: 12 pitch classes (C first), 12 for the bass, known
     key       12 for the tonic, 1 major or -1 minor, known
     density   log2(notes per second + 0.5) / 3 over the next bar, known
-    register  (mean pitch - 60) / 24 of what is struck in the next bar, known
+    register  (mean pitch - 60) / 24 of the onsets in the next bar, known
     loudness  (mean velocity - 64) / 32, the same
     style     one-hot: pop, song, solo
     part      one-hot: all parts, accompaniment alone, melody alone
@@ -124,7 +124,7 @@ def measured(cells: np.ndarray, bar: np.ndarray, tempo: np.ndarray) -> dict[str,
         "density": np.stack([density_value(count / seconds), np.ones(blocks)], 1),
         "register": np.stack([(pitch / n - 60) / 24 * some, some], 1),
         "loudness": np.stack([(velocity / n - 64) / 32 * some, some], 1),
-        "held": held.astype(np.float32),
+        "held": np.asarray(held, np.float32),
     }
 
 
@@ -166,9 +166,9 @@ def left_free(rows: np.ndarray, rng: np.random.Generator, kept: tuple[str, ...] 
     """
     rows = rows.copy()
     blocks = len(rows)
-    everything = rng.random() < 0.25
+    all_free = rng.random() < 0.25
     for name, part in SLICES.items():
-        if name not in kept and (everything or rng.random() < 0.5):
+        if name not in kept and (all_free or rng.random() < 0.5):
             rows[:, part] = 0
     chords = rows[:, SLICES["chord"]].reshape(blocks, 1 + HORIZON, CHORD)
     if rng.random() < 0.5:

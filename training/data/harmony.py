@@ -58,7 +58,7 @@ def transposed_mask(bits: np.ndarray, by: int) -> np.ndarray:
 def parse_chord(label: str) -> tuple[int, int]:
     """Read a label in Harte's notation, such as `F#:min7/b7`. Returns mask and bass.
 
-    `N` and qualities that are not in the table give an unknown chord.
+    `N` and qualities that are not in the table are an unknown chord.
     """
     match = re.fullmatch(r"([A-G][#b]*):?([^/]*)(?:/([b#]*)(\d+))?", label)
     if not match or (match[2] or "maj") not in QUALITIES:

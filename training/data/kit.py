@@ -1,10 +1,10 @@
 """A sampled piano: a folder of files named `<root><layer>`, such as `C4v9.ogg` or `Fs3vH.ogg`.
 
-The layer is a number (its centre velocity is (layer - 0.5) * 8) or a letter, L or H. Every one of
-the 88 keys is made once per layer from the nearest root, resampled to pitch and to the wanted rate.
+The layer is a number (its centre velocity is (layer - 0.5) * 8) or a letter, L or H. Each of the 88
+keys is computed once for each layer, from the nearest root, resampled to its pitch and the rate.
 
-A velocity picks the nearest layer, and is made as loud as a line through the layers' measured
-loudness says (`Loudness`), so that loudness rises without a step where the layers change.
+A velocity selects the nearest layer. Its loudness follows a line through the layers' measured
+loudness (`Loudness`), so that it rises without a step where the layers change.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _MEASURED = 0.5  # seconds from the attack over which loudness is measured
 class Loudness:
     """How loud a piano's keys are: ln RMS of the first half second.
 
-    `velocities` [layers] rising, `levels` [layers] the mean over the keys, `keys` [88] what each
-    key adds to it in every layer, smooth over the keyboard.
+    `velocities` [layers] rising, `levels` [layers] the mean over the keys, `keys` [88] each
+    key's offset from it in every layer, smooth over the keyboard.
     """
 
     velocities: np.ndarray
@@ -55,9 +55,9 @@ class Kit:
     Parameters
     ----------
     folder : where the sample files lie.
-    rate : samples per second of what is rendered.
-    loudness : another piano's, to be as loud as; else the samples' own. Samples of one letter layer
-        are each recorded at a level of their own, so such a kit sounds even only with another's.
+    rate : samples per second of the rendered sound.
+    loudness : another piano's, to match it; by default the samples' own. A kit with letter layers,
+        whose samples are recorded at levels of their own, sounds even only with another's.
 
     Raises
     ------
@@ -81,7 +81,9 @@ class Kit:
             self._source_rate = source_rate
             roots.setdefault(layer, {})[pitch] = mono
         if not roots:
-            raise FileNotFoundError(f"{folder}: no sample named like 'C4v9.ogg'; is this the kit?")
+            raise FileNotFoundError(
+                f"{folder}: no sample named like 'C4v9.ogg'. Use the folder of one sampled piano."
+            )
         self.rate = rate
         self._velocities = np.array([_centre(layer) for layer in roots])
         self._keys = [
@@ -139,6 +141,6 @@ def _centre(layer: str) -> float:
 
 
 def _from_onset(x: np.ndarray) -> np.ndarray:
-    """Cut what lies before the attack, so that notes sound when the MIDI says."""
+    """Cut the samples before the attack, so that notes sound at their MIDI times."""
     loud = np.flatnonzero(abs(x) > 0.02 * abs(x).max())
     return x[max(0, int(loud[0]) - 64) :].copy() if len(loud) else x.copy()

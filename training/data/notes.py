@@ -17,7 +17,7 @@ SUSTAIN = 64  # controller number of the sustain pedal
 
 
 def read_midi(path: Path) -> list[Note]:
-    """Read every note of a file, lengthened to where the pedal lets it go.
+    """Read every note of a file, lengthened to where the pedal is released.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def read_midi(path: Path) -> list[Note]:
     notes += [Note(p, v, s, now) for p, v, s in held]
     notes = [n for n in notes if LOWEST <= n.pitch <= HIGHEST and n.end > n.start]
     if not notes:
-        raise ValueError(f"{path}: no notes between A0 and C8; leave the file out")
+        raise ValueError(f"{path}: no notes between A0 and C8. Leave the file out.")
     return sorted(notes, key=lambda n: (n.start, n.pitch))
 
 
@@ -91,9 +91,9 @@ def is_flat(notes: list[Note]) -> bool:
 
 
 def perform(notes: list[Note], rng: np.random.Generator) -> list[Note]:
-    """Give a flat score dynamics (slow waves, melody over accompaniment) and human timing.
+    """Add dynamics (slow waves, melody over accompaniment) and human timing to a flat score.
 
-    The score has one velocity and a grid; without this a model learns a music box.
+    A score has one velocity and a grid; without this a model sounds like a music box.
     """
     period, phase = rng.uniform(6, 14, 2), rng.uniform(0, 2 * math.pi, 2)
     level = rng.uniform(48, 78)

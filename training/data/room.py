@@ -56,9 +56,9 @@ def levelled(x: np.ndarray, rate: int, db: float = TARGET_RMS_DB) -> np.ndarray:
 
 
 def below_full_scale(x: np.ndarray) -> np.ndarray:
-    """Bend what passes 0.8 towards 1, in a piece whose peak passes 0.97; others are left alone.
+    """Bend samples over 0.8 towards 1 in a piece whose peak is over 0.97; others stay as they are.
 
-    A few loud pieces keep their level against the others this way, and are not clipped.
+    So a few loud pieces keep their level relative to the others without clipping.
     """
     if abs(x).max() <= 0.97:
         return x

@@ -1,4 +1,4 @@
-"""Works on the beat grid: POP909, OpenScore Lieder and scores whose beats are in their ticks.
+"""Works on the beat grid, read from POP909, OpenScore Lieder and scores on a grid of beats.
 
 Time is in ticks of a 24th of a beat (a quarter note), so that sixteenths, triplets and
 thirty-seconds are whole numbers. Every onset moves to the nearest place that a token can express
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import mido
 import numpy as np
@@ -102,8 +103,8 @@ def quantised(onsets: np.ndarray, trust: float) -> np.ndarray:
     """Move onsets (in ticks of a 24th beat, not whole) to places that a token can express.
 
     One grid is chosen for each beat: sixteenths, triplets, thirty-seconds, or all of them. A finer
-    grid has to fit better by its penalty, in squared ticks, over `trust`: large for a score, whose
-    onsets are exact, about 0.5 for a performance.
+    grid has to fit better by its penalty, in squared ticks, over `trust`. `trust` is large for a
+    score, where onsets are exact, and about 0.5 for a performance.
     """
     if not len(onsets):
         return onsets.astype(np.int64)
@@ -231,7 +232,7 @@ def _finished(
     steps = int(bars[-1]) // STEP
     notes = merged(notes[(notes[:, 0] >= 0) & (notes[:, 0] < bars[-1] - 3)])
     if len(notes) < 64:
-        raise ValueError(f"{name}: fewer than 64 notes; leave the file out")
+        raise ValueError(f"{name}: fewer than 64 notes. Leave the file out.")
     if np.diff(bars).max() > LONGEST_BAR * TOKEN:
         raise ValueError(f"{name}: a bar of {np.diff(bars).max() / BEAT:g} beats; at most 12 fit")
     columns = notes[:, 0], notes[:, 1], notes[:, 2], steps, STEP
@@ -264,7 +265,7 @@ def read_pop909(folder: Path) -> Work:
     )  # fmt: skip
     times = beats[:, 0]
     if len(times) < 32 or np.diff(times).min() <= 0:
-        raise ValueError(f"{folder}: beats that do not rise; leave the song out")
+        raise ValueError(f"{folder}: beats that do not rise. Leave the song out.")
     down = np.flatnonzero(beats[:, 2] == 1)
     seconds = _seconds(midi)
 
@@ -290,7 +291,7 @@ def read_pop909(folder: Path) -> Work:
     if sounding_share(merged(notes)) > _STUCK_SHARE:
         notes = read(pedal=False)
     if sounding_share(merged(notes)) > _STUCK_SHARE:
-        raise ValueError(f"{folder}: more than {_STUCK} strings sound; leave the song out")
+        raise ValueError(f"{folder}: more than {_STUCK} strings sound. Leave the song out.")
     bars = _bars_from((down - down[0]) * BEAT, int((notes[:, 0] + notes[:, 1]).max()))
     steps = int(bars[-1]) // STEP
     middle = np.arange(steps) * 0.5 + 0.25 + down[0]
@@ -318,7 +319,8 @@ def _open(path: Path) -> mido.MidiFile:
         raise ValueError(f"{path}: not a readable MIDI file ({error})") from error
 
 
-def _events(midi: mido.MidiFile, kind: str) -> list[tuple[int, mido.MetaMessage]]:
+def _events(midi: mido.MidiFile, kind: str) -> list[tuple[int, Any]]:
+    """Meta messages of a kind with their times in MIDI ticks, in order."""
     found = []
     for track in midi.tracks:
         now = 0
@@ -354,11 +356,11 @@ def _bars_from(lines: np.ndarray, end: int) -> np.ndarray:
 
 
 def read_score(path: Path, collection: str, voice: bool) -> Work:
-    """Read a score whose beats and metres are in its ticks.
+    """Read a score with its beats and metres in MIDI ticks.
 
     Parameters
     ----------
-    voice : whether the first track is a singer's, with the piano in the others.
+    voice : whether the first track is a singer's and the others are the piano's.
 
     Raises
     ------
@@ -369,7 +371,7 @@ def read_score(path: Path, collection: str, voice: bool) -> Work:
     scale = BEAT / midi.ticks_per_beat
     tracks = [t for t in (read_track(t) for t in midi.tracks) if len(t.pressed)]
     if voice and len(tracks) < 2:
-        raise ValueError(f"{path}: no voice and piano; leave the file out")
+        raise ValueError(f"{path}: no voice and piano. Leave the file out.")
     parts = [MELODY if voice and len(tracks) > 2 and i < len(tracks) - 2 else PIANO
              for i in range(len(tracks))]  # fmt: skip
     notes = np.concatenate(
@@ -381,7 +383,7 @@ def read_score(path: Path, collection: str, voice: bool) -> Work:
     if off.mean() > 0.2:
         raise ValueError(f"{path}: {off.mean():.0%} of the onsets lie off the grid")
     if sounding_share(merged(notes)) > _STUCK_SHARE:
-        raise ValueError(f"{path}: more than {_STUCK} strings sound; leave the file out")
+        raise ValueError(f"{path}: more than {_STUCK} strings sound. Leave the file out.")
     end = int((notes[:, 0] + notes[:, 1]).max())
     bars = _bars_of_metres(midi, scale, end, notes)
     notes[:, 0] -= bars[0]

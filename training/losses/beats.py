@@ -1,4 +1,4 @@
-"""The notes stage on beats: excerpts with noise, and the cross entropy of what they were.
+"""The notes stage on beats: excerpts with noise, and the cross entropy of their clean cells.
 
 See training/nets/beats.py for the network and training/nets/beliefs.py for the cross entropy.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.data.beats import Beats
 from training.data.cells import KEYS, ONSET
@@ -28,9 +28,11 @@ _HELD = 32  # excerpts of held-out works
 
 @dataclass(frozen=True)
 class BeatsPreset:
-    """`tokens` of an excerpt, `batch` excerpts; where the noise falls: ln(sigma) ~ N(mean, std^2),
-    within `sigma_min` and `sigma_max`, for each block. In a share `mixed` of the blocks some cells
-    are nearly clean (`sigma_min`) and all others nearly unknown (`sigma_blind`).
+    """The settings of a run.
+
+    `tokens` is the length of an excerpt, `batch` the number of excerpts. The noise of each block is
+    ln(sigma) ~ N(mean, std^2), within `sigma_min` and `sigma_max`. In a share `mixed` of the blocks
+    some cells are nearly clean (`sigma_min`) and all others nearly unknown (`sigma_blind`).
     """
 
     network: BeatsConfig = field(default_factory=BeatsConfig)
@@ -49,7 +51,7 @@ class BeatsPreset:
     sigma_blind: float = 6.0
 
 
-class BeatsTask(Task):
+class BeatsTask(Task[BeatsNet]):
     """Draws excerpts, adds noise to each block at its own level and denoises all of them."""
 
     def __init__(self, preset: BeatsPreset, name: str, data: Path) -> None:
@@ -72,7 +74,7 @@ class BeatsTask(Task):
         return self._train.batch(rng, size)
 
     def loss(
-        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+        self, model: BeatsNet, batch: Batch, noise: torch.Generator, progress: float = 1.0
     ) -> Tensor:
         """Mean cross entropy of a token, in nats: that of the prior and that of noisy cells."""
         clean = batch["cells"]
@@ -88,14 +90,13 @@ class BeatsTask(Task):
             total = total + onset + place + _VALUE_WEIGHT * value
         return total.mean()
 
-    def validate(self, ema: nn.Module) -> dict[str, float]:
-        """Nats per onset on held-out works, everything left free.
+    def validate(self, ema: BeatsNet) -> dict[str, float]:
+        """Nats per onset on held-out works, all conditions free.
 
-        `onset`, `place` and `value` are what the past leaves open: of the onsets alone, of their
-        places, of velocities and lengths. `onset_S` is of onsets at noise S, and `alone_S` what it
-        would be if each key knew its own noisy cell and no other: where the two are equal, the keys
-        of a block are drawn independently of each other. Measured in the second half of excerpts,
-        where there is a past.
+        `onset`, `place` and `value` are the prior's: of the onsets, of their places, of velocities
+        and lengths. `onset_S` is that of onsets at noise S, and `alone_S` the same if each key knew
+        its own noisy cell and no other: where the two are equal, the keys of a block are drawn
+        independently of each other. Measured in the second half of excerpts, where there is a past.
         """
         if self._validation is None:
             self._validation = self._held.plain(np.random.default_rng(3), _HELD)
@@ -131,8 +132,8 @@ def levels(preset: BeatsPreset, count: int, blocks: int, noise: torch.Generator)
     """Noise of each cell: [count, 4 blocks, 88].
 
     Most blocks have one level. In the others some cells are nearly clean, the rest nearly unknown:
-    whole tokens, whole keys, or single cells (compare Chen et al. 2024, independent levels). There,
-    what cells say of each other is not hidden by what each noisy cell says of itself.
+    whole tokens, whole keys, or single cells (compare Chen et al. 2024, independent levels). There
+    the network can only learn of a cell from the others.
     """
     p, shape = preset, (count, blocks)
     one = torch.exp(p.mean + p.std * torch.randn(*shape, 1, 1, generator=noise))

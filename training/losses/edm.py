@@ -1,8 +1,9 @@
-"""EDM's noise levels and loss (Karras et al. 2022). Equation numbers are those of "Diffusion Based
-Audio Generation" (Nithyaganesh), which takes them over unchanged.
+"""EDM's noise levels and loss (Karras et al. 2022), and how a clean past is damaged.
 
-Blocks are [batch, 1, bins, frames] or [batch, bins, frames], normalised to a standard deviation of
-`SIGMA_DATA`. The network is an `export.wrap.Denoiser` of the parameterisation `edm`.
+Equation numbers are those of "Diffusion Based Audio Generation" (Nithyaganesh), which uses them
+unchanged. Blocks are [batch, 1, bins, frames] or [batch, bins, frames], normalised to a standard
+deviation of `SIGMA_DATA`. The network is an `export.wrap.Denoiser` of the parameterisation `edm`.
+All noise is drawn on the CPU, so that a run on a GPU draws the same numbers.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.sampling.parameterisation import SIGMA_DATA
-from export.wrap import Denoiser
+from engine.sampling.parameterisation import edm_coefficients
+from export.wrap import Denoiser, StageNetwork
 
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """Where training noise falls: ln(sigma) ~ N(mean, std^2) (Eq. 32, 36)."""
+    """The levels of training noise: ln(sigma) ~ N(mean, std^2) (Eq. 32, 36)."""
 
     mean: float = -1.2
     std: float = 1.2
@@ -28,14 +29,41 @@ class NoiseLevels:
         """Return sigmas [count]."""
         return (torch.randn(count, generator=generator) * self.std + self.mean).exp()
 
+    def noised(self, clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Blocks with noise of random levels, of the shape of `clean`, and the levels [batch]."""
+        sigma = self.draw(len(clean), generator)
+        eps = torch.randn(clean.shape, generator=generator)
+        noisy = clean + (_per_example(sigma, clean) * eps).to(clean.device)
+        return noisy, sigma.to(clean.device)
+
+
+def damaged_past(
+    past: Tensor, most: float, dropout: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Against exposure bias: the past with noise of up to sigma `most`, at times none at all.
+
+    Returns the past, and [batch] 1 where it is present, 0 in a share `dropout` of the examples.
+    """
+    level = most * torch.rand(len(past), generator=generator) ** 2
+    noise = _per_example(level, past) * torch.randn(past.shape, generator=generator)
+    present = (torch.rand(len(past), generator=generator) >= dropout).float()
+    return past + noise.to(past.device), present.to(past.device)
+
+
+def _per_example(values: Tensor, like: Tensor) -> Tensor:
+    """[batch] with the number of dimensions of `like`."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
 
 def edm_loss(denoised: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
     """Weighted squared error per example [batch] (Eq. 25 with the weight of Eq. 33)."""
-    weight = (sigma**2 + SIGMA_DATA**2) / (sigma * SIGMA_DATA) ** 2
+    weight = edm_coefficients(sigma).out ** -2
     return weight * (denoised - clean).square().flatten(1).mean(dim=1)
 
 
-def euler_rollout(model: Denoiser, x: Tensor, sigmas: Tensor, context: dict[str, Tensor]) -> Tensor:
+def euler_rollout(
+    model: Denoiser[StageNetwork], x: Tensor, sigmas: Tensor, context: dict[str, Tensor]
+) -> Tensor:
     """Follow the probability-flow ODE by Euler steps from `x` at sigmas[0] to sigma 0.
 
     A few steps are enough: the result stands in for the model's own output when the next block

@@ -1,4 +1,4 @@
-"""The notes stage: excerpts of rolls with noise, and the cross entropy of what they were.
+"""The notes stage: excerpts of rolls with noise, and the cross entropy of their clean cells.
 
 See training/nets/notes.py for the network and the cross entropy.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.data.rolls import Rolls
 from training.nets.notes import NotesConfig, NotesNet, cross_entropy, posterior
@@ -24,9 +24,12 @@ _SOUNDING_WEIGHT = 0.5  # which cells sound follows mostly from the onsets
 
 @dataclass(frozen=True)
 class NotesPreset:
-    """`tokens` of an excerpt, `batch` excerpts; where the noise falls: ln(sigma) ~ N(mean, std^2),
-    held within `sigma_min` and `sigma_max`, and a share `blind` of blocks near the top, where a
-    block is known by its past alone.
+    """The settings of a run.
+
+    `tokens` is the length of an excerpt, `batch` the number of excerpts. The noise of each block is
+    ln(sigma) ~ N(mean, std^2), within `sigma_min` and `sigma_max`; a share `blind` of the blocks is
+    near `sigma_max`, where only the past helps. `context_noise` is the largest sigma added to the
+    past.
     """
 
     network: NotesConfig = field(default_factory=NotesConfig)
@@ -41,7 +44,7 @@ class NotesPreset:
     context_noise: float = 0.3
 
 
-class NotesTask(Task):
+class NotesTask(Task[NotesNet]):
     """Draws excerpts, adds noise to each block at its own level and denoises all of them."""
 
     def __init__(self, preset: NotesPreset, name: str, data: Path) -> None:
@@ -65,7 +68,7 @@ class NotesTask(Task):
         return self._train.batch(rng, size)
 
     def loss(
-        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+        self, model: NotesNet, batch: Batch, noise: torch.Generator, progress: float = 1.0
     ) -> Tensor:
         """Mean cross entropy of a token, in nats, sounding cells counted half."""
         p = self.preset
@@ -87,7 +90,7 @@ class NotesTask(Task):
         return (onsets + _SOUNDING_WEIGHT * sounding).mean()
 
     def _damaged(self, roll: Tensor, noise: torch.Generator) -> Tensor:
-        """The past with the mistakes that a stream makes: onsets missing, noise on the cells."""
+        """The past with the errors of a stream: onsets missing, noise on the cells."""
         b, n, rows = roll.shape
         missing = torch.rand(b, n, rows // 4, generator=noise) < 0.03 * torch.rand(
             b, 1, 1, generator=noise
@@ -99,7 +102,7 @@ class NotesTask(Task):
         level = self.preset.context_noise * torch.rand(b, 1, 1, generator=noise).sub(0.5).clamp(0)
         return damaged + (level * torch.randn(roll.shape, generator=noise)).to(roll.device)
 
-    def validate(self, ema: nn.Module) -> dict[str, float]:
+    def validate(self, ema: NotesNet) -> dict[str, float]:
         """Nats per token of onsets and of sounding cells, at fixed levels on held-out works."""
         if self._validation is None:
             self._validation = self._held.batch(np.random.default_rng(3), 24)

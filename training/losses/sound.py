@@ -1,4 +1,4 @@
-"""The sound stage: windows of a spectrogram with noise, and EDM's loss given their notes.
+"""The sound stage: windows of a spectrogram with noise, and EDM's loss, conditioned on notes.
 
 See training/nets/columns.py for the network.
 """
@@ -11,18 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.sampling.parameterisation import SIGMA_DATA
 from export.wrap import Denoiser
 from training.data.blocks import Normalisation, SpectrogramConfig, normalised
 from training.data.columns import Windows
-from training.losses.edm import NoiseLevels, edm_loss
+from training.losses.edm import NoiseLevels, damaged_past, edm_loss
 from training.nets.columns import STYLES, Columns, ColumnsConfig
 from training.run import Batch, Checkpoint, Schedule, Task
 
 _LEVELS = (0.1, 0.4, 1.0, 3.0, 10.0)
 _FROM = 10.0  # sigma of the noise from which a single step is measured
+_HELD = 48  # windows of held-out works
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SoundPreset:
 
     `context_noise` is the largest sigma added to the past, `context_dropout` how often there is no
     past, `style_dropout` how often a style condition is left free. `front` weighs the physical
-    front's own error, so that it learns spectra rather than what the trunk leaves over.
+    front's own error, so that it learns spectra rather than the residual of the trunk.
     """
 
     spectrogram: SpectrogramConfig
@@ -47,7 +48,7 @@ class SoundPreset:
     style_dropout: float = 0.15
 
 
-class SoundTask(Task):
+class SoundTask(Task[Denoiser[Columns]]):
     """Draws windows, damages their past, leaves conditions free at times, denoises their blocks.
 
     Parameters
@@ -71,7 +72,7 @@ class SoundTask(Task):
         """Windows in a batch."""
         return self.preset.batch
 
-    def network(self) -> Denoiser:
+    def network(self) -> Denoiser[Columns]:
         """A network with fresh weights for this data."""
         p, norm = self.preset, self.norm
         return Denoiser(Columns(p.network, norm.mean, norm.scale, p.spectrogram.floor))
@@ -84,21 +85,15 @@ class SoundTask(Task):
         return batch | {"columns": normalised(batch["columns"], self.norm)[:, 0]}
 
     def loss(
-        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+        self, model: Denoiser[Columns], batch: Batch, noise: torch.Generator, progress: float = 1.0
     ) -> Tensor:
         """Mean EDM loss of a batch, and the front's own error."""
         p, device = self.preset, batch["roll"].device
         past, clean = self._split(batch)
-        b = len(clean)
-        level = p.context_noise * torch.rand(b, 1, 1, generator=noise) ** 2
-        past = past + (level * torch.randn(past.shape, generator=noise)).to(device)
-        present = (torch.rand(b, generator=noise) >= p.context_dropout).float().to(device)
-        is_set = (torch.rand(b, len(STYLES), generator=noise) >= p.style_dropout).float().to(device)
-        sigma = p.noise.draw(b, noise)
-        noisy = clean + (sigma[:, None, None] * torch.randn(clean.shape, generator=noise)).to(
-            device
-        )
-        sigma = sigma.to(device)
+        past, present = damaged_past(past, p.context_noise, p.context_dropout, noise)
+        chance = torch.rand(len(clean), len(STYLES), generator=noise)
+        is_set = (chance >= p.style_dropout).float().to(device)
+        noisy, sigma = p.noise.noised(clean, noise)
         style = _conditions(batch["style"], is_set)
         context = model.net.context(batch["roll"], past, present, *style)
         denoised = model.denoise(noisy, torch.ones_like(sigma), sigma, context)
@@ -110,20 +105,20 @@ class SoundTask(Task):
         frames = self.preset.network.past
         return batch["columns"][..., :frames], batch["columns"][..., frames:]
 
-    def validate(self, ema: nn.Module, count: int = 48) -> dict[str, float]:
+    def validate(self, ema: Denoiser[Columns]) -> dict[str, float]:
         """EDM loss at fixed noise on held-out works, and the error of one step from noise.
 
         The error is the mean absolute one in ln magnitude: `l1`, without a past `l1_no_past`,
         and of the physical front alone, `l1_front`.
         """
         if self._validation is None:
-            self._validation = self._normalised(self._held.windows(np.random.default_rng(5), count))
+            self._validation = self._normalised(self._held.windows(np.random.default_rng(5), _HELD))
         device = next(ema.parameters()).device
         batch = {k: t.to(device) for k, t in self._validation.items()}
         noise = torch.Generator().manual_seed(5)
         past, clean = self._split(batch)
         style = _conditions(batch["style"], torch.ones_like(batch["style"]))
-        here = torch.ones(count, device=device)
+        here = torch.ones(_HELD, device=device)
         context = ema.net.context(batch["roll"], past, here, *style)
         eps = torch.randn(clean.shape, generator=noise).to(device)
         out: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""The one-stage system: blocks of a spectrogram with noise, and EDM's loss given the block before.
+"""The one-stage system: noisy blocks of a spectrogram, and EDM's loss, conditioned on the past.
 
 See training/nets/unet.py for the network.
 """
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from export.wrap import Denoiser
 from training.data.blocks import Blocks, Normalisation, SpectrogramConfig, normalised
-from training.losses.edm import NoiseLevels, edm_loss, euler_rollout
+from training.losses.edm import NoiseLevels, damaged_past, edm_loss, euler_rollout
 from training.nets.unet import UNet, UNetConfig
 from training.run import Batch, Checkpoint, Schedule, Task
 
@@ -48,7 +48,7 @@ class SpectrogramPreset:
     rollout_after: float = 0.7
 
 
-class SpectrogramTask(Task):
+class SpectrogramTask(Task[Denoiser[UNet]]):
     """Draws blocks in a row, damages the past of the last one, and denoises it.
 
     Parameters
@@ -76,42 +76,39 @@ class SpectrogramTask(Task):
         """Blocks in a batch."""
         return self.preset.batch
 
-    def network(self) -> Denoiser:
+    def network(self) -> Denoiser[UNet]:
         """A network with fresh weights."""
-        return Denoiser(UNet(self.preset.network)).to(memory_format=torch.channels_last)
+        denoiser = Denoiser(UNet(self.preset.network))
+        for parameter in denoiser.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        return denoiser
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """`blocks` [size, 1, bins, 3 * frames] normalised: two of the past, one to denoise."""
         return {"blocks": normalised(self._train.batch(rng, size, 3), self.norm)}
 
     def loss(
-        self, model: nn.Module, batch: Batch, noise: torch.Generator, progress: float = 1.0
+        self, model: Denoiser[UNet], batch: Batch, noise: torch.Generator, progress: float = 1.0
     ) -> Tensor:
         """Mean EDM loss of a batch."""
         p, frames = self.preset, self.preset.spectrogram.frames
         before, previous, clean = batch["blocks"].split(frames, dim=-1)
-        b, device = len(clean), clean.device
         if progress > p.rollout_after and float(torch.rand((), generator=noise)) < (
             2 * p.rollout_share
         ):
-            half = b // 2
+            half = len(clean) // 2
             own = self._own(model, before[:half], previous[:half], noise)
             previous = torch.cat([own, previous[half:]])
-        level = p.context_noise * torch.rand(b, 1, 1, 1, generator=noise) ** 2
-        previous = previous + (level * torch.randn(previous.shape, generator=noise)).to(device)
-        present = (torch.rand(b, generator=noise) >= p.context_dropout).float().to(device)
-        sigma = p.noise.draw(b, noise)
-        eps = torch.randn(clean.shape, generator=noise)
-        noisy = clean + (sigma[:, None, None, None] * eps).to(device)
-        sigma = sigma.to(device)
+        previous, present = damaged_past(previous, p.context_noise, p.context_dropout, noise)
+        noisy, sigma = p.noise.noised(clean, noise)
         return edm_loss(model(noisy, sigma, previous, present), clean, sigma).mean()
 
     @torch.no_grad()
     def _own(
-        self, model: nn.Module, before: Tensor, previous: Tensor, noise: torch.Generator
+        self, model: Denoiser[UNet], before: Tensor, previous: Tensor, noise: torch.Generator
     ) -> Tensor:
         """The blocks `previous`, noised to a random level and denoised by the model."""
-        assert isinstance(model, Denoiser)
         model.eval()
         low, high = np.log(0.4), np.log(8.0)
         start = float(np.exp(low + (high - low) * float(torch.rand((), generator=noise))))
@@ -122,13 +119,12 @@ class SpectrogramTask(Task):
         model.train()
         return own.clamp(-4, 4)
 
-    def after_step(self, model: nn.Module, steps: int) -> None:
+    def after_step(self, model: Denoiser[UNet], steps: int) -> None:
         """Bring the normalised weights back to the unit sphere every few steps."""
-        assert isinstance(model, Denoiser)
         if steps % _SETTLE_EVERY == 0:
             model.net.settle()
 
-    def validate(self, ema: nn.Module) -> dict[str, float]:
+    def validate(self, ema: Denoiser[UNet]) -> dict[str, float]:
         """EDM loss on held-out works at fixed noise, with and without the past."""
         if self._validation is None:
             rng = np.random.default_rng(5)

@@ -1,1 +1,1 @@
-"""Networks: magnitude-preserving layers and the U-Net with the previous block's embedding."""
+"""The networks of all recipes, and the layers that they share."""

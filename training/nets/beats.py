@@ -15,7 +15,7 @@ those of `training/data/cells.py`, conditions those of `training/data/conditions
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -27,14 +27,16 @@ from training.nets.attention import Pattern, Turn, attend, pattern, rms_norm, ro
 from training.nets.beliefs import OUTPUTS, Beliefs, initial_bias
 from training.nets.denoiser import Denoiser, Prior
 from training.nets.keys import LAGS, PLACED, RECENT, KeyHead, echo, key_rows, recent
+from training.nets.module_list import Modules
+from training.nets.sizes import Sizes
 
-_OF_KEYS = 6  # rows of what conditions say of each key
+_OF_KEYS = 6  # rows of conditions for each key
 
 KeysValues = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class BeatsConfig:
+class BeatsConfig(Sizes):
     """Sizes: `width` of a token, layers of the past, of the prior and of the denoiser, `heads`,
     channels of each key in the prior (`key_width`) and in the denoiser (`channels`); `window`
     tokens that a layer of the past sees, `memory` tokens that a block sees, `ahead` tokens in which
@@ -51,10 +53,6 @@ class BeatsConfig:
     window: int = 128
     memory: int = 256
     ahead: int = 64
-
-    def as_dict(self) -> dict[str, int]:
-        """Plain values, for a checkpoint."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class ContextLayer(nn.Module):
     def forward(
         self, x: Tensor, turn: Turn, where: Pattern, before: KeysValues | None
     ) -> tuple[Tensor, KeysValues]:
-        """Returns the layer's answer and all keys and values, `before` among them."""
+        """Return the layer's output, and the keys and values of `before` and of `x`."""
         b, n, d = x.shape
         q, k, v = self.qkv(rms_norm(x)).reshape(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k = rotate(rms_norm(q), turn), rotate(rms_norm(k), turn).to(v.dtype)
@@ -159,16 +157,14 @@ class BeatsNet(nn.Module):
         d = config.width
         self.clean = nn.Linear(ROWS * KEYS, d)
         self.context_when = nn.Linear(WHEN, d)
-        self.context_layers = nn.ModuleList(
-            ContextLayer(config) for _ in range(config.context_layers)
-        )
+        self.context_layers = Modules(ContextLayer(config) for _ in range(config.context_layers))
         self.echo = nn.Linear(2 * len(LAGS) * KEYS, d)
         self.recent = nn.Linear(len(RECENT) * ROWS * KEYS, d)
         self.when = nn.Linear(WHEN, d)
         self.known = nn.Linear(ROWS * KEYS, d)
         self.condition = nn.Sequential(nn.Linear(WIDTH, d), nn.SiLU(), nn.Linear(d, d))
         self.place = nn.Parameter(0.1 * torch.randn(BLOCK, d))
-        self.prior_layers = nn.ModuleList(PriorLayer(config) for _ in range(config.prior_layers))
+        self.prior_layers = Modules(PriorLayer(config) for _ in range(config.prior_layers))
         self.head = nn.Linear(d, OUTPUTS * KEYS)
         self.key_head = KeyHead(2 * len(LAGS) + ROWS, _OF_KEYS + PLACED, config.key_width)
         self.denoise = Denoiser(d, config.layers, config.channels)
@@ -230,7 +226,7 @@ class BeatsNet(nn.Module):
         positions: Tensor,
         where: Pattern | None = None,
     ) -> Prior:
-        """What is believed of n tokens, a whole number of blocks, before their cells are seen.
+        """The prior of n tokens, a whole number of blocks: beliefs before their cells are seen.
 
         Parameters
         ----------
@@ -249,16 +245,16 @@ class BeatsNet(nn.Module):
         turn = rotary(positions, self.head_width)
         for layer, pairs in zip(self.prior_layers, others, strict=True):
             h = layer(h, modulation, pairs, turn, where)
-        answer = self.head(rms_norm(h)).reshape(b, n, OUTPUTS, KEYS)
+        output = self.head(rms_norm(h)).reshape(b, n, OUTPUTS, KEYS)
         of_tokens = [block["echo"], block["known"]]
         of_keys = [
             self._of_keys(block["conditions"]),
             self.placed.expand(b, blocks, PLACED, KEYS),
         ]
-        return Prior(self.key_head(answer, block["recent"], of_tokens, of_keys).float(), h)
+        return Prior(self.key_head(output, block["recent"], of_tokens, of_keys).float(), h)
 
     def _of_keys(self, conditions: Tensor) -> Tensor:
-        """What conditions say of each key: [batch, blocks, 6, 88]."""
+        """The conditions that concern each key: [batch, blocks, 6, 88]."""
         b, blocks, _ = conditions.shape
         chords = conditions[..., SLICES["chord"]]
         classes = self.placed[:12]

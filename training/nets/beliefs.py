@@ -1,4 +1,4 @@
-"""What a network believes of the cells of a beat grid, and Bayes' rule for a noisy cell.
+"""A network's beliefs of the cells of a beat grid, and Bayes' rule for a noisy cell.
 
 A cell is one of two things: no onset, which is exactly (-1, 0, 0), or an onset whose velocity and
 length are drawn around the believed ones and whose place is one of four classes. So the posterior
@@ -9,7 +9,7 @@ explicit likelihood. The loss is the cross entropy of the posterior.
 Places are classes, not a number with a deviation: the data lie exactly on the grid, and a soft
 place scatters notes by 10 to 20 ms around it.
 
-Noisy cells are [..., 3, 88], `sigma` [..., 1, 1 or 88], everything else [..., 88] or [..., 4, 88].
+Noisy cells are [..., 3, 88], `sigma` [..., 1, 1 or 88], others [..., 88] or [..., 4, 88].
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from training.data.cells import KEYS, LENGTH, ONSET, PLACE, PLACE_VALUES
 
-VELOCITY_SPREAD = 0.15  # deviation of what the network says of an onset's velocity, from the truth
+VELOCITY_SPREAD = 0.15  # assumed deviation of an onset's velocity from the network's
 LENGTH_SPREAD = 0.25
 OUTPUTS = 3 + len(PLACE_VALUES)  # onset, velocity, length, logits of the places
 _BASE_ODDS = -5.0  # of an onset where nothing is known
@@ -31,7 +31,7 @@ _BASE_PLACES = (-4.0, -4.0, 0.0, -4.0)
 
 @dataclass(frozen=True)
 class Beliefs:
-    """Log odds of an onset, velocity and length that it would have, logits of its place."""
+    """Log odds of an onset, the velocity and length that it would have, logits of its place."""
 
     onset: Tensor
     velocity: Tensor
@@ -39,9 +39,9 @@ class Beliefs:
     places: Tensor
 
     @classmethod
-    def split(cls, answer: Tensor) -> Beliefs:
+    def split(cls, output: Tensor) -> Beliefs:
         """From a network's output [..., 7, 88]."""
-        return cls(answer[..., 0, :], answer[..., 1, :], answer[..., 2, :], answer[..., 3:, :])
+        return cls(output[..., 0, :], output[..., 1, :], output[..., 2, :], output[..., 3:, :])
 
 
 def initial_bias() -> Tensor:
@@ -80,7 +80,7 @@ def posterior(beliefs: Beliefs, x: Tensor, sigma: Tensor) -> Beliefs:
 
 
 def unseen(beliefs: Beliefs) -> Beliefs:
-    """The posterior of cells of which nothing is seen: the places are log probabilities."""
+    """The posterior of unseen cells: the beliefs, with places as log probabilities."""
     return replace(beliefs, places=functional.log_softmax(beliefs.places, dim=-2))
 
 

@@ -3,7 +3,7 @@
 Convolutions over time with the bins as channels (ConvNeXt blocks, Liu et al. 2022, in one
 dimension): matrix products, which a CPU does fast. Before them stands a physical front: each key's
 features (training/nets/features.py) times a dictionary of non-negative spectra, summed, as in
-non-negative matrix factorisation; its logarithm is a first guess of the answer, which the trunk
+non-negative matrix factorisation; its logarithm is a first guess of the block, which the trunk
 corrects.
 
 Blocks are [batch, bins, frames], normalised; inside, activations are [batch, columns, channels].
@@ -12,7 +12,7 @@ A window is the past's columns and then the block's.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,15 +21,18 @@ from torch.nn import functional
 
 from engine.notes.note import LOWEST, PITCHES
 from engine.sampling.parameterisation import SIGMA_DATA
+from export.wrap import StageNetwork
 from training.nets.features import FEATURES, PARTIALS, TOKEN, NoteFeatures
 from training.nets.layers import Fourier
+from training.nets.module_list import Modules
+from training.nets.sizes import Sizes
 
 STYLES = ("instrument", "room", "brightness")
 _SPEED = 16.0  # how much faster than other weights the dictionary's logarithms may move
 
 
 @dataclass(frozen=True)
-class ColumnsConfig:
+class ColumnsConfig(Sizes):
     """Sizes. `history` and `ahead` are tokens before and after the block's, the rest columns."""
 
     rate: int = 24000
@@ -50,18 +53,12 @@ class ColumnsConfig:
         """Tokens in a roll: history, block and lookahead."""
         return self.history + self.frames // TOKEN + self.ahead
 
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for a checkpoint or a manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> ColumnsConfig:
-        """Read back what `as_dict` gave (lists from JSON become tuples)."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
 
 class Front(nn.Module):
     """Magnitudes add: ln(features @ spectra + floor), normalised as the data is."""
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, config: ColumnsConfig, mean: np.ndarray, scale: float, floor: float) -> None:
         super().__init__()
@@ -124,7 +121,7 @@ def _norm(x: Tensor) -> Tensor:
     return functional.layer_norm(x, x.shape[-1:])
 
 
-class Columns(nn.Module):
+class Columns(StageNetwork):
     """F_theta of EDM: noised block, c_noise and the context's tensors -> raw output, same shape.
 
     Parameters
@@ -158,13 +155,13 @@ class Columns(nn.Module):
             nn.Linear(32 + 2 * len(STYLES), 2 * config.embedding), nn.SiLU(),
             nn.Linear(2 * config.embedding, config.embedding), nn.SiLU(),
         )  # fmt: skip
-        self.layers = nn.ModuleList(Layer(config, d) for d in config.dilations)
+        self.layers = Modules(Layer(config, d) for d in config.dilations)
         self.out = nn.Linear(c, config.bins)
         self.near = nn.Conv2d(config.bins, config.bins, (1, 3), padding=(0, 1), groups=config.bins)
         self.gains = nn.Linear(config.embedding, 2 * config.bins)
         for layer in (self.out, self.near, self.gains):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
 
     def context(
         self,
@@ -175,14 +172,14 @@ class Columns(nn.Module):
         room: Tensor,
         brightness: Tensor,
     ) -> dict[str, Tensor]:
-        """What a block's every step shares.
+        """The tensors that all steps of a block share.
 
         Parameters
         ----------
         roll : [batch, 352, tokens], history, block and lookahead.
         past : [batch, bins, past], the columns before the block; `present` [batch] is 1 where
             there are such, else 0.
-        instrument, room, brightness : [batch, 2], a value and 1 where it is given, else 0.
+        instrument, room, brightness : [batch, 2], a value and 1 where it is set, else 0.
 
         Returns
         -------

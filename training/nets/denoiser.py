@@ -1,10 +1,11 @@
-"""Makes the keys of a block agree: beliefs of noisy cells, from a prior and from each other.
+"""Beliefs of the noisy cells of a block, from a prior and from each other, so that its keys agree.
 
-The prior is what the past and the conditions say of each cell, before any noisy cell is seen.
-Bayes' rule combines it with each noisy cell. What one key tells another is the difference between
-the two odds: how much more likely the noisy cells make an onset than the past did. Its mean is zero
-under the prior, it is large in few cells, and what it means for another key depends on the interval
-between them. So convolutions over the keyboard read it, with the same weights for every key.
+The prior is what is likely of each cell from the past and the conditions, before any noisy cell is
+seen. Bayes' rule combines it with each noisy cell. The message from one key to another is the
+difference between the two odds: how much more likely an onset is with the noisy cells than without
+them. Its mean is zero under the prior, it is large in few cells, and its meaning for another key
+depends on the interval between them. So convolutions over the keyboard read it, with the same
+weights for every key.
 
 Without this the keys of a block are drawn independently, and clash. A transformer over whole blocks
 learned nothing of it: see training/runs/beat-grid/README.md.
@@ -26,28 +27,29 @@ from training.data.conditions import BLOCK
 from training.nets.attention import rms_norm
 from training.nets.beliefs import OUTPUTS, Beliefs, mean, posterior
 from training.nets.keys import PLACED, interval_convolution, key_rows
+from training.nets.module_list import Modules
 
 _OWN = OUTPUTS + DIFFUSED + 5  # rows of each cell that its own key sees
-_TOLD = 2  # rows of each cell that other keys see
+_SHARED = 2  # rows of each cell that other keys see
 _DOUBT = 3.0  # divides log odds, so that unlikely onsets are seen as well
 _OCTAVE = 12
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What is believed of tokens before their noisy cells are seen.
+    """Beliefs of tokens before their noisy cells are seen.
 
-    `answer` [batch, n, 7, 88] are beliefs as `Beliefs.split` reads them, `hidden` [batch, n, width]
+    `output` [batch, n, 7, 88] are beliefs as `Beliefs.split` reads them, `hidden` [batch, n, width]
     the tokens that they were read from.
     """
 
-    answer: Tensor
+    output: Tensor
     hidden: Tensor
 
     @property
     def beliefs(self) -> Beliefs:
-        """The answer, row by row."""
-        return Beliefs.split(self.answer)
+        """The output, row by row."""
+        return Beliefs.split(self.output)
 
 
 class Layer(nn.Module):
@@ -71,7 +73,7 @@ class Layer(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Corrects a prior by what the noisy cells of the same block say together.
+    """Corrects a prior by the noisy cells of the same block together.
 
     `width` is that of the prior's tokens, `channels` those of each key.
     """
@@ -82,12 +84,12 @@ class Denoiser(nn.Module):
         super().__init__()
         self.hidden = nn.Linear(BLOCK * width, width)
         self.own = nn.Conv1d(BLOCK * _OWN + PLACED, channels, 1)
-        self.others = interval_convolution(BLOCK * _TOLD, channels)
+        self.others = interval_convolution(BLOCK * _SHARED, channels)
         nn.init.normal_(self.others.weight, std=0.2)
-        self.all = nn.Linear(BLOCK * _TOLD, channels)
-        self.layers = nn.ModuleList(Layer(channels, width) for _ in range(layers))
+        self.all = nn.Linear(BLOCK * _SHARED, channels)
+        self.layers = Modules(Layer(channels, width) for _ in range(layers))
         self.out = nn.Conv1d(channels, BLOCK * OUTPUTS, 1)
-        self.direct = interval_convolution(BLOCK * _TOLD, BLOCK)
+        self.direct = interval_convolution(BLOCK * _SHARED, BLOCK)
         for layer in (self.out, self.direct):
             nn.init.zeros_(layer.weight)
         assert self.out.bias is not None
@@ -105,20 +107,20 @@ class Denoiser(nn.Module):
         found = posterior(prior.beliefs, x, level)
         odds = torch.stack([prior.beliefs.onset, found.onset], dim=2)
         chance = torch.sigmoid(odds)
-        told = torch.cat([chance.diff(dim=2), chance[:, :, 1:]], dim=2)
+        shared = torch.cat([chance.diff(dim=2), chance[:, :, 1:]], dim=2)
         own = [
-            prior.answer / 4, mean(found), chance, torch.sigmoid(odds / _DOUBT),
+            prior.output / 4, mean(found), chance, torch.sigmoid(odds / _DOUBT),
             (level.log() / 2).expand(b, n, 1, KEYS),
         ]  # fmt: skip
-        told = told.reshape(blocks, -1, KEYS)
+        shared = shared.reshape(blocks, -1, KEYS)
         own = torch.cat(own, dim=2).reshape(blocks, -1, KEYS)
         own = torch.cat([own, self.placed.expand(blocks, PLACED, KEYS)], dim=1)
-        h = self.own(own) + self.others(told) + self.all(told.sum(2))[:, :, None]
+        h = self.own(own) + self.others(shared) + self.all(shared.sum(2))[:, :, None]
         hidden = self.hidden(rms_norm(prior.hidden).reshape(blocks, -1))
         modulation = functional.silu(hidden)
         for layer in self.layers:
             h = layer(h, modulation)
         change = self.out(h).reshape(b, n, OUTPUTS, KEYS).float()
-        direct = self.direct(told).reshape(b, n, 1, KEYS).float()
+        direct = self.direct(shared).reshape(b, n, 1, KEYS).float()
         change = torch.cat([change[:, :, :1] + direct, change[:, :, 1:]], dim=2)
-        return Beliefs.split(prior.answer + change)
+        return Beliefs.split(prior.output + change)

@@ -1,10 +1,10 @@
-"""What a roll of notes sounds like, as far as physics says: features of columns, without weights.
+"""Features of spectrogram columns from a roll of notes, computed from physics, without weights.
 
-A key that is struck rings with an exponential decay until its damper falls, and an analysis window
-hears a strike already when it reaches into the window. So each pitch gets, at each column of the
-spectrogram, its strikes as the window hears them and decaying envelopes, each for a strike of
-strength one and of the strike's velocity. All of it is matrix products and sums over time, so it
-exports as plain operators.
+A struck key rings with an exponential decay until its damper falls, and a strike enters the
+analysis window before it reaches the window's middle. So each pitch gets, at each column of the
+spectrogram, its strikes weighted by the window and decaying envelopes, each for a strike of
+strength one and for one of the strike's velocity. All of it is matrix products and sums over time,
+so it exports as plain operators.
 
 Rolls are [batch, 352, tokens] as in engine/representations/roll.py; a token is eight columns.
 Columns are uncentred: column n covers the samples n * hop to n * hop + window.
@@ -25,22 +25,22 @@ TOKEN = 8  # columns
 HALF = TOKEN // 2
 RINGS = (0.15, 0.8, 4.0)  # seconds in which a string decays to 1/e; three cover attack to sustain
 ROOM = 0.2  # seconds: how a damped note dies in a reverberant room
-PARTIALS = 2 * (1 + len(RINGS)) + 1  # non-negative features a pitch that a sound can be made of
-FEATURES = PARTIALS + 1  # the same, and whether the key sounds
+PARTIALS = 2 * (1 + len(RINGS)) + 1  # non-negative features of each pitch
+FEATURES = PARTIALS + 1  # with whether the key sounds
 _UNDAMPED = 90  # from F#6 up a piano has no dampers
 _RANGE = 60.0  # of exponents, within float32
 
 
 class NoteFeatures(nn.Module):
-    """Rolls -> features of the last columns of what the roll covers but its last tokens.
+    """Features of the last columns that a roll covers before its lookahead.
 
     Parameters
     ----------
     tokens : tokens in a roll, history, block and lookahead together.
-    ahead : tokens at the end that are only looked ahead at.
-    columns : how many columns to answer, ending where the lookahead begins.
+    ahead : tokens of lookahead at the end.
+    columns : how many columns to return, ending where the lookahead begins.
     seconds : length of a column (hop / rate).
-    overlap : window / hop, the columns that hear one sample.
+    overlap : window / hop, the columns that cover one sample.
     """
 
     kernels: Tensor
@@ -73,7 +73,7 @@ class NoteFeatures(nn.Module):
         self.register_buffer("places", torch.arange(TOKEN + 1).float(), persistent=False)
 
     def forward(self, roll: Tensor) -> Tensor:
-        """Answer [batch, columns, FEATURES * 88], the PARTIALS of all pitches first."""
+        """Return [batch, columns, FEATURES * 88], the PARTIALS of all pitches first."""
         b, _, tokens = roll.shape
         onset, position, middle, end = roll.reshape(b, CHANNELS, PITCHES, tokens).unbind(1)
         hit = (onset + 1).clamp(0, 1)
@@ -101,7 +101,7 @@ class NoteFeatures(nn.Module):
         return (cells[..., :TOKEN] + spilled).flatten(3)
 
     def _ringing(self, struck: Tensor, fallen: Tensor, kernel: Tensor, window: slice) -> Tensor:
-        """Sum of what still rings of every strike.
+        """Sum of the strikes that still ring.
 
         A strike at c' is damped at c by exp(fallen[c'] - fallen[c]), which is a product: no pairs.
         """

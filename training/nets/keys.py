@@ -1,4 +1,4 @@
-"""What all 88 keys share: features of each key, and small networks over them.
+"""Features of each of the 88 keys, and small networks that all keys share.
 
 A key's features are its recent past, its echo some bars before, its pitch class.
 """
@@ -27,8 +27,8 @@ def key_rows() -> Tensor:
 
 
 def interval_convolution(rows: int, channels: int) -> nn.Conv1d:
-    """A convolution over the keys, two octaves to each side: what a key says of another follows
-    from the interval between them, whichever keys they are.
+    """A convolution over the keys, two octaves to each side: the effect of one key on another
+    depends on the interval between them, whichever keys they are.
     """
     reach = 2 * 12
     return nn.Conv1d(rows, channels, 2 * reach + 1, padding=reach, bias=False)
@@ -38,7 +38,7 @@ class KeyHead(nn.Module):
     """Corrects the beliefs of one key over a block.
 
     It sees what concerns that key alone, and the recent past of the keys around it. `of_tokens` and
-    `of_block` are the numbers of rows that `forward` takes beside the answer and the recent past.
+    `of_block` are the numbers of rows that `forward` takes beside the output and the recent past.
     """
 
     def __init__(self, of_tokens: int, of_block: int, width: int) -> None:
@@ -53,18 +53,18 @@ class KeyHead(nn.Module):
         nn.init.zeros_(self.down.bias)
 
     def forward(
-        self, answer: Tensor, past: Tensor, of_tokens: list[Tensor], of_block: list[Tensor]
+        self, output: Tensor, past: Tensor, of_tokens: list[Tensor], of_block: list[Tensor]
     ) -> Tensor:
-        """`answer` and `of_tokens` [batch, n, rows, 88], `past` and `of_block` [batch, blocks,
+        """`output` and `of_tokens` [batch, n, rows, 88], `past` and `of_block` [batch, blocks,
         rows, 88].
         """
-        b, n = answer.shape[:2]
+        b, n = output.shape[:2]
         blocks = n // BLOCK
-        parts = [(answer / 4), *of_tokens]
+        parts = [(output / 4), *of_tokens]
         x = torch.cat([p.reshape(b, blocks, -1, KEYS) for p in parts] + [past, *of_block], dim=2)
         y = self.up(x.flatten(0, 1)) + self.around(past.flatten(0, 1))
         y = functional.gelu(y, approximate="tanh")
-        return answer + self.down(y).reshape(b, n, OUTPUTS, KEYS)
+        return output + self.down(y).reshape(b, n, OUTPUTS, KEYS)
 
 
 def recent(past: Tensor, begins: Tensor) -> Tensor:

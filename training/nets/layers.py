@@ -59,7 +59,7 @@ class MPConv(nn.Module):
     """Convolution or linear layer (no kernel) with normalised weights and no bias.
 
     In training the stored weight is kept on the unit sphere by `settle`, which the trainer calls
-    every few steps (doing it in every forward pass cost a fifth of a step on a CPU); `fold()`
+    every few steps: in every forward pass it would take a fifth of a step on a CPU. `fold()`
     freezes the effective weight for export.
     """
 
@@ -93,7 +93,7 @@ class MPConv(nn.Module):
         self.weight.copy_(normalize(self.weight, list(range(1, self.weight.ndim))))
 
     def fold(self) -> None:
-        """Replace the stored weight by the effective one; the layer cannot be trained after."""
+        """Replace the stored weight by the effective one; it cannot be trained any more."""
         with torch.no_grad():
             self.weight.copy_(self._effective())
         self.folded = True
@@ -101,6 +101,9 @@ class MPConv(nn.Module):
 
 class Fourier(nn.Module):
     """Random Fourier features of the noise level (EDM2 Eq. 75)."""
+
+    frequencies: Tensor
+    phases: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -141,8 +144,8 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Residual block (EDM2 Fig. 21): two 3x3 convolutions, modulated by the embedding.
 
-    `column` [batch, channels, frequency, 1], where given, is the previous block's part of this
-    level; it is added to every frame between the two convolutions.
+    `column` [batch, channels, frequency, 1] is the previous block's part of this level, if there
+    is one; it is added to every frame between the two convolutions.
     """
 
     def __init__(

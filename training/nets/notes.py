@@ -1,19 +1,19 @@
 """The notes stage's network: block diffusion over rolls, with a clean past.
 
-Two halves. A causal transformer reads the clean tokens of the past, once a block; a denoiser of
-few layers sees the block's noised tokens, and at every layer what the first half made of the past.
-In training all blocks of an excerpt are denoised at once, each under a mask that lets it see the
+Two halves. A causal transformer reads the clean tokens of the past, once for each block. A denoiser
+of few layers sees the block's noisy tokens and, in every layer, the output of the first half. In
+training all blocks of an excerpt are denoised at once, each under a mask that lets it see the
 tokens before it (block diffusion: Arriola et al. 2025, "Block Diffusion", section 3.2).
 
-What decides most cells lies on the same key: whether it sounds already, and the block's other
-cells of it. A small network that all 88 keys share corrects the beliefs from those (`KeyHead`).
+Most cells follow from the same key: whether it sounds already, and its other cells in the block. A
+small network that all 88 keys share corrects the beliefs from those (`KeyHead`).
 
-The network answers no numbers but beliefs: for each cell a log odds and, for an onset, the
-velocity and position that it would have. What the noised cell itself says is then added by Bayes'
-rule, in closed form (`posterior`), so x0 is the posterior mean of a cell that is one of two
-things, and the network never has to carry the noised block through its width. This is score
-interpolation (Dieleman et al. 2022, "Continuous diffusion for categorical data", section 2.2)
-with the likelihood made explicit; the loss is the cross entropy of the posterior.
+The network returns beliefs instead of cells: the log odds of each cell and, for an onset, the
+velocity and position that it would have. Bayes' rule combines them with the noisy cell in closed
+form (`posterior`). So x0 is the posterior mean of a cell with two possible states, and the network
+never has to carry the noisy block through its width. This is score interpolation (Dieleman et al.
+2022, "Continuous diffusion for categorical data", section 2.2) with an explicit likelihood; the
+loss is the cross entropy of the posterior.
 
 Shapes: rolls are [batch, tokens, 352], channel by channel as in engine/representations/roll.py;
 sigma is [batch, tokens], the variance-exploding noise level.
@@ -22,7 +22,7 @@ sigma is [batch, tokens], the variance-exploding noise level.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,10 @@ from torch.nn import functional
 from engine.notes.note import PITCHES
 from engine.representations.roll import CHANNELS, ROWS
 from training.nets.attention import rms_norm, rotary, rotate
+from training.nets.module_list import Modules
+from training.nets.sizes import Sizes
 
-VELOCITY_SPREAD = 0.15  # deviation of what the network says of an onset's velocity, from the truth
+VELOCITY_SPREAD = 0.15  # assumed deviation of an onset's velocity from the network's
 POSITION_SPREAD = 0.5
 _BASE_ODDS = (-5.0, -3.0)  # of an onset and of sounding, where nothing is known
 _FEATURES = 2 * ROWS
@@ -40,7 +42,7 @@ CONDITIONS = 12 + 1 + 2 * 3 + 2 + PITCHES  # harmony, register, density, loudnes
 
 
 @dataclass(frozen=True)
-class NotesConfig:
+class NotesConfig(Sizes):
     """Sizes: `width` of a token, layers of both halves, `heads`, tokens of a `block`."""
 
     width: int = 192
@@ -48,10 +50,6 @@ class NotesConfig:
     layers: int = 4
     heads: int = 6
     block: int = 8
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for a checkpoint."""
-        return asdict(self)
 
 
 class ContextLayer(nn.Module):
@@ -121,7 +119,7 @@ class DenoiserLayer(nn.Module):
 
 
 class KeyHead(nn.Module):
-    """Corrects the beliefs of one key over a block from what is seen of that key alone.
+    """Corrects the beliefs of one key over a block, from that key alone.
 
     Inputs, along the last axis: beliefs (5 a token), the cells' posterior means with nothing else
     known (4 a token), the key's recent past (8), the noise level.
@@ -155,9 +153,9 @@ class KeyHead(nn.Module):
 
 
 def recent_past(clean: Tensor, block: int) -> Tensor:
-    """What each key did just before: its last token, and the mean of the last 8.
+    """What each key did just before each block: its last token, and the mean of the last 8.
 
-    `clean` [batch, tokens, 352] -> [batch, tokens / block, 88, 8], of what lies before each block.
+    `clean` [batch, tokens, 352] -> [batch, tokens / block, 88, 8].
     """
     b, n, _ = clean.shape
     quiet = torch.full((1, CHANNELS, PITCHES), -1.0, dtype=clean.dtype, device=clean.device)
@@ -175,7 +173,7 @@ def recent_past(clean: Tensor, block: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Beliefs:
-    """What the network believes of each cell before it looks at the cell: [..., 88] each."""
+    """The network's beliefs of each cell before it sees the noisy cell: [..., 88] each."""
 
     onset: Tensor
     velocity: Tensor
@@ -186,7 +184,7 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class Posterior:
-    """The same with the noised cell counted in: log odds, and means where there is an onset."""
+    """Beliefs combined with the noisy cell: log odds, and means where there is an onset."""
 
     onset: Tensor
     velocity: Tensor
@@ -213,7 +211,7 @@ def _gaussian(x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
 
 
 def posterior(beliefs: Beliefs, x: Tensor, sigma: Tensor) -> Posterior:
-    """Bayes' rule for every cell on its own. `x` [..., 352] at noise `sigma` [..., 1].
+    """Apply Bayes' rule to every cell separately. `x` [..., 352] at noise `sigma` [..., 1].
 
     An onset is drawn around the believed velocity and position with the spreads above; no onset
     is exactly (-1, 0). Sounding cells are -1 or 1.
@@ -237,7 +235,7 @@ def posterior(beliefs: Beliefs, x: Tensor, sigma: Tensor) -> Posterior:
 
 
 def _features(x: Tensor, sigma: Tensor) -> Tensor:
-    """What a noised token looks like: scaled, and as posterior means with nothing else known."""
+    """Features of a noisy token: its cells scaled, and their posterior means without a past."""
     flat = torch.zeros_like(x[..., :PITCHES])
     nothing = Beliefs(
         flat + _BASE_ODDS[0], flat + 1.0, flat, flat + _BASE_ODDS[1], flat + _BASE_ODDS[1]
@@ -254,16 +252,14 @@ class NotesNet(nn.Module):
         self.config = config
         d = config.width
         self.clean = nn.Linear(ROWS, d)
-        self.context_layers = nn.ModuleList(
-            ContextLayer(config) for _ in range(config.context_layers)
-        )
+        self.context_layers = Modules(ContextLayer(config) for _ in range(config.context_layers))
         self.noised = nn.Linear(_FEATURES, d)
         self.recent = nn.Linear(2 * ROWS, d)
         self.key_head = KeyHead(config.block)
         self.place = nn.Parameter(0.1 * torch.randn(config.block, d))
         self.condition = nn.Linear(CONDITIONS, d)
         self.level = nn.Sequential(nn.Linear(32, d), nn.SiLU(), nn.Linear(d, d))
-        self.layers = nn.ModuleList(DenoiserLayer(config) for _ in range(config.layers))
+        self.layers = Modules(DenoiserLayer(config) for _ in range(config.layers))
         self.head = nn.Linear(d, 5 * PITCHES)
         nn.init.normal_(self.head.weight, std=0.01)
         with torch.no_grad():
@@ -305,7 +301,7 @@ class NotesNet(nn.Module):
         positions: Tensor,
         mask: Tensor | None = None,
     ) -> Beliefs:
-        """Beliefs of noised tokens x [batch, n, 352], n a whole number of blocks.
+        """Beliefs of noisy tokens x [batch, n, 352], n a whole number of blocks.
 
         `condition` [batch, n or 1, width] is projected already; `keys` are of every layer; `recent`
         is `recent_past`'s; `mask` [n, past + n] is true where a token may look, None where it may
@@ -334,8 +330,8 @@ class NotesNet(nn.Module):
 
         Parameters
         ----------
-        clean, x : [batch, tokens, 352], the past as it is given and the noised tokens.
-        sigma : [batch, tokens], one level a block.
+        clean, x : [batch, tokens, 352], the past (possibly damaged) and the noisy tokens.
+        sigma : [batch, tokens], one level for each block.
         condition : [batch, tokens, CONDITIONS].
         reach : [batch], how many tokens of the past a block may see.
         """
@@ -355,7 +351,7 @@ class NotesNet(nn.Module):
 
 
 def cross_entropy(found: Posterior, beliefs: Beliefs, clean: Tensor) -> tuple[Tensor, Tensor]:
-    """Nats a token: (onsets with velocity and position, sounding), each [batch, tokens]."""
+    """Nats for each token: (onsets with velocity and position, sounding), [batch, tokens] each."""
     u, place, middle, end = clean.split(PITCHES, dim=-1)
     on = (u > 0).float()
     bce = functional.binary_cross_entropy_with_logits

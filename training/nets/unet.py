@@ -10,20 +10,24 @@ Shapes: blocks are [batch, 1, bins, frames]; levels are [batch, channels, freque
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from export.wrap import StageNetwork
 from training.nets.layers import Block, Fourier, MPConv, mp_cat, mp_silu, mp_sum, normalize
+from training.nets.module_list import Modules
+from training.nets.sizes import Sizes
 
 
 @dataclass(frozen=True)
-class UNetConfig:
+class UNetConfig(Sizes):
     """Sizes of the network.
 
-    `patch` is (bins, frames) per position of the first level; `channels` one width a level;
+    `patch` is (bins, frames) per position of the first level; `channels` one width per level;
     `context_channels` the same for the encoder of the previous block; `columns` switches the
     frequency-resolved embedding, `memory` the attention to the previous block.
     """
@@ -38,15 +42,6 @@ class UNetConfig:
     attention_levels: int = 2
     columns: bool = True
     memory: bool = True
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values, for a checkpoint or a manifest."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict) -> UNetConfig:
-        """Read back what `as_dict` gave (lists from JSON become tuples)."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 class Stem(nn.Module):
@@ -84,23 +79,23 @@ def unpatched(x: Tensor, patch: tuple[int, int]) -> Tensor:
     return x.reshape(b, 1, f * pf, t * pt)
 
 
-ENDINGS = (1, 16)  # the past's last frame, and the mean of its last 16 frames
+ENDINGS = (1, 16)  # the past's last frame, and the mean of its last 16
 
 
 def ending(previous: Tensor, patch: int) -> Tensor:
-    """How a block ends, bin by bin: [batch, 2 * patch, bins / patch, 1]."""
+    """How a block ends in each bin: [batch, 2 * patch, bins / patch, 1]."""
     parts = [previous[..., -n:].mean(-1, keepdim=True) for n in ENDINGS]
     b, _, f, _ = previous.shape
     return torch.cat([p.reshape(b, f // patch, patch, 1).transpose(1, 2) for p in parts], dim=1)
 
 
 class ContextEncoder(nn.Module):
-    """The spectrogram embedding: previous block -> what every level of the U-Net receives of it.
+    """The spectrogram embedding: from the previous block, tensors for every level of the U-Net.
 
-    Returns a dict of tensors: `vector` [batch, embedding]; with columns, `column1`.. [batch,
-    channels, frequency, 1] one a level, and `column0`, how the past ends bin by bin; with memory,
-    `memory` [batch, channels, frequency, time].
-    `present` [batch] is 1 where there is a past and 0 where there is none.
+    Returns `vector` [batch, embedding]; with columns, `column1`.. [batch, channels, frequency, 1],
+    one for each level, and `column0`, how the past ends in each bin; with memory, `memory` [batch,
+    channels, frequency, time]. `present` [batch] is 1 where there is a past and 0 where there is
+    none.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -109,10 +104,10 @@ class ContextEncoder(nn.Module):
         widths = config.context_channels
         self.stem = Stem(config, widths[0])
         self.null = nn.Parameter(torch.randn(1, config.embedding))
-        self.blocks = nn.ModuleList()
-        for level, width in enumerate(widths):
-            before = widths[max(level - 1, 0)]
-            self.blocks.append(Block(before, width, config.embedding, encoder=True))
+        self.blocks = Modules(
+            Block(before, width, config.embedding, encoder=True)
+            for before, width in zip((widths[0], *widths), widths, strict=False)
+        )
         bottom = (config.bins // config.patch[0] >> (len(widths) - 1)) * (
             config.frames // config.patch[1] >> (len(widths) - 1)
         )
@@ -124,7 +119,7 @@ class ContextEncoder(nn.Module):
                 nn.Parameter(-0.5 * torch.arange(t - 1, -1, -1.0).repeat(w, 1)[None, :, None])
                 for w, t in zip(widths, times, strict=True)
             )
-            self.heads = nn.ModuleList(
+            self.heads = Modules(
                 MPConv(w, c, (1, 1)) for w, c in zip(widths, config.channels, strict=True)
             )
             self.gains = nn.Parameter(torch.zeros(len(widths)))
@@ -151,7 +146,7 @@ class ContextEncoder(nn.Module):
         return out
 
 
-class UNet(nn.Module):
+class UNet(StageNetwork):
     """F_theta of EDM: noised block, c_noise and the context's tensors -> raw output, same shape."""
 
     def __init__(self, config: UNetConfig) -> None:
@@ -163,36 +158,24 @@ class UNet(nn.Module):
         self.fourier = Fourier(96)
         self.noise0 = MPConv(96, e)
         self.stem = Stem(config, widths[0], len(ENDINGS) * config.patch[0] * config.columns)
-        self.down = nn.ModuleList()
-        self.up = nn.ModuleList()
         skips: list[int] = []
         channels = widths[0]
-        for level, width in enumerate(widths):
+
+        def blocks(level: int, *, encoder: bool) -> Iterator[Block]:
+            nonlocal channels
             low = level >= len(widths) - config.attention_levels
-            self.down.append(nn.ModuleList())
             for _ in range(config.blocks[level]):
-                self.down[-1].append(
-                    Block(
-                        channels, width, e, encoder=True, attention=low, memory=memory if low else 0
-                    )
-                )
-                channels = width
-                skips.append(channels)
-        for level in reversed(range(len(widths))):
-            low = level >= len(widths) - config.attention_levels
-            self.up.append(nn.ModuleList())
-            for _ in range(config.blocks[level]):
-                self.up[-1].append(
-                    Block(
-                        channels + skips.pop(),
-                        widths[level],
-                        e,
-                        encoder=False,
-                        attention=low,
-                        memory=memory if low else 0,
-                    )
-                )
+                inputs = channels if encoder else channels + skips.pop()
                 channels = widths[level]
+                if encoder:
+                    skips.append(channels)
+                yield Block(
+                    inputs, channels, e, encoder=encoder, attention=low, memory=memory if low else 0
+                )
+
+        levels = range(len(widths))
+        self.down = Modules(Modules(blocks(level, encoder=True)) for level in levels)
+        self.up = Modules(Modules(blocks(level, encoder=False)) for level in reversed(levels))
         pf, pt = config.patch
         self.out = MPConv(channels, pf * pt, (3, 3))
         self.out_gain = nn.Parameter(torch.zeros([]))
@@ -222,9 +205,3 @@ class UNet(nn.Module):
         for module in self.modules():
             if isinstance(module, MPConv):
                 module.settle()
-
-    def fold(self) -> None:
-        """Freeze every normalised weight, for export."""
-        for module in self.modules():
-            if isinstance(module, MPConv):
-                module.fold()

@@ -32,7 +32,7 @@ class Recipe:
     about: str
     data: str
     presets: Mapping[str, Any]
-    task: Callable[[Any, str, Path, Checkpoint | None], Task]
+    task: Callable[[Any, str, Path, Checkpoint | None], Task[Any]]
 
 
 def find_recipe(name: str) -> Recipe:

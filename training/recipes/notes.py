@@ -16,7 +16,10 @@ NOTES: dict[str, NotesPreset] = {
         batch=64,
     ),
     "notes-tiny": NotesPreset(
-        NotesConfig(width=32, context_layers=1, layers=1, heads=2), tokens=32, batch=4
+        NotesConfig(width=32, context_layers=1, layers=1, heads=2),
+        Schedule(rate=5e-3, warm_up=20, clip=5.0, ema=400),
+        tokens=32,
+        batch=4,
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The sound of notes: EDM (Karras et al. 2022) over spectrogram columns, given the notes.
+"""The sound of notes: EDM (Karras et al. 2022) over spectrogram columns, conditioned on notes.
 
 `sound-24k` ships as the second stage of the piano; `sound-24k-full` is for a GPU.
 """
@@ -31,7 +31,7 @@ SOUND: dict[str, SoundPreset] = {
             dilations=(1, 2), embedding=16,
         ),
         batch=4,
-        schedule=Schedule(warm_up=40, ema=4_000),
+        schedule=Schedule(rate=5e-3, warm_up=20, ema=400),
     ),
 }  # fmt: skip
 

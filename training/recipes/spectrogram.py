@@ -10,8 +10,7 @@ from training.losses.edm import NoiseLevels
 from training.losses.spectrogram import SpectrogramPreset, SpectrogramTask
 from training.nets.unet import UNetConfig
 from training.recipes import Recipe
-
-_PAPER = {"columns": False, "memory": False}
+from training.run import Schedule
 
 SPECTROGRAM: dict[str, SpectrogramPreset] = {
     # Twice the band of the paper, and a patch stem, so that two CPU cores play it in real time.
@@ -31,7 +30,8 @@ SPECTROGRAM: dict[str, SpectrogramPreset] = {
             patch=(1, 1),
             channels=(32, 64, 128, 128, 256),
             context_channels=(16, 32, 64, 64, 128),
-            **_PAPER,
+            columns=False,
+            memory=False,
         ),
     ),
     # Table I of the paper: 256x256, 8 kHz, Hann 512, hop 64 (2.048 s a block).
@@ -43,7 +43,8 @@ SPECTROGRAM: dict[str, SpectrogramPreset] = {
             patch=(1, 1),
             channels=(32, 64, 128, 128, 256),
             context_channels=(16, 32, 64, 64, 128),
-            **_PAPER,
+            columns=False,
+            memory=False,
         ),
     ),
     # Wider, with more blocks, for a GPU; never trained.
@@ -71,6 +72,9 @@ SPECTROGRAM: dict[str, SpectrogramPreset] = {
             embedding=16,
         ),
         batch=4,
+        schedule=Schedule(
+            rate=2e-2, warm_up=20, decay_after=0.5, clip=float("inf"), ema=400, weight_decay=0.0
+        ),
     ),
 }
 

@@ -165,7 +165,7 @@ def test_flush_fades_drops_what_was_queued_and_goes_on_with_what_comes():
     assert (stats.flushed_frames, stats.underruns) == (2000 - 500 - FADE, 0)
 
 
-def test_a_stream_opened_anew_is_silent_while_the_device_fills_and_then_fades_in():
+def test_a_stream_opened_again_is_silent_while_the_device_fills_and_then_fades_in():
     ring = OutputRing(4096, 2, fade_frames=FADE, resume_frames=1)
     ring.write(sine(4096))
     call(ring, 777)
@@ -243,7 +243,7 @@ def test_a_local_build_behaves_identically(tmp_path: Path):
     assert results[0][1].underruns > 3
 
 
-def test_a_platform_without_a_library_is_told_in_one_line():
+def test_a_platform_without_a_library_is_reported_in_one_line():
     with pytest.raises(DeviceError, match=r"'plan9' on 'mips'.*build_native") as caught:
         native.library_path("plan9", "mips")
     assert "\n" not in str(caught.value)

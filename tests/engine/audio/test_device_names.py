@@ -11,7 +11,7 @@ from fake_sounddevice import FakeSoundDevice, FakeStream
 from test_callback_ring import call
 from virtual_clock import VirtualClock
 
-from engine.audio.device import GONE, OutputDevice
+from engine.audio.device import LOST, OutputDevice
 from engine.audio.device_watch import DeviceWatch
 from engine.audio.portaudio import PortAudio
 from engine.audio.ring import OutputRing
@@ -53,12 +53,16 @@ def test_default_is_what_the_system_plays_to(name):
 @pytest.mark.parametrize(
     ("names", "asked", "words"),
     [
-        (["Built-in", "Scarlett"], "Focusrite", "'Focusrite'; there is: 'Built-in (ALSA)', 'Sc"),
-        (["Built-in", "USB A", "USB B"], "usb", "'usb' may mean 'USB A (ALSA)', 'USB B (ALSA)'"),
+        (
+            ["Built-in", "Scarlett"],
+            "Focusrite",
+            "'Focusrite'; choose one of 'Built-in (ALSA)', 'Sc",
+        ),
+        (["Built-in", "USB A", "USB B"], "usb", "'usb' matches 'USB A (ALSA)', 'USB B (ALSA)'"),
         (["USB Mic"], "default", "there is no sound output device"),
     ],
 )
-def test_a_name_that_cannot_be_resolved_is_told_in_one_line(names, asked, words):
+def test_a_name_that_cannot_be_resolved_is_refused_in_one_line(names, asked, words):
     with pytest.raises(DeviceError) as caught:
         fake(*names)[1].find(asked)
     assert words in str(caught.value)
@@ -80,7 +84,7 @@ def test_a_missing_library_comes_with_its_cure(error, words):
         PortAudio(importer).outputs()
 
 
-def test_a_rate_the_device_does_not_take_is_told_with_its_own():
+def test_a_rate_the_device_does_not_take_is_refused_with_its_own():
     _, portaudio = fake("Built-in")
     with pytest.raises(DeviceError, match=r"does not open at 48000 Hz .*own rate is 44100") as err:
         OutputDevice(portaudio, "built", ring(), rate=48000, clock=VirtualClock())
@@ -89,7 +93,7 @@ def test_a_rate_the_device_does_not_take_is_told_with_its_own():
         OutputDevice(portaudio, "built", OutputRing(64, 4), rate=44100, clock=VirtualClock())
 
 
-def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
+def test_a_vanished_device_is_reported_once_and_opened_again_by_name():
     sd, portaudio = fake("Built-in", "Scarlett")
     clock, events, buffer = VirtualClock(), [], ring()
     device = OutputDevice(portaudio, "scarlett", buffer, rate=44100, clock=clock)
@@ -107,7 +111,7 @@ def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
     for _ in range(30):  # the stream claims to be active, but nobody calls back
         look()
     assert [e.kind for e in events] == ["lost"]
-    assert events[0].message == "the sound device 'Scarlett (ALSA)' is gone; waiting for it"
+    assert events[0].message == "the sound device 'Scarlett (ALSA)' is disconnected; waiting for it"
     assert watch.lost
     assert watch.tries > 5
     sd.next = ["HDMI", "Built-in", "Scarlett"]
@@ -115,11 +119,10 @@ def test_a_vanished_device_is_told_once_waited_for_and_taken_again_by_name():
         look()
         call(buffer, 64)
     assert [e.kind for e in events] == ["lost", "back"]
-    assert events[1].away_s > 5.0
     assert sd.streams[-1].options["device"] == 2, "another index: found by name"
     assert device.fault() == ""
     device.close()
-    assert device.fault() == GONE
+    assert device.fault() == LOST
 
 
 def test_a_stream_that_ended_is_seen_at_once():
@@ -128,7 +131,7 @@ def test_a_stream_that_ended_is_seen_at_once():
     device.start()
     assert device.fault() == ""
     sd.streams[-1].active = False
-    assert device.fault() == GONE
+    assert device.fault() == LOST
     device.close()
 
 
@@ -165,7 +168,7 @@ def test_a_device_that_takes_nothing_is_reported_and_opened_again():
         look(0.2)
     assert clock.now() - stuck_at < 1.5
     assert events[0].message == (
-        "the sound device 'Built-in (ALSA)' has stopped taking sound; opening it again"
+        "the sound device 'Built-in (ALSA)' has stopped playing; reopening it"
     )
     assert len(sd.streams) == opened + 1
     assert [e.kind for e in events] == ["lost", "back"]
@@ -200,7 +203,7 @@ def test_a_device_with_blocks_longer_than_a_second_is_not_taken_for_gone():
             clock.advance(0.2)
             assert device.fault() == ""
     clock.advance(8.0)
-    assert device.fault() == GONE
+    assert device.fault() == LOST
     device.close()
 
 

@@ -52,13 +52,13 @@ def test_a_file_holds_what_was_written(tmp_path, suffix, error):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("take.mp3", "'.mp3'; end the name in .flac, .wav, .ogg"),
+        ("take.mp3", "'.mp3' is not a sound format; use a name ending in .flac, .wav, .ogg"),
         ("take", "''"),
-        ("no/such/take.wav", "no folder"),
+        ("no/such/take.wav", "there is no folder"),
         ("folder.wav", "is a directory"),
     ],
 )
-def test_a_file_that_cannot_be_made_is_told_in_one_line(tmp_path, path, words):
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path, path, words):
     (tmp_path / "folder.wav").mkdir()
     with pytest.raises(StorageError) as caught:
         FileSink(tmp_path / path, RATE, 2)
@@ -67,14 +67,14 @@ def test_a_file_that_cannot_be_made_is_told_in_one_line(tmp_path, path, words):
 
 
 @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a read-only file system")
-def test_no_permission_is_told_in_one_line():
+def test_no_permission_is_reported_in_one_line():
     with pytest.raises(StorageError, match=r"cannot write '/proc/take.wav': .*another place"):
         FileSink(Path("/proc/take.wav"), RATE, 2)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
-def test_a_full_disk_is_told_in_one_line(tmp_path, suffix):
+def test_a_full_disk_is_reported_in_one_line(tmp_path, suffix):
     path = tmp_path / f"take{suffix}"
     path.symlink_to("/dev/full")
 
@@ -88,7 +88,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path, suffix):
         write_on()
 
 
-def test_the_recording_equals_what_was_heard(tmp_path):
+def test_the_recording_equals_the_audible_sound(tmp_path):
     x = noise(30_000)
     recorder = Recorder(tmp_path / "take.wav", RATE, 2, clock=SystemClock(), buffer_s=0.5)
     for at in range(0, 30_000, 256):
@@ -223,12 +223,13 @@ print(said, recorder.status().error)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.startswith("['ended'] this disk or account allows no larger file. take.flac")
+    problem = "the file has reached the size limit of this disk or account"
+    assert done.stdout.startswith(f"['ended'] {problem}. take.flac")
     assert soundfile.read(path)[0].shape[0] == soundfile.info(path).frames > RATE
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EDQUOT, errno.ENODEV])
-def test_whatever_the_system_refuses_is_said_at_once(tmp_path, monkeypatch, error):
+def test_whatever_the_system_refuses_is_reported_at_once(tmp_path, monkeypatch, error):
     write = soundfiles._File._write_all
 
     def refused(self, data):
@@ -244,7 +245,7 @@ def test_whatever_the_system_refuses_is_said_at_once(tmp_path, monkeypatch, erro
     assert "\n" not in status.error
 
 
-def test_a_fault_in_the_writer_itself_is_said_too(tmp_path, monkeypatch):
+def test_a_fault_in_the_writer_itself_is_reported_too(tmp_path, monkeypatch):
     class FaultyWriter(recorder_module.SoundWriter):
         def write(self, block):
             raise MemoryError("no memory for 4096 frames")
@@ -255,7 +256,7 @@ def test_a_fault_in_the_writer_itself_is_said_too(tmp_path, monkeypatch):
     assert "no memory for 4096 frames" in recording.wait().error
 
 
-def test_what_a_slow_disk_has_cost_is_said_while_the_recording_goes_on(tmp_path, monkeypatch):
+def test_frames_lost_to_a_slow_disk_are_reported_while_the_recording_goes_on(tmp_path, monkeypatch):
     stalled = threading.Event()
 
     class StalledWriter(recorder_module.SoundWriter):

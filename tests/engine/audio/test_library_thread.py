@@ -56,7 +56,7 @@ def test_all_calls_run_in_one_thread_also_those_from_within(library):
     library.end()
 
 
-def test_a_call_that_hangs_is_given_up_and_later_ones_are_refused_at_once(library, hanging):
+def test_a_call_that_hangs_is_abandoned_and_later_ones_are_refused_at_once(library, hanging):
     with pytest.raises(DeviceError, match=r"opening: the sound system has not answered for 0.2 s"):
         library.call(hanging, "opening", 0.2)
     assert library.is_stuck

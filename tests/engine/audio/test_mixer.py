@@ -278,7 +278,7 @@ def test_loud_music_is_limited_and_the_meter_shows_it():
     assert m.meters.peak == pytest.approx((0.966, 0.966), abs=0.01)
 
 
-def test_offline_and_live_render_the_same_audio_and_the_recorder_hears_it(tmp_path):
+def test_offline_and_live_render_the_same_audio_and_the_recorder_gets_it(tmp_path):
     def play(sink, live):
         taped = Recorder(tmp_path / f"{live}.wav", RATE, 2, clock=SystemClock())
         m = mixer(Tone(), sink, taps=[taped.tap], clock=SystemClock())

@@ -16,8 +16,8 @@ from engine.errors import StorageError
 RATE = 48000
 # What makes each file: see `write`. Those that are refused say so with these words.
 REFUSED = {
-    "no-samples.wav": "too few", "one-sample.wav": "too few", "nan.wav": "not numbers",
-    "infinite.wav": "not numbers", "rate-1.wav": "1 frames a second",
+    "no-samples.wav": "too few", "one-sample.wav": "too few", "nan.wav": "NaN or infinite",
+    "infinite.wav": "NaN or infinite", "rate-1.wav": "1 frames a second",
     "rate-100.wav": "100 frames a second", "rate-2g.wav": "2000000000 frames a second",
     "raw.raw": "does not say its rate", "text.wav": "not recognised",
     "empty.wav": "not recognised", "cut.ogg": "too few",

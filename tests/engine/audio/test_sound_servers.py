@@ -118,13 +118,13 @@ def faults(x, ring, seconds):
     return max(0, found - floor)
 
 
-def assert_heard_well(take):
+def assert_unbroken_sine(take):
     """One of three takes is without fault: ours come back in each, a stall of the host does not."""
     assert any(take() == 0 for _ in range(3))
 
 
 @pytest.mark.alone
-def test_pulseaudio_hears_an_unbroken_sine(pulse):
+def test_pulseaudio_receives_an_unbroken_sine(pulse):
     def take():
         with pulse.recording() as heard, playing("pulse", target=2048) as (_, device, ring):
             assert "pulse" in device.info.name
@@ -132,11 +132,11 @@ def test_pulseaudio_hears_an_unbroken_sine(pulse):
             assert device.fault() == ""
         return faults(heard(), ring, 5.0)
 
-    assert_heard_well(take)
+    assert_unbroken_sine(take)
 
 
 @pytest.mark.alone
-def test_jack_hears_an_unbroken_sine(jack):
+def test_jack_receives_an_unbroken_sine(jack):
     def take():
         with playing("JACK", block=256) as (_, _, ring):
             time.sleep(0.5)
@@ -145,7 +145,7 @@ def test_jack_hears_an_unbroken_sine(jack):
             assert ring.stats().last_block == 256
         return faults(heard(), ring, 5.0)
 
-    assert_heard_well(take)
+    assert_unbroken_sine(take)
 
 
 @contextlib.contextmanager
@@ -195,7 +195,7 @@ def test_a_device_with_long_blocks_plays_without_a_gap(
             assert output.ring.fill >= jack.period
             return faults(heard(), output.ring, 2.5)
 
-    assert_heard_well(take)
+    assert_unbroken_sine(take)
 
 
 @pytest.mark.alone
@@ -215,7 +215,7 @@ def test_a_period_that_changes_while_it_plays_costs_one_gap_at_most(jack):
 
 
 @pytest.mark.alone
-def test_a_busy_python_thread_is_not_heard(jack):
+def test_a_busy_python_thread_causes_no_dropout(jack):
     with playing("JACK", block=256, target=2048) as (_, _, ring), busy_python_thread():
         time.sleep(0.5)
         before = ring.stats().underruns
@@ -281,7 +281,7 @@ def test_a_wrong_name_lists_what_there_is(pulse):
 
 
 @pytest.mark.alone  # a JACK beside those of other tests
-def test_a_dead_jack_is_told_and_does_not_take_the_process_with_it(tmp_path):
+def test_a_dead_jack_is_reported_and_does_not_end_the_process(tmp_path):
     """In a process of its own: PortAudio keeps the dead client to the end."""
     program = f"""
 import sys, time

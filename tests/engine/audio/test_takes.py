@@ -85,7 +85,9 @@ def test_a_name_that_is_taken_is_refused_and_the_file_is_left_alone(tmp_path):
     take = NewTake(tmp_path, "verse")
     assert take.create(7).name == "verse.flac"
     (tmp_path / "verse.flac").write_bytes(b"music")
-    with pytest.raises(ConfigError, match=r"there is a 'verse.flac' already; choose another name"):
+    with pytest.raises(
+        ConfigError, match=r"a file named 'verse.flac' exists already; choose another"
+    ):
         take.create(7)
     assert (tmp_path / "verse.flac").read_bytes() == b"music"
     assert NewTake(tmp_path, "verse.wav").create(7).name == "verse.wav"
@@ -165,7 +167,7 @@ def test_nothing_is_kept_before_there_was_sound(tmp_path):
 # ---- a take that ends by itself
 
 
-def test_a_full_disk_ends_the_take_and_is_said_at_once(small_disk):
+def test_a_full_disk_ends_the_take_and_is_reported_at_once(small_disk):
     stage = Stage()
     stage.takes.begin(small_disk / "take.flac")
     stage.strike(60)
@@ -208,7 +210,7 @@ def test_a_disk_that_is_pulled_ends_the_take(small_disk):
     assert stage.takes.path is None
 
 
-def test_a_disk_that_fills_up_with_the_last_frames_is_said_at_the_end(small_disk):
+def test_a_disk_that_fills_up_with_the_last_frames_is_reported_at_the_end(small_disk):
     stage = Stage()
     free = 1 << 20
     (small_disk / "filling").write_bytes(bytes(free - 3 * 4096))

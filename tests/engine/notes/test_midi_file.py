@@ -8,11 +8,11 @@ from pathlib import Path
 
 import mido
 import pytest
+from whole_midi_file import write_midi
 
 from attacca.seed_notes import LONGEST, read_phrase
 from engine.errors import StorageError
 from engine.notes.midi_file import read_midi
-from engine.notes.midi_writer import write_midi
 from engine.notes.note import Note, NoteEvent
 
 FILES = Path(__file__).parents[2] / "data" / "midi"
@@ -80,7 +80,7 @@ OTHERS = {
     "zero-length-among": (10, 2.5),
 }  # fmt: skip
 BROKEN = {
-    "cut-in-the-middle": "ends too early", "division-0": "no ticks a beat",
+    "cut-in-the-middle": "ends too early", "division-0": "0 ticks per beat",
     "drums-only": "no notes", "empty": "not a MIDI file", "header-only": "no tracks",
     "only-mthd": "ends too early", "outside-88": "no notes", "zero-length-notes": "no notes",
 }  # fmt: skip
@@ -131,8 +131,8 @@ def test_wave_files_large_files_and_nonsense_numbers_are_one_line_each(tmp_path)
     bad = {
         "wave": (b"RIFF" + bytes(5000) + good, "not a MIDI file"),
         "short": (good[:-6], "ends too early"),
-        "film": (good[:12] + bytes((256 - 60, 40)) + good[14:], "60 film frames a second"),
-        "large": (good + bytes(33 << 20), "cut it to"),
+        "film": (good[:12] + bytes((256 - 60, 40)) + good[14:], "60 film frames per second"),
+        "large": (good + bytes(33 << 20), "use a file of"),
         "endless": (endless, "damaged|ends too early"),
     }
     for name, (data, reason) in bad.items():

@@ -52,7 +52,7 @@ def note(start, end, pitch=60, velocity=80):
 # ---------------------------------------------------------------- when they are heard
 
 
-def test_a_note_is_told_when_its_sample_is_played():
+def test_a_note_is_sent_when_its_sample_is_played():
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(0.25, 0.75))
     heard.play(0.2)
@@ -63,7 +63,7 @@ def test_a_note_is_told_when_its_sample_is_played():
     assert heard.times(60) == [(pytest.approx(0.25), 80), (pytest.approx(0.75), 0)]
 
 
-def test_notes_of_a_block_that_waits_in_the_lead_are_told_after_those_before_it():
+def test_notes_of_a_block_that_waits_in_the_lead_are_sent_after_those_before_it():
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(0.9, 1.2, 60))
     heard.lead.append(BLOCK, notes=note(0.1, 0.3, 72))
@@ -97,7 +97,7 @@ def test_what_the_mixer_delays_is_counted_in():
     assert heard.times(60)[0][0] == pytest.approx(0.26)
 
 
-def test_every_listener_is_told_the_same():
+def test_every_listener_gets_the_same_notes():
     heard, other = Heard(), []
     heard.out.set_listeners((heard.events.append, other.append))
     heard.lead.append(BLOCK, notes=note(0.1, 0.2))
@@ -134,7 +134,7 @@ def test_all_is_let_go_when_new_music_is_there_at_once():
     assert [v for _, v in heard.times(60)] == [80, 0, 33]
 
 
-def test_a_flush_in_silence_tells_nothing():
+def test_a_flush_in_silence_sends_nothing():
     heard = Heard()
     heard.lead.flush()
     heard.play(0.1)
@@ -155,13 +155,13 @@ def test_a_key_that_comes_up_and_goes_down_in_the_same_frame_is_down():
     assert [n.velocity for n in pending.advance(200)] == [80, 0, 70]
 
 
-def test_the_end_of_a_note_whose_beginning_was_never_told_is_not_told():
+def test_the_end_of_a_note_whose_beginning_was_never_sent_is_not_sent():
     pending = PendingNotes(None)
     pending.add((TimedNote(10, 60, 0),), 0)
     assert pending.advance(100) == ()
 
 
-def test_a_note_that_comes_too_late_is_told_at_once():
+def test_a_note_that_comes_too_late_is_sent_at_once():
     pending = PendingNotes(None)
     pending.advance(1000)
     pending.add((TimedNote(0, 60, 80),), -500)
@@ -178,7 +178,7 @@ def test_a_pack_gone_astray_does_not_fill_the_memory():
     assert len(struck) == _MOST
 
 
-def test_notes_beyond_a_rewound_end_are_not_told():
+def test_notes_beyond_a_rewound_end_are_not_sent():
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(1.05, 1.2, 60))
     heard.lead.append(BLOCK, rewind=768, notes=note(0.2, 0.4, 72))
@@ -279,7 +279,7 @@ def test_a_midi_file_of_that_name_that_was_there_is_left_alone(tmp_path):
     assert (tmp_path / "take.mid").read_bytes() == b"mine"
 
 
-def test_notes_that_cannot_be_written_are_said_and_do_not_raise(tmp_path):
+def test_notes_that_cannot_be_written_are_reported_and_do_not_raise(tmp_path):
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(0.1, 0.2))
     beside = Beside(heard, tmp_path / "gone" / "take.flac")
@@ -330,7 +330,7 @@ def test_what_is_longer_ago_is_forgotten_but_for_what_is_still_down():
     assert len(heard.out._memory._events) < 130
 
 
-def test_times_are_told_from_the_mixers_beginning_not_the_recordings():
+def test_times_count_from_the_mixers_beginning_not_the_recordings():
     heard = Heard()
     heard.lead.append(BLOCK, notes=note(0.5, 0.6))
     heard.play(0.3)

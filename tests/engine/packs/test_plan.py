@@ -88,7 +88,40 @@ def test_a_transform_that_begins_between_two_samples_is_refused():
 def test_a_signal_on_beats_that_nothing_performs_is_refused():
     signals = [Signal("beats", "roll", 4, 1, Grid(per_beat=Fraction(4))), signal("sound")]
     stages = [network("beats", 4), network("sound", 4, Input("beats"))]
-    assert "'beats' lies on beats" in refusal(pack(signals, stages, "sound"))
+    assert "'beats', which lies on beats" in refusal(pack(signals, stages, "sound"))
+
+
+def on_beats(*names, per_beat=4):
+    return [Signal(n, "roll", 4, 1, Grid(per_beat=Fraction(per_beat))) for n in names]
+
+
+def performed(source, signals, *stages):
+    """A pack in which a stage reads the performed roll of `source`."""
+    perform = Stage("strings", "transform", "strings", (Input(source),), transform="perform")
+    signals = [*signals, Signal("strings", "roll", 4, 1, Grid(Fraction(64))), signal("sound")]
+    return pack(signals, [*stages, perform, network("sound", 256, Input("strings", 2, 1))], "sound")
+
+
+def test_a_stage_on_beats_reads_only_beats():
+    stages = [network("low", 4), network("roll", 4, Input("low"))]
+    refused = refusal(performed("roll", [signal("low", 2), *on_beats("roll")], *stages))
+    assert "'low', which lies on samples, for 'roll' on beats; add a stage" in refused
+
+
+def test_stages_on_beats_stand_behind_each_other_in_beats_and_are_performed_from_the_first():
+    stages = [network("chords", 2), network("roll", 4, Input("chords", after=3))]
+    chords = on_beats("chords", per_beat=1)
+    plan = make_plan(performed("roll", [*chords, *on_beats("roll")], *stages))
+    assert (plan.stage("roll").start, plan.first_beat) == (-12, -3)
+    assert plan.stage("roll").unit == 4
+    assert plan.stage("strings").start == 0
+    assert plan.stage("sound").start == -64
+
+
+def test_a_performed_signal_is_remembered_for_the_slowest_tempo():
+    plan = make_plan(performed("roll", on_beats("roll"), network("roll", 8)))
+    slowest = 2 * 3 * 48000  # samples of two beats at 20 BPM
+    assert plan.lengths["strings"] * 64 >= slowest + 256
 
 
 @pytest.mark.parametrize(

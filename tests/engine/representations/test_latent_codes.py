@@ -28,9 +28,7 @@ FILES = {
 
 
 def make(kind, rows, channels=1, empty="", **options):
-    signal = Signal(
-        "z", kind, rows, channels, Grid(samples=Fraction(441, 2)), Fraction(0), empty, options
-    )
+    signal = Signal("z", kind, rows, channels, Grid(samples=Fraction(441, 2)), empty, options)
     return make_representation(signal, 44_100, FILES.__getitem__)
 
 

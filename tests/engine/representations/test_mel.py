@@ -87,7 +87,7 @@ def test_channels_are_encoded_alone_one_after_the_other():
 
 
 @pytest.mark.parametrize("power", [1, 2])
-def test_bands_can_be_heard_without_a_vocoder(power):
+def test_bands_can_be_decoded_without_a_vocoder(power):
     """A tone comes back with its frequency, within a bin, and nearly its level: bands blur it."""
     sound = make(rows=80, phase="gradient-gl", power=power)
     decoder = sound.decoder()
@@ -122,7 +122,7 @@ def test_a_restored_decoder_continues_to_the_bit(channels, before, after):
         at += size
 
 
-def test_without_a_phase_a_vocoder_is_asked_for():
+def test_without_a_phase_a_vocoder_is_required():
     with pytest.raises(ConfigError, match="vocoder"):
         make().decoder()
 

@@ -62,7 +62,7 @@ def test_phases_of_a_steady_tone_are_propagated_right(frequency: float) -> None:
     assert spectral_convergence(magnitude[2:].T[:, 4:-4], got) < 0.1
 
 
-def test_gradient_in_frequency_tells_where_in_the_frame_a_click_is() -> None:
+def test_gradient_in_frequency_locates_a_click_in_the_frame() -> None:
     """The phase of an impulse at offset p of the frame falls by 2 pi p / W from bin to bin."""
     fine = Stft(1024, 64)  # a difference over two hops has to be a derivative
     x = np.zeros(fine.samples_of(60), np.float32)

@@ -50,7 +50,7 @@ def test_spectrum_that_is_of_no_signal_does_not_blow_up_at_the_edges() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 7])
-def test_few_frames_are_mended_like_many(frames: int) -> None:
+def test_few_frames_are_refined_like_many(frames: int) -> None:
     stft = Stft(1024, 256)
     x = noise(stft.samples_of(frames))
     back = stft.inverse(stft.forward(x))

@@ -15,7 +15,7 @@ def noise(*key, shape=(4, 33)):
 
 @settings(deadline=None)
 @given(key=st.tuples(WORD, WORD, WORD, WORD), others=st.lists(st.tuples(WORD, WORD), max_size=3))
-def test_the_same_key_is_the_same_noise_whatever_was_asked_before(key, others):
+def test_the_same_key_is_the_same_noise_whatever_was_drawn_before(key, others):
     first = noise(*key)
     for seed, block in others:
         noise(seed, block)
@@ -57,7 +57,7 @@ def test_noise_of_consecutive_blocks_and_steps_is_independent():
     assert stats.kstest([noise(7, b, shape=(1,))[0] for b in range(3000)], "norm").pvalue > 1e-3
 
 
-def test_noise_is_written_into_the_given_array():
+def test_noise_is_written_into_the_array_of_the_caller():
     out = np.zeros((3, 5), dtype=np.float32)
     assert fill_noise(out, 1, 2) is out
     assert np.all(out != 0)

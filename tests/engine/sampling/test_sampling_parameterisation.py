@@ -50,7 +50,7 @@ TRAINED = {
     scale=st.floats(0.1, 10),
     spread=st.floats(0.2, 3),
 )
-def test_a_network_can_be_asked_at_any_scale_of_alpha_and_sigma(name, x, ratio, scale, spread):
+def test_a_network_works_at_any_scale_of_alpha_and_sigma(name, x, ratio, scale, spread):
     """The exact network for Gaussian data, which knows the level and the scaled x alone."""
     row = PARAMETERISATIONS[name]
     sigma_data = {"sigma_data": spread} if row.preconditioned else {}

@@ -71,7 +71,7 @@ def test_more_rounds_make_a_better_join(music, sampler):
     assert abs(at_join[2] - 1) < 0.9
 
 
-def test_more_rounds_come_nearer_to_the_posterior_given_the_context(music):
+def test_more_rounds_come_nearer_to_the_posterior_with_the_context(music):
     assert surprise(music) == pytest.approx(1, abs=0.1)
     off = [surprise(continued(music, rounds)) - 1 for rounds in (1, 2, 4)]
     assert off[0] > 1.5 * off[1] > 1.5 * 1.5 * off[2] > 0

@@ -328,7 +328,7 @@ def test_steps_of_the_sound_follow_those_of_the_notes(walk):
     assert produced(walk, 1, steps=4).evaluations == 4 + 1
 
 
-def test_guidance_costs_only_when_something_is_asked_for(walk):
+def test_guidance_costs_only_when_a_control_is_set(walk):
     assert produced(walk, 0, steps=8, guidance=2.0).evaluations == 8 + 2
     assert produced(walk, 1, steps=8, guidance=2.0, held=(60,)).evaluations > 8 + 2
 

@@ -40,7 +40,7 @@ def test_a_piece_with_hardly_anything_unheard_ends_as_well(unheard):
     assert lead.stats().gaps == 0
 
 
-def test_keys_come_up_where_the_piece_ends_and_its_later_notes_are_not_heard():
+def test_keys_come_up_where_the_piece_ends_and_its_later_notes_are_not_sent():
     heard = []
     lead = Lead(RATE, 1, clock=VirtualClock(), on_notes=heard.extend)
     down, late = TimedNote(10, 60, 80), TimedNote(120, 64, 80)

@@ -92,7 +92,7 @@ def test_every_part_of_a_block_has_been_measured_once_a_block_was_made(generator
     assert {p: beats.limit(p) for p in parts if beats.limit(p) > 5} == {}
 
 
-def test_a_stopped_generator_takes_no_sound_and_holds_nobody_up(generator):
+def test_a_stopped_generator_takes_no_sound_and_blocks_no_caller(generator):
     os.kill(generator.pid, signal.SIGSTOP)
     began = time.monotonic()
     with pytest.raises(GeneratorDied):

@@ -51,7 +51,7 @@ def test_at_the_floor_a_short_stride_is_lengthened():
 
 
 @given(st.integers(1, 200), st.floats(0.125, 1.0), st.floats(0.0, 1.0), st.integers(1, 8))
-def test_never_more_than_asked(asked, stride, cost, floor):
+def test_never_more_than_requested(asked, stride, cost, floor):
     for plan in play(Governor(BLOCK, floor), 12, cost, asked=asked, stride=stride):
         assert min(asked, floor) <= plan.steps <= asked
         assert plan.stride >= stride
@@ -62,7 +62,7 @@ def test_offline_nothing_is_eased():
 
 
 @given(st.floats(0.35, 10.0))
-def test_lead_and_stride_add_up_to_the_latency_asked_for(latency):
+def test_lead_and_stride_add_up_to_the_requested_latency(latency):
     lead, stride = lead_and_stride(latency, BLOCK)
     assert abs(lead + stride * BLOCK - latency) < 1e-9
     assert lead >= 0.05

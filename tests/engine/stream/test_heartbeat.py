@@ -83,7 +83,7 @@ def test_what_was_never_measured_has_time_for_a_cold_disk(time):
     assert late_after(heartbeat, "step a") > 9
 
 
-def test_each_part_begins_anew_to_wait(time):
+def test_the_wait_begins_again_for_each_part(time):
     heartbeat = Heartbeat(time)
     block(heartbeat, time, step=0.01)
     for _ in range(100):
@@ -101,7 +101,7 @@ def test_time_that_this_process_did_not_wait_does_not_count(time):
     assert not heartbeat.late
 
 
-def test_one_that_was_ended_too_soon_is_given_more_time_until_it_has_proved_itself(time):
+def test_one_that_was_ended_too_soon_gets_more_time_until_it_has_proved_itself(time):
     heartbeat = Heartbeat(time)
     block(heartbeat, time, step=0.001)
     limits = []

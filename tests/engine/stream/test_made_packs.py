@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from made_packs import (
+    beat_roll,
     coarse_and_fine_codes,
     latent,
     latent_with_diffusion_decoder,
@@ -27,6 +28,7 @@ PACKS = (
     mdct,
     coarse_and_fine_codes,
     text_prompt,
+    beat_roll,
 )
 TWO_MINUTES = 120
 

@@ -14,6 +14,7 @@ from engine.packs.plan import make_plan
 from engine.packs.read import read_manifest
 from engine.stages.request import PACKS_OWN, Request
 from engine.stream.requests import make_request, request_from
+from engine.time.tempo_map import Pace
 
 MANIFEST = read_manifest(Path(__file__).parents[3] / "packs" / "piano")
 PIANO = make_plan(MANIFEST)
@@ -21,7 +22,7 @@ PIANO = make_plan(MANIFEST)
 
 def requested(**controls):
     """The controls of a request, with these values set."""
-    return request_from(PIANO, shipped_settings(**controls), 0, 16, 1.0).controls
+    return request_from(PIANO, shipped_settings(**controls), 0, 16, 1.0, Pace()).controls
 
 
 def test_every_control_of_the_shipped_pack_has_a_value():
@@ -77,7 +78,7 @@ def test_a_player_requests_what_the_manifest_says():
     plan = make_plan(manifest)
     settings = settings_for(engine_settings(), manifest, 0.5)
     steps = int(settings.number("steps"))
-    request = request_from(plan, settings, 0, steps, 0.5)
+    request = request_from(plan, settings, 0, steps, 0.5, Pace())
     assert request.stages == make_request(plan, 0, stride=0.5).stages
 
 

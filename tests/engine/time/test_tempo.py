@@ -143,7 +143,7 @@ def test_the_tempo_of_a_session_shows_in_the_control_and_the_control_turns_the_s
     assert not session.followed
 
 
-def test_a_tempo_that_nobody_turned_is_never_sent_back_to_the_session():
+def test_a_tempo_that_no_user_changed_is_never_sent_back_to_the_session():
     desk, session = Desk(tempo_source="link"), Session(120.04)
     desk.tempo.attach("link", session)
     for session.bpm in (120.04, 350.0, 350.0, 12.0):  # beside the control, and out of its range
@@ -154,7 +154,7 @@ def test_a_tempo_that_nobody_turned_is_never_sent_back_to_the_session():
         desk.set(gain=-3.0)
 
 
-def test_a_clock_keeps_its_tempo_and_its_loss_is_told_and_played_through():
+def test_a_clock_keeps_its_tempo_and_its_loss_is_reported_and_played_through():
     desk, clock = Desk(tempo_source="midi"), Session(100.0, master=True)
     desk.tempo.attach("midi", clock)
     assert desk.tempo.timeline().bpm == 100.0
@@ -180,7 +180,7 @@ def test_a_clock_keeps_its_tempo_and_its_loss_is_told_and_played_through():
     assert "following midi at 100.0" in desk.said[-1]
 
 
-def test_what_cannot_be_followed_is_told_once_and_an_own_tempo_kept():
+def test_a_clock_that_cannot_be_followed_is_reported_once_and_the_own_tempo_kept():
     class Missing(Session):
         def open(self, timeline: Timeline) -> None:
             raise MissingExtra("Ableton Link needs something: pip install it")

@@ -1,8 +1,8 @@
-"""What the shipped pack must hold, as a table; and its state as a page of the documentation.
+"""The figures that the shipped pack has to reach, and their state as a page of the documentation.
 
-`ASKED` has a row for each figure. The parts of `benchmarks.quality` find values for the rows in
-separate calls; `Results` keeps them in `docs/benchmarks/quality.json`, one entry a part, and writes
-the table of `docs/quality.md` from all that is known. Main thread only.
+`FIGURES` has a row for each of them. The parts of `benchmarks.quality` measure rows in separate
+calls; `Results` keeps the values in `docs/benchmarks/quality.json`, one entry for each part, and
+writes the table of `docs/quality.md` from all of them. Main thread only.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ NAME = "quality"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One row: lower is better unless `higher`. A row without bounds is only told."""
+class Figure:
+    """One row: lower is better unless `higher`. A row without bounds is only reported."""
 
     key: str
     part: str
@@ -49,56 +49,57 @@ class Asked:
         ]
 
 
-ASKED: tuple[Asked, ...] = (
-    Asked("decoder_f1", "decoder",
+FIGURES: tuple[Figure, ...] = (
+    Figure("decoder_f1", "decoder",
           "decoder: onsets transcribed from decoded against original (F1, 50 ms)",
           0.90, 0.97, higher=True),
-    Asked("decoder_distance", "decoder",
+    Figure("decoder_distance", "decoder",
           "decoder: Frechet distance of decoded true magnitudes to the originals, in units",
           3.0, 1.0),
-    Asked("distance", "generated",
+    Figure("distance", "generated",
           "generated: Frechet distance to held-out works of the same mix, in units", 6.0, 2.0),
-    Asked("first_pack", "first", "the same over that of the first pack", 0.5),
-    Asked("few_many", "many", "default evaluations against 50: ratio of distances", 1.15, 1.0),
-    Asked("drift", "endurance", "last five minutes of 60 against the first five", 1.2, 1.0),
-    Asked("silence", "endurance", "silences of over 3 s in 60 min", 0, 0),
-    Asked("not_finite", "endurance", "samples that are no number in 60 min", 0, 0),
-    Asked("clipped", "endurance", "clipped samples in 60 min", 0, 0),
-    Asked("stuck", "endurance", "stuck notes in 60 min", 0, 0),
-    Asked("novelty", "novelty",
+    Figure("first_pack", "first", "the same over that of the first pack", 0.5),
+    Figure("few_many", "many", "default evaluations against 50: ratio of distances", 1.15, 1.0),
+    Figure("drift", "endurance", "last five minutes of 60 against the first five", 1.2, 1.0),
+    Figure("silence", "endurance", "silences of over 3 s in 60 min", 0, 0),
+    Figure("not_finite", "endurance", "samples that are not finite in 60 min", 0, 0),
+    Figure("clipped", "endurance", "clipped samples in 60 min", 0, 0),
+    Figure("stuck", "endurance", "stuck notes in 60 min", 0, 0),
+    Figure("novelty", "novelty",
           "novelty: generated 2 s excerpts are no nearer to training than held-out ones (1: yes)",
           1.0, 1.0, higher=True),
-    Asked("harmony", "harmony",
-          "harmony: chroma agreement with the asked pitch classes over free running",
+    Figure("harmony", "harmony",
+          "harmony: chroma agreement with the requested pitch classes over free running",
           0.25, 0.4, higher=True),
-    Asked("density", "levels", "density: rank correlation asked / heard", 0.6, 0.85, higher=True),
-    Asked("register", "levels", "register: the same", 0.6, 0.85, higher=True),
-    Asked("loudness", "levels", "loudness: the same", 0.6, 0.85, higher=True),
-    Asked("timbre", "timbre", "instrument, room, brightness: how many change the sound as the "
+    Figure("density", "levels", "density: rank correlation of request and sound", 0.6, 0.85,
+           higher=True),
+    Figure("register", "levels", "register: the same", 0.6, 0.85, higher=True),
+    Figure("loudness", "levels", "loudness: the same", 0.6, 0.85, higher=True),
+    Figure("timbre", "timbre", "instrument, room, brightness: how many change the sound as the "
           "data's do (of 3)", None, 3.0, higher=True),
-    Asked("rtf", "speed", "real-time factor, default profile", 0.35, 0.1),
-    Asked("block_control", "speed", "block control heard, jam profile", 1.0, 0.2, "s"),
-    Asked("held", "held",
+    Figure("rtf", "speed", "real-time factor, default profile", 0.35, 0.1),
+    Figure("block_control", "speed", "block control until audible, jam profile", 1.0, 0.2, "s"),
+    Figure("held", "held",
           "held notes present in the sound of the blocks they are held in (transcription recall)",
           0.9, 0.98, higher=True),
-    Asked("events", "events", "notes sent against the sound: onset within 30 ms",
+    Figure("events", "events", "notes sent against the sound: onset within 30 ms",
           0.95, 0.99, higher=True),
-    Asked("size", "speed", "size of the shipped pack", 40.0, 15.0, "MB"),
+    Figure("size", "speed", "size of the shipped pack", 40.0, 15.0, "MB"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Value:
-    """What was found for a row: the number that is judged, and how it is told."""
+    """The value of a row: the number that is compared with its bounds, and its text."""
 
     value: float
-    said: str
+    text: str
     short: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a part found: values by the row's key, a text for below the table, and all figures."""
+    """The results of a part: values by the row's key, a text for below the table, all numbers."""
 
     values: Mapping[str, Value]
     text: str = ""
@@ -106,7 +107,7 @@ class Found:
 
 
 class Results:
-    """All that is known of the pack, kept beside the page.
+    """All values that have been measured, kept beside the page.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ class Results:
     Raises
     ------
     ConfigError
-        When the file kept there cannot be read.
+        When the file cannot be read.
     """
 
     def __init__(self, out: Path) -> None:
@@ -127,13 +128,13 @@ class Results:
                 self.parts = json.loads(self._file.read_text(encoding="utf-8")).get("parts", {})
             except ValueError as error:
                 raise ConfigError(
-                    f"{self._file}: no JSON ({error}); remove it and measure again"
+                    f"{self._file}: not JSON ({error}). Remove it and measure again."
                 ) from error
 
     def add(self, part: str, found: Found, command: str, pack: str, date: str) -> None:
-        """Take in what a part found, in place of what it found before."""
+        """Replace the results of a part."""
         rows = {
-            k: {"value": _plain(v.value), "said": v.said, "short": v.short}
+            k: {"value": _plain(v.value), "text": v.text, "short": v.short}
             for k, v in found.values.items()
         }
         self.parts[part] = {
@@ -142,24 +143,24 @@ class Results:
         }  # fmt: skip
 
     def value(self, key: str) -> Value | None:
-        """What was found for a row, if anything yet."""
-        asked = next(a for a in ASKED if a.key == key)
-        row = self.parts.get(asked.part, {}).get("rows", {}).get(key)
+        """The value of a row, None if it is not measured yet."""
+        figure = next(f for f in FIGURES if f.key == key)
+        row = self.parts.get(figure.part, {}).get("rows", {}).get(key)
         if row is None:
             return None
         number = row["value"]
-        return Value(math.nan if number is None else number, row["said"], row["short"])
+        return Value(math.nan if number is None else number, row["text"], row["short"])
 
     def table(self, parts: list[str] | None = None) -> str:
-        """Markdown: every row of these parts with what was found, measured or not."""
+        """Markdown: every row of these parts with its value, measured or not."""
         rows = []
-        for asked in ASKED:
-            if parts is not None and asked.part not in parts:
+        for figure in FIGURES:
+            if parts is not None and figure.part not in parts:
                 continue
-            v = self.value(asked.key)
-            said = "not measured yet" if v is None else v.said
-            met = "" if v is None else asked.verdict(v.value, v.short)
-            rows.append([asked.what, said, *asked.bounds(), met])
+            v = self.value(figure.key)
+            text = "not measured yet" if v is None else v.text
+            met = "" if v is None else figure.verdict(v.value, v.short)
+            rows.append([figure.what, text, *figure.bounds(), met])
         return report.table(("measure", "found", "must", "aim", "met"), rows)
 
     def section(self) -> str:
@@ -181,7 +182,7 @@ class Results:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers that JSON knows: what is not finite becomes null, arrays become lists."""
+    """Values for JSON: numbers that are not finite become null, arrays become lists."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if hasattr(value, "tolist"):
