@@ -56,14 +56,14 @@ class Moments:
 
     def handlers(self) -> Mapping[str, Handler]:
         """What answers to which address."""
-        go_back = self._instrument.go_back
+        music = self._instrument
         return {
             "/snapshot/take": self._take, "/snapshot/recall": self._recall,
             "/snapshot/delete": self._delete, "/snapshot/list": self._list,
             "/go_back": self._go_back, "/fork": self._fork,
-            _BEATS: self._counted(_BEATS, lambda count: go_back(beats=count)),
-            _BARS: self._counted(_BARS, lambda count: go_back(beats=count * self._beats)),
-            _BLOCKS: self._counted(_BLOCKS, lambda count: go_back(blocks=round(count))),
+            _BEATS: self._counted(_BEATS, lambda count: music.go_back(beats=count)),
+            _BARS: self._counted(_BARS, lambda count: music.go_back(beats=count * self._beats)),
+            _BLOCKS: self._counted(_BLOCKS, lambda count: music.go_back(blocks=round(count))),
         }  # fmt: skip
 
     @property
