@@ -14,8 +14,8 @@ import numpy as np
 from engine.pack_settings import first_sampling
 from engine.packs.manifest import Manifest
 from engine.packs.plan import block_seconds, make_plan
-from engine.stream.feeder import lead_and_stride
 from engine.stream.generator import Generator
+from engine.stream.lead_and_stride import lead_and_stride
 from engine.stream.requests import make_request
 from engine.time.clock import Clock
 

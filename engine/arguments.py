@@ -15,8 +15,9 @@ from engine.errors import ConfigError
 from engine.scalars import number_of, shown
 
 __all__ = [
-    "LATENCIES", "AnyPath", "checked_device", "checked_function", "checked_latency",
-    "checked_number", "checked_path", "checked_seconds", "checked_text", "checked_whole",
+    "HISTORY", "LATENCIES", "LONGEST_HISTORY", "AnyPath", "checked_device", "checked_function",
+    "checked_latency", "checked_number", "checked_path", "checked_seconds", "checked_text",
+    "checked_whole",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -24,6 +25,7 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 
 # Seconds of lead and block together: with the latency of the output, block controls are audible
 # within 3 s and 1 s.
+HISTORY, LONGEST_HISTORY = 600.0, 3600.0  # seconds by which the music can go back
 LATENCIES = {"default": 2.9, "jam": 0.9}
 _LATENCY = (0.0, 60.0)  # seconds; the lower limit depends on the pack
 

@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.arguments import (
+    HISTORY,
     LATENCIES,
+    LONGEST_HISTORY,
     AnyPath,
     checked_device,
     checked_function,
@@ -45,7 +47,16 @@ from engine.cores import usable_cores
 from engine.errors import AttaccaError, ConfigError, DeviceError, WorkerError
 from engine.execution.targets import known_target
 from engine.listeners import Listeners
-from engine.moments import audible_position, check_snapshot, place_back, reach, snapshot_of
+from engine.moments import (
+    Recall,
+    Way,
+    When,
+    check_snapshot,
+    checked_when,
+    reach,
+    snapshot_of,
+    way_back,
+)
 from engine.music_arguments import checked_phrase, checked_sound
 from engine.notes.note import Note, NoteEvent
 from engine.offline import (
@@ -68,7 +79,7 @@ from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
 from engine.problems import Problems
 from engine.status import Event, Status
 from engine.stream.block_events import BlockEvent, DroppedAudio
-from engine.stream.feeder import lead_and_stride
+from engine.stream.lead_and_stride import lead_and_stride
 from engine.stream.pack_stream import PackStream, StreamSetup
 from engine.stream.snapshot import Snapshot
 from engine.time.clock import Clock, SystemClock
@@ -82,8 +93,11 @@ DEFAULT_OR_NONE = "default-or-none"  # the default device, or none where there i
 _RATES = (8000, 192_000)  # Hz
 _LENGTHS = (0.1, 31_536_000.0)  # seconds to render
 _FADE_STEPS = 16
-_LONGEST_HISTORY = 3600.0  # seconds
 _CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before closing
+
+
+def _nothing() -> None:
+    pass
 
 
 class Instrument:
@@ -96,6 +110,7 @@ class Instrument:
     threads : of the generator's network; by default all cores but one.
     target : where the networks run, such as `cpu` or `cuda`; see docs/install.md.
     clock : of all threads.
+    history : seconds that `go_back` reaches back, where 256 MB are enough for them.
     controls : as in `set`; by default those of the pack.
 
     Raises
@@ -112,6 +127,7 @@ class Instrument:
         threads: int | None = None,
         target: str = "cpu",
         clock: Clock | None = None,
+        history: float = HISTORY,
         **controls: object,
     ) -> None:
         self.manifest: Manifest = read_manifest(find_pack(str(checked_path("pack", pack))))
@@ -131,6 +147,7 @@ class Instrument:
             threads, target, self._clock, self._publish_event, self._problems.report,
             on_refused=self._restore_accepted, on_block_event=self._outlets.blocks.publish,
             on_applied=self._release_actions, pace=lambda: self.tempo.pace(),
+            history=checked_number("history", history, 0.0, LONGEST_HISTORY, "s"),
         )  # fmt: skip
         self._playing: Playing | None = None
         self._ending = self._clock.event()
@@ -587,6 +604,7 @@ class Instrument:
             action_faults=self.quantised_actions.faults,
             problem=self._problems.current,
             listener_errors=self.listener_errors,
+            history=self.history_seconds(),
         )
 
     # ---------------------------------------------------------------- offline
@@ -763,7 +781,7 @@ class Instrument:
     # ---------------------------------------------------------------- returning
 
     def take_snapshot(self) -> Snapshot:
-        """A snapshot of what is audible now: the music, its position, and the controls.
+        """A snapshot of what is audible now: the music, its position, tempo and the controls.
 
         `write_snapshot` and `read_snapshot` keep it as a file, for another run of the program.
 
@@ -772,11 +790,8 @@ class Instrument:
         ConfigError
             Nothing plays, or no music is audible yet.
         """
-        playing, position = self._audible("take_snapshot")
-        settings = self.settings
-        controls = settings.for_presets()
-        about = {"target": self.target}
-        return snapshot_of(playing.stream, position, controls, about)
+        playing, now = self._what_plays("take_snapshot"), self._clock.now()
+        return snapshot_of(playing, self.settings, self.tempo.timeline(now), now, self.target)
 
     def go_back(self, seconds: float = 0.0, *, beats: float = 0.0, blocks: int = 0) -> None:
         """Play again from an earlier moment, counted from the audible one, with a short crossfade.
@@ -786,20 +801,22 @@ class Instrument:
 
         Parameters
         ----------
-        seconds, beats, blocks : how far; one of them. Beats are of the present tempo.
+        seconds, beats, blocks : how far; one of them. Beats are of the present tempo; the music
+            stays on the beat.
 
         Raises
         ------
         ConfigError
-            Nothing plays, or the history is not long enough.
+            Nothing plays, more than one of them is used, or the history is not long enough.
         """
-        seconds = checked_number("go_back: seconds", seconds, 0.0, _LONGEST_HISTORY)
+        seconds = checked_number("go_back: seconds", seconds, 0.0, LONGEST_HISTORY)
         beats = checked_number("go_back: beats", beats, 0.0, 10_000.0)
         blocks = checked_whole("go_back: blocks", blocks, 0, 100_000)
-        playing, position = self._audible("go_back")
-        seconds += beats * 60.0 / self.settings.number("tempo")
-        place = place_back(playing.stream, position, seconds=seconds, blocks=blocks)
-        playing.stream.feeder.go_to(place)
+        if sum(map(bool, (seconds, beats, blocks))) > 1:
+            raise ConfigError("go_back: use one of seconds, beats and blocks")
+        playing = self._what_plays("go_back")
+        seconds += beats * 60.0 / self.tempo.timeline().bpm
+        way_back(playing, seconds=seconds, blocks=blocks).go(playing)
 
     def fork(self, seed: int | None = None, snapshot: Snapshot | None = None) -> int:
         """Continue from the audible moment, or from a snapshot, with another seed.
@@ -813,44 +830,64 @@ class Instrument:
         """
         following = (int(self.settings.number("seed")) + 1) % 2**31
         seed = following if seed is None else checked_whole("fork: seed", seed, 0, 2**31 - 1)
-        playing, position = self._audible("fork")
+        playing = self._what_plays("fork")
         if snapshot is None:
-            place = place_back(playing.stream, position)
+            way = way_back(playing)
         else:
             check_snapshot(playing.stream.manifest, snapshot)
-            place = snapshot.place
+            way = Way(snapshot.places["now"], None)
         self.controls.set({"seed": seed}, PYTHON)
-        playing.stream.feeder.go_to(place)
+        way.go(playing)
         return seed
 
-    def recall(self, snapshot: Snapshot) -> None:
-        """Return to a snapshot: its controls, and its music from the moment it was taken.
+    def recall(
+        self,
+        snapshot: Snapshot,
+        when: When | None = None,
+        *,
+        done: Callable[[], object] = _nothing,
+        dropped: Callable[[], object] = _nothing,
+    ) -> float:
+        """Return to a snapshot: its controls, its tempo, and its music from when it was taken.
 
-        Locked controls stay as they are, as with presets.
+        Locked controls stay as they are, as with presets, and so does a tempo that is followed.
+
+        Parameters
+        ----------
+        when : `now`; or `beat` or `bar`: then the beat or bar line before the moment falls on the
+            next one. By default as the control `quantise` says.
+        done, dropped : called in another thread when what waited is audible, or when another
+            recall has taken its place; they must not wait.
+
+        Returns
+        -------
+        Seconds until it is audible; 0 for `now`, which takes as long as it takes.
 
         Raises
         ------
         ConfigError
             Nothing plays, or the snapshot is of another pack.
         """
-        playing, _ = self._audible("recall")
+        quantise = self.settings["quantise"]
+        line = checked_when("recall", when or ("now" if quantise == "off" else quantise))
+        playing = self._what_plays("recall")
         check_snapshot(playing.stream.manifest, snapshot)
-        self.controls.restore(snapshot.controls)
-        playing.stream.feeder.go_to(snapshot.place)
+        recall = Recall(
+            snapshot, playing, self.controls, self.tempo, self.quantised_actions, self._clock.now
+        )
+        if line != "now":
+            return recall.on(line, done, dropped)
+        recall.at_once()
+        return 0.0
 
     def history_seconds(self) -> float:
         """Seconds that `go_back` can go back now; 0 while nothing plays."""
-        playing = self._playing
-        if playing is None:
-            return 0.0
-        position = audible_position(playing.stream, sum(playing.output_latency))
-        return reach(playing.stream, position)
+        return reach(self._playing) if self._playing is not None else 0.0
 
-    def _audible(self, what: str) -> tuple[Playing, int]:
-        playing = self._playing
-        if playing is None:
+    def _what_plays(self, what: str) -> Playing:
+        if self._playing is None:
             raise ConfigError(f"{what}: nothing is playing; start playing first")
-        return playing, audible_position(playing.stream, sum(playing.output_latency))
+        return self._playing
 
     # ---------------------------------------------------------------- listening
 

@@ -33,6 +33,7 @@ __all__ = [
 
 PERIOD = 128  # frames of the mixer; docs/audio-path.md has the measurement
 FAILING = 2.0  # seconds for which an error of the mixer or a listener counts as current
+_TRIES = 64  # to read two figures of the mixer's thread between two of its periods
 CROSSFADE = 1.5  # seconds from one pack to the next
 
 
@@ -84,6 +85,18 @@ class Playing:
         """Change live controls at the frame that is audible at a time of the instrument's clock.
 
         Returns the seconds by which it is late; None when it cannot be scheduled.
+        """
+        return None
+
+    @property
+    def audible_position(self) -> int:
+        """The position of the lead that is audible now."""
+        return self.stream.lead.position[0]
+
+    def switch_position(self, seconds: float) -> int | None:
+        """The position of the lead that leaves it in so many seconds, or its end before that.
+
+        None where music leaves it at no pace of its own.
         """
         return None
 
@@ -240,6 +253,37 @@ class LivePlaying(Playing):
         """See `Playing.set_live_at`."""
         return self.mixer.set_at(at - self.output.device_s, gain_db=gain_db, pause=pause)
 
+    def position_at(self, at: float) -> int:
+        """The position of the lead that is audible at a time of the instrument's clock.
+
+        As if the music went on as it does now; as exact as the sink knows what leaves it.
+        """
+        lead, rate = self.stream.lead, self.stream.manifest.rate
+        for _ in range(_TRIES):
+            pulled, _ = lead.position
+            beyond = self.mixer.pulled_beyond(at - self.output.device_s)
+            if beyond is None:
+                break
+            if lead.position[0] == pulled:  # no period was pulled between the two
+                return pulled - round(beyond * rate)
+        left = at - self._setup.clock.now() - sum(self.output_latency)
+        return lead.position[0] + round(left * rate)
+
+    @property
+    def audible_position(self) -> int:
+        """The position of the lead that is audible now."""
+        return max(0, self.position_at(self._setup.clock.now()))
+
+    @property
+    def lead_latency(self) -> float:
+        """Seconds until what leaves the lead now is audible, at most."""
+        return self.mixer.most_waiting + sum(self.output_latency)
+
+    def switch_position(self, seconds: float) -> int | None:
+        """See `Playing.switch_position`."""
+        pulled, end = self.stream.lead.position
+        return min(pulled + round(seconds * self.stream.manifest.rate), end)
+
     def silence(self) -> None:
         """Fade out at once, and drop everything that still sounds or is scheduled."""
         self.mixer.panic()
@@ -342,6 +386,7 @@ class LivePlaying(Playing):
         action_faults: int,
         listener_errors: int,
         problem: str,
+        history: float,
     ) -> Status:
         """The status, with the values that the instrument has."""
         mixer, stream, output, takes = self.mixer, self.stream, self.output, self._outlets.takes
@@ -351,7 +396,8 @@ class LivePlaying(Playing):
             paused=self._controls().pause, recording=takes.path, take=takes.status(),
             mixer=self._earlier.plus(mixer.stats), ring=output.ring_stats,
             device_tries=output.tries, action_faults=action_faults, latencies=latencies,
-            listener_errors=listener_errors, problem=problem, failed=str(self.failure or ""),
+            listener_errors=listener_errors, history=history, problem=problem,
+            failed=str(self.failure or ""),
         )  # fmt: skip
 
 

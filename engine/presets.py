@@ -17,7 +17,7 @@ from engine.controls.control import PITCH_CLASSES, Value
 from engine.errors import AttaccaError, ConfigError, StorageError
 from engine.text_files import composed, read_text
 
-__all__ = ["Presets", "checked_name"]
+__all__ = ["Presets", "checked_name", "is_name"]
 
 _FORMAT = 1
 _MOST = 10_000  # presets in the folder
@@ -42,7 +42,7 @@ def checked_name(what: str, name: str) -> str:
         It has parts of a path in it, or is empty, or too long.
     """
     whole = composed(name)
-    if not _is_name(whole):
+    if not is_name(whole):
         raise ConfigError(
             f"{what}: {whole[:60]!r} cannot be a name; use up to {_LONGEST} letters, digits, "
             "spaces and . _ + -"
@@ -50,7 +50,8 @@ def checked_name(what: str, name: str) -> str:
     return whole
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Whether it is safe as the name of a file in any folder."""
     if not 0 < len(name) <= _LONGEST or name[-1] in ". " or _RESERVED.fullmatch(name):
         return False
     kinds = [unicodedata.category(c)[0] for c in name]
@@ -76,7 +77,7 @@ class Presets:
         except OSError:  # not there yet, or not ours to read
             return {}
         found = {composed(p.stem): p for p in files if p.suffix == ".json"}
-        return {name: path for name, path in found.items() if _is_name(name)}
+        return {name: path for name, path in found.items() if is_name(name)}
 
     def save(self, name: str, values: Mapping[str, Value], pack: str) -> None:
         """Keep the values of the controls; one of the same name is replaced.

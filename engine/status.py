@@ -9,8 +9,8 @@ from engine.audio.meters import MeterSnapshot
 from engine.audio.mixer_counters import MixerStats
 from engine.audio.ring import RingStats
 from engine.audio.takes import TakeStatus
-from engine.stream.feeder import StreamStats
 from engine.stream.lead import LeadStats
+from engine.stream.stream_stats import StreamStats
 from engine.time.latencies import Latencies
 
 
@@ -29,6 +29,7 @@ class Status:
 
     `ring` belongs to the open device; all zeros without one. `problem` is a problem that recurs at
     the moment, `failed` the error that ended the stream; both are empty when all is well.
+    `history`: seconds that the music can go back by.
     `listener_errors`: how often a listener raised; an event of kind `error` describes it.
     """
 
@@ -48,5 +49,6 @@ class Status:
     action_faults: int
     listener_errors: int
     latencies: Latencies
+    history: float
     problem: str
     failed: str

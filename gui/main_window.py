@@ -184,6 +184,18 @@ class MainWindow(QMainWindow):
         edit.addSeparator()
         self._action(edit, "&Save a preset", self.transport.presets.ask_and_save, "Ctrl+S")
         self._action(edit, "&Compare A and B", self._compare, "Ctrl+B")
+        edit.addSeparator()
+        moments = session.moments
+        self._action(edit, "&Take a snapshot", moments.take_snapshot, "Ctrl+T")
+        self._action(edit, "Return to the &last snapshot", moments.recall, "Ctrl+L")
+        for text, measure, keys in (
+            ("beat", "beats", "Ctrl+Shift+Left"), ("bar", "bars", "Ctrl+Left"),
+            ("block", "blocks", "Ctrl+Alt+Left"),
+        ):  # fmt: skip
+            self._action(
+                edit, f"Go back a {text}", lambda m=measure: moments.go_back(m), keys
+            )  # fmt: skip
+        self._action(edit, "&Fork: continue with the next seed", moments.fork, "Ctrl+F")
         self._view_menu(view)
 
     def _view_menu(self, view: QMenu) -> None:

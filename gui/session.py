@@ -56,8 +56,8 @@ class Session(QObject):
         self.controls, self.figures, self.transport = (
             models.controls, models.figures, models.transport,
         )  # fmt: skip
-        self.meters, self.presets, self.history = (
-            models.meters, models.presets, models.history,
+        self.meters, self.presets, self.history, self.moments = (
+            models.meters, models.presets, models.history, models.moments,
         )  # fmt: skip
         self.quantised_actions, self.midi, self.log = (
             models.quantised_actions, models.midi, models.log,

@@ -34,6 +34,7 @@ from midi.figures import MidiFigures
 from midi.keys import HeldKeys
 from midi.mapping import Mapping, with_mode
 from midi.message import Message
+from midi.moments import Moments
 from midi.note_output import NoteOutput
 from midi.ports import ALL, Port, Ports, plain
 from midi.programs import Programs
@@ -57,7 +58,7 @@ class MidiDesk:
     Parameters
     ----------
     instrument : must be playing.
-    folder : the user's folder, with `midi.toml` and the presets.
+    folder : the user's folder, with `midi.toml`, the presets and the snapshots.
     inputs : names or parts of names of input ports, or `all`; empty: no input.
     output : the port for the notes; "" is Attacca's own virtual port, None sends nothing.
     api : one of midi.backend.APIS; "" is the system's default.
@@ -83,7 +84,10 @@ class MidiDesk:
         self._inbox: queue.Queue[tuple[str, list[int], float] | None] = queue.Queue(_MOST)
         self._requests: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._programs = Programs(instrument, folder, self._say, self._later)
-        self._steering = Steering(instrument, self._say, self._programs.record)
+        moments = Moments(instrument, folder / "snapshots", self._say, self._later)
+        self._steering = Steering(
+            instrument, self._say, {"record": self._programs.record, **moments.actions()}
+        )
         self._arrivals, self._keys = Arrivals(), HeldKeys()
         self._loops: set[str] = set()  # ports whose loop has been reported
         self._held: tuple[int, ...] = ()

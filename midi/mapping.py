@@ -44,7 +44,10 @@ _EARLIER = {
     )},
     "lock_gain": "lock/gain", "lock_seed": "lock/seed",
 }  # fmt: skip
-ACTIONS = ("play", "stop", "panic", "reset", "record")
+ACTIONS = (
+    "play", "stop", "panic", "reset", "record", "snapshot/take", "snapshot/recall",
+    "go_back/beats", "go_back/bars", "go_back/blocks", "fork",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Mapping as Names
 from dataclasses import replace
 
 from engine.controls.bus import MIDI
@@ -25,6 +26,7 @@ from midi.takeover import Takeover
 
 __all__ = ["Steering"]
 
+Actions = Names[str, Callable[[], object]]
 _ON = 0.5  # value from which a controller counts as pressed: 64 of 127
 _TRAVEL = 128  # steps of an encoder over the whole range of a continuous control
 
@@ -40,11 +42,14 @@ class Steering:
     ----------
     instrument : must be playing.
     say : called with one line for the performer.
-    record : starts or ends a recording; it must not wait.
+    actions : what the other names of `ACTIONS` do; none may wait.
     """
 
     def __init__(
-        self, instrument: Instrument, say: Callable[[str], None], record: Callable[[], None]
+        self,
+        instrument: Instrument,
+        say: Callable[[str], None],
+        actions: Actions,
     ) -> None:
         self._instrument, self._say = instrument, say
         self.kept = Kept()
@@ -63,7 +68,7 @@ class Steering:
             "reset": lambda: instrument.quantised_actions.at(
                 RESET, Part(instrument.new_piece, lambda: until_block(instrument))
             ),
-            "record": record,
+            **actions,
         }
 
     # ------------------------------------------------------------------ mappings

@@ -28,6 +28,7 @@ class Address:
     access : `set`, `get` (send it without an argument), or both.
     when : `live` or `block`, of controls.
     param : the name of the control behind it.
+    has_button : of a command, whether 1 has a meaning, so that a controller shows a button.
     about : one sentence.
     """
 
@@ -44,6 +45,7 @@ class Address:
     free: bool = False
     when: Literal["live", "block", ""] = ""
     param: str = ""
+    has_button: bool = False
 
     @property
     def span(self) -> str:

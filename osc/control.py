@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.controls.bus import Change, Origin
 from engine.controls.control import Control, Value
@@ -219,6 +219,11 @@ class Controls:
     def watch(self) -> None:
         """Publish which block controls have become audible. Call several times a second."""
         if self._pending:
+            # Music that was generated already may have been dropped: what is set begins sooner.
+            soonest = self._instrument.horizon()[1]
+            for name, pending in self._pending.items():
+                if pending.mark > soonest:
+                    self._pending[name] = replace(pending, mark=soonest)
             self._live = self._instrument.latencies().live
             for name, left in list(self._waiting()):
                 if left <= _AUDIBLE:

@@ -17,7 +17,10 @@ from osc.values import Wire, pressed, text_of
 
 __all__ = ["Desk", "DeskCommands", "desk_figures"]
 
-_ACTIONS = ("/play", "/stop", "/panic", "/reset", "/record")
+_ACTIONS = (
+    "/play", "/stop", "/panic", "/reset", "/record", "/snapshot/take", "/snapshot/recall",
+    "/go_back/beats", "/go_back/bars", "/go_back/blocks", "/fork",
+)  # fmt: skip
 _MOST = 1024  # answers to one query
 # Counters of `/status`, and the desk's attribute for each.
 _COUNTS = {

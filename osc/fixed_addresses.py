@@ -78,13 +78,50 @@ _OTHERS: tuple[Address, ...] = (
     Address("/preset/list", "query", "s", "get",
             "Names of the presets, one argument each; subscribers receive it whenever one is "
             "saved or deleted."),
+    Address(
+        "/snapshot/take", "command", "s", "set",
+        "Take a snapshot of what is audible: the music, its position, its tempo and the controls. "
+        "1 or no argument saves it under a new name, a text under that name; /done has the name.",
+        has_button=True,
+    ),
+    Address(
+        "/snapshot/recall", "command", "ss", "set",
+        "[name] [when]: return to a snapshot now, or so that its beat or bar line falls on the "
+        "next one: now, beat or bar; by default as /quantise says. 1 or no argument returns to the "
+        "last one.",
+        has_button=True,
+    ),
+    Address("/snapshot/delete", "command", "s", "set", "Delete a snapshot."),
+    Address("/snapshot/list", "query", "s", "get",
+            "Names of the snapshots, one argument each; subscribers receive it whenever one is "
+            "taken or deleted."),
+    Address(
+        "/go_back", "command", "f", "set",
+        "Go back by a number of seconds and play from there; from the next block on the present "
+        "controls apply. /status/history is how far it reaches; 0 drops what is generated ahead.",
+        0, 3600, "s",
+    ),
+    Address("/go_back/beats", "command", "f", "set",
+            "Go back by a number of beats, 1 without an argument.", 0, 10_000, has_button=True),
+    Address("/go_back/bars", "command", "f", "set",
+            "Go back by a number of bars, 1 without an argument.", 0, 1_000, has_button=True),
+    Address("/go_back/blocks", "command", "i", "set",
+            "Go back to the start of a block: by a number of blocks, 1 without an argument.",
+            0, 100_000, has_button=True),
+    Address(
+        "/fork", "command", "i", "set",
+        "Continue from what is audible with another seed: a seed from 2, or 1 or no argument for "
+        "the next one.",
+        0, 2**31 - 1, has_button=True,
+    ),
     Address("/spectrum/bands", "query", "f", "get",
             "Centre frequencies of the 96 bands in Hz, of /spectrum and of /picture: 40 Hz to 16 "
             "kHz, or half the rate."),
     Address(
         "/midi/learn", "command", "s", "get, set",
-        "Learn: map the next MIDI controller that moves to this control, or to /play, /stop, "
-        "/panic, /reset or /record. An empty text cancels.",
+        "Learn: map the next MIDI controller that moves to this control, or to an action: /play, "
+        "/stop, /panic, /reset, /record, /snapshot/take, /snapshot/recall, /go_back/beats, "
+        "/go_back/bars, /go_back/blocks or /fork. An empty text cancels.",
     ),
     Address("/midi/forget", "command", "s", "set", "Remove the MIDI mapping of this address."),
     Address(
@@ -208,6 +245,7 @@ _ANSWERS: tuple[Address, ...] = (
         "get",
         "Name, and seconds until it becomes audible, with /quantise; 0: done, -1: replaced.",
     ),
+    Address("/snapshot/recall/pending", "answer", "sf", "get", "The same, of a snapshot."),
     Address(
         "/record/pending",
         "answer",
@@ -302,6 +340,7 @@ _ANSWERS: tuple[Address, ...] = (
     _status("lead", "f", "ms", "Audio that is generated and not yet audible."),
     _status("load", "f", "", "Generation time over audio time of a block."),
     _status("steps", "i", "", "Steps of the last block; the governor may lower them."),
+    _status("history", "f", "s", "How far the music can go back."),
     _status("pending", "i", "", "1 while a changed control waits for its block to be requested."),
     _status("recording/seconds", "f", "s", "Length of the recording so far."),
     _status("recording/bytes", "f", "", "Size of the recording so far."),

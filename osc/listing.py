@@ -82,14 +82,20 @@ After `/panic` and a change of pack, `/picture/clear from` says that the music f
 dropped; `/picture/clear 0` says that the axis starts again. Each value is computed once for all
 clients, at most 80 times per second, and only while a client wants it.
 
-**Buttons** act on 1 or on no argument, and ignore 0. **Presets and recordings** are stored in the
-user's data folder (`~/.local/share/attacca` on Linux). Their names are names, not paths; they may
-be in any script, and composed and decomposed letters are the same. A recording never overwrites
-another.
+**Buttons** act on 1 or on no argument, and ignore 0. **Presets, snapshots and recordings** are
+stored in the user's data folder (`~/.local/share/attacca` on Linux). Their names are names, not
+paths; they may be in any script, and composed and decomposed letters are the same. A recording never
+overwrites another.
 
 **Beat.** With `/quantise beat` or `bar`, `/preset/recall`, `/reset` and `/record` wait for the
 beat or bar (docs/tempo.md). The sender receives `ADDRESS/pending WHAT seconds`, then the same with
 0 when it happens, or with -1 if a second one replaces it. `/panic`, `/stop` and `/play` never wait.
+
+**Snapshots.** A preset holds control values; a snapshot holds a moment of the music with its
+controls and its tempo. `/snapshot/recall` sends `/snapshot/recall/pending NAME seconds` in the same
+way when it waits. `/go_back` goes back within the history; `/status/history` has its length.
+The number 1, as a button sends it, stands for a new name, the last snapshot or the next seed; 0 is
+ignored. docs/tempo.md explains "on the bar".
 
 **OSCQuery.** `http://{LOOPBACK}:{QUERY_PORT}/` describes all of this as JSON (the proposal by
 Vidvox: `?HOST_INFO`, `/gain?VALUE`, `/pack`). `--oscquery-port` changes the port. If the default

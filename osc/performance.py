@@ -13,19 +13,17 @@ from pathlib import Path
 
 from engine.audio.take_names import NewTake
 from engine.controls.bus import Origin
-from engine.errors import ConfigError
 from engine.instrument import Instrument
 from engine.presets import Presets, checked_name
 from engine.time.quantised_actions import RECALL, RECORD, RESET
 from osc.clients import Client, Clients
 from osc.control import Controls
 from osc.handlers import Handler, Later, Slow
+from osc.name_lists import NameList, only_name
 from osc.quantised import Quantised, until_block, until_output, until_recorded
-from osc.values import pressed, text_of
+from osc.values import pressed
 
 __all__ = ["Performance"]
-
-_DATAGRAM_BYTES, _STREAM_BYTES = 1_200, 60_000  # of names that go into one message
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,7 @@ class Performance:
         self._instrument, self._controls, self._clients = instrument, controls, clients
         self._library, self._slow = Library(library), slow
         self._presets = Presets(self._library.presets)
+        self._names = NameList(clients, "/preset/list")
         self._quantised = Quantised(instrument, clients, later)
         self._buttons: dict[str, Callable[[Client], None]] = {
             "/play": lambda client: self._pause(client, False),
@@ -98,20 +97,10 @@ class Performance:
     def _list(self, client: Client, _: Sequence[object]) -> None:
         def tell(names: object) -> str:
             assert isinstance(names, list)
-            self._answer_names(client, names)
+            self._names.answer(client, names)
             return str(len(names))
 
         self._slow(client, "/preset/list", self._presets.names, tell)
-
-    def _answer_names(self, client: Client, names: Sequence[str]) -> None:
-        most = _most_names(names, _STREAM_BYTES if client.target.connection else _DATAGRAM_BYTES)
-        self._clients.answer(client, "/preset/list", *names[:most])
-
-    def _publish_names(self, names: Sequence[str]) -> None:
-        """Send the names to every subscriber after a change."""
-        for client in self._clients.all():
-            if client.patterns:
-                self._answer_names(client, names)
 
     # ------------------------------------------------------------------ one by one
 
@@ -163,7 +152,7 @@ class Performance:
         return NewTake(recordings) if pressed("/record", [argument]) else None
 
     def _save(self, client: Client, arguments: Sequence[object]) -> None:
-        name = _name("/preset/save", arguments)
+        name = only_name("/preset/save", arguments)
         values = self._instrument.settings.for_presets()
         pack = self._instrument.manifest.name
 
@@ -176,11 +165,11 @@ class Performance:
     def _changed(self, name: str, names: object) -> str:
         """A preset was saved or deleted."""
         assert isinstance(names, list)
-        self._publish_names(names)
+        self._names.publish(names)
         return name
 
     def _recall(self, client: Client, arguments: Sequence[object]) -> None:
-        name = _name("/preset/recall", arguments)
+        name = only_name("/preset/recall", arguments)
         loaded: list[Mapping[str, object]] = []
         left: list[str] = []  # controls that this pack does not have
 
@@ -214,30 +203,10 @@ class Performance:
         self._slow(client, "/preset/recall", lambda: self._presets.load(name), set_all)
 
     def _delete(self, client: Client, arguments: Sequence[object]) -> None:
-        name = _name("/preset/delete", arguments)
+        name = only_name("/preset/delete", arguments)
 
         def work() -> object:
             self._presets.delete(name)
             return self._presets.names()
 
         self._slow(client, "/preset/delete", work, lambda names: self._changed(name, names))
-
-
-def _name(address: str, arguments: Sequence[object]) -> str:
-    """The name of a preset; a number is a name too, since pads send numbers."""
-    if len(arguments) != 1:
-        raise ConfigError(f"{address}: {len(arguments)} arguments; send one name")
-    argument = arguments[0]
-    if isinstance(argument, (int, float)) and not isinstance(argument, bool):
-        argument = f"{argument:g}"
-    return checked_name(address, text_of(address, argument))
-
-
-def _most_names(names: Sequence[str], room: int) -> int:
-    """How many of the names fit into one message of a size."""
-    size = 0
-    for i, name in enumerate(names):
-        size += len(name.encode()) + 5
-        if size > room:
-            return i
-    return len(names)

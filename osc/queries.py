@@ -90,7 +90,7 @@ class Queries:
             "pack": s.pack, "device": s.device, "rate": self._instrument.rate,
             "seconds": float(s.seconds), "lead": 1000 * float(s.lead.seconds),
             "load": float(s.stream.load), "steps": s.stream.steps,
-            "pending": int(s.stream.pending),
+            "pending": int(s.stream.pending), "history": float(s.history),
             "recording": str(s.recording or ""), "failed": s.failed,
             "trouble": s.problem, "errors/last": s.mixer.last_error,
             "realtime": int(s.mixer.realtime),

@@ -25,6 +25,7 @@ from osc.clients import LEASE, Clients
 from osc.control import Controls
 from osc.desk import Desk, DeskCommands
 from osc.endpoint import Endpoint, Peer, networks
+from osc.moments import Moments
 from osc.performance import Performance
 from osc.queries import OscFigures, Queries
 from osc.router import Router
@@ -52,7 +53,7 @@ class OscServer:
     port : for UDP and TCP; 0 takes a free one.
     listen : the address to listen on; by default only this machine.
     allow : hosts and networks that are accepted; empty accepts every host.
-    library : the folder for presets and recordings.
+    library : the folder for presets, snapshots and recordings.
     version : sent with `/pong`.
     lease : seconds from a client's last message until it expires.
     query_ports : ports for OSCQuery, tried in this order, 0 for a free one; empty: no OSCQuery.
@@ -229,8 +230,12 @@ class OscServer:
                 self._instrument, clients, partial(router.slow, beside=changing), router.slow,
                 router.later, self._library / "recordings", self._leave,
             )  # fmt: skip
+            moments = Moments(
+                self._instrument, controls, clients, self._library / "snapshots", router.slow,
+                router.later,
+            )  # fmt: skip
             desk = DeskCommands(clients, self._midi, lambda: controls.space)
-            for part in (performance, changes, desk):
+            for part in (performance, moments, changes, desk):
                 router.handlers |= part.handlers()
             queries.midi = self._midi
             beats = Beats(self._instrument, clients)

@@ -41,7 +41,7 @@ LEVELS = {
     "seconds", "paused", "meters.peak", "meters.rms", "meters.hold", "meters.reduction",
     "stream.steps", "stream.evaluations", "stream.stride", "stream.eased", "stream.seconds",
     "stream.load", "stream.worst_load", "stream.seed", "stream.pending", "lead.seconds",
-    "take.seconds", "take.bytes", "take.free", "mixer.realtime",
+    "take.seconds", "take.bytes", "take.free", "mixer.realtime", "history",
     "latencies.device", "latencies.ring", "latencies.mixer", "latencies.lead", "latencies.block",
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from engine.controls.control import Value
 from engine.controls.settings import Settings
 from engine.errors import AttaccaError, WorkerError
 from engine.instrument import Instrument
+from engine.snapshots import Snapshots
 from engine.status import Event
 from engine.time.clock import Clock
 
@@ -62,6 +63,7 @@ class Performance:
     clock : measures the duration.
     duration : seconds of sound; None: no limit.
     new_seed : returns a seed for the key `s`.
+    snapshots : the folder of the keys `k` and `l`.
 
     Attributes
     ----------
@@ -78,10 +80,11 @@ class Performance:
         clock: Clock,
         duration: float | None,
         new_seed: Callable[[], int],
+        snapshots: Snapshots,
     ) -> None:
         self._instrument, self._display, self._keys = instrument, display, keys
         self._stopping, self._clock, self._duration = stopping, clock, duration
-        self._new_seed = new_seed
+        self._new_seed, self._snapshots = new_seed, snapshots
         self.more_errors: Callable[[], Mapping[str, int]] = dict
         self._events: queue.Queue[Event] = queue.Queue(256)
         self._lost = 0
@@ -95,6 +98,7 @@ class Performance:
             "-": lambda: self._steps(-1), "_": lambda: self._steps(-1),
             "]": lambda: self._gain(GAIN_STEP), "up": lambda: self._gain(GAIN_STEP),
             "[": lambda: self._gain(-GAIN_STEP), "down": lambda: self._gain(-GAIN_STEP),
+            "b": self._back, "k": self._take_snapshot, "l": self._recall, "f": self._fork,
             "n": self._new_piece, "q": stopping.request, "\x03": stopping.request,
         }  # fmt: skip
 
@@ -208,6 +212,21 @@ class Performance:
     def _new_piece(self) -> None:
         self._instrument.new_piece()
         self._say("piece", "a new piece starts with the next block")
+
+    def _back(self) -> None:
+        self._instrument.go_back(beats=self._instrument.settings.number("beats"))
+        self._say("back", "one bar")
+
+    def _take_snapshot(self) -> None:
+        self._say("snapshot", f"{self._snapshots.save(self._instrument.take_snapshot())!r} taken")
+
+    def _recall(self) -> None:
+        name, snapshot = self._snapshots.load()
+        left = self._instrument.recall(snapshot)
+        self._say("snapshot", f"{name!r}" + (f" in {left:.1f} s" if left else ""))
+
+    def _fork(self) -> None:
+        self._say("fork", f"seed {self._instrument.fork()}")
 
     def _pause(self) -> None:
         paused = not self._instrument.settings["pause"]

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["KEYS_HELP", "Readout", "bar", "clock_time", "decibels", "readout"]
 
-KEYS_HELP = "space pause  r record  s seed  n new piece  + - steps  [ ] gain  p panic  q quit"
+KEYS_HELP = (
+    "space pause  r record  s seed  n new piece  + - steps  [ ] gain  p panic  q quit\n"
+    "b back a bar  k take a snapshot  l return to the last one  f fork"
+)
 FLOOR_DB = -60.0
 
 

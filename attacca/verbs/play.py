@@ -13,6 +13,7 @@ from attacca.midi_options import add_midi, midi_of
 from attacca.options import add_playing, checked, chosen, set_others
 from attacca.osc_options import add_osc, osc_of
 from attacca.tempo_options import add_tempo, tempo_of
+from engine.arguments import HISTORY, LONGEST_HISTORY
 from engine.controls.control import Control
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["add", "add_options", "new_seed", "run"]
 
 _DURATION = Control("duration", "number", 1.0, "live", "", 0.1, 31_536_000.0, "s")
+_HISTORY = Control("history", "number", HISTORY, "live", "", 0.0, LONGEST_HISTORY, "s")
 _HIGHEST_SEED = 999_999  # short enough to type again
 
 
@@ -32,8 +34,8 @@ def add(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the verb."""
     parser = verbs.add_parser(
         "play", help="play endless music", description=__doc__, allow_abbrev=False,
-        epilog="Keys: space pause, r record, s new seed, n new piece, + - steps, [ ] gain, p "
-        "panic, q quit.",
+        epilog="Keys: space pause, r record, s new seed, n new piece, + - steps, [ ] gain, b back "
+        "a bar, k take a snapshot, l return to the last one, f fork, p panic, q quit.",
     )  # fmt: skip
     add_options(parser)
     parser.set_defaults(run=run)
@@ -53,6 +55,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", type=checked(_DURATION), metavar="SECONDS", help="end after this time"
     )
+    parser.add_argument(
+        "--history", type=checked(_HISTORY), metavar="SECONDS",
+        help=f"how far the music can go back ({_HISTORY.default:g} s), where 256 MB are enough",
+    )  # fmt: skip
     add_osc(parser)
     add_tempo(parser)
     add_midi(parser)
@@ -79,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         from engine.audio.take_names import NewTake
         from engine.errors import StorageError
         from engine.instrument import Instrument
+        from engine.packs.discovery import user_folder
+        from engine.snapshots import Snapshots
         from engine.time.clock import SystemClock
 
         refuse_replacing_inputs(args, args.record)
@@ -90,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
             threads=args.threads,
             target=args.target,
             clock=clock,
+            history=HISTORY if args.history is None else args.history,
             **controls,
         ) as instrument:
             set_others(args, instrument)
@@ -111,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
             performance = Performance(
                 instrument, display, keys, stopping,
                 clock=clock, duration=args.duration, new_seed=new_seed,
+                snapshots=Snapshots(user_folder() / "snapshots"),
             )  # fmt: skip
             if record is not None or to_file:
                 performance.record_to(record or NewTake(Path()))

@@ -73,6 +73,9 @@ class Intake:
             raise ConfigError(f"{rate_in!r} Hz to {rate_out!r} Hz: pass a resampler")
         self.channels = channels
         self._source, self._resampler, self._period = source, resampler, period
+        self._rate_in, self._rate_out = rate_in, rate_out
+        self._pulled = self._returned = 0  # frames at the source's and at the output's rate
+        self.most_waiting = 0.0  # of `waiting` so far: a resampler takes many frames at once
         # Rounded up: the rest stays in the FIFO.
         self._pull = -(-period * rate_in // rate_out)
         self._fifo = FrameFifo(channels)
@@ -87,13 +90,21 @@ class Intake:
         """
         for _ in range(_MOST_PULLS):
             if self._fifo.frames >= self._period:
+                self._returned += self._period
                 return self._fifo.take(self._period)
             block = self._pull_block(on_error)
+            self._pulled += len(block)
+            self.most_waiting = max(self.most_waiting, self.waiting)
             self._fifo.put(self._resampler.process(block) if self._resampler else block)
         raise ConfigError(
             f"the resampler returned fewer than {self._period} frames for "
             f"{_MOST_PULLS * self._pull}: it is for other rates"
         )
+
+    @property
+    def waiting(self) -> float:
+        """Seconds of the source that are pulled and not yet in a period."""
+        return self._pulled / self._rate_in - self._returned / self._rate_out
 
     def _pull_block(self, on_error: Callable[[Exception], None]) -> Block:
         shape = (self._pull, self.channels)
@@ -108,6 +119,7 @@ class Intake:
 
     def clear(self) -> None:
         """Drop frames that are pulled but not yet returned."""
+        self._returned += self._fifo.frames
         self._fifo.clear()
 
 
@@ -160,6 +172,16 @@ class SourceSwitch:
         if following is not None:
             self._intake, self._next = following[0], None
             following[2]()
+
+    @property
+    def waiting(self) -> float:
+        """Seconds of the source that were pulled and are not yet in a period."""
+        return self._intake.waiting
+
+    @property
+    def most_waiting(self) -> float:
+        """The most of that so far."""
+        return self._intake.most_waiting
 
     def clear(self) -> None:
         """Drop frames that are pulled but not yet returned, and finish a fade."""

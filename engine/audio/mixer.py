@@ -133,6 +133,7 @@ class Mixer:
         self._controls = controls or LiveControls()
         self._panics_requested = 0
         self._rendered = first_frame
+        self._waiting = (first_frame, 0.0)  # frames rendered, seconds that are pulled beyond them
         self._taps = tuple(taps)
         self._setting = threading.Lock()
         self._chain = EffectChain(effects)
@@ -245,6 +246,23 @@ class Mixer:
             self._panics_requested += 1
 
     @property
+    def most_waiting(self) -> float:
+        """Seconds of the source that are pulled before they are rendered, at most."""
+        return self._switch.most_waiting
+
+    def pulled_beyond(self, at: float) -> float | None:
+        """Seconds of the source that are pulled beyond what leaves the sink at a time.
+
+        Negative where that is still to be pulled. It assumes that nothing pauses in between. None
+        before the sink has said what leaves it.
+        """
+        leaves = self._frame_clock.frame_at(at)
+        if leaves is None:
+            return None
+        rendered, waiting = self._waiting
+        return waiting + (rendered + self._limiter.latency - leaves) / self.rate
+
+    @property
     def frames(self) -> int:
         """Frames rendered since the mixer was created, at `rate_out`."""
         return self._rendered
@@ -344,6 +362,7 @@ class Mixer:
                 self._count.set_error(error)
                 self._on_problem("tap", f"a recorder or listener of the sound failed: {error}")
         self._rendered += self.period
+        self._waiting = (self._rendered, self._switch.waiting)
         return output
 
     def _source_failed(self, error: Exception) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["TimedNote"]
+__all__ = ["TimedNote", "later_notes"]
 
 
 @dataclass(frozen=True)
@@ -14,3 +14,9 @@ class TimedNote:
     offset: int
     pitch: int
     velocity: int
+
+
+def later_notes(notes: tuple[TimedNote, ...], offset: int) -> tuple[TimedNote, ...]:
+    """Notes timed from a later sample; those before it are left out."""
+    later = [n for n in notes if n.offset >= offset]
+    return tuple(TimedNote(n.offset - offset, n.pitch, n.velocity) for n in later)

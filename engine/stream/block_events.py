@@ -64,7 +64,7 @@ class GeneratedBlock:
 
 @dataclass(frozen=True)
 class DroppedAudio:
-    """Audio from `start` to `end` was dropped; the next block starts at `end`."""
+    """Audio from `start` on was dropped; the next block starts at `end`."""
 
     start: float
     end: float

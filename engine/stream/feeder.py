@@ -14,25 +14,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arguments import HISTORY
 from engine.controls.settings import Settings
-from engine.errors import AttaccaError, ConfigError, PackError, WorkerError
+from engine.errors import AttaccaError, PackError, WorkerError
 from engine.notes.note import Note
-from engine.notes.timed_note import TimedNote
+from engine.notes.timed_note import later_notes
 from engine.packs.plan import Plan
 from engine.stages.request import Request
 from engine.stream.block_events import BlockEvent, DroppedAudio, generated_block
-from engine.stream.generator import Block, Generator, GeneratorDied
+from engine.stream.generator import Block, Generator, GeneratorDied, joined
 from engine.stream.governor import BlockPlan, Governor
 from engine.stream.history import History, Keyframe, Place
 from engine.stream.lead import Lead
 from engine.stream.requests import request_from
+from engine.stream.stream_stats import StreamStats
 from engine.time.clock import Clock
 from engine.time.tempo_map import Pace
 
 RESTARTS = 5  # in a row without a block between them; then the stream ends
 _POLL = 0.01  # seconds between looks at the lead
-_SHORTEST = 0.25  # seconds of stride: a block costs the same however few frames are kept
 _LOADS = 512  # blocks for the load and its percentiles
+_EXPECTED = 16  # last block times, of which the longest is what a block may take
+_MARGIN = 0.05  # seconds of `switch_seconds` for states on their way to and from the generator
 
 
 @dataclass(frozen=True)
@@ -43,30 +46,8 @@ class _Command:
     samples: NDArray[np.float32] | None = None
     notes: tuple[Note, ...] = ()
     place: Place | None = None
-
-
-@dataclass(frozen=True)
-class StreamStats:
-    """The generator: its last block, its load (generation time / block length) and its faults.
-
-    `seconds` is the generation time of the last block. `faults` counts blocks in which a network
-    returned NaN or infinity, `clipped` magnitudes that were limited to full scale. `pending`:
-    whether settings have changed since the last request.
-    """
-
-    blocks: int
-    steps: int
-    evaluations: int
-    stride: float
-    eased: bool
-    seconds: float
-    load: float
-    worst_load: float
-    restarts: int
-    faults: int
-    clipped: int
-    seed: int
-    pending: bool
+    when: Callable[[], int] | None = None
+    switched: Callable[[int], object] = lambda _: None
 
 
 class Feeder:
@@ -90,6 +71,7 @@ class Feeder:
         the thread of the event; must not wait.
     on_applied : called with the settings of each generated block; must not wait.
     pace : returns the present tempo; must not wait.
+    history : seconds that the history reaches back, where its memory allows.
     """
 
     def __init__(
@@ -108,6 +90,7 @@ class Feeder:
         on_block_event: Callable[[BlockEvent], object] = lambda _: None,
         on_applied: Callable[[Settings], object] = lambda _: None,
         pace: Callable[[], Pace] = Pace,
+        history: float = HISTORY,
     ) -> None:
         self._on_block_event, self._on_applied = on_block_event, on_applied
         self._pace = pace
@@ -121,12 +104,14 @@ class Feeder:
         self._clock = clock
         self._stop, self._awake = clock.event(), clock.event()
         self._commands: deque[_Command] = deque()
-        self.history = History(lead.rate)
+        ahead = target_lead + plan.block_samples / lead.rate  # it counts from what is audible
+        self.history = History(lead.rate, history + ahead)
         self._has_past = False  # whether the piece has a past to continue
         self._phrase = 0  # blocks of a phrase that are still to come
         self._index = 0
         self._in_progress = 0.0  # seconds of the block that is being generated
         self._loads: deque[float] = deque(maxlen=_LOADS)
+        self._last_seconds: deque[float] = deque(maxlen=_EXPECTED)
         self._last: Block | None = None
         self._planned: BlockPlan | None = None
         self._eased = False
@@ -191,10 +176,28 @@ class Feeder:
             if at_once:
                 self._on_block_event(DroppedAudio(*self._lead.flush()))
 
-    def go_to(self, place: Place) -> None:
-        """Drop the lead and continue from a place in the history or in a snapshot."""
-        self._commands.append(_Command("go back", place=place))
+    def go_to(
+        self,
+        place: Place,
+        when: Callable[[], int] | None = None,
+        switched: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """Continue from a moment of the history or of a snapshot, and drop what was to come.
+
+        Parameters
+        ----------
+        place : of the moment.
+        when : returns the position of the lead at which it is to begin; without it, as soon as
+            enough is generated. It is called in the feeder's thread and must not wait.
+        switched : called in that thread with the position at which the moment begins.
+        """
+        self._commands.append(_Command("go back", place=place, when=when, switched=switched))
         self._awake.set()
+
+    def switch_seconds(self, repeated: int = 0) -> float:
+        """Seconds that `go_to` takes, at most as a rule, to a place with so many blocks before."""
+        blocks = 1 + repeated + 2  # the one in progress, and as a rule two to begin with
+        return _MARGIN + blocks * max(self._last_seconds, default=0.0)
 
     def horizon(self) -> tuple[float, float]:
         """Seconds of music pulled, and where the first block with the present settings starts."""
@@ -295,6 +298,7 @@ class Feeder:
         self._phrase = max(0, self._phrase - 1)
         self._has_past = True
         self._loads.append(block.seconds * self._lead.rate / max(1, len(block.samples)))
+        self._last_seconds.append(block.seconds)
         if plan.eased != self._eased:
             self._on_event(
                 "eased" if plan.eased else "restored", f"now {plan.steps} of {steps} steps"
@@ -308,7 +312,7 @@ class Feeder:
         self._index += 1
         self._blocks += 1
         self._restarts_in_a_row = 0
-        self._take_keyframe()
+        self._take_keyframe(continues=True)
 
     def _request(self, settings: Settings, steps: int, stride: float) -> Request:
         return request_from(self._plan, settings, self._index, steps, stride, self._pace())
@@ -344,7 +348,7 @@ class Feeder:
                 self._lead.end_piece()
             return
         if command.place is not None:
-            self._go_to(command.place)
+            self._go_to(command.place, command.when, command.switched)
             return
         if command.name == "continue" and command.samples is not None:
             self._generator.continue_from(command.samples)
@@ -362,52 +366,76 @@ class Feeder:
             self._phrase = self._generator.phrase(command.notes, played=command.name == "play")
         self._take_keyframe()
 
-    def _take_keyframe(self, ahead: int = 0) -> None:
+    def _take_keyframe(self, ahead: int = 0, *, continues: bool = False) -> None:
         """Keep the generator's state, for the sample `ahead` frames after the generated audio."""
         position = self._lead.position[1] + ahead
-        state = self._generator.state()
-        self.history.take(Keyframe(state, position, position, self._has_past, self._phrase))
+        self.history.take(self._keyframe(position, continues=continues))
 
-    def _go_to(self, place: Place) -> None:
-        """Drop the lead, and continue from another place of this or another run."""
-        keyframe = place.keyframe
-        self._generator.restore(keyframe.state)
-        for request in place.before:
-            self._generator.make(request)
+    def _keyframe(self, position: int, *, continues: bool) -> Keyframe:
         state = self._generator.state()
-        phrase = max(0, keyframe.phrase - len(place.before))
-        has_past = keyframe.has_past or bool(place.before)
-        blocks = self._first_blocks(place, has_past=has_past, phrase=phrase)
-        after = self._generator.state()
+        return Keyframe(
+            state, position, position, self._has_past, self._phrase, continues=continues
+        )
+
+    def _go_to(
+        self, place: Place, when: Callable[[], int] | None, switched: Callable[[int], object]
+    ) -> None:
+        """Continue from another moment of this or another run."""
+        while when is not None and when() > self._lead.position[1] and not self._piece_ends():
+            self._generate_block()  # the music of now has to last until then
+        keyframe = place.keyframe
+        try:
+            self._generator.restore(keyframe.state)
+            for request in place.before:
+                self._generator.make(request)
+            state = self._generator.state()
+            phrase = max(0, keyframe.phrase - len(place.before))
+            has_past = keyframe.has_past or bool(place.before)
+            blocks = self._first_blocks(place, when, has_past=has_past, phrase=phrase)
+        except AttaccaError:
+            self._return_to_newest()  # the music of now goes on
+            raise
+        samples, notes = joined([block for _, block in blocks])
         with self._event_lock:
             if self._piece_ends():
                 return
-            self._on_block_event(DroppedAudio(*self._lead.switch()))
-            since = self._lead.position[1]
+            offset, at = place.offset, None
+            if when is not None:
+                # The crossfade ends where the moment begins, so that it softens no attack there.
+                early = min(self._lead.switch_frames, offset)
+                offset, at = offset - early, when() - early
+            since, late = self._lead.switch(samples[offset:], later_notes(notes, offset), at)
+            position = since - offset - late
+            self._on_block_event(DroppedAudio(since / self._lead.rate, since / self._lead.rate))
             self.history.cut(since)
-            self.history.take(Keyframe(state, since - place.offset, since, has_past, phrase))
-            skip = place.offset
+            self.history.take(Keyframe(state, position, since, has_past, phrase))
+            end = position
             for request, block in blocks:
-                samples = block.samples[skip:]
-                self._lead.append(samples, notes=_from(block.notes, skip))
-                end = self._lead.extent()[1]
-                self._on_block_event(generated_block(samples, self._lead.rate, end))
-                self.history.requested(request, self._lead.position[1])
-                skip = 0
+                end += len(block.samples)
+                self.history.requested(request, end)
+                unskipped = block.samples[max(0, since - (end - len(block.samples))) :]
+                if len(unskipped):
+                    self._on_block_event(
+                        generated_block(unskipped, self._lead.rate, end / self._lead.rate)
+                    )
         self._has_past = has_past or bool(blocks)
         self._phrase = max(0, phrase - len(blocks))
-        position = self._lead.position[1]
-        self.history.take(Keyframe(after, position, position, self._has_past, self._phrase))
+        self._take_keyframe(continues=True)
+        switched(position + place.offset)
 
     def _first_blocks(
-        self, place: Place, *, has_past: bool, phrase: int
+        self, place: Place, when: Callable[[], int] | None, *, has_past: bool, phrase: int
     ) -> list[tuple[Request, Block]]:
-        """Blocks from a place on, long enough that the next one is ready in time."""
+        """Blocks from a place on, together long enough that the next one is ready in time."""
         blocks: list[tuple[Request, Block]] = []
         ready = -place.offset
+
+        def late() -> int:
+            return 0 if when is None else max(0, self._lead.position[0] - when())
+
         settings = self._settings
         request = place.request
-        while ready < self._plan.block_samples // 2:
+        while ready - late() < self._plan.block_samples // 2:
             if request is None:
                 whole = phrase > len(blocks) or not (has_past or blocks)
                 plan = self._governor.plan(int(settings.number("steps")), settings.number("stride"))
@@ -448,51 +476,25 @@ class Feeder:
         except AttaccaError as pack:
             self._give_up(pack)
             return None
-        newest = self.history.newest
-        if newest is None:
-            return None
         try:
-            self._generator.restore(newest.state)
-            for request, _ in newest.requests:
-                self._generator.make(request)
+            self._return_to_newest()
         except (GeneratorDied, AttaccaError) as failed:
             return failed
+        return None
+
+    def _return_to_newest(self) -> None:
+        """Bring the generator to the state that it had after the last block."""
+        newest = self.history.newest
+        if newest is None:
+            return
+        self._generator.restore(newest.state)
+        for request, _ in newest.requests:
+            self._generator.make(request)
         self._has_past = newest.has_past or bool(newest.requests)
         self._phrase = max(0, newest.phrase - len(newest.requests))
-        return None
 
     def _give_up(self, error: AttaccaError) -> None:
         self.failure = error
         self._on_event("failed", str(error))
         self._stop.set()
         self._lead.close()
-
-
-def _from(notes: tuple[TimedNote, ...], offset: int) -> tuple[TimedNote, ...]:
-    """Notes of a block from a later sample on, timed from that sample."""
-    later = [n for n in notes if n.offset >= offset]
-    return tuple(TimedNote(n.offset - offset, n.pitch, n.velocity) for n in later)
-
-
-def lead_and_stride(latency: float, block_seconds: float) -> tuple[float, float]:
-    """Split the time until a block control is audible into target lead (seconds) and stride.
-
-    A control waits for the lead to be played and for one stride. Long latencies keep whole blocks.
-    Short ones use half the time for the stride, down to an eighth of a block or 0.25 s.
-
-    Raises
-    ------
-    ConfigError
-        It is too short for the blocks of the pack.
-    """
-    if latency >= 1.4 * block_seconds:
-        return latency - block_seconds, 1.0
-    shortest = max(0.125, min(1.0, _SHORTEST / block_seconds))
-    stride = max(shortest, min(1.0, latency / 2 / block_seconds))
-    lead = latency - stride * block_seconds
-    if lead < 0.05:
-        least = shortest * block_seconds + 0.05
-        raise ConfigError(
-            f"latency {latency:g} s is too short for this pack; use {least:.2f} s or more"
-        )
-    return lead, stride

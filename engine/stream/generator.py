@@ -55,6 +55,16 @@ class Block:
     faults: tuple[str, ...] = ()
 
 
+def joined(blocks: Sequence[Block]) -> tuple[NDArray[np.float32], tuple[TimedNote, ...]]:
+    """The samples of blocks one after another, and their notes, timed from the first sample."""
+    notes: list[TimedNote] = []
+    begin = 0
+    for block in blocks:
+        notes += [TimedNote(begin + n.offset, n.pitch, n.velocity) for n in block.notes]
+        begin += len(block.samples)
+    return np.concatenate([block.samples for block in blocks]), tuple(notes)
+
+
 class Generator:
     """One generator process.
 

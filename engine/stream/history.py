@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from engine.arguments import HISTORY
 from engine.stages.request import Request
 
 __all__ = ["History", "Keyframe", "Place"]
@@ -34,6 +35,7 @@ class Keyframe:
         middle of a block.
     has_past, phrase : whether the piece has a past, and blocks of a phrase that are still to come.
     requests : each with the position of the end of its block.
+    continues : whether it is the state that the keyframe before and its requests lead to.
     """
 
     state: State
@@ -42,6 +44,17 @@ class Keyframe:
     has_past: bool
     phrase: int = 0
     requests: tuple[tuple[Request, int], ...] = ()
+    continues: bool = False
+
+    def find(self, position: int) -> Place | None:
+        """What leads from here to a sample; None where it lies beyond the requests."""
+        begin, before = self.position, []
+        for request, end in self.requests:
+            if end > position:
+                return Place(self, tuple(before), request, position - begin)
+            before.append(request)
+            begin = end
+        return Place(self, tuple(before), None, 0) if begin == position else None
 
     @property
     def size(self) -> int:
@@ -72,7 +85,9 @@ class History:
     most_seconds : the longest history.
     """
 
-    def __init__(self, rate: int, most_bytes: int = 256 << 20, most_seconds: float = 600.0) -> None:
+    def __init__(
+        self, rate: int, most_seconds: float = HISTORY, most_bytes: int = 256 << 20
+    ) -> None:
         self._rate, self._most_bytes = rate, most_bytes
         self._most = round(most_seconds * rate)
         self._keyframes: list[Keyframe] = []
@@ -95,10 +110,7 @@ class History:
         for keyframe in self._keyframes:
             last = kept[-1] if kept else None
             near = last and keyframe.since - last.since < _APART * self._rate
-            # A keyframe after going back or after a command does not continue the last one.
-            follows = last and last.requests and last.requests[-1][1] == keyframe.position
-            follows = follows and keyframe.since == keyframe.position
-            if last and near and follows and keyframe.since < recent:
+            if last and near and keyframe.continues and keyframe.since < recent:
                 kept[-1] = replace(last, requests=(*last.requests, *keyframe.requests))
             else:
                 kept.append(keyframe)
@@ -132,16 +144,7 @@ class History:
             found = [k for k in self._keyframes if k.since <= position]
         if not found:
             return None
-        keyframe = found[-1]
-        begin, before = keyframe.position, []
-        for request, end in keyframe.requests:
-            if end > position:
-                return Place(keyframe, tuple(before), request, position - begin)
-            before.append(request)
-            begin = end
-        if begin != position:
-            return None
-        return Place(keyframe, tuple(before), None, 0)
+        return found[-1].find(position)
 
     def blocks_before(self, position: int, count: int) -> int | None:
         """Start of the block `count` blocks before the one at `position`."""
@@ -161,6 +164,6 @@ class History:
             begin, requests = last.position, []
             for request, end in last.requests:
                 if begin < position:
-                    requests.append((request, end))
+                    requests.append((request, min(end, position)))
                 begin = end
             self._keyframes = [*kept[:-1], replace(last, requests=tuple(requests))]

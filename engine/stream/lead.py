@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.notes.timed_note import TimedNote
+from engine.notes.timed_note import TimedNote, later_notes
 from engine.stream.conceal import Concealer
 from engine.stream.pending_notes import PendingNotes
 from engine.time.clock import Clock
@@ -69,6 +69,7 @@ class Lead:
         self._lock = clock.condition()
         self._concealer = Concealer(rate, channels)
         self._fade = round(_RESUME_SECONDS * rate)
+        self.switch_frames = round(_SWITCH_SECONDS * rate)  # of a crossfade to another moment
         self._started = False
         self._closed = False
         self._fading = np.zeros((0, channels), np.float32)
@@ -82,19 +83,22 @@ class Lead:
 
         `notes` are timed from its first frame.
         """
-        block = np.ascontiguousarray(block, np.float32)
         with self._lock:
-            if rewind:
-                self._pending.withdraw(self._frames - rewind)
-            self._pending.add(notes, self._frames - rewind)
-            if rewind:
-                block = self._rewound(block, rewind)
-            if len(self._fading):
-                block = self._crossfaded(block)
-            self._blocks.append(block)
-            self._frames += len(block)
-            self._count += 1
-            self._lock.notify_all()
+            self._add(block, rewind, notes)
+
+    def _add(self, block: Array, rewind: int, notes: tuple[TimedNote, ...]) -> None:
+        block = np.ascontiguousarray(block, np.float32)
+        if rewind:
+            self._pending.withdraw(self._frames - rewind)
+        self._pending.add(notes, self._frames - rewind)
+        if rewind:
+            block = self._rewound(block, rewind)
+        if len(self._fading):
+            block = self._crossfaded(block)
+        self._blocks.append(block)
+        self._frames += len(block)
+        self._count += 1
+        self._lock.notify_all()
 
     def _crossfaded(self, block: Array) -> Array:
         n = min(len(self._fading), len(block))
@@ -134,21 +138,36 @@ class Lead:
             self._concealer.forget()
             return begin / self.rate, self._played / self.rate
 
-    def switch(self) -> tuple[float, float]:
-        """Drop all audio except a short fade-out, which overlaps the fade-in of the next block.
+    def switch(
+        self, block: Array, notes: tuple[TimedNote, ...] = (), at: int | None = None
+    ) -> tuple[int, int]:
+        """Continue with another moment of the music, behind a short crossfade.
 
-        Returns where the dropped audio starts and ends, in seconds as in `extent`.
+        Parameters
+        ----------
+        block : of that moment; `notes` are timed from its first frame.
+        at : position, as in `position`, at which the block begins; None for now. What is ready
+            beyond it is dropped.
+
+        Returns
+        -------
+        The position at which it begins, and by how many frames that is later than `at`. So many
+        frames of the block are left out, so that the rest of it keeps its time.
         """
         with self._lock:
+            wanted = self._played if at is None else at
+            late = min(max(0, self._played - wanted), len(block))
+            keep = min(max(0, wanted - self._played), self._frames)
             queued = np.concatenate([*self._blocks, np.zeros((0, self.channels), np.float32)])
-            n = min(round(_SWITCH_SECONDS * self.rate), len(queued))
-            begin = self._played
-            end = begin + self._frames
-            self._fading = queued[:n] * np.linspace(1, 0, n, dtype=np.float32)[:, None]
-            self._blocks.clear()
-            self._played, self._frames = end, 0
-            self._pending.drop()
-            return begin / self.rate, end / self.rate
+            fading = queued[keep : keep + self.switch_frames]
+            fall = np.linspace(1, 0, len(fading), dtype=np.float32)[:, None]
+            self._fading = fading * fall
+            self._blocks = deque([queued[:keep]] if keep else [])
+            self._frames = keep
+            self._pending.end(keep)
+            begin = self._played + keep
+            self._add(block[late:], 0, later_notes(notes, late))
+            return begin, late
 
     def end_piece(self) -> None:
         """Fade out the end of the queued audio, and release its keys there: a new piece follows."""

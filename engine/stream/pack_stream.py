@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arguments import HISTORY
 from engine.controls.settings import Settings
 from engine.errors import ConfigError
 from engine.notes.note import Note
@@ -53,6 +54,7 @@ class StreamSetup:
     on_block_event : called with every generated block and all dropped audio.
     on_applied : called with the settings of each generated block.
     pace : returns the present tempo.
+    history : seconds that the music can go back by.
     """
 
     threads: int
@@ -65,6 +67,7 @@ class StreamSetup:
     on_block_event: Callable[[BlockEvent], None] = lambda _: None
     on_applied: Callable[[Settings], None] = lambda _: None
     pace: Callable[[], Pace] = Pace
+    history: float = HISTORY
 
 
 class PackStream:
@@ -80,6 +83,7 @@ class PackStream:
 
     Attributes
     ----------
+    plan : of the pack.
     notes_out : gets the notes that become audible.
     block_publisher : publishes the block events.
     """
@@ -101,7 +105,7 @@ class PackStream:
             manifest.rate, manifest.channels, clock=setup.clock, wait=setup.wait,
             on_notes=self._on_notes, preroll=min(target_lead / 2, _PREROLL),
         )  # fmt: skip
-        plan = make_plan(manifest)
+        self.plan = plan = make_plan(manifest)
         governor = Governor(
             plan.block_samples / manifest.rate, manifest.least_steps, active=not setup.wait
         )
@@ -115,6 +119,7 @@ class PackStream:
             on_event=setup.on_event, on_problem=self._on_problem, on_refused=setup.on_refused,
             on_block_event=self.block_publisher.add, on_applied=setup.on_applied,
             pace=setup.pace,
+            history=setup.history,
         )  # fmt: skip
 
     def start(self, past: NDArray[np.float32] | None = None, phrase: Sequence[Note] = ()) -> None:

@@ -25,9 +25,12 @@ from engine.time.tempo import Quantise, Tempo
 from engine.time.timeline import Timeline
 
 __all__ = [
+    "ON_THE_BEAT",
     "RECALL",
     "RECORD",
     "RESET",
+    "SNAPSHOT",
+    "AimedPart",
     "Delays",
     "Part",
     "QuantisedActions",
@@ -37,9 +40,9 @@ __all__ = [
 ]
 
 # Keys that OSC and MIDI share, so that a press on one replaces that on the other.
-RECALL, RESET, RECORD = "recall", "reset", "record"
+RECALL, RESET, RECORD, SNAPSHOT = "recall", "reset", "record", "snapshot"
 
-_ON_THE_BEAT = 0.03  # seconds: an action this soon after a beat belongs to it
+ON_THE_BEAT = 0.03  # seconds: an action this soon after a beat belongs to it
 _JUMP = 0.125  # beats: after a larger jump of the timeline, actions choose their beat again
 _POLL = 0.01  # seconds between checks of the timeline and the delays
 _log = logging.getLogger("attacca.quantised_actions")
@@ -63,7 +66,7 @@ def until_block(instrument: Delays) -> float:
     A block that starts up to 30 ms before the beat counts as on it.
     """
     played, begins = instrument.horizon()
-    return max(0.0, begins - played) + until_output(instrument) + _ON_THE_BEAT
+    return max(0.0, begins - played) + until_output(instrument) + ON_THE_BEAT
 
 
 def until_output(instrument: Delays) -> float:
@@ -90,20 +93,37 @@ class Part:
     action: Callable[[], object]
     delay: Callable[[], float] = lambda: 0.0
 
+    def carry_out(self, at: float) -> None:
+        """Carry it out; it should be audible `at`."""
+        self.action()
+
+
+@dataclass(frozen=True)
+class AimedPart:
+    """The same for an action that takes the time at which it should be audible."""
+
+    action: Callable[[float], object]
+    delay: Callable[[], float] = lambda: 0.0
+
+    def carry_out(self, at: float) -> None:
+        """Carry it out; it should be audible `at`."""
+        self.action(at)
+
 
 @dataclass(eq=False)
 class _Scheduled:
     """A scheduled action and its beat, on the timeline of the last check."""
 
-    parts: list[Part]
+    parts: list[Part | AimedPart]
     quantise: Quantise
     timeline: Timeline
     on_dropped: Callable[[], object]
+    is_own: bool  # it has a quantisation of its own, not that of the control
     beat: float = field(init=False)
 
     def choose_beat(self, now: float) -> None:
         delay = max(part.delay() for part in self.parts)
-        self.beat = self.timeline.next_beat(self.quantise, now + delay - _ON_THE_BEAT)
+        self.beat = self.timeline.next_beat(self.quantise, now + delay - ON_THE_BEAT)
 
     def update(self, timeline: Timeline, now: float) -> float:
         """Use a newer timeline; returns the seconds until the action should be audible."""
@@ -146,11 +166,21 @@ class QuantisedActions:
         self._thread: threading.Thread | None = None
         self.faults = 0
 
-    def at(self, key: str, *parts: Part, on_dropped: Callable[[], object] = lambda: None) -> float:
+    def at(
+        self,
+        key: str,
+        *parts: Part | AimedPart,
+        on_dropped: Callable[[], object] = lambda: None,
+        quantise: Quantise | None = None,
+    ) -> float:
         """Carry out `parts` so that they are audible on the next beat or bar; with "off" at once.
 
         It replaces an action with the same `key`: parts that are not carried out yet are dropped,
         and its `on_dropped` is called.
+
+        Parameters
+        ----------
+        quantise : what it waits for; by default what the control says.
 
         Returns
         -------
@@ -161,14 +191,15 @@ class QuantisedActions:
         AttaccaError
             From the action, with "off". A scheduled action reports it through `on_event`.
         """
-        quantise = cast(Quantise, self._quantise())
+        until = cast(Quantise, self._quantise()) if quantise is None else quantise
         self.cancel(key)
-        if quantise == "off":
+        if until == "off":
             for part in parts:
-                part.action()
+                part.carry_out(self._clock.now())
             return 0.0
         now = self._clock.now()
-        waiting = _Scheduled(list(parts), quantise, self._tempo.timeline(now), on_dropped)
+        timeline = self._tempo.timeline(now)
+        waiting = _Scheduled(list(parts), until, timeline, on_dropped, quantise is not None)
         waiting.choose_beat(now)
         with self._changed:
             self._waiting[key] = waiting
@@ -213,15 +244,15 @@ class QuantisedActions:
                 left = action.update(timeline, now)
                 for part in list(action.parts):
                     early = left - part.delay()
-                    if early <= 0 or off:
-                        self._carry_out(key, action, part)
+                    if early <= 0 or (off and not action.is_own):
+                        self._carry_out(key, action, part, now + left)
                     else:
                         pause = min(pause, early)
             with self._changed:
                 if self._waiting:
                     self._changed.wait(pause)
 
-    def _carry_out(self, key: str, waiting: _Scheduled, part: Part) -> None:
+    def _carry_out(self, key: str, waiting: _Scheduled, part: Part | AimedPart, at: float) -> None:
         with self._changed:
             if self._waiting.get(key) is not waiting:  # replaced in the meantime
                 return
@@ -229,7 +260,7 @@ class QuantisedActions:
             if not waiting.parts:
                 del self._waiting[key]
         try:
-            part.action()
+            part.carry_out(at)
         except AttaccaError as error:
             self._on_event("quantised action", str(error))
         except Exception:  # a defect: count it, and continue with other actions

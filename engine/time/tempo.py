@@ -211,7 +211,19 @@ class Tempo:
             elif not self._source.start(now, quantum):
                 raise ConfigError("downbeat: the beat comes from the MIDI clock; start it there")
 
-    # ------------------------------------------------------------------ under the lock
+    def go_to(self, timeline: Timeline) -> bool:
+        """Continue by this timeline; False if the tempo follows another source, which stays."""
+        self.timeline()
+        with self._lock:
+            if self._source is not None:
+                return False
+            bpm = self._in_range(timeline.bpm)
+            self._timeline = replace(timeline, bpm=bpm)
+            self._shown = bpm
+        self._show({"tempo": bpm, "beats": timeline.quantum}, None)
+        return True
+
+    # ------------------------------------------------------------------ inside the lock
 
     def _in_range(self, bpm: float) -> float:
         control = self._settings.table["tempo"]

@@ -16,6 +16,7 @@ from gui.models.history import History
 from gui.models.log import Log
 from gui.models.meters import Meters
 from gui.models.midi_map import MidiMap
+from gui.models.moments import Moments
 from gui.models.presets import Presets
 from gui.models.quantised_actions import QuantisedActions
 from gui.models.transport import Transport
@@ -46,13 +47,14 @@ class EngineModels(QObject):
         self.meters = Meters(now, self)
         self.presets = Presets(send, self.controls.reported, self)
         self.controls.changed.connect(self.presets.look)
+        self.moments = Moments(send, self.figures, self)
         self.history = History(send, self)
         self.quantised_actions = QuantisedActions(now, self)
         self.midi = MidiMap(send, self.figures, self)
         self.log = Log(parent=self)
         self._in_turn = (
-            self.controls, self.figures, self.meters, self.transport, self.presets, self.history,
-            self.quantised_actions, self.midi,
+            self.controls, self.figures, self.meters, self.transport, self.presets, self.moments,
+            self.history, self.quantised_actions, self.midi,
         )  # fmt: skip
 
     def take(self, address: str, arguments: tuple[object, ...]) -> None:
@@ -73,6 +75,7 @@ class EngineModels(QObject):
     def take_opened(self) -> None:
         """The connection is open."""
         self.presets.take_connected(True)
+        self.moments.take_connected(True)
         self.history.take_connected(True)
         self.transport.take_connected(True)
 
@@ -80,5 +83,5 @@ class EngineModels(QObject):
         """The connection is lost."""
         for model in (self.controls, self.figures, self.meters, self.quantised_actions, self.midi):
             model.take_lost()
-        for other in (self.presets, self.history, self.transport):
+        for other in (self.presets, self.moments, self.history, self.transport):
             other.take_connected(False)

@@ -15,6 +15,7 @@ __all__ = ["QuantisedActions"]
 
 _WORDS = {
     "/preset/recall": "\N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
+    "/snapshot/recall": "snapshot \N{LEFT DOUBLE QUOTATION MARK}{}\N{RIGHT DOUBLE QUOTATION MARK}",
     "/reset": "new piece", "/record": "recording",
 }  # fmt: skip
 

@@ -106,7 +106,7 @@ class Views(QObject):
         assert bar is not None
         parts: list[QWidget] = [
             top.play, top.record, top.keep, top.new_piece, top.presets.names, top.presets.save,
-            *top.presets.compare.values(), top.undo, top.redo, top.panic,
+            *top.presets.compare.values(), top.moments, top.undo, top.redo, top.panic,
             self.fault_bar.copy, self.fault_bar.look, self.fault_bar.dismiss,
             window.record_line.show_folder, window.banner.button,
             bar, *self._names,

@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 from gui.icons import icon
 from gui.session import Session
 from gui.widgets.menus import add_entry
+from gui.widgets.moments_button import MomentsButton
 from gui.widgets.preset_bar import PresetBar
 
 __all__ = ["KEEP", "PANIC_KEY", "TransportBar", "play_button"]
@@ -102,6 +103,7 @@ class TransportBar(QFrame):
         self.record = record_button(session)
         self.panic = panic_button(session)
         self.presets = PresetBar(session)
+        self.moments = MomentsButton(session)
         self.waiting = QLabel()
         self.waiting.setToolTip("Actions that wait for the next beat or bar (see Quantise)")
         self.waiting.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -133,6 +135,7 @@ class TransportBar(QFrame):
         more.setContentsMargins(0, 0, 0, 0)
         more.setSpacing(6)
         more.addWidget(self.presets, 1)
+        more.addWidget(self.moments)
         more.addSpacing(8)
         more.addWidget(self.undo)
         more.addWidget(self.redo)

@@ -82,7 +82,11 @@ def surface(space: AddressSpace) -> Surface:
         tuple(_knob(a) for a, control in controls if control.kind != "action"),
         (
             *(Button(a.path, a.about) for a, control in controls if control.kind == "action"),
-            *(Button(a.path, a.about) for a in space.addresses if a.kind == "button"),
+            *(
+                Button(a.path, a.about)
+                for a in space.addresses
+                if a.kind == "button" or a.has_button
+            ),
         ),
     )
 

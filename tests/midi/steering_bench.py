@@ -5,7 +5,7 @@ from __future__ import annotations
 import mido
 
 from engine.instrument import Instrument
-from midi.mapping import Mapping, Source
+from midi.mapping import ACTIONS, Mapping, Source
 from midi.steering import Steering
 from midi.store import Kept
 
@@ -19,7 +19,11 @@ class Bench:
         self.takes = 0
         self.saved: list[Kept] = []
         self.now = 100.0
-        self.steering = Steering(instrument, self.said.append, self._record)
+        self.pressed: list[str] = []
+        others = {name: lambda name=name: self.pressed.append(name) for name in ACTIONS[5:]}
+        self.steering = Steering(
+            instrument, self.said.append, {"record": self._record, **others}
+        )  # fmt: skip
         self.steering.keep = self.saved.append
 
     def _record(self) -> None:

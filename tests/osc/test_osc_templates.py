@@ -56,7 +56,7 @@ def agree(found: dict[str, Held], *, has_words: bool = True) -> None:
 
 
 FREE_PATHS = {SHIPPED_SPACE.of(p.name).path for p in SHIPPED_TURNED if p.free and not p.choices}
-BUTTONS = {a.path for a in SHIPPED_SPACE.addresses if a.kind == "button"}
+BUTTONS = {a.path for a in SHIPPED_SPACE.addresses if a.kind == "button" or a.has_button}
 
 
 def test_the_table_has_what_every_layout_is_searched_for():

@@ -1,5 +1,6 @@
 """Going back, forking, recalling and restarting: the same samples as they enter the lead."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from made_packs import beat_roll, latent, stereo_waveform
 from virtual_stream import VirtualStream
 
 from engine.errors import ConfigError, StorageError
-from engine.stream.snapshot import Snapshot, read_snapshot, write_snapshot
+from engine.stream.snapshot import Bars, Snapshot, read_snapshot, write_snapshot
 
 PACKS = (latent, stereo_waveform, beat_roll)
 
@@ -32,6 +33,11 @@ def stream(pack):
 
 
 FADE = 0.02
+BARS = Bars(97.5, 3, 1.25)
+
+
+def snapshot_at(place):
+    return Snapshot("made", "1", "d", {"now": place}, {"gain": -3.0}, ("seed",), BARS, {"a": "b"})
 
 
 def test_a_killed_generator_costs_no_sample(stream):
@@ -92,14 +98,15 @@ def test_a_snapshot_file_plays_in_another_run(stream, pack, tmp_path):
     one.pull(2.5)
     place = one.feeder.history.find(one.lead.position[0])
     path = tmp_path / "moment.attacca-snapshot"
-    snapshot = Snapshot("made", "1", "d", place, {"gain": -3.0}, {"target": "cpu"})
+    snapshot = snapshot_at(place)
     write_snapshot(snapshot, path)
     expected = one.pull(3.0)
     other = stream()
     other.pull(0.7)
     found = read_snapshot(path)
-    assert (found.pack, found.controls, found.about) == ("made", {"gain": -3.0}, {"target": "cpu"})
-    other.feeder.go_to(found.place)
+    for name in ("pack", "version", "digest", "controls", "pending", "bars", "about"):
+        assert getattr(found, name) == getattr(snapshot, name)
+    other.feeder.go_to(found.place("bar"))  # the moment itself, where the line is not there
     other.clock.sleep(0.2)
     fade = round(FADE * other.manifest.rate)
     np.testing.assert_array_equal(other.pull(3.0)[fade:], expected[fade:])
@@ -155,7 +162,7 @@ def test_a_damaged_snapshot_is_read_or_refused_in_one_line(stream, tmp_path):
     one.pull(1.0)
     place = one.feeder.history.find(one.lead.position[0])
     path = tmp_path / "moment.attacca-snapshot"
-    write_snapshot(Snapshot("made", "1", "d", place, {}, {}), path)
+    write_snapshot(snapshot_at(place), path)
     whole, rng, refused = path.read_bytes(), np.random.default_rng(0), []
     for _ in range(200):
         data = bytearray(whole)
@@ -166,8 +173,101 @@ def test_a_damaged_snapshot_is_read_or_refused_in_one_line(stream, tmp_path):
             read_snapshot(path)
         except StorageError as error:
             refused.append(str(error))
-    assert len(refused) > 50
+    assert len(refused) > 150
     assert not any("\n" in line for line in refused)
+
+
+def rewritten(path, change):
+    """The snapshot's text changed, and put into its place again with the right checksum."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    text = json.loads(str(arrays["about"]))
+    change(text, arrays)
+    arrays["about"] = np.array(json.dumps(text))
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def put(text, keys, value):
+    for key in keys[:-1]:
+        text = text[key]
+    text[keys[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("format",), 2), (("places",), {}), (("places", "now", "keyframe"), 1),
+        (("places", "now", "keyframe"), -1), (("places", "now", "offset"), -5),
+        (("places", "now", "offset"), 1e300), (("places", "now", "request", "seed"), "x"),
+        (("places", "now", "request", "index"), True), (("places", "now", "request", "stages"), 3),
+        (("places", "now", "request", "controls"), 3), (("places", "now", "before"), [{}]),
+        (("places", "now", "before"), [0] * 5000), (("bars", "bpm"), 0), (("bars", "beats"), 1.5),
+        (("bars", "phase"), float("nan")), (("bars", "phase"), 9), (("controls",), 7),
+        (("pending",), None), (("keyframes",), []), (("keyframes",), [{"has_past": 1}]),
+    ],
+)  # fmt: skip
+def test_a_snapshot_whose_text_makes_no_sense_is_refused_in_one_line(stream, tmp_path, keys, value):
+    one = stream()
+    one.pull(0.5)
+    place = one.feeder.history.find(one.lead.position[0])
+    path = tmp_path / "moment.attacca-snapshot"
+    write_snapshot(snapshot_at(place), path)
+    rewritten(path, lambda text, arrays: put(text, keys, value))
+    with pytest.raises(StorageError, match="no snapshot") as caught:
+        read_snapshot(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_requests_and_arrays_out_of_all_bounds_are_refused(stream, tmp_path):
+    one = stream()
+    one.pull(0.5)
+    place = one.feeder.history.find(one.lead.position[0])
+    path = tmp_path / "moment.attacca-snapshot"
+    state = next(iter(place.keyframe.state))
+
+    def stage(text):
+        return next(iter(text["places"]["now"]["request"]["stages"].values()))
+
+    changes = [
+        *(lambda text, _, f=f, v=v: stage(text).update({f: v}) for f, v in (
+            ("keep", 0), ("keep", 2**40), ("steps", 10**9), ("steps", 1.5), ("sampler", 3),
+            ("temperature", float("inf")), ("guidance", "x"), ("unknown", 1),
+        )),
+        *(lambda _, arrays, a=a: arrays.update({f"state/0/{state}": a}) for a in (
+            np.array(["text"]), np.array([np.nan]), np.array([1j]), np.zeros(3, np.uint8),
+        )),
+    ]  # fmt: skip
+    for change in changes:
+        write_snapshot(snapshot_at(place), path)
+        rewritten(path, change)
+        with pytest.raises(StorageError, match="no snapshot"):
+            read_snapshot(path)
+
+
+def test_a_moment_begins_at_the_position_that_was_asked_for_and_keeps_its_time_when_late(stream):
+    one = stream()
+    first = one.pull(3.0)
+    rate, fade = one.manifest.rate, round(FADE * one.manifest.rate)
+    at = one.lead.position[0] + round(0.4 * rate)
+    place, begun = one.feeder.history.find(round(1.3 * rate)), []
+    one.feeder.go_to(place, lambda: at, begun.append)
+    one.clock.sleep(0.2)
+    until = at - len(first) - fade
+    after = one.pull(1.5)
+    assert begun == [at]
+    np.testing.assert_array_equal(after[:until], stream().pull(5.0)[len(first) :][:until])
+    known = first[round(1.3 * rate) :]
+    moment = after[at - len(first) :]
+    count = min(len(known), len(moment))
+    np.testing.assert_array_equal(moment[:count], known[:count])
+    late = one.lead.position[0] - round(0.25 * rate)  # that is over
+    one.feeder.go_to(place, lambda: late, begun.append)
+    one.clock.sleep(0.2)
+    rest = one.pull(0.5)[fade:]
+    skipped = round(0.25 * rate) + fade
+    np.testing.assert_array_equal(rest, known[skipped:][: len(rest)])
+    assert begun[-1] == late
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip", bytes(100)])

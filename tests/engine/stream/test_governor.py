@@ -5,8 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.stream.feeder import lead_and_stride
 from engine.stream.governor import Governor
+from engine.stream.lead_and_stride import lead_and_stride
 
 BLOCK = 2.0
 
