@@ -66,7 +66,7 @@ def run(start: Start) -> int:
     app.setQuitOnLastWindowClosed(False)  # the engine ends after the window is hidden
     apply_theme(app, Settings(start.folder).theme)  # before any widget measures itself
     window = make_window(start)
-    sys.excepthook = _teller(window.session, start.folder)
+    sys.excepthook = _defect_handler(window.session, start.folder)
     assert window.pages is not None
     window.pages.faults.install()
     hints = app.styleHints()
@@ -104,32 +104,34 @@ def _remember(engine: EngineProcess, settings: Settings) -> None:
 
 
 def _keep(session: Session, engine: EngineProcess, settings: Settings) -> None:
-    """What an engine plays with was worth asking for."""
+    """Store the pack and device of an engine that plays."""
     if session.state == "playing":
         for name in _REMEMBERED:
             options = engine.options
             if f"--{name}" in options:
                 value = options[options.index(f"--{name}") + 1]
                 if name == "pack" and Path(value).is_dir():
-                    value = str(Path(value).resolve())  # it is to be found from elsewhere too
+                    value = str(Path(value).resolve())  # valid from any folder
                 if value != "none":
                     settings.keep_option(name, value)
 
 
-def _teller(session: Session, folder: Path) -> Callable[..., None]:
+def _defect_handler(session: Session, folder: Path) -> Callable[..., None]:
     """The handler of defects: one line in the log, the rest in a file; the window keeps running."""
 
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def handle(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
         if issubclass(kind, KeyboardInterrupt):
             return
         try:
             with (folder / "window.log").open("a", encoding="utf-8") as file:
                 traceback.print_exception(kind, error, trace, file=file)
-            where = f"please report it with {folder / 'window.log'}"
+            where = f"report it with {folder / 'window.log'}"
         except OSError as problem:
             where = f"{folder / 'window.log'} cannot be written ({problem.strerror})"
         session.log.say(
             f"a defect of the window: {kind.__name__}: {error}; {where}", "error", "defect"
         )
 
-    return tell
+    return handle

@@ -54,7 +54,7 @@ class Connection(QObject):
         self.round_trip = 0.0  # seconds from a /ping to its /pong
         self._now, self._open, self._wanted = now, False, False
         self._framing = Slip()
-        self._heard = self._pinged = self._tried = now()
+        self._received_at = self._pinged = self._tried = now()
         self._socket = QTcpSocket(self)
         self._socket.connected.connect(self._connected)
         self._socket.readyRead.connect(self._read)
@@ -75,16 +75,16 @@ class Connection(QObject):
         self._beat.start(_RETRY)
 
     def stop(self) -> None:
-        """Disconnect, for good."""
+        """Disconnect and stay disconnected."""
         self._wanted = False
         self._beat.stop()
         self._socket.disconnectFromHost()
         self._lost("disconnected")
 
     def redirect(self, host: str, port: int) -> None:
-        """Speak to another engine."""
+        """Connect to another engine."""
         self.host, self.port = host, port
-        self._lost(f"on to {host} port {port}")
+        self._lost(f"changing to {host} port {port}")
         self._socket.abort()
 
     def send(self, address: str, *arguments: object) -> bool:
@@ -104,7 +104,7 @@ class Connection(QObject):
 
     def _connected(self) -> None:
         self._socket.setSocketOption(QAbstractSocket.SocketOption.LowDelayOption, 1)
-        self._heard = self._now()
+        self._received_at = self._now()
         self._ping()
 
     def _ping(self) -> None:
@@ -116,12 +116,12 @@ class Connection(QObject):
         self._socket.write(self._framing.frame(message(address, *arguments)))
 
     def _read(self) -> None:
-        self._heard = self._now()
+        self._received_at = self._now()
         try:
             packets = self._framing.feed(self._socket.readAll().data())
         except BadPacket as error:
             self.bad += 1
-            self._lost(f"what answers on port {self.port} is no engine: {error}")
+            self._lost(f"the program on port {self.port} is not Attacca: {error}")
             self._socket.abort()
             return
         for packet in packets:
@@ -161,7 +161,7 @@ class Connection(QObject):
             if self._wanted:
                 self._try()
         elif state == QAbstractSocket.SocketState.ConnectedState:
-            if now - self._heard > _SILENCE:
+            if now - self._received_at > _SILENCE:
                 self._lost(f"the engine has not answered for {_SILENCE:.0f} s")
                 self._socket.abort()
             elif now - self._pinged >= _PING / 1000:

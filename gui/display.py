@@ -58,7 +58,7 @@ class DisplayCheck:
         if self._child is None:
             return
         try:
-            said = self._child.communicate(timeout=self._patience)[1]
+            output = self._child.communicate(timeout=self._patience)[1]
         except subprocess.TimeoutExpired:
             self.stop()
             raise DisplayError(
@@ -66,27 +66,27 @@ class DisplayCheck:
                 f"{self._patience:g} s; {_FIX}"
             ) from None
         if self._child.returncode != 0:
-            why = reason(said.decode(errors="replace"), os.environ)
+            why = reason(output.decode(errors="replace"), os.environ)
             raise DisplayError(f"the window cannot open: {why}")
 
     def stop(self) -> None:
-        """End the child without an answer."""
+        """End the child without a result."""
         if self._child is not None:
             self._child.kill()
             self._child.communicate()
 
 
-def reason(said: str, environment: Mapping[str, str]) -> str:
+def reason(output: str, environment: Mapping[str, str]) -> str:
     """Why Qt found no display, and what to do, from its output on standard error."""
-    if unknown := re.search(r'Could not find the Qt platform plugin "(.*?)"', said):
+    if unknown := re.search(r'Could not find the Qt platform plugin "(.*?)"', output):
         return f"QT_QPA_PLATFORM is {unknown[1]!r}, which Qt does not support; unset it"
-    if "could not connect to display" in said:
+    if "could not connect to display" in output:
         name = _named(environment)
         what = f"no display answers as {name}" if name else "there is no display"
         return f"{what}; {_FIX}"
-    if "is needed to load the Qt xcb" in said:
+    if "is needed to load the Qt xcb" in output:
         return "a system library is missing; run './run gui' to install it"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     first = lines[0].removeprefix("qt.qpa.plugin: ") if lines else "Qt ended without a message"
     return f"{first}; {_FIX}"
 

@@ -19,8 +19,8 @@ from gui.engine_mark import EngineMark
 
 __all__ = ["EngineProcess"]
 
-_LOOK = 150  # ms between looks whether it lives
-_PATIENCE = 4.0  # seconds that it may take to fade out and end, before it is killed
+_LOOK = 150  # ms between two checks whether it is running
+_PATIENCE = 4.0  # seconds to fade out and end before it is killed
 _LARGEST_LOG = 1_000_000  # bytes; a larger log is cleared at the next start
 
 
@@ -31,11 +31,11 @@ class EngineProcess(QObject):
     ----------
     options : of `attacca play`, without the port; the list may be changed before a start.
     port : of its OSC server.
-    folder : where the log lies; made if it is not there.
-    command : that to which options are added.
+    folder : for the log; created if it does not exist.
+    command : the command before the options.
     """
 
-    died = pyqtSignal(str)  # unasked; its last words
+    died = pyqtSignal(str)  # crashed; its last line of output
     ended = pyqtSignal()  # as requested
 
     def __init__(
@@ -44,13 +44,13 @@ class EngineProcess(QObject):
         now: Callable[[], float] = time.monotonic, parent: QObject | None = None,
     ) -> None:  # fmt: skip
         super().__init__(parent)
-        # Options for when it cannot be started with the others: a device that is gone, say.
+        # Options to use if it cannot start with the others, for instance if a device is missing.
         self.fallback: list[str] | None = None
         self.options, self.port, self._command = list(options), port, tuple(command)
         self.log = folder / f"engine-{port}.log"
         self.mark = EngineMark(folder, port)
         self._process: subprocess.Popen[bytes] | None = None
-        self._begun_at = 0  # size of the log before this start
+        self._log_start = 0  # size of the log before this start
         self._now, self._kill_at = now, 0.0
         self._ending = False
         self.has_started = False  # whether the last engine was started here
@@ -84,7 +84,7 @@ class EngineProcess(QObject):
             self.log.parent.mkdir(parents=True, exist_ok=True)
             large = self.log.exists() and self.log.stat().st_size > _LARGEST_LOG
             with self.log.open("wb" if large else "ab") as log:
-                self._begun_at = log.tell()
+                self._log_start = log.tell()
                 self._process = subprocess.Popen(
                     arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                     start_new_session=True, creationflags=_detached(),
@@ -123,7 +123,7 @@ class EngineProcess(QObject):
         """Its last line of output, or how it ended."""
         try:
             with self.log.open("rb") as log:
-                log.seek(self._begun_at)
+                log.seek(self._log_start)
                 text = log.read().decode(errors="replace")
         except OSError:
             text = ""

@@ -73,7 +73,7 @@ class Programs:
             if when != "block":
                 self._say(f"program {program}: preset {name!r}")
 
-        # Each kind so early that both are audible on the beat.
+        # Each kind early enough to be audible on the beat.
         parts = [
             Part(lambda: restore("block"), lambda: until_block(self._instrument)),
             Part(lambda: restore("live"), lambda: until_output(self._instrument)),

@@ -112,7 +112,7 @@ class BlockStreams:
         self._to_all("picture", message("/picture/clear", Double(dropped.start)))
 
     def _paint(self) -> None:
-        """Compute a few columns and send each client a few."""
+        """Compute some columns, and send some to each client."""
         painted = self._picture
         wanting = [c for c in self._clients.all() if "picture" in c.streams]
         for client in set(self._next) - set(wanting):

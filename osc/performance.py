@@ -36,25 +36,25 @@ class Library:
 
     @property
     def presets(self) -> Path:
-        """Of controls."""
+        """The folder of presets."""
         return self.folder / "presets"
 
     @property
     def recordings(self) -> Path:
-        """Of takes."""
+        """The folder of recordings."""
         return self.folder / "recordings"
 
 
 class Performance:
-    """Buttons and commands.
+    """Handlers of buttons and commands.
 
     Parameters
     ----------
-    instrument : playing.
+    instrument : must be playing.
     controls, clients : of the same server.
     library : the folder for presets and recordings.
-    slow : carries out what may wait for a disk.
-    later : carries out, in the OSC thread, what waited for the beat.
+    slow : runs work that may wait for a disk.
+    later : runs actions that waited for the beat, in the OSC thread.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Performance:
         self._clients.answer(client, "/preset/list", *names[:most])
 
     def _publish_names(self, names: Sequence[str]) -> None:
-        """Send every subscriber the names, now that there is one more or one less."""
+        """Send the names to every subscriber after a change."""
         for client in self._clients.all():
             if client.patterns:
                 self._answer_names(client, names)
@@ -156,7 +156,7 @@ class Performance:
         )  # fmt: skip
 
     def _take(self, argument: object) -> NewTake | None:
-        """The take that `/record` asks for; None ends the recording."""
+        """The recording that `/record` starts; None ends the current one."""
         recordings = self._library.recordings
         if isinstance(argument, str) and not argument.replace(".", "", 1).isdigit():
             return NewTake(recordings, checked_name("/record", argument))
@@ -182,7 +182,7 @@ class Performance:
     def _recall(self, client: Client, arguments: Sequence[object]) -> None:
         name = _name("/preset/recall", arguments)
         loaded: list[Mapping[str, object]] = []
-        left: list[str] = []  # what this pack does not take
+        left: list[str] = []  # controls that this pack does not have
 
         def set_all(values: object) -> str | None:
             assert isinstance(values, dict)
@@ -198,7 +198,7 @@ class Performance:
 
             self._quantised.at(
                 client, RECALL, "/preset/recall", (name,),
-                # Each kind so early that both are audible on the beat.
+                # Each kind early enough to be audible on the beat.
                 (lambda: restore("block"), until_block), (restore_live, until_output),
             )  # fmt: skip
             return None
@@ -224,9 +224,9 @@ class Performance:
 
 
 def _name(address: str, arguments: Sequence[object]) -> str:
-    """The name of a preset; numbers are names too, as pads and program changes send them."""
+    """The name of a preset; a number is a name too, since pads send numbers."""
     if len(arguments) != 1:
-        raise ConfigError(f"{address}: give one name")
+        raise ConfigError(f"{address}: {len(arguments)} arguments; send one name")
     argument = arguments[0]
     if isinstance(argument, (int, float)) and not isinstance(argument, bool):
         argument = f"{argument:g}"
@@ -234,7 +234,7 @@ def _name(address: str, arguments: Sequence[object]) -> str:
 
 
 def _most_names(names: Sequence[str], room: int) -> int:
-    """How many of the names go into one message of a size."""
+    """How many of the names fit into one message of a size."""
     size = 0
     for i, name in enumerate(names):
         size += len(name.encode()) + 5

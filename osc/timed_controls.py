@@ -54,7 +54,7 @@ class TimedControls:
 
     Parameters
     ----------
-    instrument : playing.
+    instrument : must be playing.
     controls : of the same server.
     schedule : runs actions at their time.
     """

@@ -85,12 +85,12 @@ class ControlModels(QObject):
                 control.set(value)
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was about a control.
+        """Handle a message. Returns whether it was about a control.
 
         Raises
         ------
         ConfigError
-            It describes a control that cannot be shown.
+            The message describes a control that cannot be shown.
         """
         path, _, last = address.rpartition("/")
         if address in self._by_path and arguments:

@@ -19,14 +19,14 @@ _FALL = 20.0  # dB a second after that
 
 
 class Meters(QObject):
-    """Left and right.
+    """Levels of the left and right channel.
 
     Attributes
     ----------
     peak, rms, held : dB, of left and right.
-    reduction : dB that the limiter takes away, 0 or more.
+    reduction : of the limiter in dB, 0 or more.
     lead : seconds that are generated and not yet audible; None if unknown.
-    clips : frames that would have gone over full scale, since they were forgotten.
+    clips : frames that would have clipped, since the last reset.
     """
 
     levels_changed = pyqtSignal()
@@ -47,7 +47,7 @@ class Meters(QObject):
         self._held_at = [self._now()] * 2
 
     def take(self, address: str, arguments: tuple[object, ...]) -> bool:
-        """A message of the engine. Returns whether it was a meter's."""
+        """Handle a message. Returns whether it was about levels or the lead."""
         numbers = [float(a) for a in arguments if isinstance(a, (int, float))]
         if address == "/meters":
             if len(numbers) >= 5:
@@ -60,14 +60,14 @@ class Meters(QObject):
         return True
 
     def take_lost(self) -> None:
-        """The engine is gone."""
+        """The connection is lost."""
         self._silence()
         self.lead = None
         self.levels_changed.emit()
         self.lead_changed.emit()
 
     def forget_clips(self) -> None:
-        """Count them from 0 again."""
+        """Reset the clips to 0."""
         self._forgotten += self.clips
         self.clips = 0
         self.levels_changed.emit()

@@ -36,7 +36,10 @@ def gui(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
         ({}, "there is no display; start it in a desktop session"),
         ({"DISPLAY": ":97"}, "no display answers as :97; start it in"),
         ({"WAYLAND_DISPLAY": "wayland-97"}, "no display answers as wayland-97; start it in"),
-        ({"QT_QPA_PLATFORM": "nonsense"}, "QT_QPA_PLATFORM is 'nonsense', which Qt does not have"),
+        (
+            {"QT_QPA_PLATFORM": "nonsense"},
+            "QT_QPA_PLATFORM is 'nonsense', which Qt does not support",
+        ),
         ({"QT_QPA_PLATFORM": "wayland"}, 'Could not load the Qt platform plugin "wayland"'),
     ],
 )

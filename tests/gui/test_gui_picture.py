@@ -381,6 +381,6 @@ def test_a_long_lead_makes_room_and_a_screen_reader_is_informed(view, picture, c
         view._tick()
     assert view.x_of(picture.playhead.generated) <= view.area.right()
     assert view.accessibleDescription().startswith("7 s ahead; audible: block 12")
-    assert "16 steps, eased by the governor" in view._tip(
+    assert "16 steps, reduced by the governor" in view._tip(
         round(view.x_of(picture.playhead.audible() + 0.05))
     )

@@ -174,7 +174,7 @@ def test_without_a_device_it_says_so_and_records_at_a_click(window, until):
         lambda: window.record_line.isVisible() and "Recording" in window.record_line.figures.text()
     )
     assert window.record_line.path.toolTip().endswith(".flac")
-    assert window.transport.record.text() == "End take"
+    assert window.transport.record.text() == "Stop recording"
     window.transport.record.click()
     until(lambda: window.record_line.figures.text() == "Recorded")
 

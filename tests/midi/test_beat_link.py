@@ -124,6 +124,8 @@ def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(beat_link.importlib, "import_module", missing)
     desk = Desk(tempo_source="link")
     desk.tempo.timeline()
-    missing = "Ableton Link needs LinkPython-extern; pip install LinkPython-extern"
+    missing = (
+        "Ableton Link needs LinkPython-extern; install it with 'pip install LinkPython-extern'"
+    )
     assert desk.said == [f"{missing}; the tempo stays internal"]
     assert desk.settings["tempo_source"] == "own"

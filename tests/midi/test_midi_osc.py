@@ -84,7 +84,7 @@ def test_without_a_desk_each_address_is_one_error(instrument, tmp_path) -> None:
         for address in DeskCommands(None, None, None).handlers():  # type: ignore[arg-type]
             error = window.ask(address, answer="/error")
             assert error[1] == address
-            assert "no MIDI here" in error[3]
+            assert "MIDI is not available" in error[3]
         window.send("/status")
         assert window.wait("/status/midi/learning")[1] == ""
         window.close()

@@ -271,7 +271,7 @@ def test_a_mode_that_does_not_exist_or_apply_is_refused_in_one_line(bench: Bench
     bench.map(Mapping("gain", ENCODER), Mapping("record", Source("cc", 20)))
     for target, mode, text in (
         ("gain", "relative", "mode 'relative' is unknown; use one of absolute, twos-complement"),
-        ("record", TWOS, "record is an action; only absolute applies to it"),
+        ("record", TWOS, "record is an action; use the mode absolute"),
         ("steps", TWOS, "no controller is mapped to steps; learn one first"),
     ):
         with pytest.raises(ConfigError) as refused:

@@ -124,7 +124,7 @@ def test_a_file_that_was_put_aside_before_is_not_replaced(tmp_path: Path) -> Non
         ('[[mapping]]\ntarget = "gain"\nkind = "cc"\nmode = "left"', "mode 'left' is unknown"),
         (
             '[[mapping]]\ntarget = "play"\nkind = "cc"\nmode = "signed-bit"',
-            "only absolute applies",
+            "use the mode absolute",
         ),
         ("mapping = 3", "tables"),
         ("\x00", "Invalid"),
