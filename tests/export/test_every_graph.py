@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
+pytest.importorskip("tokenizers", reason="the text extra is not installed")
 
 from made_packs import TOKENIZER, WORDS  # noqa: E402
 from torch import nn  # noqa: E402
