@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks import report
 from engine.arguments import LATENCIES
-from engine.controls.control import Control, Value
+from engine.controls.control import Control, Value, as_number
 from engine.instrument import Instrument
 from engine.output import FILL_S
 from engine.packs.plan import block_seconds
@@ -95,7 +95,7 @@ def performance(pack: str, latency: float, threads: int) -> Iterator[Performance
     """A performance that always begins in the same way."""
     from tests.virtual_clock import VirtualClock
 
-    clock = VirtualClock()
+    clock: Any = VirtualClock()  # has its own conditions and threads
     with (
         blocks_take_no_time(),
         Instrument(pack, latency=latency, threads=threads, seed=1, clock=clock) as instrument,
@@ -114,9 +114,10 @@ def changed(control: Control) -> Value:
     if control.kind == "switch":
         return not control.default
     if control.kind == "whole":
-        return int(control.default) + 1 if control.high > 1000 else int(control.low)
+        usual = int(as_number(control.default))
+        return usual + 1 if control.high > 1000 else int(control.low)
     middle = (control.low + control.high) / 2
-    begins = middle if control.default == "free" else float(control.default)  # type: ignore[arg-type]
+    begins = middle if control.default == "free" else as_number(control.default)
     return control.low if begins > middle else control.high
 
 

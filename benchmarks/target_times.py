@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from engine.packs.read import read_manifest
 _WARM = 5  # pairs that are not counted
 
 
-def opened(target: str, manifest: Manifest) -> dict[str, Graph]:
+def opened(target: str, manifest: Manifest) -> Mapping[str, Graph]:
     """Every graph of the pack's stages on a target, by its file."""
     executor = OnnxExecutor(
         checked_target(target), 1, flush_denormals=True, announce=lambda _: None

@@ -320,36 +320,36 @@ class Instrument:
         with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
             _, stride = lead_and_stride(self._latency, block_seconds(manifest))
-            self._go_over(
+            self._change_stream(
                 playing, manifest, self._setup, report,
                 lambda now: settings_for(now, manifest, stride),
             )  # fmt: skip
 
     def change_target(self, target: str, progress: Callable[[float], object] | None = None) -> None:
-        """Run the networks elsewhere: the pack is opened there while it plays on, as in `load`.
+        """Run the networks on another target, with a crossfade as in `load`.
 
-        A new piece begins there, with the controls as they are. The target also holds for packs
-        that are loaded later. To try one again that has failed, change to it again.
+        A new piece starts there, with the present controls. The target is also used for packs that
+        are loaded later. To retry a target that has failed, change to it again.
 
         Parameters
         ----------
-        target : such as `cuda`; `targets` has those that are offered.
+        target : such as `cuda`; see `targets`.
         progress : called with the fraction done, in this thread.
 
         Raises
         ------
         PackError, WorkerError, ConfigError
             There is no such target, the pack cannot be played there, another change is in
-            progress, or nothing plays; the networks run on where they did.
+            progress, or nothing plays; the target stays the same.
         """
         report = _no_progress if progress is None else checked_function("progress", progress)
         target = known_target(checked_text("target", target)).name
         with self._change(f"target {target}") as playing:
             setup = replace(self._setup, target=target)
-            self._go_over(playing, self.manifest, setup, report, lambda now: now)
+            self._change_stream(playing, self.manifest, setup, report, lambda now: now)
             self._setup = setup
 
-    def _go_over(
+    def _change_stream(
         self,
         playing: LivePlaying,
         manifest: Manifest,
@@ -357,9 +357,9 @@ class Instrument:
         report: Callable[[float], object],
         adapt: Callable[[Settings], Settings],
     ) -> None:
-        """Open a stream beside the one that plays, and fade to it once its lead stands.
+        """Open another stream, and fade to it when its lead has reached the target.
 
-        `adapt` returns the controls that it plays with, from those as they are set.
+        `adapt` returns the settings of the new stream for the present settings.
         """
         target_lead, _ = lead_and_stride(self._latency, block_seconds(manifest))
         report(0.05)
@@ -540,12 +540,12 @@ class Instrument:
 
     @property
     def target(self) -> str:
-        """Where the network is to run; a target that fails while it plays gives way to `cpu`."""
+        """The selected target; if it fails during playback, `cpu` replaces it."""
         return self._setup.target
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The targets that are offered here; none while nothing plays."""
+        """The available targets; none while nothing plays."""
         return () if self._playing is None else self._playing.stream.feeder.targets
 
     @property

@@ -120,7 +120,7 @@ def open_session(
             )
         session = ort.InferenceSession(
             graph, options, providers=[(p.name, dict(p.options)) for p in providers],
-            enable_fallback=0,  # else a run that fails goes on on the CPU, in silence
+            enable_fallback=0,  # else a failed run continues silently on the CPU
         )  # fmt: skip
     except Exception as error:  # ONNX Runtime raises a dozen unrelated types
         first = (str(error).splitlines() or [type(error).__name__])[0]

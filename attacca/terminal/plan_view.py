@@ -9,6 +9,7 @@ from attacca.terminal.table import columns
 from engine.controls.control import Control
 from engine.packs.manifest import Manifest
 from engine.packs.plan import InputPlan, Plan, StagePlan
+from engine.representations.kinds import KINDS
 
 __all__ = ["plan_lines"]
 
@@ -60,7 +61,10 @@ def _signal(m: Manifest, plan: Plan, name: str) -> tuple[str, ...]:
     keeps = f"{kept} frames" if kept else "nothing"
     if kept and signal.grid.samples:
         keeps += f", {_seconds(kept * signal.grid.samples / m.rate)}"
-    source = f"stage {producer.name}" if producer else "outside"
+    if KINDS[signal.kind].written:
+        keeps = "nothing"
+    elsewhere = "the tempo map" if KINDS[signal.kind].written else "outside"
+    source = f"stage {producer.name}" if producer else elsewhere
     return name, signal.kind, rows, _rate(m, name), keeps, source
 
 
@@ -77,9 +81,11 @@ def _stage(m: Manifest, plan: Plan, number: int, planned: StagePlan) -> list[str
     kind = stage.kind if stage.kind != "transform" else f"transform ({stage.transform})"
     rows: list[tuple[str, str]] = []
     if stage.block:
-        rows.append(("block", f"{stage.block} frames, {_seconds(planned.block_samples / rate)}"))
+        tempo = " at 120 BPM" if m.signal(stage.output).grid.per_beat else ""
+        length = _seconds(planned.block_samples / rate) + tempo
+        rows.append(("block", f"{stage.block} frames, {length}"))
         unit = planned.unit
-        each = _seconds(unit * planned.frame_samples / rate)
+        each = _seconds(unit * planned.frame_samples / rate) + tempo
         some = f"any number of frames, {each} each"
         rows.append(("keeps", some if unit == 1 else f"multiples of {unit} frames, {each}"))
     else:

@@ -52,7 +52,8 @@ ENGINE_CONTROLS: tuple[Control, ...] = (
             in_presets=False),
     Control(
         "tempo", "number", 120.0, "live",
-        "Beats per minute of the clock that actions wait for.", 20.0, 300.0,
+        "Beats per minute of the clock that actions wait for, and of music on a beat grid.", 20.0,
+        300.0,
         "BPM", group="tempo", in_presets=False,
     ),
     Control("beats", "whole", 4, "live", "Beats in a bar.", 1, 16, group="tempo",

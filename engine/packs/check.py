@@ -119,7 +119,7 @@ def _check_stage(path: Path, manifest: Manifest, stage: Stage) -> None:
     for read in stage.inputs:
         if read.signal not in signals:
             raise PackError(
-                f"{where}: input {read.signal!r} is no signal; they are {', '.join(signals)}"
+                f"{where}: input {read.signal!r} is not a signal; known are {', '.join(signals)}"
             )
     for name in stage.graphs:
         if name not in _GRAPHS[stage.kind]:

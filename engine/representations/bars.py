@@ -1,13 +1,14 @@
-"""Where frames lie in the bars of the music, and the tempo: written from the tempo map.
+"""The position of frames in the bars of the music, and the tempo, from the tempo map.
 
 A frame is ndarray [shape=(3,)] float32, row by row:
 
-    place    beats since the bar began, fractions included
+    place    beats since the start of the bar, with a fraction
     bar      beats in the bar
     tempo    beats per minute
 
-No stage outputs such a signal; the walk of a plan writes what is read of it. A frame before the
-first beat lies in the bars that would have come before. Pure arithmetic: any thread.
+No stage outputs such a signal; the walk of a plan computes the frames that stages read. A frame
+before the first beat belongs to the bars that would have been before it. Pure arithmetic: any
+thread.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _REFUSED = "the place in the bar is neither sound nor sampled; it is written fro
 
 
 class Bars:
-    """Places in bars as a representation.
+    """The representation; see the module docstring.
 
     Parameters
     ----------
@@ -64,13 +65,13 @@ class Bars:
         return np.array(places, np.float32).reshape(-1, ROWS).T
 
     def encode(self, samples: Array) -> NoReturn:
-        """Refuse: it is not read from sound."""
+        """Raises: it cannot be encoded from sound."""
         raise ConfigError(_REFUSED)
 
     def decoder(self) -> NoReturn:
-        """Refuse: it is not sound."""
+        """Raises: it cannot be decoded to sound."""
         raise ConfigError(_REFUSED)
 
     def projection(self) -> NoReturn:
-        """Refuse: no stage outputs it."""
+        """Raises: no stage outputs it."""
         raise ConfigError(_REFUSED)

@@ -1,9 +1,9 @@
-"""The transform `perform`: a roll on beats becomes a roll on seconds, by the tempo map.
+"""The transform `perform`: converts a roll on beats to a roll on seconds with the tempo map.
 
-Positions are exact: onsets and ends of notes are whole ticks of the beat roll, and ticks become
-samples in rational arithmetic. A chunk of tokens fixes time up to the end of its last token, half a
-token after the grid; the frames that end by then are final. Ends of notes stay in ticks until that
-time is fixed, so that a later change of tempo moves them along. Owned by the generator's thread.
+Positions are exact: onsets and ends of notes are whole ticks of the beat roll, and ticks are
+converted to samples in rational arithmetic. A chunk of tokens determines time up to the end of its
+last token, half a token after the grid; frames that end before it are final. Ends of notes stay in
+ticks until then, so that a later change of tempo moves them too. Owned by the generator's thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STRUCK = -(1 << 62)  # in place of the tick of an onset that is written
 
 @dataclass(frozen=True)
 class _Sounding:
-    """A note that is not wholly written: its strike, and the tick at which it ends."""
+    """A note that is not completely written: its strike, and the tick of its end."""
 
     strike: Strike
     end: int
@@ -62,12 +62,12 @@ class Performance:
         self.reset()
 
     def reset(self) -> None:
-        """Begin a new piece."""
+        """Start a new piece."""
         self._done = 0  # frames written
         self._notes: list[_Sounding] = []
 
     def prime(self, samples: Array, frames: int) -> None:
-        """None: notes on beats are not read from sound."""
+        """None: a roll on beats cannot be encoded from sound."""
         return
 
     def push(self, frames: Array, first: int, tempo: TempoMap) -> tuple[Array, tuple[Event, ...]]:
@@ -93,18 +93,18 @@ class Performance:
         self._notes.append(_Sounding(strike, strike.tick + strike.length))
 
     def _written(self, fixed: int, end: int, tempo: TempoMap) -> tuple[Array, list[Event]]:
-        """The frames from `_done` to before `end`, with what begins and ends in them."""
+        """The frames from `_done` to before `end`, with the notes that start and end in them."""
         begin = self._done
         notes: list[Note] = []
         events: list[Event] = []
         left: list[_Sounding] = []
         for n in self._notes:
             pitch, velocity, tick = n.strike.pitch, n.strike.velocity, n.strike.tick
-            # Before the piece begins nothing sounds: an early first note begins with it.
+            # Before the piece nothing sounds: an early first note starts with the piece.
             on = max(self._position(tick, tempo), Fraction(begin)) if tick != _STRUCK else None
             off = self._position(n.end, tempo) if n.end <= fixed else Fraction(end + 1)
             if on is not None and off <= on:
-                continue  # it was over before the piece began
+                continue  # it ended before the piece
             at = Fraction(-1) if on is None else on - begin
             notes.append(Note(pitch, velocity, float(at), float(off - begin)))
             if on is not None and on < end:
@@ -118,7 +118,7 @@ class Performance:
         return encode(notes, 0.0, end - begin, 1.0, self._keyboard), events
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Frames written, and the notes that are not wholly written."""
+        """Frames written, and the notes that are not completely written."""
         notes = [(n.strike.pitch, n.strike.velocity, n.strike.tick, n.end) for n in self._notes]
         return {
             "done": np.array(self._done, np.int64),

@@ -1,7 +1,7 @@
 """The built-in transforms behind one protocol, by name: decode and perform.
 
-A transform takes chunks of frames as its input commits them and outputs frames of another signal.
-What it outputs depends on where chunks end, so they are never split or merged. Owned by the
+A transform reads the chunks that its input commits and outputs frames of another signal. Its output
+depends on where chunks end, so they are never split or merged. Owned by the
 generator's thread.
 """
 
@@ -20,15 +20,15 @@ __all__ = ["Decoding", "Transform", "make_transform"]
 
 
 class Transform(Protocol):
-    """Turns a stream of frames into a stream of frames of another signal."""
+    """Converts a stream of frames to a stream of frames of another signal."""
 
     @property
     def clipped(self) -> int:
-        """Values that were held within bounds since the object was created."""
+        """Values that were clipped since the object was created."""
         ...
 
     def reset(self) -> None:
-        """Begin a new piece."""
+        """Start a new piece."""
         ...
 
     def prime(self, samples: Array, frames: int) -> tuple[Array, int] | None:
@@ -36,19 +36,19 @@ class Transform(Protocol):
         ...
 
     def push(self, frames: Array, first: int, tempo: TempoMap) -> tuple[Array, tuple[Event, ...]]:
-        """Take a chunk of frames [rows, n].
+        """Add a chunk of frames [rows, n].
 
         Parameters
         ----------
-        first : position of the first of them.
-        tempo : knows the beats of the chunk.
+        first : position of the first frame.
+        tempo : with the beats of the chunk.
 
         Returns
         -------
         frames : ndarray [shape=(rows, m)]
-            Those of the output that are final.
+            The final frames of the output.
         events : tuple of Event
-            The notes in them.
+            The notes in these frames.
         """
         ...
 
@@ -62,7 +62,7 @@ class Transform(Protocol):
 
 
 class Decoding:
-    """The transform `decode`: frames become samples.
+    """The transform `decode`: frames to samples.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Decoding:
 
     @property
     def clipped(self) -> int:
-        """Values that were held within bounds since the object was created."""
+        """Values that were clipped since the object was created."""
         return self._decoder.clipped
 
     def push(self, frames: Array, first: int, tempo: TempoMap) -> tuple[Array, tuple[Event, ...]]:
@@ -96,6 +96,6 @@ def make_transform(name: str, source: Representation, output: Representation) ->
     Raises
     ------
     ConfigError
-        The signals are none that it can take.
+        The transform does not support these signals.
     """
     return _MAKERS[name](source, output)

@@ -10,7 +10,7 @@ import contextlib
 import queue
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from engine.stages.request import Request
 from engine.stream.heartbeat import Heartbeat
 from engine.stream.messages import Arrays, Message, receive, send
 from engine.time.clock import Clock, SystemClock
+from engine.time.tempo_map import Pace
 
 _POLL = 0.05  # seconds between checks whether it is late
 _EXIT_LIMIT = 0.5  # seconds that it may take to exit by itself
@@ -63,6 +64,7 @@ class Generator:
     threads, target : for its ONNX sessions.
     clock : for timeouts.
     patience : factor on all timeouts; large for rendering.
+    pace : returns the tempo at which notes in seconds are read on a grid of beats.
 
     Attributes
     ----------
@@ -77,7 +79,9 @@ class Generator:
         *,
         clock: Clock | None = None,
         patience: float = 1.0,
+        pace: Callable[[], Pace] = Pace,
     ) -> None:
+        self._pace = pace
         self._pack, self._threads, self._target = pack, threads, target
         self._clock = clock or SystemClock()
         self._heartbeat = Heartbeat(self._clock.now, patience)
@@ -148,19 +152,22 @@ class Generator:
 
         If the pack has a transcription model, it finds the notes in the audio.
         """
-        self._request({"op": "continue"}, {"samples": samples})
+        self._request({"op": "continue", "pace": vars(self._pace())}, {"samples": samples})
 
     def phrase(self, notes: Sequence[Note], *, played: bool) -> int:
         """Send notes to be played next, or to be continued as if they had just been played.
 
         Returns the number of blocks that the notes fill.
         """
-        head = {"op": "phrase", "notes": [astuple(n) for n in notes], "played": played}
+        head = {
+            "op": "phrase", "notes": [astuple(n) for n in notes], "played": played,
+            "pace": vars(self._pace()),
+        }  # fmt: skip
         return int(self._request(head).head.get("blocks", 0))
 
     def listen(self, samples: NDArray[np.float32]) -> None:
         """Send sound whose notes the music continues, as if they had just been played."""
-        self._request({"op": "listen"}, {"samples": samples})
+        self._request({"op": "listen", "pace": vars(self._pace())}, {"samples": samples})
 
     def state(self) -> Arrays:
         """Everything that the next block depends on, as named arrays."""

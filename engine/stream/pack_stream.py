@@ -107,7 +107,7 @@ class PackStream:
         )
         generator = Generator(
             manifest.folder, setup.threads, setup.target, clock=setup.clock,
-            patience=_OFFLINE_PATIENCE if setup.wait else 1.0,
+            patience=_OFFLINE_PATIENCE if setup.wait else 1.0, pace=setup.pace,
         )  # fmt: skip
         self.feeder = Feeder(
             generator, self.lead, governor,

@@ -63,6 +63,10 @@ class PlanWalk:
     announce : called with the name of each part of the work before it starts; the first word is a
         key of `heartbeat.ALLOWANCES`.
 
+    Attributes
+    ----------
+    pace : the tempo at which notes in seconds are read on a grid of beats.
+
     Raises
     ------
     PackError
@@ -77,6 +81,7 @@ class PlanWalk:
     ) -> None:
         self.manifest, self._executor, self._announce = manifest, executor, announce
         self.plan: Plan = make_plan(manifest)
+        self.pace = Pace()
         load = partial(load_arrays, manifest)
         self._representations: dict[str, Representation] = {
             s.name: make_representation(s, manifest.rate, load) for s in manifest.signals
@@ -219,7 +224,7 @@ class PlanWalk:
     def _beats(self, name: str) -> float:
         """Beats per second at the present tempo; 0 for a signal on samples."""
         on_beats = self.manifest.signal(name).grid.per_beat is not None
-        return self._tempo.pace.bpm / 60 if on_beats else 0.0
+        return self.pace.bpm / 60 if on_beats else 0.0
 
     @staticmethod
     def _to_channels(sound: Array, channels: int) -> Array:
@@ -270,6 +275,7 @@ class PlanWalk:
             stage.table(self._of(request, output))
         for output in self._projections:
             self._check_keep(output, self._of(request, output).keep)
+        self.pace = request.pace
         self._evaluations = 0
         self._faults: list[str] = []
         self._events: list[tuple[float, Event]] = []

@@ -6,9 +6,9 @@ reply it announces each part of its work with a message `doing` (part), so that 
 detect a hung process.
 
     open      pack, threads, target              -> ready (targets offered) | error
-    continue  samples of the past, notes         -> done  | error
-    phrase    notes, played                      -> done (number of blocks) | error
-    listen    samples to transcribe              -> done  | error
+    continue  samples of the past, pace          -> done  | error
+    phrase    notes, played, pace                -> done (number of blocks) | error
+    listen    samples to transcribe, pace        -> done  | error
     reset                                        -> done
     state                                        -> state with arrays
     restore   arrays                             -> done  | error
@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 from engine.errors import AttaccaError
 from engine.notes.note import Note
 from engine.stream.messages import Arrays, Message, receive, send
+from engine.time.tempo_map import Pace
 
 NICENESS = 5  # after the mixer, before background processes
 
@@ -54,6 +55,8 @@ class Worker:
         if walk is None:
             return _error("WorkerError", f"{message.op!r} before 'open'"), {}
         done: dict[str, Any] = {"op": "done"}
+        if "pace" in message.head and message.op != "make":
+            walk.pace = Pace(**message.head["pace"])
         if message.op == "make":
             return self._make(message.head)
         if message.op == "state":

@@ -89,7 +89,7 @@ class TempoMap:
         if count <= 0:
             return self
         samples, places, bars = list(self.samples), list(self.places), list(self.bars)
-        # Before the first beat is written there is no pace to go on with.
+        # Before the first beat is written there is no pace to continue.
         goes_on = bool(bars) and pace.bpm == self.pace.bpm
         since = self.since if goes_on else (self.last, samples[-1])
         length = pace.beat(self.rate)
@@ -159,7 +159,7 @@ class TempoMap:
         Raises
         ------
         ConfigError, KeyError, ValueError
-            It is no state of a map.
+            It is not the state of a map.
         """
         first, beat, sample, bar = (int(n) for n in state["where"])
         samples, places, bars = (

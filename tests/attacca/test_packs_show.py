@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 from command_line import PIANO
-from made_packs import latent_with_diffusion_decoder, low_rate_and_upsampler, stereo_waveform
+from made_packs import (
+    beat_roll,
+    latent_with_diffusion_decoder,
+    low_rate_and_upsampler,
+    stereo_waveform,
+)
 
 from attacca.cli import main
 from attacca.terminal.plan_view import plan_lines
@@ -130,3 +135,11 @@ def test_a_pack_without_a_plan_is_refused_in_one_line(
     assert "stage.block is 0; use 1 to" in err
     assert main(["packs", "show", "harpsichord"]) == 1
     assert "'harpsichord'" in capsys.readouterr().err
+
+
+def test_beats_are_shown_per_beat_and_in_seconds_at_120_bpm(tmp_path: Path) -> None:
+    text = shown(beat_roll(tmp_path))
+    assert re.search(r"^  bars +bars +3 +4 per beat +nothing +the tempo map", text, re.MULTILINE)
+    assert re.search(r"^  roll +roll +16 +4 per beat", text, re.MULTILINE)
+    assert "4 frames, 0.500 s at 120 BPM" in text
+    assert "transform (perform) -> strings" in text

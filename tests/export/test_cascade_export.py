@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 
-from conftest import CARD, NOTES_CONFIG, PIANO  # noqa: E402
+from small_systems import CARD, NOTES_CONFIG, PIANO  # noqa: E402
 
 import export.pack as exporter  # noqa: E402
 from engine.controls.encoding import encode as encoded  # noqa: E402

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the export extra is not installed")
 pytest.importorskip("onnx", reason="the export extra is not installed")
 
-from conftest import UNET_CONFIG  # noqa: E402
+from small_systems import UNET_CONFIG  # noqa: E402
 
 from engine.errors import PackError  # noqa: E402
 from engine.execution.executor import make_executor  # noqa: E402

@@ -124,7 +124,9 @@ def test_midi_learn(zoo):
     steering.take("nano", mido.Message("control_change", control=21, value=127), 200.0)
     steering.settle(200.5)
     assert zoo.settings["howl"][2] == 1.0
-    with pytest.raises(ConfigError, match="pack/walk is a chords, which a controller cannot move"):
+    with pytest.raises(
+        ConfigError, match="pack/walk is a chords, which a controller cannot change"
+    ):
         steering.check("pack/walk")
 
 

@@ -80,8 +80,8 @@ def test_a_pack_of_one_stage_makes_no_notes():
          "stage 'notes': after is 'sound'; earlier stages are none"),
         (SOUND, 'after = "notes"', 'after = "sound"',
          "stage 'sound': after is 'sound'; earlier stages are notes"),
-        ("", SOUND, NOTES, "stage 'notes': names of stages are words, each its own"),
-        ("", NOTES, 'name = "my notes"', "stage 'my notes': names of stages are words"),
+        ("", SOUND, NOTES, "stage 'notes': use a different word"),
+        ("", NOTES, 'name = "my notes"', "stage 'my notes': use a different word"),
         (NOTES, "hop = 2048", "hop = 1024",
          "stage 'notes': a block is 8192 samples; the last stage's is 16384"),
         (SOUND, "frames = 64", "frames = 32",
@@ -125,7 +125,7 @@ def test_a_cascade_that_ends_with_notes_makes_no_sound(pack):
     file.write_text(
         text.replace("frames = 8\n", "frames = 64\n").replace("hop = 2048", "hop = 256")
     )
-    assert "the last stage makes notes, not sound" in refusal(pack)
+    assert "the last stage outputs notes; use spectra" in refusal(pack)
 
 
 def test_a_pack_without_stages_is_refused(pack):

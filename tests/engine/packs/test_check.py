@@ -42,11 +42,11 @@ def refusal(folder: Path, text: str) -> str:
         ('name = "spectrum"', 'name = "a b"', "signal 'a b': use a different word"),
         ('name = "spectrum"', 'name = "sound"', "signal 'sound': use a different word"),
         ('\noutput = "sound"\n\n', '\noutput = "music"\n\n', "output is 'music'"),
-        ('\noutput = "sound"\n\n', '\noutput = "spectrum"\n\n', "be a signal of kind samples"),
+        ('\noutput = "sound"\n\n', '\noutput = "spectrum"\n\n', "use a signal of kind samples"),
         (STAGES, STAGES.replace("spectrum", "music"), "stage.output is 'music'; the signals are"),
         (STAGES, STAGES.replace("spectrum", "sound") + '\nname = "other"',
          "'sound' is the output of two stages"),
-        ('{ signal = "spectrum" }', '{ signal = "music" }', "input 'music' is no signal"),
+        ('{ signal = "spectrum" }', '{ signal = "music" }', "input 'music' is not a signal"),
         ('{ signal = "spectrum" }', '{ signal = "spectrum" }, { signal = "sound" }',
          "2 inputs; a transform has one"),
         ('{ signal = "spectrum" }', '{ signal = "spectrum", after = 1 }',
@@ -57,7 +57,7 @@ def refusal(folder: Path, text: str) -> str:
         ('continues = "prefix"', 'continues = "none"', "continues = 'none' has none"),
         ("past = 32 ", "#", "past is missing; continues = 'prefix' needs it"),
         ("past = 32 ", "resample = 2\npast = 32 ", "resample is of continues = 'replace'"),
-        ('continues = "prefix"', 'continues = "cache"', "a cache has graphs.read"),
+        ('continues = "prefix"', 'continues = "cache"', "use graphs.read with continues"),
         ('continues = "prefix"', 'continues = "replace"\noverlap = 40', "use 0 to past, 32"),
         ('step = "step.onnx"', 'stop = "step.onnx"', "graphs.stop is unknown"),
         (', step = "step.onnx"', "", "graphs.step is missing"),
@@ -119,7 +119,7 @@ def test_a_pack_that_finishes_with_another_network_takes_two_steps(tmp_path):
 def test_replacing_the_past_refuses_samplers_that_use_earlier_answers(tmp_path):
     text = EXAMPLE.replace('continues = "prefix"', 'continues = "replace"')
     text = text.replace('kind = "ddim"', 'kind = "heun"').replace("least = 2", "least = 4")
-    assert "which does not go with a replaced context" in refusal(tmp_path, text)
+    assert "which is not possible with a replaced" in refusal(tmp_path, text)
 
 
 def test_a_decode_reads_what_another_stage_produces(tmp_path):

@@ -128,7 +128,7 @@ def test_a_flipped_byte_is_found(pack):
 
 def test_a_missing_file_is_named(pack):
     (pack / "context.onnx").unlink()
-    with pytest.raises(PackError, match=r"context.onnx: missing from the pack"):
+    with pytest.raises(PackError, match=r"context.onnx: the file is missing"):
         verify_files(read_manifest(pack))
 
 

@@ -249,9 +249,9 @@ def test_bad_names_and_numbers_are_refused_in_one_line(call, message):
 
 def test_a_table_that_needs_a_row_before_the_first_is_refused():
     one, zero, no = np.ones(1), np.zeros(1), np.zeros(1, dtype=bool)
-    with pytest.raises(ConfigError, match="earlier row"):
+    with pytest.raises(ConfigError, match="does not exist"):
         Table(one, one, one, zero, one, zero, no)
-    with pytest.raises(ConfigError, match="earlier row"):
+    with pytest.raises(ConfigError, match="does not exist"):
         Table(one, one, one, zero, zero, zero, ~no)
     with pytest.raises(ConfigError, match="one length"):
         Table(np.ones(2), one, one, zero, zero, zero, no)

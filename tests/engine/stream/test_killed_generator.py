@@ -40,7 +40,7 @@ class Mortal(Generator):
         super().__init__(pack, patience=50.0)
         self._deaths, self._calls = list(deaths), {"make": 0, "state": 0, "phrase": 0}
 
-    def _ask(self, head, arrays=None):
+    def _request(self, head, arrays=None):
         name = head["op"]
         if name in self._calls:
             if (name, self._calls[name]) in self._deaths:
@@ -48,7 +48,7 @@ class Mortal(Generator):
                 os.kill(self.pid, signal.SIGKILL)
                 self._process.wait()
             self._calls[name] += 1
-        return super()._ask(head, arrays)
+        return super()._request(head, arrays)
 
 
 @dataclass

@@ -52,6 +52,14 @@ def test_a_phrase_is_played_on_the_beats(walk):
     assert struck(notes, 0, 7 * BEAT // 2) == [(delay + i * BEAT, 60 + i) for i in range(4)]
 
 
+def test_a_phrase_is_read_at_the_tempo_that_it_comes_with(walk):
+    walk.pace = Pace(60)
+    walk.play(phrase(60, 61, 62, 63))  # two notes to a beat
+    _, notes = played(walk, 20, Pace(60))
+    delay = int(walk.plan.delay("sound"))
+    assert struck(notes, 0, 7 * BEAT // 2) == [(delay + i * BEAT, 60 + i) for i in range(4)]
+
+
 def test_a_tempo_change_moves_the_beats_that_no_block_has_needed_yet(walk):
     delay = int(walk.plan.delay("sound"))
     walk.play(phrase(60, 61, 62, 63))

@@ -189,7 +189,7 @@ def test_a_clock_that_cannot_be_followed_is_reported_once_and_the_own_tempo_kept
     desk.set(tempo_source="link")
     assert desk.tempo.timeline().bpm == 77.0
     assert desk.settings["tempo_source"] == "own"
-    assert "not set up here" in desk.said[0]
+    assert "is not available" in desk.said[0]
     desk.tempo.attach("link", Missing())
     desk.set(tempo_source="link")
     for _ in range(3):
