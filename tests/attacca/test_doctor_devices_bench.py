@@ -143,7 +143,9 @@ def test_bench_says_plainly_when_it_is_too_slow() -> None:
     assert reports[0].sustained.steps == 1
     assert "cannot play" in verdict(manifest, reports)
     _, reports = measured(0.01)
-    assert "plays here at its 16 steps; this machine sustains 30" in verdict(manifest, reports)
+    assert "plays here at its default of 16 steps; this machine can take 30" in verdict(
+        manifest, reports
+    )
     _, reports = measured(0.03)
     assert "plays here with --steps 10" in verdict(manifest, reports)
 
