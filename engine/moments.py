@@ -252,7 +252,7 @@ class Recall:
         left = self.actions.at(
             SNAPSHOT, AimedPart(prepare, until_ready),
             Part(lambda: self.controls.restore(self.snapshot.controls, "live"), until_output),
-            AimedPart(begin), dropped=dropped, quantise=line,
+            AimedPart(begin), on_dropped=dropped, quantise=line,
         )  # fmt: skip
         return max(left, 0.001)  # 0 stands for now
 

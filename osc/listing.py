@@ -84,8 +84,8 @@ clients, at most 80 times per second, and only while a client wants it.
 
 **Buttons** act on 1 or on no argument, and ignore 0. **Presets, snapshots and recordings** are
 stored in the user's data folder (`~/.local/share/attacca` on Linux). Their names are names, not
-paths; they may be in any script, and composed and decomposed letters are the same. A recording never
-overwrites another.
+paths; they may be in any script, and composed and decomposed letters are the same. A recording
+never overwrites another.
 
 **Beat.** With `/quantise beat` or `bar`, `/preset/recall`, `/reset` and `/record` wait for the
 beat or bar (docs/tempo.md). The sender receives `ADDRESS/pending WHAT seconds`, then the same with
