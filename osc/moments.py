@@ -121,7 +121,7 @@ class Moments:
         left = self._instrument.recall(
             snapshot, when,
             done=lambda: self._later(client, address, done),
-            on_dropped=lambda: self._later(client, address, lambda: pending(-1.0)),
+            dropped=lambda: self._later(client, address, lambda: pending(-1.0)),
         )  # fmt: skip
         self._publish()
         if not left:

@@ -255,7 +255,7 @@ def test_a_second_recall_takes_the_place_of_the_first(performance):
     one.heard(1.0)
     snapshot, said = one.instrument.take_snapshot(), []
     one.instrument.recall(snapshot, "bar", done=lambda: said.append("done 1"),
-                          on_dropped=lambda: said.append("dropped 1"))  # fmt: skip
+                          dropped=lambda: said.append("dropped 1"))  # fmt: skip
     one.instrument.recall(snapshot, "bar", done=lambda: said.append("done 2"))
     one.heard(5.0)
     assert said == ["dropped 1", "done 2"]
