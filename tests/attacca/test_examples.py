@@ -44,7 +44,7 @@ def test_a_recording_is_played_and_then_continued(tmp_path: Path) -> None:
     tone = 0.3 * np.sin(2 * np.pi * 330 * t) * np.exp(-(t % 1))
     soundfile.write(tmp_path / "a.wav", tone, 24000)
     out = run("continue_a_recording.py", "a.wav", "b.wav", 6, cwd=tmp_path)
-    assert "4.0 s as recorded" in out
+    assert "4.0 s of the recording, then its continuation" in out
     heard, rate = soundfile.read(tmp_path / "b.wav", dtype="float32")
     assert len(heard) == 6 * rate
     late = 72  # the limiter's look-ahead: 3 ms

@@ -66,7 +66,7 @@ def test_the_mode_of_an_encoder_is_set_on_the_command_line(tmp_path: Path) -> No
     assert 'mode = "twos-complement"' in kept
     for words, says in (
         (("gain", "sideways"), "mode 'sideways' is unknown; use one of absolute, twos-complement"),
-        (("seed", "signed-bit"), "no controller moves seed; learn one first"),
+        (("seed", "signed-bit"), "no controller is mapped to seed; learn one first"),
     ):
         refused = attacca("midi", "--mode", *words, cwd=tmp_path, env=env)
         assert refused.returncode != 0

@@ -95,7 +95,7 @@ def test_listening_to_the_network_is_announced_and_the_list_is_checked(tmp_path:
     wrong = attacca("play", *FEW, *options, "--osc-allow", "my phone", cwd=tmp_path)
     assert wrong.returncode == 2
     assert wrong.stderr.count("\n") == 1
-    assert "'my phone' is no address" in wrong.stderr
+    assert "'my phone' is not an address" in wrong.stderr
 
 
 def test_the_list_has_every_address_in_every_format(tmp_path: Path) -> None:

@@ -274,9 +274,9 @@ def test_what_a_child_writes_after_the_view_is_handed_on(
 
 def test_a_status_display_that_fails_ends_the_display_not_the_music(tmp_path: Path) -> None:
     code = (
-        "import sys; from attacca.terminal import faces\n"
+        "import sys; from attacca.terminal import displays\n"
         "def broken(self, readout): raise ValueError('no such meter')\n"
-        "faces.LineDisplay.show = broken\n"
+        "displays.LineDisplay.show = broken\n"
         "from attacca.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(

@@ -121,7 +121,7 @@ def test_keys_steer_the_music_and_the_terminal_is_put_back(tmp_path: Path) -> No
         screen.type("s")
         screen.wait_for("from the next block on")
         screen.type("n")
-        screen.wait_for("piece: a new one starts")
+        screen.wait_for("piece: a new piece starts")
         screen.type("p")
         screen.wait_for("Press play to start a new piece")
         screen.wait_for("paused")

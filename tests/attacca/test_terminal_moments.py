@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from attacca.terminal.faces import SilentFace
 
+from attacca.terminal.displays import SilentDisplay
 from attacca.terminal.keys import NoKeys
 from attacca.terminal.performance import Performance
 from attacca.terminal.stopping import Stopping
@@ -16,7 +16,7 @@ from engine.snapshots import Snapshots
 from engine.time.clock import SystemClock
 
 
-class Face(SilentFace):
+class Display(SilentDisplay):
     """Remembers what it was to say."""
 
     def __init__(self) -> None:
@@ -33,9 +33,9 @@ def test_keys_take_recall_go_back_and_fork(
     while instrument.history_seconds() < 1.0:
         assert time.monotonic() < end
         time.sleep(0.05)
-    face = Face()
+    display = Display()
     performance = Performance(
-        instrument, face, NoKeys(), Stopping(), clock=SystemClock(), duration=None,
+        instrument, display, NoKeys(), Stopping(), clock=SystemClock(), duration=None,
         new_seed=lambda: 1, snapshots=Snapshots(tmp_path),
     )  # fmt: skip
     instrument.set(seed=30, beats=3)
@@ -48,7 +48,7 @@ def test_keys_take_recall_go_back_and_fork(
     performance._press("b")
     assert asked == [{"beats": 3.0}]
     assert instrument.settings["seed"] == 30
-    assert [kind for kind, _ in face.said] == ["error", "snapshot", "fork", "snapshot", "back"]
-    assert [text for _, text in face.said][1:4] == [
+    assert [kind for kind, _ in display.said] == ["error", "snapshot", "fork", "snapshot", "back"]
+    assert [text for _, text in display.said][1:4] == [
         "'Snapshot 1' taken", "seed 31", "'Snapshot 1'",
     ]  # fmt: skip

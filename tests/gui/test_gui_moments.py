@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from gui.models.punches import Punches
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QMenu
 
 from gui.models.moments import Moments
+from gui.models.quantised_actions import QuantisedActions
 from gui.widgets.moments_button import reach_text
 
 KEY, CTRL = Qt.Key, Qt.KeyboardModifier.ControlModifier
@@ -55,10 +55,10 @@ def test_keys_take_return_go_back_and_fork(window, instrument, until, monkeypatc
 
 
 def test_what_waits_for_the_beat_is_named():
-    punches = Punches(lambda: 5.0)
-    assert punches.take("/snapshot/recall/pending", ("Verse", 2.0))
+    actions = QuantisedActions(lambda: 5.0)
+    assert actions.take("/snapshot/recall/pending", ("Verse", 2.0))
     assert (
-        punches.text
+        actions.text
         == "snapshot \N{LEFT DOUBLE QUOTATION MARK}Verse\N{RIGHT DOUBLE QUOTATION MARK} in 2.0 s"
     )
 

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QGuiApplication, QPalette, QWheelEvent
 from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 
-from gui.application import Start, _teller, make_window
+from gui.application import Start, _defect_handler, make_window
 from gui.main_window import MainWindow
 from gui.models.home_paths import shortened
 from gui.settings import Settings
@@ -266,7 +266,7 @@ def test_a_defect_is_a_line_in_the_log_and_the_window_goes_on(window, tmp_path):
     try:
         raise ZeroDivisionError("on purpose")
     except ZeroDivisionError as error:
-        _teller(window.session, tmp_path)(type(error), error, error.__traceback__)
+        _defect_handler(window.session, tmp_path)(type(error), error, error.__traceback__)
     assert "on purpose" in window.session.log.lines[-1].text
     assert "Traceback" in (tmp_path / "window.log").read_text()
     window.session.connection.received.emit("/sampler", ("a sampler of next year",))

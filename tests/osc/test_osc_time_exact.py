@@ -82,7 +82,7 @@ def test_a_block_control_is_in_the_block_that_is_audible_at_its_time_and_in_none
     make = feeder._generator.make
 
     def spied(request):
-        asked.append((feeder.horizon()[1] - feeder._making, request.seed))
+        asked.append((feeder.horizon()[1] - feeder._in_progress, request.seed))
         return make(request)
 
     feeder._generator.make = spied

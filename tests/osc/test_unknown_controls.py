@@ -110,7 +110,7 @@ def test_the_command_line(zoo):
 
 def test_midi_learn(zoo):
     said: list[str] = []
-    steering = Steering(zoo, said.append, lambda: None)
+    steering = Steering(zoo, said.append, {})
     steering.load(Kept((), takeover=False))
     steering.check("pack/wildness")
     steering.arm("pack/wildness")

@@ -193,7 +193,7 @@ def test_portaudio_flags_and_the_lowest_fill_are_recorded():
     ids=["channels", "float64", "flat"],
 )
 def test_a_block_of_another_shape_is_refused(block):
-    with pytest.raises(ConfigError, match=r"takes float32 \[frames, 2\]"):
+    with pytest.raises(ConfigError, match=r"use float32 \[frames, 2\]"):
         OutputRing(64, 2).write(block)
 
 
