@@ -45,6 +45,7 @@ class Presets(QObject):
         super().__init__(parent)
         self._send, self._values = send, values
         self._as_kept: Mapping[str, Value] = {}  # the controls of `current`
+        self._as_sent: Mapping[str, Value] = {}  # those that were saved last
         self.is_changed = False
         self.names: tuple[str, ...] = ()
         self.current = self.waiting = ""
@@ -53,6 +54,7 @@ class Presets(QObject):
 
     def save(self, name: str) -> None:
         """Save all controls under a name."""
+        self._as_sent = dict(self._values())
         self._ask("/preset/save", name)
 
     def recall(self, name: str) -> None:
@@ -128,6 +130,8 @@ class Presets(QObject):
         elif name not in SLOTS.values():
             self.names = in_natural_order({*self.names, name})
             self._set_current(name)
+            if about == "/preset/save":  # a control may have been turned since
+                self._as_kept = self._as_sent
 
     def _set_current(self, name: str) -> None:
         """Make a preset the current one."""
