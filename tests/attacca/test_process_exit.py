@@ -136,6 +136,7 @@ def wait_for_take(process: subprocess.Popen[str], take: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.alone  # timed
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["kill", "hang"])
 def test_a_dead_or_stopped_jack_does_not_hold_up_the_end(
@@ -144,6 +145,7 @@ def test_a_dead_or_stopped_jack_does_not_hold_up_the_end(
     ends_well(jack, "system", fault, ["SIGTERM", "SIGINT", "duration"], tmp_path)
 
 
+@pytest.mark.alone  # timed
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["kill", "hang"])
 def test_a_dead_or_stopped_pulseaudio_does_not_hold_up_the_end(

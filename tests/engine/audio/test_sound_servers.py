@@ -275,7 +275,7 @@ def test_a_sink_that_is_unplugged_and_plugged_in_is_played_to_again(pulse):
 def test_a_wrong_name_lists_what_there_is(pulse):
     portaudio = PortAudio()
     portaudio.rescan()
-    with pytest.raises(DeviceError, match=r"'Grand Piano'; there is: .*'pulse \(ALSA\)'"):
+    with pytest.raises(DeviceError, match=r"'Grand Piano'; choose one of .*'pulse \(ALSA\)'"):
         portaudio.find("Grand Piano")
     portaudio.close()
 
