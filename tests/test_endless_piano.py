@@ -139,7 +139,7 @@ def check_seams(recording, seconds, music):
 
 def test_endless_piano_through_sound_servers_has_no_gap_and_no_click(pulse, jack, tmp_path):
     for _ in range(2):  # now and then a machine stands still for longer than the ring lasts
-        by_pulse, by_jack = played({"pulse": pulse, "default": jack}, 26, tmp_path)
+        by_pulse, by_jack = played({"pulse": pulse, "system": jack}, 26, tmp_path)
         if longest_zeros(music_of(by_pulse[0])) < 0.010 * RATE:
             break
     rendered = offline(8.0, tmp_path)
