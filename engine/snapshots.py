@@ -71,7 +71,7 @@ class Snapshots:
         return composed(path.name.removesuffix(SUFFIX))
 
     def _new(self) -> Path:
-        """A file of a name that nobody has, empty, so that nobody else takes it."""
+        """Create an empty file under a name that is not in use, which reserves the name."""
         for number in count(1):
             path = self._path(f"Snapshot {number}")
             with contextlib.suppress(FileExistsError), path.open("x"):
