@@ -286,5 +286,5 @@ def test_a_status_display_that_fails_ends_the_display_not_the_music(tmp_path: Pa
     assert done.returncode == 0
     assert "played 1." in done.stdout
     assert done.stderr.splitlines() == [
-        "attacca: the status display has failed (ValueError: no such meter); the music goes on"
+        "attacca: the status display failed (ValueError: no such meter); the music keeps playing"
     ]
