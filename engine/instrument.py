@@ -67,7 +67,7 @@ from engine.offline import (
     render_file,
     render_samples,
 )
-from engine.outlets import Outlets
+from engine.outlets import Outlets, checked_take
 from engine.output import Output
 from engine.pack_settings import control_table, settings_for
 from engine.packs.discovery import DEFAULT, find_pack
@@ -75,7 +75,7 @@ from engine.packs.manifest import Manifest
 from engine.packs.plan import block_seconds
 from engine.packs.read import read_manifest
 from engine.phrases import Phrase, answer, held_keys, hold, play_phrase
-from engine.playing import FAILING, LivePlaying, LiveValues, Playing, await_lead
+from engine.playing import FAILING, LivePlaying, Playing, await_lead, live_values
 from engine.problems import Problems
 from engine.status import Event, Status
 from engine.stream.block_events import BlockEvent, DroppedAudio
@@ -96,8 +96,8 @@ _FADE_STEPS = 16
 _CLOSE_LIMIT_S = 1.0  # to wait for a change of pack or device before closing
 
 
-def _nothing() -> None:
-    pass
+def _nothing(*_: object) -> None:
+    """The listener of a caller that has none."""
 
 
 class Instrument:
@@ -162,7 +162,10 @@ class Instrument:
             settings, apply=self._apply, lock=self._control_lock, now=self._clock.now,
         )  # fmt: skip
         self._started_at = 0.0
-        self.tempo = Tempo(self.settings, self._follow_tempo, self._publish_event, self._clock.now)
+        self.tempo = Tempo(
+            self.settings, lambda values, seen: self.controls.set(values, TEMPO, seen=seen),
+            self._publish_event, self._clock.now,
+        )  # fmt: skip
         self.controls.listen(self.tempo.add_change)
         self.quantised_actions = QuantisedActions(
             self.tempo, lambda: self.settings["quantise"], self._publish_event, self._clock
@@ -214,17 +217,14 @@ class Instrument:
 
     def _open_output(self, device: str | None) -> Output:
         """An output; see `Output` for what it raises."""
-        name = "default" if device == DEFAULT_OR_NONE else device
+        common = (self._latency, self._clock, self._publish_event, self._ending)
         try:
-            return self._output(name)
+            return Output("default" if device == DEFAULT_OR_NONE else device, *common)
         except DeviceError as error:
             if device != DEFAULT_OR_NONE:
                 raise
             self._publish_event("device", f"{error}; playing without a sound device")
-            return self._output(None)
-
-    def _output(self, device: str | None) -> Output:
-        return Output(device, self._latency, self._clock, self._publish_event, self._ending)
+            return Output(None, *common)
 
     def _start_stream(
         self,
@@ -255,7 +255,7 @@ class Instrument:
         with self._control_lock:
             self._playing = playing
             playing.stream.feeder.set(self.settings)
-            playing.set_live(**self._live_values(self.settings, ("gain", "pause")))
+            playing.set_live(**live_values(self.settings, ("gain", "pause")))
 
     @contextmanager
     def _starting(self, what: str) -> Generator[None]:
@@ -278,8 +278,7 @@ class Instrument:
     def _refuse_forked(self, what: str) -> None:
         if self._forked:
             raise ConfigError(
-                f"{what}: this instrument plays in the parent process; create another one in this "
-                "process"
+                f"{what}: this instrument plays in the parent process; create another one here"
             )
 
     @property
@@ -332,7 +331,7 @@ class Instrument:
             The pack cannot be played, another change is in progress, or nothing plays; this pack
             continues.
         """
-        report = _no_progress if progress is None else checked_function("progress", progress)
+        report = _nothing if progress is None else checked_function("progress", progress)
         name = str(checked_path("pack", pack))
         with self._change(f"load {name}") as playing:
             manifest = read_manifest(find_pack(name))
@@ -359,7 +358,7 @@ class Instrument:
             There is no such target, the pack cannot be played there, another change is in
             progress, or nothing plays; the target stays the same.
         """
-        report = _no_progress if progress is None else checked_function("progress", progress)
+        report = _nothing if progress is None else checked_function("progress", progress)
         target = known_target(checked_text("target", target)).name
         with self._change(f"target {target}") as playing:
             setup = replace(self._setup, target=target)
@@ -453,19 +452,9 @@ class Instrument:
         if any(settings.table[name].when == "block" for name in names):
             playing.stream.feeder.set(settings)
         # Only those that changed: others may be scheduled.
-        live = self._live_values(settings, names)
+        live = live_values(settings, names)
         if live:
             playing.set_live(**live)
-
-    @staticmethod
-    def _live_values(settings: Settings, names: Collection[str]) -> LiveValues:
-        """The live controls of these names, as arguments of `Mixer.set`."""
-        values: LiveValues = {}
-        if "gain" in names:
-            values["gain_db"] = settings.number("gain")
-        if "pause" in names:
-            values["pause"] = bool(settings["pause"])
-        return values
 
     def _restore_accepted(self, refused: Settings, accepted: Settings) -> None:
         """Feeder thread: replace the values that the pack refused by those that it plays with."""
@@ -480,10 +469,6 @@ class Instrument:
         pressed = [c.name for c in applied.table.of_kind("action") if applied.values[c.name]]
         if pressed:
             self.controls.set(dict.fromkeys(pressed, False), APPLIED, seen=applied)
-
-    def _follow_tempo(self, values: Mapping[str, Value], seen: Settings | None) -> None:
-        """Show the followed tempo, unless the controls have just been set."""
-        self.controls.set(values, TEMPO, seen=seen)
 
     @property
     def settings(self) -> Settings:
@@ -525,7 +510,7 @@ class Instrument:
         StorageError, ConfigError
             The file cannot be written, nothing plays, or a file of the new take's name exists.
         """
-        take, playing = _take(to), self._playing
+        take, playing = checked_take(to), self._playing
         if isinstance(playing, LivePlaying):
             return self._outlets.record(playing.mixer, take, int(self.settings.number("seed")))
         if take is not None:
@@ -541,7 +526,7 @@ class Instrument:
             The file cannot be written, nothing has played yet, or a file of that name exists.
         """
         seconds = checked_seconds("save_recent: seconds", seconds, 0.1, 3600.0)
-        take = _take(to)
+        take = checked_take(to)
         if take is None:
             raise ConfigError(
                 "save_recent: there is no path; use a file name such as 'recent.flac'"
@@ -963,7 +948,7 @@ class Instrument:
         if self._playing is None:
             return None
         planned = self.settings.changed(controls)
-        return self._playing.set_live_at(at, **self._live_values(planned, controls))
+        return self._playing.set_live_at(at, **live_values(planned, controls))
 
     def fade_out(self, seconds: float) -> None:
         """Turn the output down in this thread; the control `gain` keeps its value."""
@@ -1013,11 +998,3 @@ class Instrument:
                 return self._clock.now() - started
             self._clock.sleep(0.005)
         raise WorkerError(f"no sound after {timeout:g} s; run 'attacca doctor'")
-
-
-def _take(to: AnyPath | NewTake | None) -> Path | NewTake | None:
-    return to if to is None or isinstance(to, NewTake) else checked_path("take", to)
-
-
-def _no_progress(_: float) -> None:
-    """The progress of a caller that does not show it."""

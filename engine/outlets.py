@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.arguments import AnyPath, checked_path
 from engine.audio.mixer import Block, Mixer
 from engine.audio.take_names import NewTake, path_of
 from engine.audio.takes import Takes
@@ -18,7 +19,18 @@ from engine.notes.note import NoteEvent
 from engine.stream.block_events import BlockListeners
 from engine.time.clock import Clock
 
-__all__ = ["Outlets"]
+__all__ = ["Outlets", "checked_take"]
+
+
+def checked_take(to: AnyPath | NewTake | None) -> Path | NewTake | None:
+    """Where a take goes, as a path where it is one.
+
+    Raises
+    ------
+    ConfigError
+        It is no path.
+    """
+    return to if to is None or isinstance(to, NewTake) else checked_path("take", to)
 
 
 class Outlets:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypedDict
 
 from engine.audio.mixer import LiveControls, Mixer
 from engine.audio.mixer_counters import MixerStats
 from engine.audio.sinks import Sink
+from engine.controls.settings import Settings
 from engine.errors import AttaccaError, ConfigError, DeviceError
 from engine.notes.notes_out import NotesOut
 from engine.outlets import Outlets
@@ -42,6 +43,16 @@ class LiveValues(TypedDict, total=False):
 
     gain_db: float
     pause: bool
+
+
+def live_values(settings: Settings, names: Collection[str]) -> LiveValues:
+    """The live controls of these names, as arguments of `Mixer.set`."""
+    values: LiveValues = {}
+    if "gain" in names:
+        values["gain_db"] = settings.number("gain")
+    if "pause" in names:
+        values["pause"] = bool(settings["pause"])
+    return values
 
 
 class Playing:

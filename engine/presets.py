@@ -17,7 +17,7 @@ from engine.controls.control import PITCH_CLASSES, Value
 from engine.errors import AttaccaError, ConfigError, StorageError
 from engine.text_files import composed, read_text
 
-__all__ = ["Presets", "checked_name", "is_name"]
+__all__ = ["Presets", "checked_name", "named_files"]
 
 _FORMAT = 1
 _MOST = 10_000  # presets in the folder
@@ -42,7 +42,7 @@ def checked_name(what: str, name: str) -> str:
         It has parts of a path in it, or is empty, or too long.
     """
     whole = composed(name)
-    if not is_name(whole):
+    if not _is_name(whole):
         raise ConfigError(
             f"{what}: {whole[:60]!r} cannot be a name; use up to {_LONGEST} letters, digits, "
             "spaces and . _ + -"
@@ -50,7 +50,7 @@ def checked_name(what: str, name: str) -> str:
     return whole
 
 
-def is_name(name: str) -> bool:
+def _is_name(name: str) -> bool:
     """Whether it is safe as the name of a file in any folder."""
     if not 0 < len(name) <= _LONGEST or name[-1] in ". " or _RESERVED.fullmatch(name):
         return False
@@ -58,6 +58,16 @@ def is_name(name: str) -> bool:
     if not all(k in "LNM" or c in _SIGNS for c, k in zip(name, kinds, strict=True)):
         return False
     return (kinds[0] in "LN" or name[0] == "_") and len(name.encode()) <= _LONGEST_BYTES
+
+
+def named_files(folder: Path, suffix: str) -> dict[str, Path]:
+    """The files of a folder with a suffix, by name; those on disk may be in decomposed letters."""
+    try:
+        files = sorted(folder.iterdir())
+    except OSError:  # not there yet, or not readable
+        return {}
+    found = {composed(p.stem): p for p in files if p.suffix == suffix}
+    return {name: path for name, path in found.items() if _is_name(name)}
 
 
 class Presets:
@@ -68,16 +78,7 @@ class Presets:
 
     def names(self) -> list[str]:
         """All names in order."""
-        return sorted(self._files())
-
-    def _files(self) -> dict[str, Path]:
-        """The files by their names; those on disk may be in decomposed letters."""
-        try:
-            files = sorted(self._folder.iterdir())
-        except OSError:  # not there yet, or not ours to read
-            return {}
-        found = {composed(p.stem): p for p in files if p.suffix == ".json"}
-        return {name: path for name, path in found.items() if is_name(name)}
+        return sorted(named_files(self._folder, ".json"))
 
     def save(self, name: str, values: Mapping[str, Value], pack: str) -> None:
         """Keep the values of the controls; one of the same name is replaced.
@@ -145,7 +146,7 @@ class Presets:
     def _path(self, what: str, name: str) -> Path:
         name = checked_name(what, name)
         plain = self._folder / f"{name}.json"
-        return plain if plain.exists() else self._files().get(name, plain)
+        return plain if plain.exists() else named_files(self._folder, ".json").get(name, plain)
 
 
 def _known(kept: Mapping[str, object]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from engine.errors import ConfigError, StorageError
-from engine.presets import checked_name, is_name
+from engine.presets import checked_name, named_files
 from engine.stream.snapshot import SUFFIX, Snapshot, read_snapshot, write_snapshot
 from engine.text_files import composed
 
@@ -27,16 +27,7 @@ class Snapshots:
 
     def names(self) -> list[str]:
         """All names in order."""
-        return sorted(self._files())
-
-    def _files(self) -> dict[str, Path]:
-        """The files by their names; those on disk may be in decomposed letters."""
-        try:
-            files = sorted(self._folder.iterdir())
-        except OSError:  # not there yet, or not ours to read
-            return {}
-        found = {composed(p.name.removesuffix(SUFFIX)): p for p in files if p.suffix == SUFFIX}
-        return {name: path for name, path in found.items() if is_name(name)}
+        return sorted(named_files(self._folder, SUFFIX))
 
     def save(self, snapshot: Snapshot, name: str = "") -> str:
         """Save under a name, where one of the same name is replaced, or under a new one.
@@ -52,7 +43,7 @@ class Snapshots:
             name = checked_name("/snapshot/take", name)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            have = self._files()
+            have = named_files(self._folder, SUFFIX)
             if name not in have and len(have) >= _MOST:
                 raise StorageError(f"/snapshot/take: {_MOST} snapshots at most; delete some")
             path = have.get(name) or (self._path(name) if name else self._new())
@@ -86,7 +77,7 @@ class Snapshots:
         ConfigError, StorageError
             There is none of the name; the file is damaged.
         """
-        files = self._files()
+        files = named_files(self._folder, SUFFIX)
         name = checked_name("/snapshot/recall", name) if name else _last(files)
         if name not in files:
             have = ", ".join(sorted(files)[:8])
@@ -104,7 +95,7 @@ class Snapshots:
             There is none of the name; the file cannot be deleted.
         """
         name = checked_name("/snapshot/delete", name)
-        path = self._files().get(name)
+        path = named_files(self._folder, SUFFIX).get(name)
         if path is None:
             raise ConfigError(f"/snapshot/delete: there is no {name!r}")
         try:

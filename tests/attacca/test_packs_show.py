@@ -76,7 +76,6 @@ def test_stages_on_several_grids_are_shown_in_the_order_in_which_they_run(tmp_pa
 
 
 def test_latents_are_shown_with_a_decoder_that_is_sampled(tmp_path: Path) -> None:
-    pytest.importorskip("engine.representations.latent")
     text = shown(latent_with_diffusion_decoder(tmp_path))
     assert re.search(r"latents +latent +4 +250 per second", text)
 
